@@ -1,0 +1,1 @@
+"""The subject under all others: accounts, principals, permissions, tokens, users, roles and the audit trail."""

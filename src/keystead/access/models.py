@@ -1,0 +1,128 @@
+"""Tables of access: accounts, users, roles, tokens, idempotent answers, data keys, fixed facts and the audit trail."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from keystead.db.base import METADATA
+from keystead.db.types import BigNumber, Json, UtcTime
+
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+USERS = Table(
+    "users",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("login", String(64), nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+ROLES = Table(
+    "roles",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("name", String(64), nullable=False),
+    Column("permissions", Json, nullable=False),
+    UniqueConstraint("account_id", "name"),
+)
+
+USER_ROLES = Table(
+    "user_roles",
+    METADATA,
+    Column("user_id", BigNumber, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("role_id", BigNumber, ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
+)
+
+# Only the SHA-256 of a token is kept; ``hint`` is its prefix and first characters, for people to recognise it by.
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("user_id", BigNumber, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("name", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("hint", String(32), nullable=False),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("permissions", Json, nullable=False),
+    Column("addresses", Json, nullable=False),
+    Column("is_confined", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("last_used_at", UtcTime),
+    sqlite_autoincrement=True,
+)
+
+# ``seal`` is the HMAC over the record and the seal before it; NULL until the sealing worker has passed.
+AUDIT_RECORDS = Table(
+    "audit_records",
+    METADATA,
+    Column("number", BigNumber, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("account_id", BigNumber, nullable=False),
+    Column("actor", String(192), nullable=False),
+    Column("verb", String(64), nullable=False),
+    Column("subject", String(192), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("position", BigNumber, unique=True),
+    Column("seal", String(64)),
+    Index("ix_audit_records_account_number", "account_id", "number"),
+    Index("ix_audit_records_subject", "subject"),
+    sqlite_autoincrement=True,
+)
+
+# A data key wrapped by the root key; purpose ``secrets`` seals columns, ``audit`` chains the audit trail.
+DATA_KEYS = Table(
+    "data_keys",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("wrapped_by", String(32), nullable=False),
+    Column("wrapped", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+IDEMPOTENT_ANSWERS = Table(
+    "idempotent_answers",
+    METADATA,
+    Column("token", String(64), primary_key=True),
+    Column("route", String(128), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("body_digest", String(64), nullable=False),
+    Column("status", Integer),
+    Column("body", LargeBinary),
+    Column("created_at", UtcTime, nullable=False, index=True),
+    CheckConstraint("status IS NULL OR body IS NOT NULL", name="answer_is_whole"),
+)
+
+# What ends up in links is chosen once; a start that cannot honour it fails.
+FIXED_FACTS = Table(
+    "fixed_facts",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("chosen_at", UtcTime, nullable=False),
+)

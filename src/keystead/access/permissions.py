@@ -1,0 +1,64 @@
+"""Every permission there is, and the decorator that puts one on a verb: it checks, registers and documents."""
+
+import functools
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from keystead.kit.errors import Forbidden
+
+if TYPE_CHECKING:
+    from keystead.access.work import Work
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Verb = Callable[Concatenate["Work", P], R]
+
+PERMISSION_ATTRIBUTE = "__permission__"
+
+
+class Permission(StrEnum):
+    """What a principal may be allowed to do."""
+
+    VPN_KEYS_READ = "vpn.keys.read"
+    VPN_KEYS_ISSUE = "vpn.keys.issue"
+    VPN_KEYS_CHANGE = "vpn.keys.change"
+    VPN_KEYS_REVOKE = "vpn.keys.revoke"
+    VPN_LINKS_READ = "vpn.links.read"
+    VPN_TRAFFIC_READ = "vpn.traffic.read"
+    VPN_TRAFFIC_RESET = "vpn.traffic.reset"
+    TOKENS_READ = "access.tokens.read"
+    TOKENS_MANAGE = "access.tokens.manage"
+    USERS_READ = "access.users.read"
+    USERS_MANAGE = "access.users.manage"
+    AUDIT_READ = "access.audit.read"
+    ENGINES_READ = "engines.read"
+    ENGINES_APPLY = "engines.apply"
+    METRICS_READ = "metrics.read"
+    BACKUP_MAKE = "system.backup"
+    SECRETS_ROTATE = "system.secrets.rotate"
+
+
+VPN_PERMISSIONS = frozenset(permission for permission in Permission if permission.value.startswith("vpn."))
+ALL_PERMISSIONS = frozenset(Permission)
+
+
+def requires(permission: Permission) -> Callable[[Verb[P, R]], Verb[P, R]]:
+    """Let a verb run only for a principal that holds the permission; raise Forbidden otherwise."""
+
+    def decorate(verb: Verb[P, R]) -> Verb[P, R]:
+        @functools.wraps(verb)
+        def guarded(work: "Work", /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if permission not in work.principal.permissions:
+                raise Forbidden(f"this credential lacks the permission {permission.value}", permission=permission.value)
+            return verb(work, *args, **kwargs)
+
+        setattr(guarded, PERMISSION_ATTRIBUTE, permission)
+        return guarded
+
+    return decorate
+
+
+def permission_of(verb: Callable[..., Any]) -> Permission | None:
+    """Return the permission a verb declares, or None when it declares none."""
+    return getattr(verb, PERMISSION_ATTRIBUTE, None)

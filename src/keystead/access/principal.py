@@ -1,0 +1,33 @@
+"""Who is calling: the account, what it may do, and how it proved itself."""
+
+from dataclasses import dataclass
+
+from keystead.access.permissions import ALL_PERMISSIONS, Permission
+
+DEFAULT_ACCOUNT = "default"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The authenticated caller of one request.
+
+    ``actor`` names it in the audit trail (``token:3 bot``, ``user:1 anna``, ``operator``, ``system``);
+    ``confined_to_token`` limits it to the keys that this token issued.
+    """
+
+    account_id: int
+    actor: str
+    permissions: frozenset[Permission]
+    token_id: int | None = None
+    user_id: int | None = None
+    confined_to_token: int | None = None
+
+
+def operator(account_id: int) -> Principal:
+    """Return the principal of the local socket: the machine's operator, who may do everything."""
+    return Principal(account_id=account_id, actor="operator", permissions=ALL_PERMISSIONS)
+
+
+def system(account_id: int) -> Principal:
+    """Return the principal of Keystead's own undoing and upkeep."""
+    return Principal(account_id=account_id, actor="system", permissions=ALL_PERMISSIONS)

@@ -1,0 +1,64 @@
+"""One unit of work: what a verb is given, and the only way it audits and marks.
+
+``Work`` carries the connection, the principal, the clock and the random source of one transaction. Verbs load, check,
+change, audit and mark, in that order; they never commit. What they leave in ``marks`` wakes the reconciler after the
+commit (http/transaction.py).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, insert
+
+from keystead.access.models import AUDIT_RECORDS
+from keystead.access.principal import Principal
+from keystead.kit.clock import Clock
+from keystead.kit.crypto import KeyRing
+from keystead.kit.ids import Ids
+from keystead.reconcile.marks import Mark, bump
+
+_INSERT_AUDIT_RECORD = insert(AUDIT_RECORDS)
+
+
+@dataclass
+class Work:
+    """Session, principal, clock, ``audit()`` and ``mark()`` of one transaction."""
+
+    connection: Connection
+    principal: Principal
+    clock: Clock
+    ids: Ids
+    keys: KeyRing
+    request_id: str
+    marks: list[Mark] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        """Return the aware UTC time of this work's clock."""
+        return self.clock.now()
+
+    def audit(self, verb: str, subject: str, **facts: object) -> None:
+        """Write the audit record of a mutation in its own transaction.
+
+        ``verb`` is ``vpn.key.issue`` style, ``subject`` names the object (``vpn key 12``), ``facts`` are JSON values
+        without secrets.
+        """
+        self.connection.execute(_INSERT_AUDIT_RECORD, audit_row(self, verb, subject, "done", facts))
+
+    def mark(self, scope: str, subject: str) -> None:
+        """Say that the desired state of a scope changed at a subject; the reconciler is woken after the commit."""
+        self.marks.append(Mark(scope=scope, subject=subject, generation=bump(self.connection, scope)))
+
+
+def audit_row(work: Work, verb: str, subject: str, outcome: str, facts: dict[str, object]) -> dict[str, object]:
+    """Return the values of one audit record, unsealed."""
+    return {
+        "at": work.now,
+        "request_id": work.request_id,
+        "account_id": work.principal.account_id,
+        "actor": work.principal.actor,
+        "verb": verb,
+        "subject": subject,
+        "outcome": outcome,
+        "facts": facts,
+    }

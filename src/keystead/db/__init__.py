@@ -1,0 +1,1 @@
+"""Storage: the metadata, column types, sessions and migrations. Subjects bring their own tables and queries."""

@@ -1,0 +1,306 @@
+"""How the database is called: one synchronous unit of work per request, in one executor hop.
+
+A *unit* is a function of a connection. Reads open no transaction; writes run in one and never commit themselves. A unit
+may be run a second time after a rollback, so it must keep its effects inside the connection and its return value.
+
+SQLite: one process owns the file. Point reads run on the event loop's own connection (a hop costs more than the read),
+larger reads on a reader thread, writes on a writer thread that gathers waiting units under one commit to disk.
+PostgreSQL: a small pool of threads, a transaction for each write.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed
+
+T = TypeVar("T")
+Unit = Callable[[Connection], T]
+
+_BATCH_MAX = 64
+_QUEUE_MAX = 2000
+_POSTGRESQL_THREADS = 6
+_BUSY_TIMEOUT_MS = 5000
+
+
+class Weight(Enum):
+    """How much a read reads: a row or two by key, or more."""
+
+    POINT = "point"
+    LIST = "list"
+
+
+class Database(Protocol):
+    """An open database."""
+
+    @property
+    def engine(self) -> Engine:
+        """Return the SQLAlchemy engine, for migrations and backups."""
+        ...
+
+    async def read(self, unit: Unit[T], weight: Weight = Weight.POINT) -> T:
+        """Run a unit that only reads. Raises StorageBusy or StorageFailed."""
+        ...
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit in a transaction and commit. Raises what the unit raises, StorageBusy or StorageFailed."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is queued and close the connections."""
+        ...
+
+
+def open_database(url: str, *, synchronous: str = "FULL") -> Database:
+    """Open SQLite or PostgreSQL by SQLAlchemy URL; the tables must already be migrated."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return SqliteDatabase(url, synchronous=synchronous)
+    return PostgresDatabase(url)
+
+
+def sqlite_engine(url: str, *, synchronous: str = "FULL") -> Engine:
+    """Return an engine whose connections are in driver autocommit; writers begin immediate by hand.
+
+    WAL with ``synchronous=FULL`` keeps the last commit through a power cut: an issued key was paid for.
+    """
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={synchronous}",
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-16000",
+            "journal_size_limit=67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def translated(error: DBAPIError) -> KeysteadError:
+    """Return the Keystead error for a driver's failure: busy (temporary) or failed.
+
+    SQLite tells its reasons in text only; the texts are those of sqlite3_errstr() and held by tests against the
+    real library. PostgreSQL tells by SQLSTATE class.
+    """
+    text = str(error.orig)
+    state = getattr(error.orig, "sqlstate", None)
+    if (
+        error.connection_invalidated
+        or "locked" in text
+        or "busy" in text
+        or state in {"40001", "40P01", "55P03", "57P03"}
+    ):
+        return StorageBusy("the database is busy; try again")
+    if state is None and type(error.orig).__module__.startswith("psycopg"):
+        return StorageBusy("the database is out of reach; try again")
+    return StorageFailed(f"the database refused: {text.splitlines()[0] if text else type(error.orig).__name__}")
+
+
+@dataclass
+class _Queued:
+    unit: Unit[Any]
+    future: "Future[Any]"
+
+
+class SqliteDatabase:
+    """One SQLite file, one writer."""
+
+    def __init__(self, url: str, *, synchronous: str) -> None:
+        self._engine = sqlite_engine(url, synchronous=synchronous)
+        self._inline = self._reader()
+        self._threaded = self._reader()
+        self._readers = ThreadPoolExecutor(1, thread_name_prefix="db-reader")
+        self._writer = _GroupWriter(self._engine.connect())
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine; only migrations and backups may use it, while nothing else writes."""
+        return self._engine
+
+    def _reader(self) -> Connection:
+        connection = self._engine.connect()
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+        return connection
+
+    async def read(self, unit: Unit[T], weight: Weight = Weight.POINT) -> T:
+        """Run a unit that only reads: on the event loop for a point, on the reader thread for a list."""
+        if weight is Weight.POINT:
+            return _run_read(self._inline, unit)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _run_read, self._threaded, unit)
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit in a transaction; units waiting at the same time share one commit."""
+        result: T = await asyncio.wrap_future(self._writer.submit(unit))
+        return result
+
+    def close(self) -> None:
+        """Finish queued writes and close."""
+        self._writer.close()
+        self._readers.shutdown()
+        for connection in (self._inline, self._threaded):
+            connection.close()
+        self._engine.dispose()
+
+
+class PostgresDatabase:
+    """A PostgreSQL database through psycopg 3."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(
+            url, pool_size=_POSTGRESQL_THREADS, max_overflow=0, pool_pre_ping=True, connect_args={"connect_timeout": 5}
+        )
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._threads = ThreadPoolExecutor(_POSTGRESQL_THREADS, thread_name_prefix="db")
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine, for migrations and backups."""
+        return self._engine
+
+    async def read(self, unit: Unit[T], weight: Weight = Weight.POINT) -> T:
+        """Run a unit that only reads, without a transaction."""
+        return await self._run(self._read, unit)
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit in a transaction of its own."""
+        return await self._run(self._write, unit)
+
+    async def _run(self, how: Callable[[Unit[T]], T], unit: Unit[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, how, unit)
+
+    def _read(self, unit: Unit[T]) -> T:
+        try:
+            with self._reading.connect() as connection:
+                return unit(connection)
+        except DBAPIError as error:
+            raise translated(error) from error
+
+    def _write(self, unit: Unit[T]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return unit(connection)
+        except DBAPIError as error:
+            raise translated(error) from error
+
+    def close(self) -> None:
+        """Finish what runs and close the pool."""
+        self._threads.shutdown()
+        self._engine.dispose()
+
+
+def _run_read(connection: Connection, unit: Unit[T]) -> T:
+    try:
+        return unit(connection)
+    except DBAPIError as error:
+        raise translated(error) from error
+
+
+class _GroupWriter:
+    """A thread that owns the writing connection and gathers waiting units under one commit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiting: deque[_Queued] = deque()
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, unit: Unit[T]) -> "Future[T]":
+        """Queue a unit; its future ends after the commit."""
+        future: Future[T] = Future()
+        with self._changed:
+            if self._is_closing or len(self._waiting) >= _QUEUE_MAX:
+                raise StorageBusy("too many writes are waiting; try again")
+            self._waiting.append(_Queued(unit, future))
+            self._changed.notify()
+        return future
+
+    def close(self) -> None:
+        """Finish the queue, end the thread and close its connection."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            if len(batch) > 1 and self._commit_together(batch):
+                continue
+            for queued in batch:
+                self._commit_alone(queued)
+
+    def _next_batch(self) -> list[_Queued]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_closing)
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_MAX))]
+        return [queued for queued in batch if queued.future.set_running_or_notify_cancel()] or (
+            batch and self._next_batch()
+        )
+
+    def _commit_together(self, batch: list[_Queued]) -> bool:
+        """Run all units under one commit; return False with nothing done when the group as a whole failed."""
+        outcomes: list[tuple[_Queued, Any, BaseException | None]] = []
+        try:
+            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for queued in batch:
+                self._connection.exec_driver_sql("SAVEPOINT unit")
+                outcomes.append(self._run_saved(queued))
+                self._connection.exec_driver_sql("RELEASE unit")
+            self._connection.exec_driver_sql("COMMIT")
+        except DBAPIError:
+            self._roll_back()
+            return False
+        for queued, value, error in outcomes:
+            _resolve(queued, value, error)
+        return True
+
+    def _run_saved(self, queued: _Queued) -> tuple[_Queued, Any, BaseException | None]:
+        try:
+            return queued, queued.unit(self._connection), None
+        except DBAPIError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's future, unit by unit
+            self._connection.exec_driver_sql("ROLLBACK TO unit")
+            return queued, None, error
+
+    def _commit_alone(self, queued: _Queued) -> None:
+        try:
+            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+            value = queued.unit(self._connection)
+            self._connection.exec_driver_sql("COMMIT")
+        except DBAPIError as error:
+            self._roll_back()
+            _resolve(queued, None, translated(error))
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's future
+            self._roll_back()
+            _resolve(queued, None, error)
+        else:
+            _resolve(queued, value, None)
+
+    def _roll_back(self) -> None:
+        """Return to no transaction; SQLite may have rolled back by itself when the disk was full."""
+        if getattr(self._connection.connection.dbapi_connection, "in_transaction", False):
+            self._connection.exec_driver_sql("ROLLBACK")
+
+
+def _resolve(queued: _Queued, value: Any, error: BaseException | None) -> None:
+    if error is None:
+        queued.future.set_result(value)
+    else:
+        queued.future.set_exception(error)

@@ -1,0 +1,80 @@
+"""What Xray should hold and what it holds, as frozen values in the engine's own words.
+
+Made by ``vpn/desired.py`` (desired) and by the driver (actual); compared by ``plan.py``; rendered by ``config.py``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from keystead.kit.secret import Secret
+
+VISION = "xtls-rprx-vision"
+
+# Labels of Keystead's own users in the core start with this; a customer's label starts with "k".
+OWN_LABEL_PREFIX = "keystead-"
+
+
+@dataclass(frozen=True)
+class XrayUser:
+    """A VLESS user of an inbound: its label (Xray's email), UUID and flow."""
+
+    label: str
+    uuid: str
+    flow: str = VISION
+
+
+@dataclass(frozen=True)
+class XrayInbound:
+    """A VLESS + REALITY listener.
+
+    ``target`` is host:port of the site REALITY hides behind; ``short_ids`` are lower-case hex of even length ≤ 16.
+    """
+
+    tag: str
+    listen: str
+    port: int
+    private_key: Secret[str]
+    public_key: str
+    target: str
+    server_names: tuple[str, ...]
+    short_ids: tuple[str, ...]
+    min_client_version: str
+
+
+@dataclass(frozen=True)
+class XrayDesired:
+    """The whole desired state of one core, or a part of it: the users of some labels.
+
+    ``users`` maps inbound tag → label → user. In a part, ``absent`` names labels that must be in no inbound.
+    """
+
+    inbounds: tuple[XrayInbound, ...]
+    users: Mapping[str, Mapping[str, XrayUser]]
+    absent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class XrayActual:
+    """What a running core holds: users per inbound tag; a missing inbound has no entry.
+
+    ``config_digest`` is the digest of the static configuration the process was started with ("" when unknown).
+    """
+
+    users: Mapping[str, Mapping[str, XrayUser]] = field(default_factory=dict)
+    config_digest: str = ""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Bytes of a label since its core process started: uplink is client to server."""
+
+    uplink: int
+    downlink: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All counters of one core process at one moment; ``process`` identifies that process, never reused."""
+
+    process: str
+    counters: Mapping[str, Counters]

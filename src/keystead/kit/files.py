@@ -1,0 +1,71 @@
+"""Files and directories that only their owner may read, written so that a cut leaves the old one whole."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from keystead.kit.errors import Misconfigured
+
+# sun_path of a Unix socket holds 108 bytes with its closing zero (unix(7)).
+UNIX_SOCKET_PATH_MAX = 107
+
+
+def private_directory(path: Path) -> Path:
+    """Create a directory readable by its owner alone, with its parents; return it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file atomically and durably, mode 0600: written beside, synced, renamed."""
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def exclusive_lock(path: Path, *, held_by: str) -> Iterator[None]:
+    """Hold a file lock for the duration; raise Misconfigured at once when another process holds it.
+
+    ``held_by`` completes the message "… is in use by another …".
+    """
+    with path.open("a") as file:
+        path.chmod(0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Misconfigured(f"{path.parent} is in use by another {held_by}; stop it first") from None
+        yield
+
+
+def socket_directory(preferred: Path, *, longest_name: int) -> Path:
+    """Return a private directory in which a Unix socket of that name length fits the kernel's limit.
+
+    The preferred directory is used when it is short enough; otherwise a fresh private one below the system's
+    temporary directory.
+    """
+    if len(os.fsencode(preferred)) + 1 + longest_name <= UNIX_SOCKET_PATH_MAX:
+        return private_directory(preferred)
+    return Path(tempfile.mkdtemp(prefix="keystead-"))

@@ -1,0 +1,86 @@
+"""The port every engine implements, and what the loop is told about a scope by the composition root."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from keystead.kit.errors import KeysteadError
+from keystead.reconcile.plan import Plan, Step
+
+DesiredIn = TypeVar("DesiredIn", contravariant=True)
+DesiredOut = TypeVar("DesiredOut", covariant=True)
+ActualIn = TypeVar("ActualIn", contravariant=True)
+ActualOut = TypeVar("ActualOut", covariant=True)
+
+
+class Condition(StrEnum):
+    """How an engine is doing."""
+
+    READY = "ready"
+    WARMING = "warming"
+    DOWN = "down"
+    HUNG = "hung"
+
+
+@dataclass(frozen=True)
+class Health:
+    """An engine's condition and a sentence for the operator, without addresses or secrets."""
+
+    condition: Condition
+    reason: str = ""
+
+
+class Driver(Protocol[DesiredIn, ActualOut]):
+    """Drive one scope of one engine. All methods raise KeysteadError: Unavailable when waiting may help."""
+
+    async def observe(self) -> ActualOut:
+        """Return what the engine really holds, completely."""
+        ...
+
+    async def apply(self, step: Step, desired: DesiredIn) -> None:
+        """Carry out one idempotent step; the desired state holds what the step's text may not (secrets)."""
+        ...
+
+    async def probe(self) -> Health:
+        """Tell how the engine is doing, from the outside, as a client would find it."""
+        ...
+
+    async def when_reachable(self) -> bool:
+        """Wait until the engine can be told things; return False at once when it is down for certain.
+
+        Down for certain means: no process serves, and a later start will read the desired state afresh.
+        """
+        ...
+
+    async def when_ready(self) -> None:
+        """Wait until a client would be served at once."""
+        ...
+
+    async def apply_marked(self, desired: DesiredIn, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
+        """Bring only these subjects to the desired state (a part that holds just them); say per subject how it went."""
+        ...
+
+
+class Source(Protocol[DesiredOut]):
+    """Where the desired state of a scope comes from, and who is told what was applied."""
+
+    def desired(self, connection: Connection) -> DesiredOut:
+        """Read the whole desired state."""
+        ...
+
+    def desired_part(self, connection: Connection, subjects: Sequence[str]) -> DesiredOut:
+        """Read the desired state of some subjects only."""
+        ...
+
+    def confirm(self, connection: Connection, subjects: Sequence[str] | None) -> None:
+        """Record that these subjects (None: all) are in the engine as desired; runs in a write transaction."""
+        ...
+
+
+class Planner(Protocol[DesiredIn, ActualIn]):
+    """Turn desired and actual into a plan; pure."""
+
+    def __call__(self, scope: str, desired: DesiredIn, actual: ActualIn) -> Plan: ...

@@ -1,0 +1,36 @@
+"""Generations: a verb's note, in its own transaction, that a scope's desired state has changed.
+
+Called by ``Work.mark``; read by the loop. The generation is the counter of desired state of a scope; the applied
+generation is what the engine is known to hold.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, update
+
+from keystead.kit.errors import Broken
+from keystead.reconcile.models import SCOPES
+
+_BUMP = (
+    update(SCOPES)
+    .where(SCOPES.c.name == bindparam("scope"))
+    .values(generation=SCOPES.c.generation + 1)
+    .returning(SCOPES.c.generation)
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A change of desired state at one subject of a scope, e.g. the label of a VPN key."""
+
+    scope: str
+    subject: str
+    generation: int
+
+
+def bump(connection: Connection, scope: str) -> int:
+    """Raise the generation of a scope by one and return it; raise Broken when there is no such scope."""
+    generation = connection.execute(_BUMP, {"scope": scope}).scalar()
+    if generation is None:
+        raise Broken(f"scope {scope} has no row; it must be registered before it is marked")
+    return int(generation)
