@@ -100,6 +100,11 @@ _INSERT_INBOUND = insert(INBOUNDS).returning(INBOUNDS.c.id)
 _SET_INBOUND_KEY = (
     update(INBOUNDS).where(INBOUNDS.c.id == bindparam("at_id")).values(private_key=bindparam("new_private_key"))
 )
+_MOVE_INBOUND = (
+    update(INBOUNDS)
+    .where(INBOUNDS.c.id == bindparam("at_id"))
+    .values(target=bindparam("new_target"), listen=bindparam("new_listen"))
+)
 
 
 def find(connection: Connection, account_id: int, ident: KeyIdent) -> VpnKey | None:
@@ -229,9 +234,35 @@ def set_inbound_key(connection: Connection, inbound_id: int, sealed: str) -> Non
     connection.execute(_SET_INBOUND_KEY, {"at_id": inbound_id, "new_private_key": sealed})
 
 
+def move_inbound(connection: Connection, inbound_id: int, *, target: str, listen: str) -> None:
+    """Change what no link carries: the target, and the address an inbound listens on."""
+    connection.execute(_MOVE_INBOUND, {"at_id": inbound_id, "new_target": target, "new_listen": listen})
+
+
 def _key(row: Sequence[Any]) -> VpnKey:
     """Make a key of a row of ``_COLUMNS``, whose order is that of the value's fields."""
-    return VpnKey(*row[:12], KeyState(row[12]), row[13], Placement(row[14]), row[15])
+    *plain, state, created_at, placement, scope = row
+    number, public_id, account_id, inbound_id, issued_by, name, uuid, label, flow, short_id, server_name, is_active = (
+        plain
+    )
+    return VpnKey(
+        number=number,
+        public_id=public_id,
+        account_id=account_id,
+        inbound_id=inbound_id,
+        issued_by=issued_by,
+        name=name,
+        uuid=uuid,
+        label=label,
+        flow=flow,
+        short_id=short_id,
+        server_name=server_name,
+        is_active=is_active,
+        state=KeyState(state),
+        created_at=created_at,
+        placement=Placement(placement),
+        scope=scope,
+    )
 
 
 def _inbound(row: RowMapping) -> Inbound:
