@@ -9,6 +9,8 @@ from keystead.vpn.values import ClientProfile
 
 _FALLBACK = "VPN"
 _SPACES = re.compile(r"\s+")
+# Control characters, line separators, bidirectional embeddings and isolates, lone surrogates, noncharacters of the BMP.
+_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def titled(
@@ -31,8 +33,8 @@ def titled(
 
 
 def printable(text: str) -> str:
-    """Return a text on one line without control characters and lone surrogates, which some parsers refuse."""
-    return _SPACES.sub(" ", "".join(letter if letter.isprintable() else " " for letter in text)).strip()
+    """Return a text on one line without what parsers refuse or what turns a line around; emoji stay whole."""
+    return _SPACES.sub(" ", _UNWANTED.sub(" ", text)).strip()
 
 
 def _unique(name: str, taken: Collection[str]) -> str:
