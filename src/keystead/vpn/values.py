@@ -5,8 +5,13 @@ Verbs make them, ``links.py``, ``profiles/`` and the dialects turn them into tex
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from keystead.kit import names
+
+# A server has a handful of names and hands out thousands of links: IDNA costs four times what the link itself does.
+_host = lru_cache(maxsize=256)(names.host)
+_hostname = lru_cache(maxsize=256)(names.hostname)
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,8 @@ class ClientProfile:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "host", names.host(self.host))
-        object.__setattr__(self, "server_name", names.hostname(self.server_name))
+        object.__setattr__(self, "host", _host(self.host))
+        object.__setattr__(self, "server_name", _hostname(self.server_name))
 
 
 @dataclass(frozen=True)
