@@ -82,7 +82,7 @@ class Door:
                 await mount.app(scope, _bounded(receive), answer.send)
         except BodyTooLarge:
             await answer.refuse(413, "the body is larger than 1 MB")
-        except Exception:  # noqa: BLE001 - the request boundary: nothing may escape to the server unlogged
+        except Exception:
             log.exception("request failed", method=scope["method"], path=_public_path(scope["path"]))
             await answer.refuse(500, f"internal error; request id {request_id}")
         self._metrics.observe(mount.dialect, scope["method"], answer.status, time.perf_counter() - started)

@@ -21,6 +21,8 @@ from keystead.vpn.values import ClientProfile
 
 ISSUE_TIMEOUT_S = 15.0
 REVOKE_TIMEOUT_S = 5.0
+# Bots call this after every create and wait three seconds for an answer.
+COMPARISON_TIMEOUT_S = 2.0
 _RETRY_AFTER_S = 5
 
 
@@ -141,6 +143,11 @@ class VpnOperations:
             call, traffic.sync, scope=self._meter.scope, placement=placement, reading=reading
         )
         return committed.value
+
+    async def reconcile(self, call: Call) -> None:
+        """Compare the engine with the database now and repair what differs; raise EngineUnavailable when it is away."""
+        await self._transactions.read(call, keys.ask_comparison)
+        await self._transactions.reconcile(self._meter.scope, COMPARISON_TIMEOUT_S)
 
     async def _locate(self, call: Call, ident: KeyIdent) -> VpnKey:
         usage = await self._transactions.read(

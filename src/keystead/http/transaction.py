@@ -79,6 +79,10 @@ class Transactions:
             return Settlement(Outcome.SETTLED)
         return await self._reconciler.settle(committed.marks, timeout_s)
 
+    async def reconcile(self, scope: str, timeout_s: float) -> None:
+        """Run a full pass over a scope now; raise EngineUnavailable when it does not end in time."""
+        await self._reconciler.reconcile_now(scope, timeout_s)
+
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in its engine although the database does not say so yet."""
         return self._reconciler.is_applied(subject)

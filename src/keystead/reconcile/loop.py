@@ -6,7 +6,7 @@ from typing import Any
 
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
-from keystead.kit.errors import NotFound
+from keystead.kit.errors import EngineUnavailable, NotFound
 from keystead.reconcile import store
 from keystead.reconcile.marks import Mark
 from keystead.reconcile.plan import Plan
@@ -53,6 +53,13 @@ class Reconciler:
     async def statuses(self) -> list[ScopeStatus]:
         """Return how every scope stands."""
         return await self._database.read(store.all_statuses)
+
+    async def reconcile_now(self, scope: str, timeout_s: float) -> Plan:
+        """Run a full pass now; raise EngineUnavailable when the engine does not answer in time."""
+        try:
+            return await asyncio.wait_for(self._worker(scope).full_pass(), timeout_s)
+        except TimeoutError:
+            raise EngineUnavailable(f"the engine of {scope} did not answer in time; it is tried again") from None
 
     async def preview(self, scope: str) -> Plan:
         """Return the plan of a scope as it would run now."""

@@ -182,6 +182,11 @@ def undo_issue(work: Work, *, key: VpnKey, reason: str) -> None:
     work.mark(key.scope, key.label)
 
 
+@requires(Permission.VPN_KEYS_CHANGE)
+def ask_comparison(work: Work) -> None:
+    """Let the caller have the engine compared with the database now; nothing is changed here."""
+
+
 def _set_active(work: Work, key: VpnKey, *, is_active: bool) -> VpnKey:
     if key.is_active is not is_active:
         store.set_active(work.connection, key.number, is_active=is_active)

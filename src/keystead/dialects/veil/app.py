@@ -1,11 +1,10 @@
 """The veil dialect as an ASGI application: its endpoints, its error bodies, its documentation pages."""
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-
-import orjson
 
 from keystead.dialects.veil import errors, present
 from keystead.dialects.veil.routes import Services, router

@@ -1,4 +1,4 @@
-"""How a veil client proves itself: ``Authorization: Bearer``, or ``X-API-Key`` while no other dialect shares the door."""
+"""How a veil client proves itself: Bearer, or ``X-API-Key`` while no other dialect shares the door."""
 
 from starlette.requests import Request
 

@@ -36,7 +36,7 @@ FAILED_TO = {
 
 @dataclass(frozen=True)
 class Wire:
-    """How one kind of error looks: its status, whether the documented prefix stands before it, and a text of its own."""
+    """How one kind of error looks: its status, whether the documented prefix stands before it, its own text."""
 
     status: int
     is_prefixed: bool = False

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from keystead.dialects.veil import present, schemas
+from keystead.dialects.veil import present, schemas, subscriptions
 from keystead.dialects.veil.auth import authenticate
 from keystead.dialects.veil.errors import JSON
 from keystead.http.admission import Admission
@@ -19,7 +19,7 @@ from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
 from keystead.kit.errors import Invalid
 from keystead.kit.page import Page
-from keystead.vpn import links, profiles
+from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement
 
@@ -47,7 +47,7 @@ _CREATE = _responses(400, 401, 403, 409, 413, 429, 500, 503)
 _BODY = {
     "requestBody": {"required": False, "content": {JSON: {"schema": schemas.KeyCreate.model_json_schema()}}},
 }
-_SECURED = {"security": [{"Bearer": []}, {"ApiKey": []}]}
+_SECURED: dict[str, Any] = {"security": [{"Bearer": []}, {"ApiKey": []}]}
 
 
 def router(services: Services) -> APIRouter:  # noqa: C901 - a table of routes, one line of work each
@@ -134,11 +134,11 @@ def router(services: Services) -> APIRouter:  # noqa: C901 - a table of routes, 
         return answer(present.config(key, links.vless_link(profile)))
 
     @routes.get("/api/keys/{key_id}/subscription", responses=_READ, openapi_extra=_SECURED)
-    async def get_subscription(request: Request, key_id: str, format: str = "base64") -> Response:  # noqa: A002 - the wire's name
+    async def get_subscription(request: Request, key_id: str, format: str = "base64") -> Response:
         """Give a key's profile as a subscription body."""
         call = await authenticate(request, services.admission)
         _, profile = await operations.profile(call, parse_ident(key_id))
-        text, media_type = profiles.render_named(format, profile)
+        text, media_type = subscriptions.render(format, profile)
         return Response(text, media_type=media_type, headers={"cache-control": "no-store"})
 
     @routes.get("/api/keys/{key_id}/traffic", response_model=schemas.Traffic, responses=_READ, openapi_extra=_SECURED)
