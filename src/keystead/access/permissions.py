@@ -1,7 +1,7 @@
 """Every permission there is, and the decorator that puts one on a verb: it checks, registers and documents."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -41,6 +41,17 @@ class Permission(StrEnum):
 
 VPN_PERMISSIONS = frozenset(permission for permission in Permission if permission.value.startswith("vpn."))
 ALL_PERMISSIONS = frozenset(Permission)
+_BY_VALUE = {permission.value: permission for permission in Permission}
+
+
+def known_permissions(stored: Iterable[str]) -> frozenset[Permission]:
+    """Return stored permissions as a set; one that this version does not know allows nothing."""
+    return frozenset(_BY_VALUE[value] for value in stored if value in _BY_VALUE)
+
+
+def written_permissions(permissions: Iterable[Permission]) -> list[str]:
+    """Return permissions as they are stored and audited: sorted texts."""
+    return sorted(permission.value for permission in permissions)
 
 
 def requires(permission: Permission) -> Callable[[Verb[P, R]], Verb[P, R]]:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from keystead.access.permissions import ALL_PERMISSIONS, Permission
+from keystead.access.permissions import ALL_PERMISSIONS, Permission, written_permissions
+from keystead.kit.errors import Forbidden
 
 DEFAULT_ACCOUNT = "default"
 
@@ -21,6 +22,12 @@ class Principal:
     token_id: int | None = None
     user_id: int | None = None
     confined_to_token: int | None = None
+
+    def check_grant(self, granted: frozenset[Permission]) -> None:
+        """Raise Forbidden unless the principal itself holds everything that it is about to give."""
+        lacking = written_permissions(granted - self.permissions)
+        if lacking:
+            raise Forbidden(f"this credential lacks what it would grant: {', '.join(lacking)}", permission=lacking[0])
 
 
 def operator(account_id: int) -> Principal:

@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Dialect, Integer, Text
+from sqlalchemy import BigInteger, Dialect, Integer, Row, Text
 from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+# A row of any statement; stores turn it into a value at once.
+AnyRow = Row[*tuple[Any, ...]]
 
 # SQLite gives a rowid, and with it AUTOINCREMENT, to INTEGER primary keys only.
 BigNumber = BigInteger().with_variant(Integer(), "sqlite")

@@ -38,28 +38,42 @@ class Place:
         return "\x1f".join((self.table, self.row, self.column)).encode()
 
 
+@dataclass(frozen=True)
+class _Held:
+    ciphers: Mapping[str, AESGCM]
+    newest: str
+
+
 class KeyRing:
-    """Seal and open with named keys; the newest seals, all open."""
+    """Seal and open with named keys; the newest seals, all open.
+
+    A ring is shared by everything that runs, so that a rotation reaches all of it at once: ``adopt`` swaps the keys in
+    one assignment, which no thread can see half done.
+    """
 
     def __init__(self, keys: Mapping[str, Secret[bytes]], *, newest: str) -> None:
-        self._ciphers = {name: AESGCM(key.reveal()) for name, key in keys.items()}
-        self._newest = newest
+        self._held = _Held({name: AESGCM(key.reveal()) for name, key in keys.items()}, newest)
 
     @property
     def newest(self) -> str:
         """Return the name of the key that seals."""
-        return self._newest
+        return self._held.newest
+
+    def adopt(self, other: "KeyRing") -> None:
+        """Take the keys of another ring in place of the present ones, while others seal and open."""
+        self._held = other._held
 
     def seal(self, plain: Secret[str], place: Place) -> str:
         """Return the sealed text of a secret for one place."""
+        held = self._held
         nonce = os.urandom(_NONCE_SIZE_BYTES)
-        raw = nonce + self._ciphers[self._newest].encrypt(nonce, plain.reveal().encode(), place.associated_data)
-        return f"{_VERSION}:{self._newest}:{base64.b64encode(raw).decode()}"
+        raw = nonce + held.ciphers[held.newest].encrypt(nonce, plain.reveal().encode(), place.associated_data)
+        return f"{_VERSION}:{held.newest}:{base64.b64encode(raw).decode()}"
 
     def open(self, sealed: str, place: Place) -> Secret[str]:
         """Return the secret; raise Misconfigured for an unknown key and Broken for a value that was tampered with."""
         version, name, body = sealed.split(":", 2)
-        cipher = self._ciphers.get(name)
+        cipher = self._held.ciphers.get(name)
         if version != _VERSION or cipher is None:
             raise Misconfigured(f"{place.table}.{place.column} is sealed under key {name}, which is not at hand")
         raw = base64.b64decode(body)
@@ -73,7 +87,12 @@ class KeyRing:
 
     def is_current(self, sealed: str) -> bool:
         """Tell whether a value is sealed under the newest key."""
-        return sealed.split(":", 2)[1] == self._newest
+        return sealed.startswith(sealed_prefix(self._held.newest))
+
+
+def sealed_prefix(key: str) -> str:
+    """Return what every value sealed under the named key begins with, for a search in the database."""
+    return f"{_VERSION}:{key}:"
 
 
 def new_key() -> Secret[bytes]:

@@ -1,0 +1,52 @@
+"""The audit trail for its readers, and the record of a denial.
+
+Mutations write their records through ``Work.audit``. A denial has no mutation to stand in, so the edge writes it in a
+transaction of its own, and no principal is checked for it: whoever was denied may not switch the record off.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from keystead.access.permissions import Permission, requires
+from keystead.access.store import audit as store
+from keystead.access.store.audit import AuditFilter, AuditRecord
+from keystead.access.work import Work
+from keystead.kit.page import Page
+
+_EVERYTHING = AuditFilter()
+_SUBJECT_LENGTH_MAX = 192
+_VERB_LENGTH_MAX = 64
+
+
+@requires(Permission.AUDIT_READ)
+def list_(work: Work, page: Page, narrowed: AuditFilter = _EVERYTHING) -> list[AuditRecord]:
+    """Return a page of the account's records, oldest first."""
+    return store.page(work.connection, work.principal.account_id, page, narrowed)
+
+
+def record_denial(
+    connection: Connection,
+    *,
+    account_id: int,
+    actor: str,
+    request_id: str,
+    at: datetime,
+    verb: str,
+    subject: str,
+    reason: str,
+) -> None:
+    """Write that somebody known was denied; ``verb`` and ``subject`` say what was tried, ``reason`` why it was not."""
+    store.insert_record(
+        connection,
+        {
+            "at": at,
+            "request_id": request_id[:64],
+            "account_id": account_id,
+            "actor": actor,
+            "verb": verb[:_VERB_LENGTH_MAX],
+            "subject": subject[:_SUBJECT_LENGTH_MAX],
+            "outcome": "denied",
+            "facts": {"reason": reason},
+        },
+    )

@@ -1,0 +1,44 @@
+"""Passwords: Argon2id, deliberately slow, so it is called beside the units of work and never inside one.
+
+Callers run ``hash_password`` and ``is_right`` in a thread of their own (``asyncio.to_thread``): argon2 releases the
+interpreter while it works. Parameters are OWASP's Password Storage Cheat Sheet (2025): 19 MiB, two passes, one lane.
+"""
+
+from typing import NewType
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from keystead.kit.errors import Invalid
+from keystead.kit.secret import Secret
+
+PasswordHash = NewType("PasswordHash", str)
+
+LENGTH_MIN = 12
+_LENGTH_MAX = 1024
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+# The hash of a password nobody has: an unknown login takes as long as a wrong password.
+_NOBODYS = PasswordHash(
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)
+
+
+def hash_password(password: Secret[str]) -> PasswordHash:
+    """Return the hash to store; raise Invalid for a password too short to resist guessing."""
+    if not LENGTH_MIN <= len(password.reveal()) <= _LENGTH_MAX:
+        raise Invalid(f"a password has {LENGTH_MIN} to {_LENGTH_MAX} characters", fields={"password": "wrong length"})
+    return PasswordHash(_HASHER.hash(password.reveal()))
+
+
+def is_right(password: Secret[str], stored: PasswordHash | None) -> bool:
+    """Tell whether a password matches its stored hash; None, for an unknown login, takes the same time."""
+    try:
+        _HASHER.verify(stored or _NOBODYS, password.reveal()[: _LENGTH_MAX + 1])
+    except (VerificationError, InvalidHashError):
+        return False
+    return stored is not None
+
+
+def needs_rehash(stored: PasswordHash) -> bool:
+    """Tell whether a hash was made with other parameters than today's."""
+    return _HASHER.check_needs_rehash(stored)

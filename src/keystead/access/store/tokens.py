@@ -1,0 +1,148 @@
+"""Queries of tokens."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, null, or_, select, update
+
+from keystead.access.models import TOKENS, USERS
+from keystead.access.permissions import Permission, known_permissions
+from keystead.db.types import AnyRow
+from keystead.kit.page import Page
+
+
+class TokenKind(StrEnum):
+    """What a token is for; it stands in the token itself, as in ``ks_api_…``."""
+
+    API = "api"
+    VEIL = "veil"
+    SUB = "sub"
+    ENV = "env"
+
+
+@dataclass(frozen=True)
+class Token:
+    """A credential for Keystead, without its secret."""
+
+    id: int
+    account_id: int
+    user_id: int | None
+    name: str
+    kind: TokenKind
+    hint: str
+    permissions: frozenset[Permission]
+    addresses: tuple[str, ...]
+    is_confined: bool
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+_COLUMNS = [column for column in TOKENS.c if column.name != "fingerprint"]
+
+_INSERT = insert(TOKENS).returning(TOKENS.c.id)
+_FIND = select(*_COLUMNS).where(TOKENS.c.id == bindparam("token_id"), TOKENS.c.account_id == bindparam("account_id"))
+_LIST = (
+    select(*_COLUMNS)
+    .where(TOKENS.c.account_id == bindparam("account_id"), TOKENS.c.id > bindparam("after"))
+    .order_by(TOKENS.c.id)
+    .limit(bindparam("limit"))
+)
+_BY_FINGERPRINT = (
+    select(*_COLUMNS, USERS.c.is_active.label("user_is_active"))
+    .outerjoin(USERS, USERS.c.id == TOKENS.c.user_id)
+    .where(TOKENS.c.fingerprint == bindparam("fingerprint"))
+)
+_REVOKE = (
+    update(TOKENS)
+    .where(TOKENS.c.id == bindparam("token_id"), TOKENS.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at"))
+)
+_REINSTATE = update(TOKENS).where(TOKENS.c.id == bindparam("token_id")).values(revoked_at=null())
+_LIVE_OF_KIND = (
+    select(*_COLUMNS)
+    .where(
+        TOKENS.c.account_id == bindparam("account_id"),
+        TOKENS.c.kind == bindparam("kind"),
+        TOKENS.c.revoked_at.is_(None),
+    )
+    .order_by(TOKENS.c.id)
+)
+_TOUCH = (
+    update(TOKENS)
+    .where(
+        TOKENS.c.id == bindparam("token_id"),
+        or_(TOKENS.c.last_used_at.is_(None), TOKENS.c.last_used_at < bindparam("at")),
+    )
+    .values(last_used_at=bindparam("at"))
+)
+
+
+def insert_token(connection: Connection, values: dict[str, Any]) -> int:
+    """Insert a row and return its id."""
+    return int(connection.execute(_INSERT, values).scalar_one())
+
+
+def find(connection: Connection, account_id: int, token_id: int) -> Token | None:
+    """Return a token of an account."""
+    row = connection.execute(_FIND, {"account_id": account_id, "token_id": token_id}).first()
+    return None if row is None else _token(row)
+
+
+def page(connection: Connection, account_id: int, wanted: Page) -> list[Token]:
+    """Return a page of the account's tokens in order of their ids."""
+    rows = connection.execute(_LIST, {"account_id": account_id, "after": wanted.after, "limit": wanted.limit})
+    return [_token(row) for row in rows]
+
+
+def by_fingerprint(connection: Connection, fingerprint: str) -> tuple[Token, bool] | None:
+    """Return the token with a fingerprint, revoked or not, and whether its user, if it has one, is active."""
+    row = connection.execute(_BY_FINGERPRINT, {"fingerprint": fingerprint}).first()
+    if row is None:
+        return None
+    return _token(row), row.user_id is None or bool(row.user_is_active)
+
+
+def live_of_kind(connection: Connection, account_id: int, kind: TokenKind) -> list[Token]:
+    """Return the account's tokens of a kind that are not revoked."""
+    rows = connection.execute(_LIVE_OF_KIND, {"account_id": account_id, "kind": kind.value})
+    return [_token(row) for row in rows]
+
+
+def revoke(connection: Connection, token_id: int, at: datetime) -> bool:
+    """Revoke a token; return whether it was live."""
+    return connection.execute(_REVOKE, {"token_id": token_id, "at": at}).rowcount == 1
+
+
+def reinstate(connection: Connection, token_id: int) -> None:
+    """Take a revocation back."""
+    connection.execute(_REINSTATE, {"token_id": token_id})
+
+
+def touch(connection: Connection, used: Iterable[tuple[int, datetime]]) -> None:
+    """Note when tokens were last used; an older moment never replaces a newer one."""
+    rows = [{"token_id": token_id, "at": at} for token_id, at in used]
+    if rows:
+        connection.execute(_TOUCH, rows)
+
+
+def _token(row: AnyRow) -> Token:
+    return Token(
+        id=row.id,
+        account_id=row.account_id,
+        user_id=row.user_id,
+        name=row.name,
+        kind=TokenKind(row.kind),
+        hint=row.hint,
+        permissions=known_permissions(row.permissions),
+        addresses=tuple(row.addresses),
+        is_confined=row.is_confined,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )

@@ -1,0 +1,121 @@
+"""Users: people who sign in. Their passwords are hashed before the unit of work, see ``passwords``.
+
+Nobody reaches, through another user, what they may not do themselves: roles and passwords are given only for
+permissions that the caller holds.
+"""
+
+import re
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from keystead.access.passwords import PasswordHash
+from keystead.access.permissions import Permission, requires, written_permissions
+from keystead.access.principal import Principal
+from keystead.access.store import users as store
+from keystead.access.store.users import User
+from keystead.access.work import Work
+from keystead.kit.errors import AlreadyExists, Forbidden, Invalid, NotFound
+from keystead.kit.page import Page
+
+_LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
+
+
+@requires(Permission.USERS_MANAGE)
+def create(work: Work, *, login: str, password_hash: PasswordHash) -> User:
+    """Create an active user without roles; raise Invalid for the login's form and AlreadyExists when it is taken."""
+    name = login.strip().lower()
+    if not _LOGIN.fullmatch(name):
+        raise Invalid(
+            "a login has 1 to 64 of a-z, 0-9 and . _ @ + -, and begins with a letter or digit",
+            fields={"login": "wrong form"},
+        )
+    values = {
+        "account_id": work.principal.account_id,
+        "login": name,
+        "password_hash": password_hash,
+        "is_active": True,
+        "created_at": work.now,
+    }
+    try:
+        user_id = store.insert_user(work.connection, values)
+    except IntegrityError as error:
+        raise AlreadyExists(f"login {name} is taken") from error
+    work.audit("access.user.create", f"user {user_id}", login=name)
+    return found(work, user_id)
+
+
+@requires(Permission.USERS_READ)
+def find(work: Work, user_id: int) -> User:
+    """Return a user of the caller's account; raise NotFound."""
+    return found(work, user_id)
+
+
+@requires(Permission.USERS_READ)
+def list_(work: Work, page: Page) -> list[User]:
+    """Return a page of the account's users, disabled ones included."""
+    return store.page(work.connection, work.principal.account_id, page)
+
+
+@requires(Permission.USERS_MANAGE)
+def disable(work: Work, user_id: int) -> User:
+    """Keep a user and its tokens out. Tell the door after the commit: ``door.forget_all()``."""
+    return _set_active(work, user_id, is_active=False)
+
+
+@requires(Permission.USERS_MANAGE)
+def enable(work: Work, user_id: int) -> User:
+    """Let a disabled user in again."""
+    check_reach(work, user_id)
+    return _set_active(work, user_id, is_active=True)
+
+
+@requires(Permission.USERS_MANAGE)
+def set_password(work: Work, user_id: int, password_hash: PasswordHash) -> User:
+    """Replace a user's password; raise Forbidden when the user may do more than the caller."""
+    user = found(work, user_id)
+    check_reach(work, user_id)
+    store.set_password(work.connection, user_id, password_hash)
+    work.audit("access.user.set_password", f"user {user_id}", login=user.login)
+    return user
+
+
+def by_login(connection: Connection, login: str) -> tuple[User, PasswordHash] | None:
+    """Return the user with a login and its password's hash, for signing in; None when there is none."""
+    row = store.by_login(connection, login.strip().lower())
+    return None if row is None else (row[0], PasswordHash(row[1]))
+
+
+def principal_of(connection: Connection, user: User) -> Principal:
+    """Return the principal of a user who has proved to be itself; raise Forbidden when it is disabled."""
+    if not user.is_active:
+        raise Forbidden(f"user {user.login} is disabled", actor=f"user:{user.id} {user.login}")
+    return Principal(
+        account_id=user.account_id,
+        actor=f"user:{user.id} {user.login}",
+        permissions=store.permissions_of(connection, user.id),
+        user_id=user.id,
+    )
+
+
+def found(work: Work, user_id: int) -> User:
+    """Return a user of the account for another verb of access; raise NotFound."""
+    user = store.user(work.connection, work.principal.account_id, user_id)
+    if user is None:
+        raise NotFound("user", user_id)
+    return user
+
+
+def check_reach(work: Work, user_id: int) -> None:
+    """Raise Forbidden when a user may do what the caller may not."""
+    beyond = written_permissions(store.permissions_of(work.connection, user_id) - work.principal.permissions)
+    if beyond:
+        raise Forbidden(f"user {user_id} may do what this credential may not: {', '.join(beyond)}")
+
+
+def _set_active(work: Work, user_id: int, *, is_active: bool) -> User:
+    user = found(work, user_id)
+    if user.is_active != is_active:
+        store.set_active(work.connection, user_id, is_active=is_active)
+        work.audit(f"access.user.{'enable' if is_active else 'disable'}", f"user {user_id}", login=user.login)
+    return found(work, user_id)

@@ -1,0 +1,73 @@
+"""Fixtures for every test: a database with all tables, and a workplace to run verbs in."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from keystead.access import accounts
+from keystead.db.session import Database, open_database
+from tests.support import databases
+from tests.support.clock import ManualClock
+from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.work import Workplace
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run one PostgreSQL for the whole test run, with the template in it."""
+    with running_postgres() as server:
+        databases.make_postgres_template(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one SQLite file with all tables for the whole run."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    databases.make_sqlite_template(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def module_database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Clone one PostgreSQL database per module; None on SQLite, where each test has its own file."""
+    with ExitStack() as stack:
+        if databases.chosen_backend() == "sqlite":
+            yield None
+            return
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        name = re.sub(r"\W+", "_", request.module.__name__)[-50:]
+        yield stack.enter_context(databases.cloned_postgres(server, name))
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, module_database_url: str | None) -> str:
+    """Return the URL of a database with all tables and no rows."""
+    if module_database_url is None:
+        return databases.copied_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
+    databases.empty_postgres(module_database_url)
+    return module_database_url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Open a database with all tables and no rows."""
+    opened = open_database(database_url, synchronous="OFF")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Return a clock that stands still."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def workplace(database: Database, clock: ManualClock) -> Workplace:
+    """Return a workplace of the default account."""
+    account_id = await database.write(lambda connection: accounts.ensure_default(connection, clock.now()))
+    return Workplace(database, account_id, clock)
