@@ -220,4 +220,4 @@ def _installer() -> list[str] | None:
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--retries", "2"]
     uv = shutil.which("uv")
-    return [uv, "pip", "install", "--python", sys.executable] if uv else None
+    return [uv, "pip", "install", "--system-certs", "--python", sys.executable] if uv else None
