@@ -136,6 +136,11 @@ class Settings(BaseSettings):
         description="External mode: the configuration file to render, check and swap for that Xray.",
         examples=["/usr/local/etc/xray/config.json"],
     )
+    xray_trusted_certificates: Path | None = Field(
+        None,
+        description="PEM file of the authorities the core believes instead of the system's, for a target of your own.",
+        examples=["/etc/keystead/authorities.pem"],
+    )
     cache_dir: Path | None = Field(
         None,
         description="Where built engines are kept. Unset: the user's cache directory.",

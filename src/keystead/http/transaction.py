@@ -48,13 +48,13 @@ class Transactions:
         self, call: Call, verb: Callable[Concatenate[Work, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run a verb that reads a row or two."""
-        return await self._read(call, Weight.POINT, lambda work: verb(work, *args, **kwargs))
+        return await self._read(call, Weight.POINT, verb, lambda work: verb(work, *args, **kwargs))
 
     async def read_many(
         self, call: Call, verb: Callable[Concatenate[Work, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run a verb that may read many rows."""
-        return await self._read(call, Weight.LIST, lambda work: verb(work, *args, **kwargs))
+        return await self._read(call, Weight.LIST, verb, lambda work: verb(work, *args, **kwargs))
 
     async def write(
         self, call: Call, verb: Callable[Concatenate[Work, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -87,15 +87,27 @@ class Transactions:
         """Tell whether a subject is in its engine although the database does not say so yet."""
         return self._reconciler.is_applied(subject)
 
-    async def _read(self, call: Call, weight: Weight, verb: Callable[[Work], R]) -> R:
+    async def _read(self, call: Call, weight: Weight, verb: Callable[..., R], run: Callable[[Work], R]) -> R:
         try:
-            return await self._database.read(lambda connection: verb(self._work(connection, call)), weight)
+            return await self._database.read(lambda connection: run(self._work(connection, call)), weight)
         except Forbidden as denial:
             await self._record_denial(call, verb, denial)
             raise
 
     async def _record_denial(self, call: Call, verb: Callable[..., Any], denial: Forbidden) -> None:
-        await self._database.write(lambda connection: audit.record_denial(self._work(connection, call), denial))
+        def unit(connection: Connection) -> None:
+            audit.record_denial(
+                connection,
+                account_id=call.principal.account_id,
+                actor=call.principal.actor,
+                request_id=call.request_id,
+                at=self.clock.now(),
+                verb=f"{verb.__module__.removeprefix('keystead.')}.{verb.__name__}",
+                subject=str(denial.context.get("permission", "")),
+                reason=denial.message,
+            )
+
+        await self._database.write(unit)
 
     def _work(self, connection: Connection, call: Call) -> Work:
         return Work(connection, call.principal, self.clock, self._ids, self._keys, call.request_id)

@@ -75,7 +75,7 @@ def check_shared_inbound(work: Work, wish: Wish) -> Inbound | None:
 
 def found_shared_inbound(
     work: Work, scope: str, wish: Wish, target: str, names: tuple[str, ...], pair: KeyPair
-) -> None:
+) -> Inbound:
     """Make the shared inbound, once, with a target that was examined or that the operator named."""
     values = {
         "scope": scope,
@@ -95,6 +95,7 @@ def found_shared_inbound(
     place = store.inbound(work.connection, inbound_id).place
     store.set_inbound_key(work.connection, inbound_id, work.keys.seal(pair.private_key, place))
     work.audit("vpn.inbound.create", f"vpn inbound {SHARED_TAG}", port=values["port"], target=target, names=list(names))
+    return store.inbound(work.connection, inbound_id)
 
 
 def _conflict(setting: str, wished: str, chosen: str) -> str:

@@ -1,9 +1,10 @@
-"""An inbound as a value, and the verb that makes one: key pair, target, names and short ids are chosen once."""
+"""An inbound as a value; ``founding.py`` makes the shared one."""
 
 from dataclasses import dataclass
 
 from keystead.kit.crypto import Place
 from keystead.vpn.placement import Placement
+from keystead.vpn.sealed import INBOUND_PRIVATE_KEY
 
 
 @dataclass(frozen=True)
@@ -26,4 +27,4 @@ class Inbound:
     @property
     def place(self) -> Place:
         """Return where the sealed private key stands."""
-        return Place("vpn_inbounds", str(self.id), "private_key")
+        return INBOUND_PRIVATE_KEY.place(self.id)

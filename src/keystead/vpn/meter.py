@@ -5,7 +5,6 @@ the last known figures standing.
 """
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -24,8 +23,8 @@ log = structlog.get_logger()
 class CounterSource(Protocol):
     """An engine that counts bytes per label."""
 
-    async def read_counters(self, labels: Sequence[str] | None = None) -> Reading:
-        """Return the counters of some labels (None: of all), without resetting them. Raises Unavailable."""
+    async def read_counters(self, label: str | None = None) -> Reading:
+        """Return the counters of a label (None: of all), without resetting them. Raises Unavailable."""
         ...
 
 
@@ -53,7 +52,7 @@ class Meter:
     async def read_one(self, key: VpnKey) -> Reading | None:
         """Return the engine's counters of one key without booking them, or None when they could not be read."""
         try:
-            return await self._source.read_counters([key.label])
+            return await self._source.read_counters(key.label)
         except Unavailable as error:
             log.warning("traffic not read", scope=self.scope, reason=error.message)
             return None

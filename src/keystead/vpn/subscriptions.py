@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
-from keystead.kit.crypto import Place, fingerprint
+from keystead.kit.crypto import fingerprint
 from keystead.kit.errors import NotFound
 from keystead.kit.secret import Secret
 from keystead.vpn import meterstore, store, substore
@@ -18,6 +18,7 @@ from keystead.vpn.accounting import Bytes
 from keystead.vpn.keys import profile_of
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, is_visible, locate
+from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
 from keystead.vpn.values import ClientProfile
 
 TOKEN_KIND = "sub"  # noqa: S105 - a prefix, not a secret
@@ -37,7 +38,7 @@ def token(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
     """Return the token of a key's subscription; the first call opens it."""
     key = locate(work.connection, work.principal, ident, is_applied)
     sealed = substore.sealed_token(work.connection, key.number)
-    return _open(work, key) if sealed is None else work.keys.open(sealed, _place(key.number))
+    return _open(work, key) if sealed is None else work.keys.open(sealed, SUBSCRIPTION_TOKEN.place(key.number))
 
 
 @requires(Permission.VPN_KEYS_CHANGE)
@@ -68,11 +69,7 @@ def find_by_token(connection: Connection, presented: str, *, public_host: str, i
 
 def _open(work: Work, key: VpnKey) -> Secret[str]:
     made = Secret(work.ids.token(TOKEN_KIND))
-    sealed = work.keys.seal(made, _place(key.number))
+    sealed = work.keys.seal(made, SUBSCRIPTION_TOKEN.place(key.number))
     substore.add(work.connection, key.number, fingerprint(made.reveal()), sealed, work.now)
     work.audit("vpn.subscription.open", f"vpn key {key.number}")
     return made
-
-
-def _place(number: int) -> Place:
-    return Place("vpn_subscriptions", str(number), "sealed_token")

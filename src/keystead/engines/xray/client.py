@@ -98,9 +98,9 @@ class XrayClient:
         answer = await self._ask(f"{_HANDLER}GetInboundUsersCount", request, wire.InboundUsersCountResponse)
         return answer.count
 
-    async def counters(self) -> Mapping[str, Counters]:
-        """Return the bytes of every label since the core started, without resetting anything."""
-        request = wire.QueryStatsRequest(pattern="user>>>")
+    async def counters(self, label: str | None = None) -> Mapping[str, Counters]:
+        """Return the bytes of a label (None: of all) since the core started, without resetting anything."""
+        request = wire.QueryStatsRequest(pattern="user>>>" if label is None else f"user>>>{label}>>>")
         answer = await self._ask(f"{_STATS}QueryStats", request, wire.QueryStatsResponse, self._slow_timeout_s)
         return messages.counters_of(answer)
 

@@ -141,7 +141,7 @@ class ManagedXray:
         found = await users.observe(client, started.tags)
         return XrayActual(found, started.digest, started.probe.own_users())
 
-    async def counts(self) -> Mapping[str, int]:
+    async def sizes(self) -> Mapping[str, int]:
         """Return how many customers' users each inbound has: cheap, for the comparison before the full one."""
         client, started = self._running()
         own = started.probe.own_users()
@@ -199,11 +199,11 @@ class ManagedXray:
             return {label: error if label in present else None for label, error in outcomes.items()}
         return outcomes
 
-    async def read_counters(self) -> Reading:
-        """Read all counters of the present process; raise EngineUnavailable when it ends meanwhile."""
+    async def read_counters(self, label: str | None = None) -> Reading:
+        """Read the counters of a label (None: of all) of the present process; raise EngineUnavailable when it ends."""
         client, _ = self._running()
         process = self._core.identity
-        counters = await client.counters()
+        counters = await client.counters(label)
         if self._core.state is not State.RUNNING or self._core.identity != process:
             raise EngineUnavailable("Xray ended while its counters were read")
         customers = {label: read for label, read in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
