@@ -19,6 +19,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -103,6 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
 def report(pins: list[EnginePin], cache_dir: Path) -> int:
     """Install engines with progress on standard error and paths on standard output; return an exit code."""
     progress = TerminalProgress(sys.stderr)
+    # A plain end would leave the compiler running; an exit unwinds, and `toolchain.run` ends its children.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     try:
         for pin in pins:
             binary = install(pin, cache_dir, progress=progress)
