@@ -43,7 +43,10 @@ _API_SERVICES = ["HandlerService", "StatsService", "RoutingService", "LoggerServ
 
 @dataclass(frozen=True)
 class Route:
-    """One thing the probe dials: an inbound under one of its server names; ``account`` selects it at the SOCKS."""
+    """One thing the probe dials: an inbound under one of its server names.
+
+    ``account`` selects it at the SOCKS; the core counts its bytes under that name too, hence our own prefix.
+    """
 
     account: str
     inbound: XrayInbound
@@ -76,7 +79,7 @@ def routes(inbounds: Iterable[XrayInbound]) -> tuple[Route, ...]:
         new = [name for name in inbound.server_names if (inbound.target, name) not in seen]
         seen.update((inbound.target, name) for name in new)
         chosen += [(inbound, name) for name in new or inbound.server_names[:1]]
-    return tuple(Route(f"route-{number}", inbound, name) for number, (inbound, name) in enumerate(chosen))
+    return tuple(Route(f"{_PROBE}-{number}", inbound, name) for number, (inbound, name) in enumerate(chosen))
 
 
 def render(
@@ -176,7 +179,7 @@ def _self_outbound(route: Route, user: XrayUser) -> Json:
     account = {"id": user.uuid, "encryption": "none", "flow": user.flow}
     address = _ANY.get(inbound.listen, inbound.listen)
     return {
-        "tag": f"{_PROBE}-{route.account}",
+        "tag": route.account,
         "protocol": "vless",
         "settings": {"vnext": [{"address": address, "port": inbound.port, "users": [account]}]},
         "streamSettings": {
@@ -194,8 +197,7 @@ def _self_outbound(route: Route, user: XrayUser) -> Json:
 
 def _probe_rules(probe: ProbePlan) -> list[Json]:
     to_self = [
-        {"inboundTag": [_PROBE], "user": [route.account], "outboundTag": f"{_PROBE}-{route.account}"}
-        for route in probe.routes
+        {"inboundTag": [_PROBE], "user": [route.account], "outboundTag": route.account} for route in probe.routes
     ]
     nothing_else = {"inboundTag": [_PROBE], "outboundTag": _BLOCKED}
     return [*to_self, nothing_else, {"user": [PROBE_LABEL], "outboundTag": _ECHO}]
