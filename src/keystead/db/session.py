@@ -23,6 +23,18 @@ from sqlalchemy.exc import DBAPIError
 
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed
 
+__all__ = [
+    "Connection",
+    "Database",
+    "PostgresDatabase",
+    "SqliteDatabase",
+    "Unit",
+    "Weight",
+    "open_database",
+    "sqlite_engine",
+    "translated",
+]
+
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
 

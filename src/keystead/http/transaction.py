@@ -8,11 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
-
 from keystead.access import audit
 from keystead.access.work import Work
-from keystead.db.session import Database, Weight
+from keystead.db.session import Connection, Database, Weight
 from keystead.http.calls import Call
 from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing

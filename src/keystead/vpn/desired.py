@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XrayUser
 from keystead.kit.crypto import KeyRing
-from keystead.vpn import store
+from keystead.vpn.store import inbounds as inbound_store
+from keystead.vpn.store import keys as key_store
 
 
 class XraySource:
@@ -20,11 +21,11 @@ class XraySource:
 
     def desired(self, connection: Connection) -> XrayDesired:
         """Read every inbound and every user."""
-        return XrayDesired(self._inbounds(connection), _by_tag(store.users(connection, self._scope)))
+        return XrayDesired(self._inbounds(connection), _by_tag(key_store.users(connection, self._scope)))
 
     def desired_part(self, connection: Connection, subjects: Sequence[str]) -> XrayDesired:
         """Read the users of some labels; labels that should not be there are named absent."""
-        users = _by_tag(store.users_of(connection, self._scope, subjects))
+        users = _by_tag(key_store.users_of(connection, self._scope, subjects))
         wanted = {label for of_tag in users.values() for label in of_tag}
         return XrayDesired((), users, frozenset(subjects) - wanted)
 
@@ -34,16 +35,16 @@ class XraySource:
 
     def sizes(self, connection: Connection) -> dict[str, int]:
         """Count the users each inbound should hold."""
-        return store.sizes(connection, self._scope)
+        return key_store.sizes(connection, self._scope)
 
     def unconfirmed(self, connection: Connection) -> tuple[list[str], list[str]]:
         """Return the labels whose presence, and those whose absence, is not confirmed."""
-        return store.unconfirmed(connection, self._scope)
+        return key_store.unconfirmed(connection, self._scope)
 
     def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
         """Make issued keys live and bury the revoked ones."""
-        store.make_live(connection, present)
-        store.bury(connection, absent)
+        key_store.make_live(connection, present)
+        key_store.bury(connection, absent)
 
     def _inbounds(self, connection: Connection) -> tuple[XrayInbound, ...]:
         return tuple(
@@ -58,7 +59,7 @@ class XraySource:
                 short_ids=inbound.short_ids,
                 min_client_version=self._min_client_version,
             )
-            for inbound in store.inbounds(connection, self._scope)
+            for inbound in inbound_store.of_scope(connection, self._scope)
         )
 
 

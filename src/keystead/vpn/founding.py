@@ -10,9 +10,9 @@ from keystead.access import facts
 from keystead.access.work import Work
 from keystead.kit.errors import Misconfigured
 from keystead.kit.secret import Secret
-from keystead.vpn import store
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.placement import Placement
+from keystead.vpn.store import inbounds as inbound_store
 
 SHARED_TAG = "shared"
 FLOW = "xtls-rprx-vision"
@@ -54,7 +54,7 @@ def check_shared_inbound(work: Work, wish: Wish) -> Inbound | None:
     The address it listens on and its target may change, since no link carries them. Raises Misconfigured for a
     setting that contradicts links already handed out.
     """
-    found = store.inbound_for(work.connection, Placement.SHARED)
+    found = inbound_store.for_placement(work.connection, Placement.SHARED)
     if found is None:
         return None
     names = wish.server_names or ((wish.target.rpartition(":")[0],) if wish.target else ())
@@ -67,9 +67,9 @@ def check_shared_inbound(work: Work, wish: Wish) -> Inbound | None:
             raise Misconfigured(_conflict(setting, _shown(wanted), _shown(chosen)))
     target = wish.target or found.target
     if (target, wish.listen) != (found.target, found.listen):
-        store.move_inbound(work.connection, found.id, target=target, listen=wish.listen)
+        inbound_store.move(work.connection, found.id, target=target, listen=wish.listen)
         work.audit("vpn.inbound.move", f"vpn inbound {found.tag}", target=target, listen=wish.listen)
-        return store.inbound(work.connection, found.id)
+        return inbound_store.find(work.connection, found.id)
     return found
 
 
@@ -91,11 +91,11 @@ def found_shared_inbound(
         "flow": FLOW,
         "created_at": work.now,
     }
-    inbound_id = store.add_inbound(work.connection, values)
-    place = store.inbound(work.connection, inbound_id).place
-    store.set_inbound_key(work.connection, inbound_id, work.keys.seal(pair.private_key, place))
+    inbound_id = inbound_store.add(work.connection, values)
+    place = inbound_store.find(work.connection, inbound_id).place
+    inbound_store.set_private_key(work.connection, inbound_id, work.keys.seal(pair.private_key, place))
     work.audit("vpn.inbound.create", f"vpn inbound {SHARED_TAG}", port=values["port"], target=target, names=list(names))
-    return store.inbound(work.connection, inbound_id)
+    return inbound_store.find(work.connection, inbound_id)
 
 
 def _conflict(setting: str, wished: str, chosen: str) -> str:

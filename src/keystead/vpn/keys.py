@@ -12,11 +12,13 @@ from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.kit.errors import Invalid
 from keystead.kit.page import Page
-from keystead.vpn import meterstore, store
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of, masked, next_label
 from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate
 from keystead.vpn.placement import Placement
+from keystead.vpn.store import inbounds as inbound_store
+from keystead.vpn.store import keys as key_store
+from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.values import ClientProfile
 
 NAME_LENGTH_MAX = 255
@@ -45,7 +47,7 @@ def issue(work: Work, *, name: str | None, placement: Placement, target_problem:
     ``target_problem`` is what the examination of the REALITY target last found, None when it passed.
     """
     checked_name = _checked_name(name)
-    inbound = store.inbound_for(work.connection, placement)
+    inbound = inbound_store.for_placement(work.connection, placement)
     if inbound is None or target_problem is not None:
         raise NoValidTarget(target_problem or "no REALITY target has passed its examination yet; see keystead doctor")
     vless_uuid = str(work.ids.uuid())
@@ -65,10 +67,10 @@ def issue(work: Work, *, name: str | None, placement: Placement, target_problem:
         "state": KeyState.ISSUING.value,
         "created_at": work.now,
     }
-    number = store.add_key(work.connection, values)
+    number = key_store.add_key(work.connection, values)
     values |= {"label": label_of(number, 1), "state": KeyState.ISSUING}
-    store.set_label(work.connection, number, label_of(number, 1))
-    meterstore.start(work.connection, number, work.now)
+    key_store.set_label(work.connection, number, label_of(number, 1))
+    traffic_store.start(work.connection, number, work.now)
     del values["masked_uuid"]
     key = VpnKey(number=number, placement=placement, scope=inbound.scope, **values)  # type: ignore[arg-type]  # one row
     work.audit("vpn.key.issue", _subject(key), name=checked_name, placement=placement.value)
@@ -86,11 +88,11 @@ def find(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
 def list_(work: Work, *, placement: Placement, page: Page, is_applied: IsApplied) -> KeyPage:
     """Return visible keys by number, and how many there are in all."""
     account, confined = work.principal.account_id, work.principal.confined_to_token
-    found = store.page(
+    found = key_store.page(
         work.connection, account, issued_by=confined, placement=placement, after=page.after, limit=page.limit
     )
     hidden = [key for key in found if not is_visible(key, is_applied)]
-    total = store.count(work.connection, account, issued_by=confined, placement=placement) - len(hidden)
+    total = key_store.count(work.connection, account, issued_by=confined, placement=placement) - len(hidden)
     return KeyPage([key for key in found if is_visible(key, is_applied)], total)
 
 
@@ -103,7 +105,7 @@ def profile(work: Work, *, ident: KeyIdent, public_host: str, is_applied: IsAppl
 
 def profile_of(connection: Connection, key: VpnKey, public_host: str) -> ClientProfile:
     """Return what a client program needs to use a key that was already found."""
-    inbound = store.inbound(connection, key.inbound_id)
+    inbound = inbound_store.find(connection, key.inbound_id)
     return ClientProfile(
         host=public_host,
         port=inbound.port,
@@ -120,7 +122,7 @@ def profile_of(connection: Connection, key: VpnKey, public_host: str) -> ClientP
 def rename(work: Work, *, ident: KeyIdent, name: str | None, is_applied: IsApplied) -> VpnKey:
     """Give a key another name."""
     key = locate(work.connection, work.principal, ident, is_applied)
-    store.set_name(work.connection, key.number, _checked_name(name))
+    key_store.set_name(work.connection, key.number, _checked_name(name))
     work.audit("vpn.key.rename", _subject(key), name=name)
     return locate(work.connection, work.principal, ident, is_applied)
 
@@ -144,7 +146,7 @@ def reissue(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Reissue:
     vless_uuid = str(work.ids.uuid())
     _set_credential(work, before, vless_uuid, next_label(before.label))
     work.audit("vpn.key.reissue", _subject(before))
-    after = store.find(work.connection, before.account_id, KeyIdent("", before.number, None))
+    after = key_store.find(work.connection, before.account_id, KeyIdent("", before.number, None))
     assert after is not None  # noqa: S101 - it was found a line ago, in this transaction
     return Reissue(after, before)
 
@@ -152,7 +154,7 @@ def reissue(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Reissue:
 @requires(Permission.VPN_KEYS_CHANGE)
 def undo_reissue(work: Work, *, done: Reissue) -> None:
     """Return to the UUID from before a reissue that the engine did not take."""
-    current = store.find(work.connection, done.key.account_id, KeyIdent("", done.key.number, None))
+    current = key_store.find(work.connection, done.key.account_id, KeyIdent("", done.key.number, None))
     if current is None or current.uuid != done.key.uuid:
         return
     _set_credential(work, current, done.before.uuid, done.before.label)
@@ -162,13 +164,13 @@ def undo_reissue(work: Work, *, done: Reissue) -> None:
 @requires(Permission.VPN_KEYS_REVOKE)
 def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
     """Revoke a key; one that is already being removed is found again, so that a repeated call can wait for it."""
-    key = store.find(work.connection, work.principal.account_id, ident)
+    key = key_store.find(work.connection, work.principal.account_id, ident)
     if key is None or not is_allowed(work.principal, key):
         raise KeyNotFound(ident.text)
     if key.state is not KeyState.REMOVING and not is_visible(key, is_applied):
         raise KeyNotFound(ident.text)
     if key.state is not KeyState.REMOVING:
-        store.set_state(work.connection, key.number, KeyState.REMOVING)
+        key_store.set_state(work.connection, key.number, KeyState.REMOVING)
         work.audit("vpn.key.revoke", _subject(key), name=key.name)
     work.mark(key.scope, key.label)
     return key
@@ -177,7 +179,7 @@ def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
 @requires(Permission.VPN_KEYS_ISSUE)
 def undo_issue(work: Work, *, key: VpnKey, reason: str) -> None:
     """Take back a key whose engine did not confirm it; a tombstone stays until the engine is seen without it."""
-    store.set_state(work.connection, key.number, KeyState.REMOVING)
+    key_store.set_state(work.connection, key.number, KeyState.REMOVING)
     work.audit("vpn.key.issue.undo", _subject(key), reason=reason)
     work.mark(key.scope, key.label)
 
@@ -189,16 +191,16 @@ def ask_comparison(work: Work) -> None:
 
 def _set_active(work: Work, key: VpnKey, *, is_active: bool) -> VpnKey:
     if key.is_active is not is_active:
-        store.set_active(work.connection, key.number, is_active=is_active)
+        key_store.set_active(work.connection, key.number, is_active=is_active)
         work.audit("vpn.key.enable" if is_active else "vpn.key.disable", _subject(key))
     work.mark(key.scope, key.label)
-    found = store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
+    found = key_store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
     assert found is not None  # noqa: S101 - it was found a line ago, in this transaction
     return found
 
 
 def _set_credential(work: Work, key: VpnKey, vless_uuid: str, label: str) -> None:
-    store.set_credential(work.connection, key.number, uuid=vless_uuid, masked_uuid=masked(vless_uuid), label=label)
+    key_store.set_credential(work.connection, key.number, uuid=vless_uuid, masked_uuid=masked(vless_uuid), label=label)
     work.mark(key.scope, key.label)
     work.mark(key.scope, label)
 

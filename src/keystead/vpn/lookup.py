@@ -5,9 +5,9 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from keystead.access.principal import Principal
-from keystead.vpn import store
 from keystead.vpn.errors import KeyNotFound
 from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey
+from keystead.vpn.store import keys as key_store
 
 # Tells whether a label is in the engine although its row does not say so yet (Reconciler.is_applied).
 IsApplied = Callable[[str], bool]
@@ -15,7 +15,7 @@ IsApplied = Callable[[str], bool]
 
 def locate(connection: Connection, principal: Principal, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
     """Return the visible key a caller names; raise KeyNotFound."""
-    key = store.find(connection, principal.account_id, ident)
+    key = key_store.find(connection, principal.account_id, ident)
     if key is None or not is_allowed(principal, key) or not is_visible(key, is_applied):
         raise KeyNotFound(ident.text)
     return key

@@ -13,12 +13,14 @@ from keystead.access.work import Work
 from keystead.kit.crypto import fingerprint
 from keystead.kit.errors import NotFound
 from keystead.kit.secret import Secret
-from keystead.vpn import meterstore, store, substore
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.keys import profile_of
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, is_visible, locate
 from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
+from keystead.vpn.store import keys as key_store
+from keystead.vpn.store import subscriptions as subscription_store
+from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.values import ClientProfile
 
 TOKEN_KIND = "sub"  # noqa: S105 - a prefix, not a secret
@@ -37,7 +39,7 @@ class Subscribed:
 def token(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
     """Return the token of a key's subscription; the first call opens it."""
     key = locate(work.connection, work.principal, ident, is_applied)
-    sealed = substore.sealed_token(work.connection, key.number)
+    sealed = subscription_store.sealed_token(work.connection, key.number)
     return _open(work, key) if sealed is None else work.keys.open(sealed, SUBSCRIPTION_TOKEN.place(key.number))
 
 
@@ -45,7 +47,7 @@ def token(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
 def replace(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
     """Give a key's subscription another token; the old address stops at once, the key goes on."""
     key = locate(work.connection, work.principal, ident, is_applied)
-    substore.remove(work.connection, key.number)
+    subscription_store.remove(work.connection, key.number)
     return _open(work, key)
 
 
@@ -53,23 +55,23 @@ def replace(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str
 def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> None:
     """Close a key's subscription; the key goes on."""
     key = locate(work.connection, work.principal, ident, is_applied)
-    substore.remove(work.connection, key.number)
+    subscription_store.remove(work.connection, key.number)
     work.audit("vpn.subscription.revoke", f"vpn key {key.number}")
 
 
 def find_by_token(connection: Connection, presented: str, *, public_host: str, is_applied: IsApplied) -> Subscribed:
     """Return what a token's holder may see; raise NotFound for any token that is none (or no longer)."""
-    found = substore.find_key(connection, fingerprint(presented))
-    key = None if found is None else store.find(connection, found[1], KeyIdent("", found[0], None))
+    found = subscription_store.find_key(connection, fingerprint(presented))
+    key = None if found is None else key_store.find(connection, found[1], KeyIdent("", found[0], None))
     if key is None or not is_visible(key, is_applied):
         raise NotFound("subscription", "of this address")
-    totals = meterstore.totals(connection, key.number)
+    totals = traffic_store.totals(connection, key.number)
     return Subscribed(key, profile_of(connection, key, public_host), totals.visible if totals else Bytes())
 
 
 def _open(work: Work, key: VpnKey) -> Secret[str]:
     made = Secret(work.ids.token(TOKEN_KIND))
     sealed = work.keys.seal(made, SUBSCRIPTION_TOKEN.place(key.number))
-    substore.add(work.connection, key.number, fingerprint(made.reveal()), sealed, work.now)
+    subscription_store.add(work.connection, key.number, fingerprint(made.reveal()), sealed, work.now)
     work.audit("vpn.subscription.open", f"vpn key {key.number}")
     return made

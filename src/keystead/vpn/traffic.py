@@ -13,12 +13,12 @@ from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.engines.xray.state import Reading
 from keystead.kit.errors import Broken
-from keystead.vpn import meterstore
 from keystead.vpn.accounting import Bytes, LabelReading, carried_since
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate
-from keystead.vpn.meterstore import Booking
 from keystead.vpn.placement import Placement
+from keystead.vpn.store import traffic as traffic_store
+from keystead.vpn.store.traffic import Booking
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def usage(work: Work, *, ident: KeyIdent, is_applied: IsApplied, fresh_at: datet
 
 def usage_of(connection: Connection, key: VpnKey, fresh_at: datetime | None) -> Usage:
     """Return what a key that was already found has carried."""
-    found = meterstore.totals(connection, key.number)
+    found = traffic_store.totals(connection, key.number)
     if found is None:
         raise Broken(f"vpn key {key.number} has no traffic row")
-    scope_read_at = meterstore.read_at(connection, key.scope)
+    scope_read_at = traffic_store.read_at(connection, key.scope)
     read_at = fresh_at or max(moment for moment in (found.changed_at, scope_read_at, key.created_at) if moment)
     return Usage(key, found.visible, found.lifetime, read_at)
 
@@ -66,7 +66,7 @@ def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Readin
     if reading is not None:
         book_one(work.connection, key, reading, work.now)
     ended = usage_of(work.connection, key, work.now)
-    meterstore.forgive(work.connection, key.number, work.now)
+    traffic_store.forgive(work.connection, key.number, work.now)
     work.audit(
         "vpn.traffic.reset", f"vpn key {key.number}", uplink=ended.visible.uplink, downlink=ended.visible.downlink
     )
@@ -76,7 +76,7 @@ def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Readin
 @requires(Permission.VPN_TRAFFIC_READ)
 def sync(work: Work, *, scope: str, placement: Placement, reading: Reading | None) -> SyncReport:
     """Book a reading of all counters; report the caller's active keys, as errors when the engine could not be read."""
-    active = meterstore.count_active(work.connection, work.principal.account_id, placement.value)
+    active = traffic_store.count_active(work.connection, work.principal.account_id, placement.value)
     if reading is None:
         return SyncReport(0, active)
     book_all(work.connection, scope, reading, work.now)
@@ -89,7 +89,7 @@ def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
     if counters is None:
         return False
     counted = Bytes(counters.uplink, counters.downlink)
-    return meterstore.last_reading(connection, key.label) != LabelReading(reading.process, counted)
+    return traffic_store.last_reading(connection, key.label) != LabelReading(reading.process, counted)
 
 
 def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime) -> None:
@@ -98,22 +98,22 @@ def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime
     if counters is None:
         return
     now = LabelReading(reading.process, Bytes(counters.uplink, counters.downlink))
-    last = meterstore.last_reading(connection, key.label)
+    last = traffic_store.last_reading(connection, key.label)
     if last != now:
         booking = Booking(key.label, key.number, now, carried_since(last, now), is_first=last is None)
-        meterstore.book(connection, [booking], at)
+        traffic_store.book(connection, [booking], at)
 
 
 def book_all(connection: Connection, scope: str, reading: Reading, at: datetime) -> int:
     """Book all counters of a scope, the last bytes of reissued labels included; return how many keys moved."""
-    last = meterstore.last_readings(connection)
-    current = meterstore.labels(connection, scope)
+    last = traffic_store.last_readings(connection)
+    current = traffic_store.labels(connection, scope)
     bookings = []
     for label, counters in reading.counters.items():
         number, before = last.get(label) or (current.get(label), None)
         now = LabelReading(reading.process, Bytes(counters.uplink, counters.downlink))
         if number is not None and now != before:
             bookings.append(Booking(label, number, now, carried_since(before, now), is_first=before is None))
-    meterstore.book(connection, bookings, at)
-    meterstore.set_read_at(connection, scope, reading.process, at)
+    traffic_store.book(connection, bookings, at)
+    traffic_store.set_read_at(connection, scope, reading.process, at)
     return len(bookings)

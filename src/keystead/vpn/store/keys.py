@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    RowMapping,
     bindparam,
     delete,
     func,
@@ -15,7 +14,6 @@ from sqlalchemy import (
     update,
 )
 
-from keystead.vpn.inbound import Inbound
 from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey
 from keystead.vpn.models import INBOUNDS, KEYS
 from keystead.vpn.placement import Placement
@@ -92,19 +90,6 @@ _MAKE_LIVE = (
     .values(state=KeyState.LIVE.value)
 )
 _BURY = delete(KEYS).where(K.label == bindparam("at_label"), K.state == KeyState.REMOVING.value)
-
-_INBOUNDS = select(INBOUNDS).where(INBOUNDS.c.scope == bindparam("scope")).order_by(INBOUNDS.c.id)
-_INBOUND = select(INBOUNDS).where(INBOUNDS.c.id == bindparam("id"))
-_INBOUND_FOR = select(INBOUNDS).where(INBOUNDS.c.placement == bindparam("placement")).order_by(INBOUNDS.c.id).limit(1)
-_INSERT_INBOUND = insert(INBOUNDS).returning(INBOUNDS.c.id)
-_SET_INBOUND_KEY = (
-    update(INBOUNDS).where(INBOUNDS.c.id == bindparam("at_id")).values(private_key=bindparam("new_private_key"))
-)
-_MOVE_INBOUND = (
-    update(INBOUNDS)
-    .where(INBOUNDS.c.id == bindparam("at_id"))
-    .values(target=bindparam("new_target"), listen=bindparam("new_listen"))
-)
 
 
 def find(connection: Connection, account_id: int, ident: KeyIdent) -> VpnKey | None:
@@ -208,37 +193,6 @@ def bury(connection: Connection, labels: Sequence[str]) -> None:
         connection.execute(_BURY, [{"at_label": label} for label in labels])
 
 
-def inbounds(connection: Connection, scope: str) -> list[Inbound]:
-    """Return the inbounds of a scope."""
-    return [_inbound(row) for row in connection.execute(_INBOUNDS, {"scope": scope}).mappings()]
-
-
-def inbound(connection: Connection, inbound_id: int) -> Inbound:
-    """Return the inbound of a key."""
-    return _inbound(connection.execute(_INBOUND, {"id": inbound_id}).mappings().one())
-
-
-def inbound_for(connection: Connection, placement: Placement) -> Inbound | None:
-    """Return the inbound new keys of a placement go to, or None when there is none yet."""
-    row = connection.execute(_INBOUND_FOR, {"placement": placement.value}).mappings().first()
-    return None if row is None else _inbound(row)
-
-
-def add_inbound(connection: Connection, values: Mapping[str, Any]) -> int:
-    """Insert an inbound and return its id; its private key is set afterwards, sealed for that id."""
-    return int(connection.execute(_INSERT_INBOUND, values).scalar_one())
-
-
-def set_inbound_key(connection: Connection, inbound_id: int, sealed: str) -> None:
-    """Store an inbound's sealed private key."""
-    connection.execute(_SET_INBOUND_KEY, {"at_id": inbound_id, "new_private_key": sealed})
-
-
-def move_inbound(connection: Connection, inbound_id: int, *, target: str, listen: str) -> None:
-    """Change what no link carries: the target, and the address an inbound listens on."""
-    connection.execute(_MOVE_INBOUND, {"at_id": inbound_id, "new_target": target, "new_listen": listen})
-
-
 def _key(row: Sequence[Any]) -> VpnKey:
     """Make a key of a row of ``_COLUMNS``, whose order is that of the value's fields."""
     *plain, state, created_at, placement, scope = row
@@ -262,21 +216,4 @@ def _key(row: Sequence[Any]) -> VpnKey:
         created_at=created_at,
         placement=Placement(placement),
         scope=scope,
-    )
-
-
-def _inbound(row: RowMapping) -> Inbound:
-    return Inbound(
-        id=row["id"],
-        scope=row["scope"],
-        tag=row["tag"],
-        placement=Placement(row["placement"]),
-        listen=row["listen"],
-        port=row["port"],
-        sealed_private_key=row["private_key"],
-        public_key=row["public_key"],
-        target=row["target"],
-        server_names=tuple(row["server_names"]),
-        short_ids=tuple(row["short_ids"]),
-        flow=row["flow"],
     )
