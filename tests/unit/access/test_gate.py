@@ -43,9 +43,7 @@ async def test_a_second_call_asks_no_database(workplace: Workplace, door: TokenD
     _, secret = await secret_of_new(workplace)
     first = await admit(workplace, door, secret)
     statements: list[str] = []
-    event.listen(
-        workplace.database.engine, "before_cursor_execute", lambda *args: statements.append(str(args[2]))
-    )
+    event.listen(workplace.database.engine, "before_cursor_execute", lambda *args: statements.append(str(args[2])))
 
     second = await admit(workplace, door, secret)
 

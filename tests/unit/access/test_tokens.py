@@ -179,9 +179,7 @@ async def test_the_environments_secret_is_a_token_with_vpn_permissions(workplace
     principal = await authenticate(workplace, LONG.reveal())
 
     assert token is not None
-    assert principal == Principal(
-        workplace.account_id, "token:env API_SECRET_KEY", VPN_PERMISSIONS, token_id=token.id
-    )
+    assert principal == Principal(workplace.account_id, "token:env API_SECRET_KEY", VPN_PERMISSIONS, token_id=token.id)
 
 
 async def test_the_environments_token_stays_the_same_row_at_the_next_start(workplace: Workplace) -> None:

@@ -20,9 +20,7 @@ async def sign_in(workplace: Workplace, login: str) -> tuple[User, PasswordHash]
 
 
 async def clerk(workplace: Workplace) -> Principal:
-    return Principal(
-        workplace.account_id, "user:9 clerk", frozenset({Permission.USERS_MANAGE, Permission.USERS_READ})
-    )
+    return Principal(workplace.account_id, "user:9 clerk", frozenset({Permission.USERS_MANAGE, Permission.USERS_READ}))
 
 
 async def test_a_password_is_right_or_not() -> None:
