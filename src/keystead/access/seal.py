@@ -90,6 +90,11 @@ def seal_batch(
     return Head(position, seal) if seals else None
 
 
+def has_unsealed(connection: Connection) -> bool:
+    """Tell whether any record waits for its seal."""
+    return store.count_unsealed(connection) > 0
+
+
 def verify(connection: Connection, key: Secret[bytes], head: Head | None) -> VerifyReport:
     """Check every record, the order, the seals and the end of the chain; ``head`` is what the file holds.
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -44,6 +44,10 @@ class Driver(Protocol[DesiredIn, ActualOut]):
         """Carry out one idempotent step; the desired state holds what the step's text may not (secrets)."""
         ...
 
+    async def sizes(self) -> Mapping[str, int]:
+        """Count what the engine holds, per part of the scope; cheap, comparable with ``Source.sizes``."""
+        ...
+
     async def probe(self) -> Health:
         """Tell how the engine is doing, from the outside, as a client would find it."""
         ...
@@ -75,8 +79,20 @@ class Source(Protocol[DesiredOut]):
         """Read the desired state of some subjects only."""
         ...
 
-    def confirm(self, connection: Connection, subjects: Sequence[str] | None) -> None:
-        """Record that these subjects (None: all) are in the engine as desired; runs in a write transaction."""
+    def present(self, part: Any) -> Collection[str]:
+        """Return the subjects that a (part of a) desired state wants in the engine."""
+        ...
+
+    def sizes(self, connection: Connection) -> Mapping[str, int]:
+        """Count what should be in the engine, per part of the scope."""
+        ...
+
+    def unconfirmed(self, connection: Connection) -> tuple[Collection[str], Collection[str]]:
+        """Return the subjects not yet confirmed: those that should be present, and those that should be absent."""
+        ...
+
+    def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
+        """Record that subjects are in the engine, or known to be out of it; runs in a write transaction."""
         ...
 
 

@@ -10,7 +10,7 @@ from keystead.kit.secret import Secret
 
 VISION = "xtls-rprx-vision"
 
-# Labels of Keystead's own users in the core start with this; a customer's label starts with "k".
+# Labels of Keystead's own users in the core start with this; a customer's label starts with "k" and a digit.
 OWN_LABEL_PREFIX = "keystead-"
 
 
@@ -58,10 +58,24 @@ class XrayActual:
     """What a running core holds: users per inbound tag; a missing inbound has no entry.
 
     ``config_digest`` is the digest of the static configuration the process was started with ("" when unknown).
+    ``own`` is what it was given of Keystead's own users (the probe's): they have to be there, and nobody else desires
+    them.
     """
 
     users: Mapping[str, Mapping[str, XrayUser]] = field(default_factory=dict)
     config_digest: str = ""
+    own: Mapping[str, Mapping[str, XrayUser]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class XraySettings:
+    """What the operator opens to VPN users beyond the public internet; both are closed by default.
+
+    ``allow_private`` holds CIDR ranges of private or loopback addresses; mail goes out over TCP port 25.
+    """
+
+    allow_private: tuple[str, ...] = ()
+    is_mail_open: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+# Every target sets up what it needs. Variables can be given on the command line: make run ARGS="--port 9000".
+
+ARGS ?=
+PYTEST_ARGS ?=
+LOCK_ARGS ?=
+PYTHON ?= .venv/bin/python
+UV ?= .venv/bin/uv
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" $(LOCK_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check bench setup lock clean wheel
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## Set up what is missing and serve the API with its own Xray in the foreground.
+	@scripts/setup run && exec .venv/bin/keystead serve $(ARGS)
+
+demo: ## Issue a key, download through it, compare the bytes, delete it and see it refused, in under a minute.
+	@scripts/setup demo && exec $(PYTHON) scripts/demo.py $(ARGS)
+
+test: ## Set up everything and pass every check and test, engines included, on SQLite and on PostgreSQL.
+	@scripts/setup dev && scripts/check && scripts/test $(PYTEST_ARGS)
+
+check: ## Check form, types, dependency contracts and architecture without running the long tests.
+	@scripts/setup dev && scripts/check
+
+bench: ## Measure against the bare engine, database and framework, and print the ratios of this one run.
+	@scripts/setup dev && exec $(PYTHON) -m bench $(ARGS)
+
+setup: ## Set up everything for development and start nothing.
+	@scripts/setup dev
+
+lock: ## Resolve the dependencies again and write the lock files; LOCK_ARGS=--upgrade takes newer releases.
+	@test -x $(UV) || scripts/setup run
+	$(COMPILE) pyproject.toml --group dev --group build -o requirements-dev.lock
+	$(COMPILE) -c requirements-dev.lock pyproject.toml -o requirements.lock
+	$(COMPILE) -c requirements-dev.lock --group build -o requirements-build.lock
+	$(COMPILE) --group uv -o requirements-uv.lock
+
+clean: ## Remove the virtual environment and what tools left behind; data and built engines stay.
+	rm -rf .venv .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov
+	rm -f .coverage .coverage.*
+
+wheel: ## Build the wheel into dist/.
+	@scripts/setup run
+	$(PYTHON) -m hatchling build -t wheel

@@ -1,0 +1,5 @@
+"""``python -m keystead`` is the ``keystead`` command."""
+
+from keystead.cli.app import main
+
+main()

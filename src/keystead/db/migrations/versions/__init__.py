@@ -1,0 +1,1 @@
+"""Migrations, oldest first; each is frozen once released."""

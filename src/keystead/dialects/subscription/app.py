@@ -1,0 +1,187 @@
+"""The subscription wire: one address per customer, answered in the form the asking program reads.
+
+``GET /sub/<token>`` chooses by User-Agent, ``GET /sub/<token>/<format>`` obeys. ``main`` gives it a backend that
+finds the token and the key; this module parses, renders and presents. It never logs, and never repeats a token except
+as part of the address the backend hands it. What stays true on the wire is listed in ``DIALECT.md``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from keystead.dialects.subscription import page, texts
+from keystead.dialects.subscription.apps import platform
+from keystead.kit.errors import KeysteadError, NotFound, Unavailable
+from keystead.vpn.links import vless_link
+from keystead.vpn.profiles import links, mihomo, qr, singbox, xray
+from keystead.vpn.profiles.choose import Format, choose
+from keystead.vpn.profiles.headers import Card, headers
+from keystead.vpn.profiles.titles import titled
+from keystead.vpn.values import ClientProfile, Usage
+
+
+@dataclass(frozen=True)
+class SubscriptionView:
+    """What a token opens: at least one profile, and what is shown around it.
+
+    ``subscription_url`` is the absolute public address of this subscription, without a trailing slash.
+    """
+
+    profiles: Sequence[ClientProfile]
+    usage: Usage
+    title: str
+    update_interval_h: int
+    is_active: bool
+    subscription_url: str
+    support_url: str | None = None
+
+
+class SubscriptionBackend(Protocol):
+    """Find what a subscription token opens."""
+
+    async def fetch(self, token: str, address: str) -> SubscriptionView:
+        """Return the view of a token asked for from an address; raise NotFound for an unknown or revoked one."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Form:
+    media_type: str
+    extension: str
+
+
+_FORMS = {
+    Format.BASE64: _Form("text/plain; charset=utf-8", ".txt"),
+    Format.LINKS: _Form("text/plain; charset=utf-8", ".txt"),
+    Format.XRAY: _Form("application/json", ".json"),
+    Format.SING_BOX: _Form("application/json", ".json"),
+    Format.MIHOMO: _Form("text/yaml; charset=utf-8", ".yaml"),
+}
+_RENDERERS = {
+    Format.BASE64: links.render,
+    Format.LINKS: links.render_plain,
+    Format.XRAY: xray.render,
+    Format.SING_BOX: singbox.render,
+    Format.MIHOMO: mihomo.render,
+}
+# Another name under which the same form is asked for.
+_ALIASES = {"clash": Format.MIHOMO}
+_CODES = ("qr.svg", "qr.png")
+_GUARDS = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex, nofollow",
+}
+# A page and a code are for the customer's browser; the same text for every token and path that leads nowhere.
+_NOT_FOUND = "Not found\n"
+
+
+def create_app(backend: SubscriptionBackend) -> Starlette:
+    """Return the application with its two routes and its table of errors."""
+    edge = _Edge(backend)
+    return Starlette(
+        routes=[
+            Route("/sub/{token}", edge.by_program, methods=["GET", "HEAD"]),
+            Route("/sub/{token}/{form}", edge.by_path, methods=["GET", "HEAD"]),
+        ],
+        exception_handlers={NotFound: _not_found, 404: _not_found, Unavailable: _unavailable, KeysteadError: _failed},
+    )
+
+
+class _Edge:
+    """The two handlers, around their backend."""
+
+    def __init__(self, backend: SubscriptionBackend) -> None:
+        self._backend = backend
+
+    async def by_program(self, request: Request) -> Response:
+        """Answer in the form the asking program reads."""
+        view = await self._view(request)
+        form = choose(request.headers.get("user-agent", ""), request.headers.get("accept", ""))
+        return _answer(request, view, form)
+
+    async def by_path(self, request: Request) -> Response:
+        """Answer in the form the path names."""
+        asked = request.path_params["form"]
+        form = _ALIASES.get(asked, asked)
+        if form not in set(Format) and form not in _CODES:
+            raise HTTPException(404)
+        view = await self._view(request)
+        return _code(request, view, form) if form in _CODES else _answer(request, view, Format(form))
+
+    async def _view(self, request: Request) -> SubscriptionView:
+        address = request.client.host if request.client else ""
+        return await self._backend.fetch(request.path_params["token"], address)
+
+
+def _answer(request: Request, view: SubscriptionView, form: Format) -> Response:
+    if form is Format.PAGE:
+        return _page(request, view)
+    body = _RENDERERS[form](view.profiles, view.title)
+    card = Card(
+        title=view.title,
+        usage=view.usage,
+        update_interval_h=view.update_interval_h,
+        support_url=view.support_url,
+        web_page_url=view.subscription_url,
+        announce=None if view.is_active else texts.OFF_ANNOUNCEMENT,
+    )
+    beside = headers(card, extension=_FORMS[form].extension)
+    return Response(body, media_type=_FORMS[form].media_type, headers=_GUARDS | beside)
+
+
+def _page(request: Request, view: SubscriptionView) -> Response:
+    agent = request.headers.get("user-agent", "")
+    language = texts.language(request.query_params.get("lang"), request.headers.get("accept-language", ""))
+    html = page.render(
+        page.PageModel(
+            title=view.title,
+            profiles=view.profiles,
+            usage=view.usage,
+            is_active=view.is_active,
+            subscription_url=view.subscription_url,
+            language=language,
+            platform=platform(agent),
+            support_url=view.support_url,
+        )
+    )
+    guards = _GUARDS | {
+        "content-security-policy": page.content_security_policy(),
+        "content-language": language.value,
+        "vary": "User-Agent, Accept, Accept-Language",
+    }
+    return Response(html, media_type="text/html; charset=utf-8", headers=guards)
+
+
+def _code(request: Request, view: SubscriptionView, form: str) -> Response:
+    text = view.subscription_url
+    if request.query_params.get("of") == "key":
+        _, profile = titled(view.profiles, view.title)[0]
+        text = vless_link(profile)
+    if form == "qr.png":
+        return Response(qr.png(text), media_type="image/png", headers=_GUARDS)
+    return Response(qr.svg(text), media_type="image/svg+xml", headers=_GUARDS)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return _plain(_NOT_FOUND, 404)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else 5
+    return _plain("Temporarily unavailable\n", 503, {"retry-after": str(retry_after_s)})
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return _plain("Internal error\n", 500)
+
+
+def _plain(text: str, status: int, more: Mapping[str, str] | None = None) -> Response:
+    return PlainTextResponse(text, status_code=status, headers={**_GUARDS, **(more or {})})

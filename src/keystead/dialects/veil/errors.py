@@ -1,0 +1,88 @@
+"""The veil wire's one table of errors: which status, which text, for every leaf of the tree.
+
+The wire documents ``{"detail": "<text>"}`` and statuses 200, 400, 401, 403, 404 and 500; 409, 413, 429 and 503 are ours
+and explained in DIALECT.md. Failures of an operation keep the documented prefix (``Failed to create key: …``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from keystead.kit import errors as tree
+
+JSON = "application/json"
+
+# What each endpoint was doing, for "Failed to …" (the wire documents the first; the others follow it).
+FAILED_TO = {
+    "create_key": "create key",
+    "list_keys": "get keys",
+    "get_key": "get key",
+    "get_key_by_uuid": "get key",
+    "delete_key": "delete key",
+    "delete_key_by_uuid": "delete key",
+    "get_link": "generate link",
+    "get_config": "generate link",
+    "get_config_by_uuid": "generate link",
+    "get_subscription": "generate subscription",
+    "get_traffic": "get traffic",
+    "reset_traffic": "reset traffic",
+    "sync_traffic": "sync traffic",
+    "sync_config": "synchronize configuration",
+}
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How one kind of error looks: its status, whether the documented prefix stands before it, its own text."""
+
+    status: int
+    is_prefixed: bool = False
+    text: str | None = None
+
+
+TABLE: Mapping[type[tree.KeysteadError], Wire] = {
+    tree.Throttled: Wire(429),
+    tree.Unauthenticated: Wire(401, text="Invalid authentication token"),
+    tree.Forbidden: Wire(403),
+    tree.NotFound: Wire(404),
+    tree.Invalid: Wire(400),
+    tree.QuotaExceeded: Wire(400),
+    tree.Conflict: Wire(409),
+    tree.Unavailable: Wire(503, is_prefixed=True),
+    tree.StorageFailed: Wire(500, is_prefixed=True, text="Database error"),
+    tree.Rejected: Wire(500, is_prefixed=True),
+    tree.Misconfigured: Wire(500, is_prefixed=True),
+    tree.Broken: Wire(500, is_prefixed=True, text="Internal error"),
+}
+
+
+def wire_of(kind: type[tree.KeysteadError]) -> Wire:
+    """Return the row of the most specific class; every leaf has one (tests/architecture/test_error_tables.py)."""
+    for ancestor in kind.__mro__:
+        if ancestor in TABLE:
+            return TABLE[ancestor]
+    raise KeyError(kind)
+
+
+def response_of(error: tree.KeysteadError, operation: str, request_id: str) -> Response:
+    """Return the wire's answer for an error."""
+    wire = wire_of(type(error))
+    text = wire.text or error.message
+    if wire.is_prefixed and operation in FAILED_TO:
+        text = f"Failed to {FAILED_TO[operation]}: {text}"
+    if wire.status == 500:
+        text = f"{text} (request id {request_id})"
+    body: dict[str, Any] = {"detail": text}
+    headers: dict[str, str] = {}
+    if isinstance(error, tree.Invalid):
+        body["errors"] = [{"field": field, "message": message} for field, message in error.fields.items()]
+    if isinstance(error, tree.Throttled):
+        body["error"] = text
+    if isinstance(error, tree.Throttled | tree.Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    elif isinstance(error, tree.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(orjson.dumps(body), wire.status, headers, JSON)

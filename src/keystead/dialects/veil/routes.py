@@ -1,0 +1,194 @@
+"""The veil wire's endpoints: parse, one operation, present."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from keystead.dialects.veil import present, schemas, subscriptions
+from keystead.dialects.veil.auth import authenticate
+from keystead.dialects.veil.errors import JSON
+from keystead.http.admission import Admission
+from keystead.http.health import HealthCheck
+from keystead.http.idempotency import Idempotency
+from keystead.http.operations import VpnOperations
+from keystead.kit.errors import Invalid
+from keystead.kit.page import Page
+from keystead.vpn import links
+from keystead.vpn.keyvalue import parse_ident
+from keystead.vpn.placement import Placement
+
+# The wire has no paging: a list is everything the account has.
+EVERYTHING = Page(limit=10_000_000)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the handlers call."""
+
+    admission: Admission
+    operations: VpnOperations
+    idempotency: Idempotency
+    health: HealthCheck
+
+
+def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": schemas.Error} for status in statuses}
+
+
+_READ = _responses(400, 401, 403, 404, 429, 500, 503)
+_LIST = _responses(400, 401, 403, 429, 500, 503)
+_CREATE = _responses(400, 401, 403, 409, 413, 429, 500, 503)
+_BODY = {
+    "requestBody": {"required": False, "content": {JSON: {"schema": schemas.KeyCreate.model_json_schema()}}},
+}
+_SECURED: dict[str, Any] = {"security": [{"Bearer": []}, {"ApiKey": []}]}
+
+
+def router(services: Services) -> APIRouter:  # noqa: C901 - a table of routes, one line of work each
+    """Return every endpoint of the wire."""
+    routes = APIRouter()
+    operations = services.operations
+
+    @routes.get("/", response_model=schemas.Service, tags=["Status"])
+    @routes.get("/api", response_model=schemas.Service, tags=["Status"], include_in_schema=False)
+    @routes.get("/api/", response_model=schemas.Service, tags=["Status"], include_in_schema=False)
+    async def get_service() -> Response:
+        """Tell that the API works. No credential."""
+        return answer(present.service())
+
+    @routes.get("/health", response_model=schemas.Health, tags=["Status"])
+    async def get_health() -> Response:
+        """Tell how the service is doing. No credential."""
+        report = await services.health.report()
+        return answer({"status": report.status, "service": present.SERVICE, "reasons": report.reasons})
+
+    @routes.post("/api/keys", response_model=schemas.Key, responses=_CREATE, openapi_extra=_BODY | _SECURED)
+    async def create_key(request: Request) -> Response:
+        """Create a key; it is usable when the answer arrives."""
+        call = await authenticate(request, services.admission)
+        body = await request.body()
+        wanted = parse_body(body)
+
+        async def create() -> bytes:
+            return orjson.dumps(present.key(await operations.issue(call, name=wanted.name, placement=Placement.SHARED)))
+
+        return await services.idempotency.once(call, request, body, create)
+
+    @routes.get("/api/keys", response_model=schemas.KeyList, responses=_LIST, openapi_extra=_SECURED)
+    async def list_keys(request: Request) -> Response:
+        """List all keys."""
+        call = await authenticate(request, services.admission)
+        return answer(present.key_list(await operations.list_(call, placement=Placement.SHARED, page=EVERYTHING)))
+
+    @routes.get(
+        "/api/keys/uuid/{key_id}",
+        response_model=schemas.Key,
+        responses=_READ,
+        openapi_extra=_SECURED,
+        name="get_key_by_uuid",
+    )
+    @routes.get("/api/keys/{key_id}", response_model=schemas.Key, responses=_READ, openapi_extra=_SECURED)
+    async def get_key(request: Request, key_id: str) -> Response:
+        """Show a key."""
+        call = await authenticate(request, services.admission)
+        return answer(present.key(await operations.find(call, parse_ident(key_id))))
+
+    @routes.delete(
+        "/api/keys/uuid/{key_id}",
+        response_model=schemas.Deleted,
+        responses=_READ,
+        openapi_extra=_SECURED,
+        name="delete_key_by_uuid",
+    )
+    @routes.delete("/api/keys/{key_id}", response_model=schemas.Deleted, responses=_READ, openapi_extra=_SECURED)
+    async def delete_key(request: Request, key_id: str) -> Response:
+        """Delete a key; nothing new can connect with it when the answer arrives."""
+        call = await authenticate(request, services.admission)
+        return answer(present.deleted(await operations.revoke(call, parse_ident(key_id))))
+
+    @routes.get("/api/keys/{key_id}/link", response_model=schemas.Link, responses=_READ, openapi_extra=_SECURED)
+    async def get_link(request: Request, key_id: str) -> Response:
+        """Give a key's VLESS link."""
+        call = await authenticate(request, services.admission)
+        key, profile = await operations.profile(call, parse_ident(key_id))
+        return answer(present.link(key, links.vless_link(profile)))
+
+    @routes.get(
+        "/api/keys/uuid/{key_id}/config",
+        response_model=schemas.Config,
+        responses=_READ,
+        openapi_extra=_SECURED,
+        name="get_config_by_uuid",
+    )
+    @routes.get("/api/keys/{key_id}/config", response_model=schemas.Config, responses=_READ, openapi_extra=_SECURED)
+    async def get_config(request: Request, key_id: str) -> Response:
+        """Give a key's VLESS link under every name that clients read it by."""
+        call = await authenticate(request, services.admission)
+        key, profile = await operations.profile(call, parse_ident(key_id))
+        return answer(present.config(key, links.vless_link(profile)))
+
+    @routes.get("/api/keys/{key_id}/subscription", responses=_READ, openapi_extra=_SECURED)
+    async def get_subscription(request: Request, key_id: str, format: str = "base64") -> Response:
+        """Give a key's profile as a subscription body."""
+        call = await authenticate(request, services.admission)
+        _, profile = await operations.profile(call, parse_ident(key_id))
+        text, media_type = subscriptions.render(format, profile)
+        return Response(text, media_type=media_type, headers={"cache-control": "no-store"})
+
+    @routes.get("/api/keys/{key_id}/traffic", response_model=schemas.Traffic, responses=_READ, openapi_extra=_SECURED)
+    async def get_traffic(request: Request, key_id: str) -> Response:
+        """Show a key's traffic, read from Xray now."""
+        call = await authenticate(request, services.admission)
+        return answer(present.traffic(await operations.usage(call, parse_ident(key_id))))
+
+    @routes.post(
+        "/api/keys/{key_id}/traffic/reset", response_model=schemas.TrafficReset, responses=_READ, openapi_extra=_SECURED
+    )
+    async def reset_traffic(request: Request, key_id: str) -> Response:
+        """Start a key's traffic at zero."""
+        call = await authenticate(request, services.admission)
+        return answer(present.traffic_reset(await operations.reset_traffic(call, parse_ident(key_id))))
+
+    @routes.post("/api/traffic/sync", response_model=schemas.TrafficSync, responses=_LIST, openapi_extra=_SECURED)
+    async def sync_traffic(request: Request) -> Response:
+        """Read the traffic of all active keys from Xray now."""
+        call = await authenticate(request, services.admission)
+        return answer(present.traffic_sync(await operations.sync_traffic(call, placement=Placement.SHARED)))
+
+    @routes.post(
+        "/api/system/xray/sync-config", response_model=schemas.ConfigSync, responses=_LIST, openapi_extra=_SECURED
+    )
+    async def sync_config(request: Request) -> Response:
+        """Compare Xray with the database now and repair what differs."""
+        call = await authenticate(request, services.admission)
+        await operations.reconcile(call)
+        message = "Xray configuration synchronized successfully"
+        return answer({"message": message, "status": "synced", "timestamp": int(time.time())})
+
+    return routes
+
+
+def answer(body: Mapping[str, Any]) -> Response:
+    """Return a 200 with a JSON body."""
+    return Response(orjson.dumps(body), media_type=JSON)
+
+
+def parse_body(body: bytes) -> schemas.KeyCreate:
+    """Read the body of a create; an empty one is allowed. Raises Invalid naming each bad field."""
+    if not body.strip():
+        return schemas.KeyCreate()
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Invalid("the body is not valid JSON", fields={"body": str(error)}) from None
+    try:
+        return schemas.KeyCreate.model_validate({} if content is None else content)
+    except ValidationError as error:
+        problems = {".".join(map(str, p["loc"])) or "body": p["msg"] for p in error.errors(include_url=False)}
+        raise Invalid("; ".join(f"{f}: {m}" for f, m in problems.items()), fields=problems) from None

@@ -1,0 +1,115 @@
+"""The veil wire's shapes, for its OpenAPI page and for parsing bodies. Not reused inside."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+UUID_EXAMPLE = "123e4567-e89b-12d3-a456-426614174000"
+
+
+class KeyCreate(BaseModel):
+    """Body of a create; a missing body is an empty one, unknown fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+    name: Annotated[str, Field(max_length=255)] | None = None
+
+
+class Key(BaseModel):
+    """A key."""
+
+    key_id: int
+    uuid: str = Field(examples=[UUID_EXAMPLE])
+    short_id: str = Field(examples=["7bb45050"])
+    name: str | None
+    created_at: int = Field(description="Unix seconds")
+    is_active: bool
+
+
+class KeyList(BaseModel):
+    """All keys."""
+
+    keys: list[Key]
+    total: int
+
+
+class Deleted(BaseModel):
+    """A deletion that is in force."""
+
+    success: bool
+    message: str
+
+
+class Link(BaseModel):
+    """A link."""
+
+    key_id: int
+    vless_link: str
+
+
+class Config(Link):
+    """A link under every name that clients read it by."""
+
+    client_config: str
+    vless_url: str
+    config: str
+
+
+class Traffic(BaseModel):
+    """Bytes since the last reset; upload is client to server."""
+
+    key_id: int
+    upload: int
+    download: int
+    total: int
+    last_updated: int = Field(description="Unix seconds")
+
+
+class TrafficReset(BaseModel):
+    """The figures a reset ended."""
+
+    success: bool
+    message: str
+    key_id: int
+    previous_upload: int
+    previous_download: int
+    previous_total: int
+
+
+class TrafficSync(BaseModel):
+    """How a sync went."""
+
+    success: bool
+    message: str
+    updated: int
+    errors: int
+
+
+class ConfigSync(BaseModel):
+    """The engine holds what it should."""
+
+    message: str
+    status: str
+    timestamp: int
+
+
+class Service(BaseModel):
+    """Liveness."""
+
+    status: str
+    service: str
+    message: str
+    version: str
+
+
+class Health(BaseModel):
+    """How the service is doing."""
+
+    status: str = Field(description="ok, degraded or unhealthy")
+    service: str
+    reasons: list[str]
+
+
+class Error(BaseModel):
+    """Any failure."""
+
+    detail: str

@@ -1,0 +1,218 @@
+"""The configuration a core is started with: pure, from what is desired to the JSON that Xray reads.
+
+Called by the drivers. What the configuration is made of:
+
+* every inbound with all its users, so that a start needs no second step;
+* one way out, ``direct``, from which private and loopback addresses stay closed: the core's own default for VLESS
+  users from 26.5.3 on (proxy/freedom, getDefaultFinalRule), without geo files; a setting opens ranges of them;
+* TCP port 25 leads nowhere, unless a setting opens it: one customer's spam costs everybody's address its name;
+* the probe: the core as its own client. A loopback SOCKS inbound has an account per listener and server name; each is
+  routed to a VLESS outbound that dials our own public inbound as the probe's user, and that user is routed to the one
+  address and port of our echo and nowhere else.
+
+Old names of fields are used where both are read (``clients``, ``accounts``: renamed in v26.5.9), since the supported
+range starts before.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from keystead.engines.xray.state import VISION, XrayDesired, XrayInbound, XraySettings, XrayUser
+from keystead.kit.names import authority
+from keystead.kit.secret import Secret
+
+Json = dict[str, Any]
+
+PROBE_LABEL = "keystead-probe"
+_PROBE = "keystead-probe"
+_ECHO = "keystead-echo"
+_DIRECT = "direct"
+_BLOCKED = "blocked"
+_LOOPBACK = "127.0.0.1"
+_ANY = {"0.0.0.0": _LOOPBACK, "::": _LOOPBACK, "": _LOOPBACK}  # noqa: S104 - recognised here, not listened on
+
+# Level 0 is the level of every user we make; the counters have to be asked for at that level.
+_POLICY = {"levels": {"0": {"statsUserUplink": True, "statsUserDownlink": True, "statsUserOnline": True}}}
+_API_SERVICES = ["HandlerService", "StatsService", "RoutingService", "LoggerService"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing the probe dials: an inbound under one of its server names.
+
+    ``account`` selects it at the SOCKS; the core counts its bytes under that name too, hence our own prefix.
+    """
+
+    account: str
+    inbound: XrayInbound
+    server_name: str
+
+
+@dataclass(frozen=True)
+class ProbePlan:
+    """How the core dials itself: made anew for every start, with fresh secrets."""
+
+    socks_port: int
+    echo_port: int
+    password: Secret[str]
+    user: XrayUser
+    routes: tuple[Route, ...]
+
+    def own_users(self) -> dict[str, dict[str, XrayUser]]:
+        """Return the probe's user in every inbound it dials."""
+        return {route.inbound.tag: {self.user.label: self.user} for route in self.routes}
+
+
+def routes(inbounds: Iterable[XrayInbound]) -> tuple[Route, ...]:
+    """Choose what to dial: every (target, server name) in use once, and every inbound at least once.
+
+    REALITY examines each pair once per process, whichever inbound names it, so a pair proven warm is warm for all.
+    """
+    seen: set[tuple[str, str]] = set()
+    chosen: list[tuple[XrayInbound, str]] = []
+    for inbound in inbounds:
+        new = [name for name in inbound.server_names if (inbound.target, name) not in seen]
+        seen.update((inbound.target, name) for name in new)
+        chosen += [(inbound, name) for name in new or inbound.server_names[:1]]
+    return tuple(Route(f"{_PROBE}-{number}", inbound, name) for number, (inbound, name) in enumerate(chosen))
+
+
+def render(
+    desired: XrayDesired,
+    *,
+    api_listen: str,
+    probe: ProbePlan | None,
+    settings: XraySettings,
+    log_level: str = "warning",
+) -> Json:
+    """Return the whole configuration. ``api_listen`` is ``/path/to.sock,0600`` or host:port."""
+    own = probe.own_users() if probe else {}
+    static = _static(desired.inbounds, settings)
+    listeners = [
+        _with_users(listener, {**desired.users.get(listener["tag"], {}), **own.get(listener["tag"], {})})
+        for listener in static["inbounds"]
+    ]
+    return {
+        **static,
+        "log": {"access": "none", "loglevel": log_level},
+        "api": {"tag": "api", "listen": api_listen, "services": _API_SERVICES},
+        "inbounds": [*listeners, *(_probe_inbounds(probe) if probe else [])],
+        "outbounds": [*static["outbounds"], *(_probe_outbounds(probe) if probe else [])],
+        "routing": {
+            "domainStrategy": "AsIs",
+            "rules": [*(_probe_rules(probe) if probe else []), *static["routing"]["rules"]],
+        },
+    }
+
+
+def digest(desired: XrayDesired, settings: XraySettings) -> str:
+    """Return a digest of what only a restart changes: no users, nothing that is made up anew for each start."""
+    static = _static(desired.inbounds, settings)
+    return hashlib.sha256(orjson.dumps(static, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _static(inbounds: Iterable[XrayInbound], settings: XraySettings) -> Json:
+    opened = [{"action": "allow", "ip": list(settings.allow_private)}] if settings.allow_private else []
+    mail = {"network": "tcp", "port": "25", "outboundTag": _BLOCKED}
+    return {
+        "stats": {},
+        "policy": _POLICY,
+        "inbounds": [_listener(inbound) for inbound in sorted(inbounds, key=lambda inbound: inbound.tag)],
+        "outbounds": [
+            {"tag": _DIRECT, "protocol": "freedom", "settings": {"finalRules": opened}},
+            {"tag": _BLOCKED, "protocol": "blackhole"},
+        ],
+        "routing": {"rules": [] if settings.is_mail_open else [mail]},
+    }
+
+
+def _listener(inbound: XrayInbound) -> Json:
+    return {
+        "tag": inbound.tag,
+        "listen": inbound.listen,
+        "port": inbound.port,
+        "protocol": "vless",
+        "settings": {"decryption": "none"},
+        "streamSettings": {
+            "network": "tcp",
+            "security": "reality",
+            "realitySettings": {
+                "target": inbound.target,
+                "serverNames": list(inbound.server_names),
+                "privateKey": inbound.private_key.reveal(),
+                "shortIds": list(inbound.short_ids),
+                # Never left out: unset means 26.3.27 from v26.7.11 on, which refuses sing-box and mihomo.
+                "minClientVer": inbound.min_client_version,
+            },
+        },
+    }
+
+
+def _with_users(listener: Json, users: Mapping[str, XrayUser]) -> Json:
+    clients = [{"id": user.uuid, "email": user.label, "flow": user.flow} for user in users.values()]
+    return {**listener, "settings": {**listener["settings"], "clients": clients}}
+
+
+def _probe_inbounds(probe: ProbePlan) -> list[Json]:
+    password = probe.password.reveal()
+    accounts = [{"user": route.account, "pass": password} for route in probe.routes]
+    settings = {"auth": "password", "accounts": accounts, "udp": False}
+    return [{"tag": _PROBE, "listen": _LOOPBACK, "port": probe.socks_port, "protocol": "socks", "settings": settings}]
+
+
+def _probe_outbounds(probe: ProbePlan) -> list[Json]:
+    only_echo = [
+        {"action": "allow", "network": "tcp", "ip": [f"{_LOOPBACK}/32"], "port": str(probe.echo_port)},
+        {"action": "block"},
+    ]
+    echo = {"tag": _ECHO, "protocol": "freedom", "settings": {"finalRules": only_echo}}
+    return [echo, *(_self_outbound(route, probe.user) for route in probe.routes)]
+
+
+def _self_outbound(route: Route, user: XrayUser) -> Json:
+    inbound = route.inbound
+    account = {"id": user.uuid, "encryption": "none", "flow": user.flow}
+    address = _ANY.get(inbound.listen, inbound.listen)
+    return {
+        "tag": route.account,
+        "protocol": "vless",
+        "settings": {"vnext": [{"address": address, "port": inbound.port, "users": [account]}]},
+        "streamSettings": {
+            "network": "tcp",
+            "security": "reality",
+            "realitySettings": {
+                "serverName": route.server_name,
+                "fingerprint": "chrome",
+                "publicKey": inbound.public_key,
+                "shortId": inbound.short_ids[0],
+            },
+        },
+    }
+
+
+def _probe_rules(probe: ProbePlan) -> list[Json]:
+    to_self = [
+        {"inboundTag": [_PROBE], "user": [route.account], "outboundTag": route.account} for route in probe.routes
+    ]
+    nothing_else = {"inboundTag": [_PROBE], "outboundTag": _BLOCKED}
+    return [*to_self, nothing_else, {"user": [PROBE_LABEL], "outboundTag": _ECHO}]
+
+
+def probe_user(uuid: str) -> XrayUser:
+    """Return the probe's user with a UUID."""
+    return XrayUser(PROBE_LABEL, uuid, VISION)
+
+
+def api_on_socket(path: Path) -> str:
+    """Return the API's ``listen`` for a Unix socket that only its owner may use; without a mode it would be 0755."""
+    return f"{path},0600"
+
+
+def address_of(inbound: XrayInbound) -> str:
+    """Return host:port of an inbound, for people."""
+    return authority(inbound.listen, inbound.port)

@@ -1,0 +1,97 @@
+"""Compare what Xray should hold with what it holds: pure, called by the loop and by ``keystead plan``.
+
+What it decides:
+
+* an inbound we made is wholly ours: whoever is in it and is not desired goes, whatever the name;
+* one step per label, whichever inbounds it concerns, and none of them holds a UUID: plans are read by people;
+* the order is removals, changes, additions, then the restart. Removals come first since Xray compares UUIDs without
+  bytes 6 and 7: removing a stranger with such a twin of a UUID cuts the right user too (proxy/vless/validator.go of
+  v26.7.28), so that user is put back by a change;
+* whatever only a start can change (listeners, key pairs, names, ports, what is open) is one restart step. Users of a
+  listener that is missing need no step of their own: a start brings them.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from uuid import UUID
+
+from keystead.engines.xray import config
+from keystead.engines.xray.state import XrayActual, XrayDesired, XraySettings, XrayUser
+from keystead.reconcile.plan import Plan, Risk, Step, Verb, plan_of
+
+Users = Mapping[str, Mapping[str, XrayUser]]
+
+_ORDER = {Verb.REMOVE: 0, Verb.CHANGE: 1, Verb.ADD: 2, Verb.RESTART: 3}
+
+
+def plan(scope: str, desired: XrayDesired, actual: XrayActual, *, settings: XraySettings | None = None) -> Plan:
+    """Return the steps from actual to desired; the core's own users are desired as the process was given them."""
+    tags = [inbound.tag for inbound in desired.inbounds]
+    wanted = _by_label(_merged(desired.users, actual.own), [tag for tag in tags if tag in actual.users])
+    held = _by_label(actual.users, tags)
+    steps = [*_user_steps(wanted, held), *_restart_steps(scope, desired, actual, settings or XraySettings())]
+    return plan_of(scope, sorted(steps, key=lambda step: (_ORDER[step.verb], step.kind, step.subject)))
+
+
+def masked(uuid: str) -> str:
+    """Return a UUID as Xray compares it: bytes 6 and 7 zeroed; text that is none is compared as it is."""
+    try:
+        raw = UUID(uuid).bytes
+    except ValueError:
+        return uuid
+    return str(UUID(bytes=raw[:6] + b"\0\0" + raw[8:]))
+
+
+def _merged(users: Users, own: Users) -> Users:
+    return {tag: {**users.get(tag, {}), **own.get(tag, {})} for tag in {*users, *own}}
+
+
+def _by_label(users: Users, tags: Collection[str]) -> dict[str, dict[str, XrayUser]]:
+    turned: dict[str, dict[str, XrayUser]] = {}
+    for tag in tags:
+        for label, user in users.get(tag, {}).items():
+            turned.setdefault(label, {})[tag] = user
+    return turned
+
+
+def _user_steps(wanted: Users, held: Users) -> Iterable[Step]:
+    cut_too = {
+        (tag, masked(user.uuid))
+        for label, places in held.items()
+        for tag, user in places.items()
+        if wanted.get(label, {}).get(tag) != user
+    }
+    for label in {*wanted, *held}:
+        step = _user_step(label, wanted.get(label, {}), held.get(label, {}))
+        if step is None and any((tag, masked(user.uuid)) in cut_too for tag, user in wanted[label].items()):
+            text = _places(wanted[label])
+            step = Step("user", label, Verb.CHANGE, text, text, "another user holds a UUID that Xray takes for its own")
+        if step is not None:
+            yield step
+
+
+def _user_step(label: str, wanted: Mapping[str, XrayUser], held: Mapping[str, XrayUser]) -> Step | None:
+    if wanted == held:
+        return None
+    if not wanted:
+        return Step("user", label, Verb.REMOVE, _places(held), "", "not desired")
+    if not held:
+        return Step("user", label, Verb.ADD, "", _places(wanted), "missing in the core")
+    differs = "differs" if _places(wanted) != _places(held) else "another UUID"
+    return Step("user", label, Verb.CHANGE, _places(held), _places(wanted), f"{differs} in the core")
+
+
+def _places(places: Mapping[str, XrayUser]) -> str:
+    return ", ".join(f"in {tag} with flow {user.flow or 'none'}" for tag, user in sorted(places.items()))
+
+
+def _restart_steps(scope: str, desired: XrayDesired, actual: XrayActual, settings: XraySettings) -> Iterable[Step]:
+    missing = sorted({inbound.tag for inbound in desired.inbounds} - set(actual.users))
+    is_current = actual.config_digest == config.digest(desired, settings)
+    if is_current and not missing:
+        return
+    reason = f"no inbound {', '.join(missing)}" if missing else "the static configuration differs"
+    listeners = ", ".join(
+        f"{inbound.tag} at {config.address_of(inbound)} for {inbound.target}"
+        for inbound in sorted(desired.inbounds, key=lambda inbound: inbound.tag)
+    )
+    yield Step("core", scope, Verb.RESTART, "", f"serving {listeners or 'nothing'}", reason, Risk.DISRUPTIVE)

@@ -1,0 +1,144 @@
+"""What a first start chooses and every later one honours: account, first token, public host, shared inbound, target.
+
+Part of the composition root (called by ``main.py`` only): it joins settings, access, vpn and the examination of the
+REALITY target.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from keystead.access import accounts, facts, principal, roles, tokens
+from keystead.access.permissions import VPN_PERMISSIONS
+from keystead.access.work import Work
+from keystead.db.session import Database
+from keystead.engines.xray import keys as xray_keys
+from keystead.engines.xray import pool, target
+from keystead.kit import machine, names
+from keystead.kit.clock import Clock
+from keystead.kit.crypto import KeyRing
+from keystead.kit.ids import Ids
+from keystead.kit.secret import Secret
+from keystead.reconcile import store as scopes
+from keystead.settings import DEFAULT_SHORT_ID, Settings
+from keystead.vpn import founding as vpn_founding
+from keystead.vpn.founding import KeyPair, Wish
+from keystead.vpn.inbound import Inbound
+from keystead.vpn.targets import Examine
+
+log = structlog.get_logger()
+
+_FIRST_TOKEN = "access.first_token"  # noqa: S105 - the name of a fact
+_PORT = 443
+_PORT_UNPRIVILEGED = 8443
+
+
+@dataclass
+class Foundation:
+    """What is fixed for this instance; ``first_token`` is there at the very first start only."""
+
+    account_id: int
+    public_host: str
+    inbound: Inbound | None
+    first_token: Secret[str] | None
+
+
+async def found(
+    settings: Settings, database: Database, *, keys: KeyRing, clock: Clock, ids: Ids, scope: str
+) -> Foundation:
+    """Choose at the first start, check at every other; raise Misconfigured for a setting that contradicts links."""
+
+    def unit(connection: Connection) -> Foundation:
+        scopes.register(connection, scope)
+        account_id = accounts.ensure_default(connection, clock.now())
+        work = Work(connection, principal.system(account_id), clock, ids, keys, "start")
+        roles.ensure_built_in(work)
+        secret = settings.api_secret_key
+        tokens.ensure_environment(work, None if secret is None else Secret(secret.get_secret_value()))
+        host = vpn_founding.settle_public_host(work, settings.public_host, machine.own_address())
+        inbound = vpn_founding.check_shared_inbound(work, _wish(settings))
+        if inbound is None and settings.reality_target is not None:
+            inbound = _found_inbound(work, scope, settings, settings.reality_target, _wished_names(settings))
+        return Foundation(account_id, host, inbound, _first_token(work))
+
+    return await database.write(unit)
+
+
+def examiner(
+    settings: Settings,
+    database: Database,
+    foundation: Foundation,
+    *,
+    keys: KeyRing,
+    clock: Clock,
+    ids: Ids,
+    scope: str,
+    on_founded: Callable[[], None],
+) -> Examine:
+    """Return the examination of this instance's target; without a target it chooses one from the pool first."""
+
+    async def examine() -> str | None:
+        if foundation.inbound is None:
+            chosen = await pool.choose(own=_own(settings, foundation))
+            if chosen is None:
+                return "none of the built-in REALITY targets is reachable and valid; set KEYSTEAD_REALITY_TARGET"
+
+            def unit(connection: Connection) -> Inbound:
+                work = Work(connection, principal.system(foundation.account_id), clock, ids, keys, "start")
+                return _found_inbound(work, scope, settings, chosen.target, chosen.server_names)
+
+            foundation.inbound = await database.write(unit)
+            on_founded()
+            return None
+        inbound = foundation.inbound
+        found = await target.examine(
+            inbound.target,
+            inbound.server_names,
+            allow_loopback=settings.reality_target is not None,
+            own=_own(settings, foundation),
+        )
+        for warning in found.warnings:
+            log.warning("REALITY target", target=inbound.target, warning=warning.sentence)
+        problems = " ".join(problem.sentence for problem in found.problems)
+        return f"REALITY target {inbound.target}: {problems}" if problems else None
+
+    return examine
+
+
+def _first_token(work: Work) -> Secret[str] | None:
+    """Make the token that the first start shows, once."""
+    if facts.get(work.connection, _FIRST_TOKEN) is not None:
+        return None
+    made = tokens.create(work, name="first token", permissions=VPN_PERMISSIONS)
+    facts.choose(work.connection, _FIRST_TOKEN, made.token.id, work.now)
+    return made.secret
+
+
+def _wish(settings: Settings) -> Wish:
+    return Wish(
+        listen=settings.vpn_host,
+        port=settings.vpn_port,
+        default_port=_PORT if machine.may_listen(settings.vpn_host, _PORT) else _PORT_UNPRIVILEGED,
+        target=settings.reality_target,
+        server_names=settings.reality_server_names,
+        short_id=settings.reality_common_short_id,
+        is_short_id_default=settings.reality_common_short_id == DEFAULT_SHORT_ID,
+    )
+
+
+def _wished_names(settings: Settings) -> tuple[str, ...]:
+    host, _ = names.host_port(settings.reality_target or "")
+    return settings.reality_server_names or (host,)
+
+
+def _found_inbound(work: Work, scope: str, settings: Settings, chosen: str, server_names: tuple[str, ...]) -> Inbound:
+    pair = xray_keys.generate()
+    own_pair = KeyPair(pair.private_key, pair.public_key)
+    return vpn_founding.found_shared_inbound(work, scope, _wish(settings), chosen, server_names, own_pair)
+
+
+def _own(settings: Settings, foundation: Foundation) -> list[tuple[str, int]]:
+    port = foundation.inbound.port if foundation.inbound else settings.vpn_port or _PORT
+    return [(settings.vpn_host, port), (foundation.public_host, port), (settings.host, settings.port)]

@@ -1,0 +1,151 @@
+"""Doors: where dialects answer, and what happens to every request before a dialect sees it.
+
+A door binds dialects to path prefixes on one listener; the longest prefix wins. It gives each request an id and an
+origin, bounds its headers and body, counts it, and is the boundary that catches what no dialect foresaw. Plain ASGI:
+a framework middleware would cost more than most requests.
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from keystead.http.calls import FACTS_KEY, RequestFacts, origin
+from keystead.http.metrics import Metrics
+from keystead.kit.errors import Misconfigured
+from keystead.kit.ids import Ids
+from keystead.kit.names import Network
+
+log = structlog.get_logger()
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_SIZE_MAX_BYTES = 1024 * 1024
+HEADERS_SIZE_MAX_BYTES = 32 * 1024
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A dialect at a prefix: ``""`` takes everything no longer prefix takes."""
+
+    prefix: str
+    dialect: str
+    app: App
+
+
+class BodyTooLarge(Exception):
+    """The body passed its limit while it was being read."""
+
+
+class Door:
+    """One listener's ASGI application."""
+
+    def __init__(
+        self, mounts: Sequence[Mount], *, ids: Ids, metrics: Metrics, trusted: Sequence[Network], is_local: bool = False
+    ) -> None:
+        prefixes = [mount.prefix for mount in mounts]
+        if len(set(prefixes)) != len(prefixes):
+            raise Misconfigured(f"two dialects claim the same prefix of one door: {sorted(prefixes)}")
+        self._mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
+        self._ids = ids
+        self._metrics = metrics
+        self._trusted = tuple(trusted)
+        self._is_local = is_local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        headers = scope["headers"]
+        request_id = self._request_id(headers)
+        address, scheme = origin(scope, headers, self._trusted)
+        scope["scheme"] = scheme
+        scope[FACTS_KEY] = RequestFacts(request_id, address, scheme, self._is_local)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        answer = _Answer(send, request_id)
+        mount = self._mount(scope["path"])
+        problem = _size_problem(headers)
+        try:
+            if problem is not None:
+                await answer.refuse(*problem)
+            else:
+                await mount.app(scope, _bounded(receive), answer.send)
+        except BodyTooLarge:
+            await answer.refuse(413, "the body is larger than 1 MB")
+        except Exception:
+            log.exception("request failed", method=scope["method"], path=_public_path(scope["path"]))
+            await answer.refuse(500, f"internal error; request id {request_id}")
+        self._metrics.observe(mount.dialect, scope["method"], answer.status, time.perf_counter() - started)
+
+    def _mount(self, path: str) -> Mount:
+        for mount in self._mounts:
+            if path.startswith(mount.prefix) and path[len(mount.prefix) : len(mount.prefix) + 1] in ("", "/"):
+                return mount
+        return self._mounts[-1]
+
+    def _request_id(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
+        for name, value in headers:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                return value.decode("ascii")
+        return self._ids.hex(8)
+
+
+class _Answer:
+    """The way out: notes the status, adds the request id, and can refuse when nothing was sent yet."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id.encode("ascii")
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
+        await self._send(message)
+
+    async def refuse(self, status: int, detail: str) -> None:
+        if self.status:
+            return
+        body = b'{"detail":"' + detail.encode("ascii") + b'"}'
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode("ascii"))]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _size_problem(headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
+    size = 0
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name == b"content-length" and (not value.isdigit() or int(value) > BODY_SIZE_MAX_BYTES):
+            return 413, "the body is larger than 1 MB"
+    return (431, "the headers are larger than 32 KB") if size > HEADERS_SIZE_MAX_BYTES else None
+
+
+def _bounded(receive: Receive) -> Receive:
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > BODY_SIZE_MAX_BYTES:
+            raise BodyTooLarge
+        return message
+
+    return bounded
+
+
+def _public_path(path: str) -> str:
+    """Return a path without what a subscription's address reveals."""
+    return "/sub/…" if path.startswith("/sub/") else path

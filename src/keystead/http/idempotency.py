@@ -1,0 +1,55 @@
+"""``Idempotency-Key`` on creates: the same key and body get the first answer again, another body is a conflict.
+
+Kept per token and route for a day. The claim is made before the work and released when it fails, so that only
+successes are repeated.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keystead.access import idempotency
+from keystead.access.store.answers import AnswerKey
+from keystead.db.session import Database
+from keystead.http.calls import Call
+from keystead.kit.clock import Clock
+from keystead.kit.errors import InUse
+
+HEADER = "idempotency-key"
+_JSON = "application/json"
+
+
+class Idempotency:
+    """Answer repeated creates once."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def once(
+        self, call: Call, request: Request, body: bytes, create: Callable[[], Awaitable[bytes]], *, status: int = 200
+    ) -> Response:
+        """Answer a create with its JSON body; raise Conflict for a key that belongs to another body or is at work."""
+        key = request.headers.get(HEADER)
+        if key is None:
+            return Response(await create(), status, media_type=_JSON)
+        claim = AnswerKey(token=call.principal.actor[:64], route=f"{request.method} {request.url.path}"[:128], key=key)
+        known = await self._database.write(
+            lambda connection: idempotency.begin(connection, claim, body, self._clock.now())
+        )
+        if isinstance(known, idempotency.Answer):
+            return Response(known.body, known.status, {"idempotency-replayed": "true"}, _JSON)
+        if known is idempotency.Progress.RUNNING:
+            raise InUse("a request with this Idempotency-Key is still at work; ask again in a few seconds")
+        return await self._first(claim, create, status)
+
+    async def _first(self, claim: AnswerKey, create: Callable[[], Awaitable[bytes]], status: int) -> Response:
+        try:
+            made = await create()
+        except BaseException:
+            await self._database.write(lambda connection: idempotency.forget(connection, claim))
+            raise
+        answer = idempotency.Answer(status, made)
+        await self._database.write(lambda connection: idempotency.finish(connection, claim, answer))
+        return Response(made, status, media_type=_JSON)

@@ -1,0 +1,37 @@
+"""What Keystead counts about itself, for Prometheus; one registry per process, made by the composition root."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
+
+
+class Metrics:
+    """The metrics of one instance."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "keystead_http_requests_total",
+            "Requests answered.",
+            ["dialect", "method", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "keystead_http_request_seconds", "Time to answer.", ["dialect"], buckets=_SECONDS, registry=self.registry
+        )
+        self.engine_ready = Gauge(
+            "keystead_engine_ready", "1 when a client would be served at once.", ["scope"], registry=self.registry
+        )
+        self.scope_lag = Gauge(
+            "keystead_scope_generation_lag", "Desired minus applied generation.", ["scope"], registry=self.registry
+        )
+
+    def observe(self, dialect: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        self.requests.labels(dialect, method, str(status)).inc()
+        self.seconds.labels(dialect).observe(seconds)
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,174 @@
+"""What takes longer than a transaction, once for all wires: a change and its wait, and the undoing when it fails.
+
+An issued key is answered when a client can connect; one the engine does not confirm in time is taken back. A
+revocation is answered when no new connection can be made; one that is not certain yet is carried through by the loop.
+"""
+
+from keystead.access import principal
+from keystead.http.calls import Call
+from keystead.http.transaction import Committed, Transactions
+from keystead.kit.errors import EngineUnavailable, KeysteadError
+from keystead.kit.page import Page
+from keystead.reconcile.settle import Outcome, Settlement
+from keystead.vpn import keys, traffic
+from keystead.vpn.keys import KeyPage
+from keystead.vpn.keyvalue import KeyIdent, VpnKey
+from keystead.vpn.meter import Meter
+from keystead.vpn.placement import Placement
+from keystead.vpn.targets import TargetWatch
+from keystead.vpn.traffic import SyncReport, Usage
+from keystead.vpn.values import ClientProfile
+
+ISSUE_TIMEOUT_S = 15.0
+REVOKE_TIMEOUT_S = 5.0
+# Bots call this after every create and wait three seconds for an answer.
+COMPARISON_TIMEOUT_S = 2.0
+_RETRY_AFTER_S = 5
+
+
+class RevocationPending(EngineUnavailable):
+    """A revoked key may still connect; Keystead goes on removing it by itself."""
+
+    code = "revocation_pending"
+
+
+class VpnOperations:
+    """The operations on VPN keys that every dialect offers."""
+
+    def __init__(self, transactions: Transactions, meter: Meter, targets: TargetWatch, *, public_host: str) -> None:
+        self._transactions = transactions
+        self._meter = meter
+        self._targets = targets
+        self._public_host = public_host
+
+    async def issue(self, call: Call, *, name: str | None, placement: Placement) -> VpnKey:
+        """Issue a key and wait until a client can connect with it; raise EngineUnavailable with nothing left behind."""
+        committed = await self._transactions.write(
+            call, keys.issue, name=name, placement=placement, target_problem=self._targets.problem
+        )
+        settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
+        if settlement.outcome is not Outcome.SETTLED:
+            error = _engine_error(settlement, "the VPN engine did not confirm the key in time; nothing was created")
+            await self._transactions.write(_as_system(call), keys.undo_issue, key=committed.value, reason=error.message)
+            raise error
+        return committed.value
+
+    async def find(self, call: Call, ident: KeyIdent) -> VpnKey:
+        """Return a key."""
+        return await self._transactions.read(call, keys.find, ident=ident, is_applied=self._transactions.is_applied)
+
+    async def list_(self, call: Call, *, placement: Placement, page: Page) -> KeyPage:
+        """Return a page of keys."""
+        return await self._transactions.read_many(
+            call, keys.list_, placement=placement, page=page, is_applied=self._transactions.is_applied
+        )
+
+    async def profile(self, call: Call, ident: KeyIdent) -> tuple[VpnKey, ClientProfile]:
+        """Return a key and what a client program needs to use it."""
+        return await self._transactions.read(
+            call, keys.profile, ident=ident, public_host=self._public_host, is_applied=self._transactions.is_applied
+        )
+
+    async def revoke(self, call: Call, ident: KeyIdent) -> VpnKey:
+        """Revoke a key and wait until nothing new can connect; raise RevocationPending while that is uncertain."""
+        committed = await self._transactions.write(
+            call, keys.revoke, ident=ident, is_applied=self._transactions.is_applied
+        )
+        await self._require_cut(committed)
+        return committed.value
+
+    async def enable(self, call: Call, ident: KeyIdent) -> VpnKey:
+        """Enable a key and wait until it connects; disable it again when the engine does not take it."""
+        committed = await self._transactions.write(
+            call, keys.enable, ident=ident, is_applied=self._transactions.is_applied
+        )
+        settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
+        if settlement.outcome is not Outcome.SETTLED:
+            await self._transactions.write(
+                _as_system(call), keys.disable, ident=ident, is_applied=self._transactions.is_applied
+            )
+            raise _engine_error(settlement, "the VPN engine did not take the key in time; it stays disabled")
+        return committed.value
+
+    async def disable(self, call: Call, ident: KeyIdent) -> VpnKey:
+        """Disable a key and wait until no new connection can be made."""
+        committed = await self._transactions.write(
+            call, keys.disable, ident=ident, is_applied=self._transactions.is_applied
+        )
+        await self._require_cut(committed)
+        return committed.value
+
+    async def rename(self, call: Call, ident: KeyIdent, name: str | None) -> VpnKey:
+        """Rename a key."""
+        committed = await self._transactions.write(
+            call, keys.rename, ident=ident, name=name, is_applied=self._transactions.is_applied
+        )
+        return committed.value
+
+    async def reissue(self, call: Call, ident: KeyIdent) -> VpnKey:
+        """Give a key a new UUID and wait until it connects; return to the old one when the engine does not take it."""
+        committed = await self._transactions.write(
+            call, keys.reissue, ident=ident, is_applied=self._transactions.is_applied
+        )
+        settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
+        if settlement.outcome is not Outcome.SETTLED:
+            await self._transactions.write(_as_system(call), keys.undo_reissue, done=committed.value)
+            raise _engine_error(settlement, "the VPN engine did not take the new UUID in time; the old one stays")
+        return committed.value.key
+
+    async def usage(self, call: Call, ident: KeyIdent) -> Usage:
+        """Return what a key has carried, read from the engine now when it answers."""
+        key = await self._locate(call, ident)
+        fresh_at = await self._meter.refresh(key)
+        return await self._transactions.read(
+            call, traffic.usage, ident=ident, is_applied=self._transactions.is_applied, fresh_at=fresh_at
+        )
+
+    async def reset_traffic(self, call: Call, ident: KeyIdent) -> Usage:
+        """Start a key's traffic at zero; return what it had carried until now."""
+        key = await self._locate(call, ident)
+        reading = await self._meter.read_one(key)
+        committed = await self._transactions.write(
+            call, traffic.reset, ident=ident, is_applied=self._transactions.is_applied, reading=reading
+        )
+        return committed.value
+
+    async def sync_traffic(self, call: Call, *, placement: Placement) -> SyncReport:
+        """Read all counters now and book them."""
+        try:
+            reading = await self._meter.read_all()
+        except EngineUnavailable:
+            reading = None
+        committed = await self._transactions.write(
+            call, traffic.sync, scope=self._meter.scope, placement=placement, reading=reading
+        )
+        return committed.value
+
+    async def reconcile(self, call: Call) -> None:
+        """Compare the engine with the database now and repair what differs; raise EngineUnavailable when it is away."""
+        await self._transactions.read(call, keys.ask_comparison)
+        await self._transactions.reconcile(self._meter.scope, COMPARISON_TIMEOUT_S)
+
+    async def _locate(self, call: Call, ident: KeyIdent) -> VpnKey:
+        usage = await self._transactions.read(
+            call, traffic.usage, ident=ident, is_applied=self._transactions.is_applied
+        )
+        return usage.key
+
+    async def _require_cut(self, committed: Committed[VpnKey]) -> None:
+        settlement = await self._transactions.settle(committed, REVOKE_TIMEOUT_S)
+        if settlement.outcome is not Outcome.SETTLED:
+            raise RevocationPending(
+                "the VPN engine has not confirmed the removal yet; it is carried through by itself",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+
+
+def _engine_error(settlement: Settlement, message: str) -> KeysteadError:
+    if settlement.outcome is Outcome.FAILED and settlement.error is not None:
+        return settlement.error
+    return EngineUnavailable(message, retry_after_s=_RETRY_AFTER_S)
+
+
+def _as_system(call: Call) -> Call:
+    return Call(principal.system(call.principal.account_id), call.request_id)

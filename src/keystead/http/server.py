@@ -1,0 +1,108 @@
+"""Serving: uvicorn on the public port and on the local socket, started ready and stopped gracefully.
+
+The local socket is a Unix socket of mode 0600 in a 0700 directory: the kernel lets only its owner and root connect, so
+whoever speaks there is the operator.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from keystead.http.doors import Door
+from keystead.kit.errors import Misconfigured
+
+GRACE_S = 10
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """Certificate chain and key in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+def listen_tcp(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raise Misconfigured when the address is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(
+            f"KEYSTEAD_HOST/KEYSTEAD_PORT: cannot listen on {host} port {port}: {error.strerror}; "
+            f"free it or choose another, for example KEYSTEAD_PORT={port + 1}"
+        ) from error
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def listen_local(path: Path) -> socket.socket:
+    """Return a listening Unix socket that only its owner and root may open; a stale one is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    listener.listen(64)
+    return listener
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server whose signals are handled by whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: two servers share one process."""
+        yield
+
+
+def make_server(door: Door, tls: TlsFiles | None) -> Server:
+    """Return a server for a door."""
+    options: dict[str, Any] = {}
+    if tls is not None:
+        options = {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
+    return Server(
+        uvicorn.Config(
+            door,
+            loop="uvloop",
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=30,
+            backlog=_BACKLOG,
+            **options,
+        )
+    )
+
+
+async def serve(servers: list[tuple[Server, socket.socket]], stopping: asyncio.Event) -> None:
+    """Serve until ``stopping`` is set, then finish the requests under way."""
+
+    async def stop() -> None:
+        await stopping.wait()
+        for server, _ in servers:
+            server.should_exit = True
+
+    async with asyncio.TaskGroup() as group:
+        watcher = group.create_task(stop())
+        serving = [group.create_task(server.serve(sockets=[listener])) for server, listener in servers]
+        await asyncio.wait(serving)
+        watcher.cancel()

@@ -1,0 +1,28 @@
+"""Waiting for the first of several things, with nothing left running behind.
+
+Used where a wait must also end on a time by a clock that tests can set, or on a change of state.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+
+from keystead.kit.clock import Clock
+
+
+async def first_of(*waits: Coroutine[object, object, object]) -> int:
+    """Wait until one of these is done, cancel the others and return its position; raise what it raised."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    position = next(number for number, task in enumerate(tasks) if task in done)
+    tasks[position].result()
+    return position
+
+
+async def within(clock: Clock, seconds: float, wait: Coroutine[object, object, object]) -> bool:
+    """Wait for something, at most so long by this clock; tell whether it came."""
+    return await first_of(wait, clock.sleep(seconds)) == 0

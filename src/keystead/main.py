@@ -1,0 +1,264 @@
+"""The composition root: builds one instance of Keystead from its settings and runs it. Everything is wired here.
+
+The only place that knows engines' drivers, and the only one that opens the database for serving.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
+
+from keystead import founding
+from keystead.access import datakeys, idempotency
+from keystead.access.datakeys import OpenKeys, RootKey
+from keystead.access.gate import TokenDoor
+from keystead.access.upkeep import Upkeep
+from keystead.db import migrate
+from keystead.db.session import Database, open_database
+from keystead.dialects.veil.app import create_app as veil_app
+from keystead.dialects.veil.routes import Services as VeilServices
+from keystead.engines.xray import binary, install
+from keystead.engines.xray.driver import ManagedXray, XrayOptions
+from keystead.engines.xray.plan import plan as plan_xray
+from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
+from keystead.founding import Foundation
+from keystead.http import pages, server, tls
+from keystead.http.admission import Admission
+from keystead.http.doors import Door, Mount
+from keystead.http.health import HealthCheck
+from keystead.http.idempotency import Idempotency
+from keystead.http.metrics import Metrics
+from keystead.http.operations import VpnOperations
+from keystead.http.transaction import Transactions
+from keystead.kit import names
+from keystead.kit.clock import Clock, SystemClock
+from keystead.kit.errors import Misconfigured
+from keystead.kit.files import exclusive_lock, private_directory, socket_directory
+from keystead.kit.ids import Ids, RandomIds
+from keystead.kit.secret import Secret
+from keystead.reconcile.loop import Reconciler
+from keystead.reconcile.scope import ScopeWiring
+from keystead.settings import Settings
+from keystead.vpn import traffic
+from keystead.vpn.desired import XraySource
+from keystead.vpn.meter import Meter
+from keystead.vpn.targets import TargetWatch
+
+SCOPE = "xray/main"
+LOCAL_SOCKET = "control.sock"
+ENGINE_SOCKET = "xray.sock"
+_MIN_CLIENT_VERSION = {"compatible": "1.0.0", "strict": "26.3.27"}
+
+
+@dataclass
+class Instance:
+    """One running Keystead."""
+
+    settings: Settings
+    foundation: Foundation
+    database: Database
+    driver: ManagedXray
+    reconciler: Reconciler
+    targets: TargetWatch
+    door: Door
+    local_door: Door
+    run_dir: Path
+
+
+@asynccontextmanager
+async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
+    """Build an instance, run its background work, and take everything down in order at the end.
+
+    Raises Misconfigured, telling what to change, before anything is served.
+    """
+    clock, ids = SystemClock(), RandomIds()
+    async with AsyncExitStack() as stack:
+        data_dir = private_directory(settings.data_dir)
+        stack.enter_context(exclusive_lock(data_dir / "keystead.lock", held_by="Keystead"))
+        migrate.upgrade(settings.sqlalchemy_url)
+        database = open_database(settings.sqlalchemy_url, synchronous=settings.database_synchronous)
+        stack.callback(database.close)
+        root = load_root(settings)
+        keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
+        await database.write(idempotency.abandon_running)
+        foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
+        builder = _Builder(settings, database, keys, foundation, clock, ids)
+        run_dir = socket_directory(data_dir / "run", longest_name=len(LOCAL_SOCKET))
+        instance = builder.build(run_dir)
+        stack.push_async_callback(builder.upkeep.finish)
+        await instance.driver.start()
+        stack.push_async_callback(instance.driver.stop)
+        background = asyncio.create_task(builder.run_background(instance))
+        stack.push_async_callback(_cancelled, background)
+        yield instance
+
+
+def load_root(settings: Settings) -> RootKey:
+    """Return the root key that the settings name, or the file's."""
+    current, previous = settings.root_key, settings.root_key_previous
+    return datakeys.load_root_key(
+        settings.data_dir,
+        None if current is None else Secret(current.get_secret_value()),
+        previous=None if previous is None else Secret(previous.get_secret_value()),
+    )
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse plain HTTP where others can listen, unless it is meant."""
+    is_meant = settings.allow_plain_http or settings.trusted_proxies
+    if settings.tls == "off" and settings.is_reachable_by_others and not is_meant:
+        raise Misconfigured(
+            f"KEYSTEAD_HOST: {settings.host} can be reached by others, and tokens would travel in the clear; set "
+            "KEYSTEAD_TLS=self-signed (or files), name your reverse proxy in KEYSTEAD_TRUSTED_PROXIES, "
+            "or say KEYSTEAD_ALLOW_PLAIN_HTTP=true"
+        )
+
+
+async def serve(instance: Instance, listener: socket.socket, stopping: asyncio.Event) -> None:
+    """Answer on the public port and on the local socket until told to stop."""
+    local = server.listen_local(instance.run_dir / LOCAL_SOCKET)
+    try:
+        await server.serve(
+            [
+                (server.make_server(instance.door, _tls_files(instance.settings)), listener),
+                (server.make_server(instance.local_door, None), local),
+            ],
+            stopping,
+        )
+    finally:
+        (instance.run_dir / LOCAL_SOCKET).unlink(missing_ok=True)
+
+
+def find_binary(settings: Settings) -> binary.Binary:
+    """Return the Xray to run and why it is this one; raise Misconfigured when there is none."""
+    cached = install.binary_path(install.XRAY, settings.engines_cache_dir)
+    return binary.find(named=settings.xray_path, cached=cached)
+
+
+class _Builder:
+    """Wire an instance together."""
+
+    def __init__(
+        self, settings: Settings, database: Database, keys: OpenKeys, foundation: Foundation, clock: Clock, ids: Ids
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._keys = keys
+        self._foundation = foundation
+        self._clock = clock
+        self._ids = ids
+        self._gate = TokenDoor(clock)
+        self._xray_settings = XraySettings(settings.vpn_allow_private, is_mail_open=settings.vpn_allow_smtp)
+        self.upkeep = Upkeep(database, self._gate, clock, audit_key=keys.audit_key, data_dir=settings.data_dir)
+
+    def build(self, run_dir: Path) -> Instance:
+        settings, database = self._settings, self._database
+        self._source = XraySource(
+            SCOPE, keys=self._keys.ring, min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions]
+        )
+        driver = self._driver(run_dir)
+        wiring = ScopeWiring(SCOPE, driver, self._source, partial(plan_xray, settings=self._xray_settings))
+        reconciler = Reconciler([wiring], database=database, clock=self._clock)
+        self._meter = Meter(SCOPE, driver, database=database, clock=self._clock)
+        targets = TargetWatch(
+            founding.examiner(
+                settings,
+                database,
+                self._foundation,
+                keys=self._keys.ring,
+                clock=self._clock,
+                ids=self._ids,
+                scope=SCOPE,
+                on_founded=lambda: reconciler.wake_fully(SCOPE),
+            ),
+            self._clock,
+        )
+        door, local_door = self._doors(driver, reconciler, targets)
+        return Instance(settings, self._foundation, database, driver, reconciler, targets, door, local_door, run_dir)
+
+    async def run_background(self, instance: Instance) -> None:
+        """Run every loop; one that breaks takes the others down, and serving with them."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(instance.reconciler.run(), name="reconciler")
+            group.create_task(self._meter.run(self._settings.traffic_sync_s), name="meter")
+            group.create_task(instance.targets.run(), name="target watch")
+            group.create_task(self.upkeep.run(), name="upkeep")
+
+    def _driver(self, run_dir: Path) -> ManagedXray:
+        settings = self._settings
+        options = XrayOptions(
+            socket=run_dir / ENGINE_SOCKET,
+            log_path=settings.data_dir / "xray.log",
+            settings=self._xray_settings,
+            environment=_engine_environment(settings),
+        )
+        return ManagedXray(
+            find_binary(settings),
+            options,
+            load=self._load,
+            clock=self._clock,
+            ids=self._ids,
+            on_final_reading=self._book_final,
+        )
+
+    async def _load(self) -> XrayDesired:
+        return await self._database.read(self._source.desired)
+
+    async def _book_final(self, reading: Reading) -> None:
+        def unit(connection: Connection) -> int:
+            return traffic.book_all(connection, SCOPE, reading, self._clock.now())
+
+        await self._database.write(unit)
+
+    def _doors(self, driver: ManagedXray, reconciler: Reconciler, targets: TargetWatch) -> tuple[Door, Door]:
+        settings, database = self._settings, self._database
+        metrics = Metrics()
+        admission = Admission(self._gate, database, default_account_id=self._foundation.account_id)
+        transactions = Transactions(
+            database=database, clock=self._clock, ids=self._ids, keys=self._keys.ring, reconciler=reconciler
+        )
+        operations = VpnOperations(transactions, self._meter, targets, public_host=self._foundation.public_host)
+        veil = veil_app(
+            VeilServices(
+                admission=admission,
+                operations=operations,
+                idempotency=Idempotency(database, self._clock),
+                health=HealthCheck(database, driver.probe, lambda: targets.problem),
+            )
+        )
+        mounts = [Mount(pages.PREFIX, "assets", pages.assets_app()), Mount("", "veil", veil)]
+        trusted = [names.network(text) for text in settings.trusted_proxies]
+        return (
+            Door(mounts, ids=self._ids, metrics=metrics, trusted=trusted),
+            Door(mounts, ids=self._ids, metrics=metrics, trusted=(), is_local=True),
+        )
+
+
+def _tls_files(settings: Settings) -> server.TlsFiles | None:
+    if settings.tls == "files" and settings.tls_certificate and settings.tls_key:
+        return server.TlsFiles(settings.tls_certificate, settings.tls_key)
+    if settings.tls == "self-signed":
+        return server.TlsFiles(*tls.self_signed(settings.data_dir / "tls", settings.public_host or settings.host))
+    return None
+
+
+def _engine_environment(settings: Settings) -> dict[str, str]:
+    trusted = settings.xray_trusted_certificates
+    return {} if trusted is None else {"SSL_CERT_FILE": str(trusted)}
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def uses_sqlite(settings: Settings) -> bool:
+    """Tell whether the database is a file of ours."""
+    return make_url(settings.sqlalchemy_url).get_backend_name() == "sqlite"

@@ -1,0 +1,76 @@
+"""The reconciler: all scopes, their workers, and the one address for wake, settle, preview and apply."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from keystead.db.session import Database
+from keystead.kit.clock import Clock
+from keystead.kit.errors import EngineUnavailable, NotFound
+from keystead.reconcile import store
+from keystead.reconcile.marks import Mark
+from keystead.reconcile.plan import Plan
+from keystead.reconcile.scope import ScopeWiring, ScopeWorker
+from keystead.reconcile.settle import Outcome, Settlement
+from keystead.reconcile.store import ScopeStatus
+
+
+class Reconciler:
+    """Keep every scope as desired and tell callers when a change is in force."""
+
+    def __init__(self, wirings: Sequence[ScopeWiring[Any, Any]], *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._workers = {wiring.name: ScopeWorker(wiring, database=database, clock=clock) for wiring in wirings}
+
+    def is_applied(self, subject: str) -> bool:
+        """Tell whether a subject is in its engine although the database does not say so yet."""
+        return any(worker.is_applied(subject) for worker in self._workers.values())
+
+    def wake(self, marks: Iterable[Mark]) -> None:
+        """Take notice of committed marks."""
+        for mark in marks:
+            self._worker(mark.scope).wake([mark])
+
+    def wake_fully(self, scope: str) -> None:
+        """Ask for a full pass of a scope soon."""
+        self._worker(scope).wake_fully()
+
+    async def settle(self, marks: Sequence[Mark], timeout_s: float) -> Settlement:
+        """Wait for all marks of one commit: settled when all are, failed when one has, else pending."""
+        settlements = await asyncio.gather(*(self._worker(mark.scope).settle(mark, timeout_s) for mark in marks))
+        for outcome in (Outcome.FAILED, Outcome.PENDING):
+            for settlement in settlements:
+                if settlement.outcome is outcome:
+                    return settlement
+        return Settlement(Outcome.SETTLED)
+
+    async def run(self) -> None:
+        """Run every worker until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers.values():
+                group.create_task(worker.run(), name=f"scope {worker.name}")
+
+    async def statuses(self) -> list[ScopeStatus]:
+        """Return how every scope stands."""
+        return await self._database.read(store.all_statuses)
+
+    async def reconcile_now(self, scope: str, timeout_s: float) -> Plan:
+        """Run a full pass now; raise EngineUnavailable when the engine does not answer in time."""
+        try:
+            return await asyncio.wait_for(self._worker(scope).full_pass(), timeout_s)
+        except TimeoutError:
+            raise EngineUnavailable(f"the engine of {scope} did not answer in time; it is tried again") from None
+
+    async def preview(self, scope: str) -> Plan:
+        """Return the plan of a scope as it would run now."""
+        return await self._worker(scope).preview()
+
+    async def apply_reviewed(self, scope: str, digest: str) -> Plan:
+        """Apply exactly the plan a person reviewed."""
+        return await self._worker(scope).apply_reviewed(digest)
+
+    def _worker(self, scope: str) -> ScopeWorker[Any, Any]:
+        worker = self._workers.get(scope)
+        if worker is None:
+            raise NotFound("scope", scope)
+        return worker

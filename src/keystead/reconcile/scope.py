@@ -1,0 +1,313 @@
+"""One scope and its worker: small changes at once, the full comparison periodically, one at a time.
+
+The worker is the only one who tells the engine anything. Marked subjects go straight to the engine
+(``Driver.apply_marked``) and are confirmed afterwards; the full pass observes, plans, guards, applies and verifies.
+Both end in the same state. A subject whose call got no answer is *uncertain*: a late call might still land, so its
+removal is confirmed only by a full pass that has seen the engine without it.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from keystead.db.session import Database, Weight
+from keystead.kit.clock import Clock
+from keystead.kit.errors import Conflict, EngineUnavailable, KeysteadError, NeedsConfirmation, Unavailable
+from keystead.reconcile import guard, store
+from keystead.reconcile.engine import Driver, Planner, Source
+from keystead.reconcile.marks import Mark
+from keystead.reconcile.plan import Plan
+from keystead.reconcile.settle import Outcome, Settlement, Waiters
+
+log = structlog.get_logger()
+
+D = TypeVar("D")
+A = TypeVar("A")
+
+CHECK_INTERVAL_S = 5.0
+FULL_INTERVAL_S = 60.0
+_BACKOFF_FIRST_S = 0.1
+_BACKOFF_MAX_S = 5.0
+
+
+@dataclass(frozen=True)
+class ScopeWiring(Generic[D, A]):
+    """What the composition root tells the reconciler about a scope."""
+
+    name: str
+    driver: Driver[D, A]
+    source: Source[D]
+    planner: Planner[D, A]
+
+
+class ScopeWorker(Generic[D, A]):
+    """Keep one scope of one engine as desired."""
+
+    def __init__(self, wiring: ScopeWiring[D, A], *, database: Database, clock: Clock) -> None:
+        self.name = wiring.name
+        self._driver = wiring.driver
+        self._source = wiring.source
+        self._planner = wiring.planner
+        self._database = database
+        self._clock = clock
+        self._waiters = Waiters()
+        self._dirty: dict[str, int] = {}
+        self._uncertain: set[str] = set()
+        self._applied: set[str] = set()
+        self._wake = asyncio.Event()
+        self._engine_lock = asyncio.Lock()
+        self._wants_full_pass = True
+        self._background: set[asyncio.Task[None]] = set()
+
+    def is_applied(self, subject: str) -> bool:
+        """Tell whether a subject is in the engine although the database does not say so yet."""
+        return subject in self._applied
+
+    def wake(self, marks: Iterable[Mark]) -> None:
+        """Take notice of committed marks."""
+        for mark in marks:
+            self._dirty[mark.subject] = max(mark.generation, self._dirty.get(mark.subject, 0))
+        self._wake.set()
+
+    def wake_fully(self) -> None:
+        """Ask for a full pass soon: the engine was restarted, or somebody doubts."""
+        self._wants_full_pass = True
+        self._wake.set()
+
+    async def settle(self, mark: Mark, timeout_s: float) -> Settlement:
+        """Wait until the mark is applied (and a client would be served), has failed for good, or time is over."""
+        future = self._waiters.expect(mark)
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
+        except TimeoutError:
+            return Settlement(Outcome.PENDING, self._waiters.last_error(mark.subject))
+        finally:
+            self._waiters.forget(mark, future)
+
+    async def run(self) -> None:
+        """Work until cancelled. Temporary errors back off; nothing ends this loop but cancellation."""
+        backoff_s = _BACKOFF_FIRST_S
+        next_check = next_full = 0.0
+        while True:
+            now = self._clock.monotonic_s()
+            self._wake.clear()
+            try:
+                if self._dirty:
+                    await self._apply_dirty()
+                if self._wants_full_pass or now >= next_full:
+                    next_full, next_check = now + FULL_INTERVAL_S, now + CHECK_INTERVAL_S
+                    self._wants_full_pass = False
+                    await self.full_pass()
+                elif now >= next_check:
+                    next_check = now + CHECK_INTERVAL_S
+                    await self._check_sizes()
+                backoff_s = _BACKOFF_FIRST_S
+                await self._sleep(next_check - self._clock.monotonic_s())
+            except Unavailable as error:
+                self._wants_full_pass = True
+                log.debug("scope waits", scope=self.name, reason=error.message, again_in_s=backoff_s)
+                await self._sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+            except KeysteadError as error:
+                log.error("scope blocked", scope=self.name, reason=error.message)
+                await self._record(store.PassRecord("blocked", error.message, "", "", 0))
+                await self._sleep(FULL_INTERVAL_S)
+
+    async def _sleep(self, seconds: float) -> None:
+        waiting = asyncio.ensure_future(self._wake.wait())
+        pausing = asyncio.ensure_future(self._clock.sleep(max(seconds, 0.0)))
+        try:
+            await asyncio.wait({waiting, pausing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            pausing.cancel()
+
+    # --- marked subjects -------------------------------------------------------------------------------------------
+
+    async def _apply_dirty(self) -> None:
+        """Bring marked subjects to the engine; one that is down for certain still settles removals."""
+        await self._driver.when_reachable()
+        async with self._engine_lock:
+            batch, self._dirty = self._dirty, {}
+            subjects = list(batch)
+            try:
+                weight = Weight.POINT if len(subjects) <= 4 else Weight.LIST
+                part = await self._database.read(lambda c: self._source.desired_part(c, subjects), weight)
+                results = await self._driver.apply_marked(part, subjects)
+            except BaseException:
+                self._take_back(batch)
+                raise
+            present = self._source.present(part)
+            failed = self._sort_results(batch, results, present)
+        if failed:
+            raise failed
+
+    def _take_back(self, batch: dict[str, int]) -> None:
+        for subject, generation in batch.items():
+            self._dirty[subject] = max(generation, self._dirty.get(subject, 0))
+
+    def _sort_results(
+        self, batch: dict[str, int], results: Any, present: Collection[str]
+    ) -> EngineUnavailable | Unavailable | None:
+        """Settle what succeeded, fail what was refused, keep what got no answer; return an error to back off on."""
+        done_present: dict[str, int] = {}
+        done_absent: dict[str, int] = {}
+        retry: Unavailable | None = None
+        for subject, generation in batch.items():
+            error = results.get(subject)
+            if error is None:
+                (done_present if subject in present else done_absent)[subject] = generation
+            elif isinstance(error, Unavailable):
+                retry = error
+                self._uncertain.add(subject)
+                self._waiters.note(subject, error)
+                self._take_back({subject: generation})
+            else:
+                self._waiters.resolve(subject, generation, Settlement(Outcome.FAILED, error))
+        self._finish(done_present, done_absent)
+        return retry
+
+    def _finish(self, present: dict[str, int], absent: dict[str, int]) -> None:
+        certain_absent = {
+            subject: generation for subject, generation in absent.items() if subject not in self._uncertain
+        }
+        for subject, generation in certain_absent.items():
+            self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
+        if len(certain_absent) < len(absent):
+            self._take_back({s: g for s, g in absent.items() if s not in certain_absent})
+            self._wants_full_pass = True
+        if present:
+            self._spawn(self._settle_when_ready(present))
+        if certain_absent:
+            self._spawn(self._confirm((), certain_absent, max(certain_absent.values())))
+
+    async def _settle_when_ready(self, present: dict[str, int]) -> None:
+        """A key is usable when the engine is warm, not when it holds the key."""
+        await self._driver.when_ready()
+        self._uncertain -= present.keys()
+        self._applied |= present.keys()
+        for subject, generation in present.items():
+            self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
+        await self._confirm(present, (), max(present.values()))
+
+    async def _confirm(self, present: Collection[str], absent: Collection[str], reached: int) -> None:
+        def unit(connection: Any) -> None:
+            self._source.confirm(connection, present=list(present), absent=list(absent))
+            if not self._dirty:
+                store.raise_applied(connection, self.name, reached, self._clock.now())
+
+        try:
+            await self._database.write(unit)
+        except KeysteadError as error:
+            log.warning("confirmation put off to the next full pass", scope=self.name, reason=error.message)
+            self._wants_full_pass = True
+            return
+        self._applied.difference_update(present)
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # --- the full comparison -----------------------------------------------------------------------------------------
+
+    async def _check_sizes(self) -> None:
+        """Compare counts, which costs little; a difference asks for the full pass."""
+        async with self._engine_lock:
+            wanted = await self._database.read(self._source.sizes)
+            if not self._dirty and not self._uncertain and await self._driver.sizes() == wanted:
+                return
+        await self.full_pass()
+
+    async def full_pass(self, *, approved_digest: str | None = None) -> Plan:
+        """Observe, plan, guard, apply, verify and record; return the plan that was applied.
+
+        Raises Unavailable when the engine does not answer, Conflict when an approved plan is no longer the plan.
+        """
+        if not await self._driver.when_reachable():
+            raise EngineUnavailable(f"the engine of {self.name} is down")
+        async with self._engine_lock:
+            return await self._full_pass(approved_digest)
+
+    async def _full_pass(self, approved_digest: str | None) -> Plan:
+        started = self._clock.monotonic_s()
+        snapshot, desired, plan, held_objects = await self._look()
+        if approved_digest is not None and approved_digest != plan.digest:
+            raise Conflict(f"the plan of {self.name} has changed since it was reviewed; look at it again")
+        verdict = guard.judge(plan, explained=snapshot.absent, held_objects=held_objects)
+        steps = plan.steps if approved_digest is not None else verdict.allowed
+        held = () if approved_digest is not None else verdict.held
+        for step in steps:
+            await self._driver.apply(step, desired)
+        if steps:
+            await self._verify(desired, held)
+            log.info("plan applied", scope=self.name, steps=len(steps), digest=plan.digest)
+        await self._settle_snapshot(snapshot, plan)
+        message = self._held_message(plan, len(held))
+        took_ms = int((self._clock.monotonic_s() - started) * 1000)
+        await self._record(store.PassRecord("held" if held else "ok", message, str(plan), plan.digest, took_ms))
+        return plan
+
+    async def _look(self) -> tuple["_Snapshot", D, Plan, int]:
+        def unit(connection: Any) -> tuple[_Snapshot, D]:
+            reached = store.generation(connection, self.name)
+            present, absent = self._source.unconfirmed(connection)
+            return _Snapshot(reached, frozenset(present), frozenset(absent)), self._source.desired(connection)
+
+        snapshot, desired = await self._database.read(unit, Weight.LIST)
+        actual = await self._driver.observe()
+        return snapshot, desired, self._planner(self.name, desired, actual), sum((await self._driver.sizes()).values())
+
+    async def _verify(self, desired: D, held: Collection[object]) -> None:
+        left = self._planner(self.name, desired, await self._driver.observe())
+        if len(left.steps) > len(held):
+            raise Unavailable(f"{self.name} is not as planned after the plan was applied: {left.steps[0]}")
+
+    async def _settle_snapshot(self, snapshot: "_Snapshot", plan: Plan) -> None:
+        """Confirm what the database still calls unconfirmed and the engine was just seen to hold or to lack."""
+        for subject in snapshot.absent:
+            self._uncertain.discard(subject)
+            if self._dirty.get(subject, 0) <= snapshot.reached:
+                self._dirty.pop(subject, None)
+            self._waiters.resolve(subject, snapshot.reached, Settlement(Outcome.SETTLED))
+        waiting = dict.fromkeys(snapshot.present, snapshot.reached)
+        if waiting:
+            self._spawn(self._settle_when_ready(waiting))
+        if snapshot.absent:
+            await self._confirm((), snapshot.absent, snapshot.reached)
+
+    def _held_message(self, plan: Plan, held: int) -> str | None:
+        if not held:
+            return None
+        return (
+            f"{held} removals that nothing explains are held back; "
+            f"review them with: keystead plan {self.name}, then: keystead plan {self.name} --apply {plan.digest}"
+        )
+
+    async def _record(self, record: store.PassRecord) -> None:
+        if record.state != "ok":
+            log.warning("scope needs a person", scope=self.name, reason=record.message)
+        await self._database.write(lambda connection: store.record_pass(connection, self.name, record))
+
+    async def preview(self) -> Plan:
+        """Return the plan as it would run now, without applying it."""
+        async with self._engine_lock:
+            return (await self._look())[2]
+
+    async def apply_reviewed(self, digest: str) -> Plan:
+        """Apply exactly the plan a person reviewed; raise NeedsConfirmation without a digest."""
+        if not digest:
+            raise NeedsConfirmation("name the digest of the plan you reviewed")
+        return await self.full_pass(approved_digest=digest)
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """The generation of a look, and the subjects the database did not call confirmed at that moment."""
+
+    reached: int
+    present: frozenset[str]
+    absent: frozenset[str]

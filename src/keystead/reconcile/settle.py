@@ -1,0 +1,68 @@
+"""Settle: wait until a mark is applied, has failed, or the wait is over. No transaction is open meanwhile."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import Enum
+
+from keystead.kit.errors import KeysteadError
+from keystead.reconcile.marks import Mark
+
+
+class Outcome(Enum):
+    """How a wait ended."""
+
+    SETTLED = "settled"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The outcome for one mark, with the last error the engine gave for its subject."""
+
+    outcome: Outcome
+    error: KeysteadError | None = None
+
+
+class Waiters:
+    """Who waits for which subject, and what the engine last said about it."""
+
+    def __init__(self) -> None:
+        self._futures: dict[str, list[tuple[int, asyncio.Future[Settlement]]]] = defaultdict(list)
+        self._errors: dict[str, KeysteadError] = {}
+
+    def expect(self, mark: Mark) -> "asyncio.Future[Settlement]":
+        """Return a future that ends when the subject is settled at the mark's generation or later."""
+        future: asyncio.Future[Settlement] = asyncio.get_running_loop().create_future()
+        self._futures[mark.subject].append((mark.generation, future))
+        return future
+
+    def forget(self, mark: Mark, future: "asyncio.Future[Settlement]") -> None:
+        """Stop waiting."""
+        left = [pair for pair in self._futures.get(mark.subject, []) if pair[1] is not future]
+        if left:
+            self._futures[mark.subject] = left
+        else:
+            self._futures.pop(mark.subject, None)
+
+    def note(self, subject: str, error: KeysteadError) -> None:
+        """Remember why a subject is not settled yet."""
+        if subject in self._futures:
+            self._errors[subject] = error
+
+    def last_error(self, subject: str) -> KeysteadError | None:
+        """Return why a subject is not settled yet, if the engine said."""
+        return self._errors.get(subject)
+
+    def resolve(self, subject: str, generation: int, settlement: Settlement) -> None:
+        """End the waits for a subject up to a generation."""
+        self._errors.pop(subject, None)
+        remaining = []
+        for wanted, future in self._futures.pop(subject, []):
+            if wanted > generation:
+                remaining.append((wanted, future))
+            elif not future.done():
+                future.set_result(settlement)
+        if remaining:
+            self._futures[subject] = remaining

@@ -1,0 +1,46 @@
+"""How readings become bytes: pure, so that it can be tested without an engine.
+
+A core's counters start at zero with its process and only rise. A reading of the process we last read from adds the
+difference; a reading of another process adds all of it, for everything it counted is new to us.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """Bytes both ways: uplink is client to server."""
+
+    uplink: int = 0
+    downlink: int = 0
+
+    def __add__(self, other: "Bytes") -> "Bytes":
+        return Bytes(self.uplink + other.uplink, self.downlink + other.downlink)
+
+    def __sub__(self, other: "Bytes") -> "Bytes":
+        return Bytes(self.uplink - other.uplink, self.downlink - other.downlink)
+
+    @property
+    def total(self) -> int:
+        """Return the sum of both ways."""
+        return self.uplink + self.downlink
+
+
+@dataclass(frozen=True)
+class LabelReading:
+    """What one core process had counted for a label."""
+
+    process: str
+    counted: Bytes
+
+
+def carried_since(last: LabelReading | None, now: LabelReading) -> Bytes:
+    """Return the bytes to book when ``now`` follows ``last``; never negative."""
+    if last is None or last.process != now.process:
+        return now.counted
+    return Bytes(_grown(last.counted.uplink, now.counted.uplink), _grown(last.counted.downlink, now.counted.downlink))
+
+
+def _grown(before: int, after: int) -> int:
+    """Return the growth of one counter; one that fell was reset by somebody else, so all of it is new."""
+    return after - before if after >= before else after

@@ -1,0 +1,69 @@
+"""Turn rows into Xray's vocabulary: what one core should hold, whole or in part, and what is confirmed of it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from keystead.engines.xray.state import XrayDesired, XrayInbound, XrayUser
+from keystead.kit.crypto import KeyRing
+from keystead.vpn import store
+
+
+class XraySource:
+    """The desired state of the core of one scope (reconcile.engine.Source)."""
+
+    def __init__(self, scope: str, *, keys: KeyRing, min_client_version: str) -> None:
+        self._scope = scope
+        self._keys = keys
+        self._min_client_version = min_client_version
+
+    def desired(self, connection: Connection) -> XrayDesired:
+        """Read every inbound and every user."""
+        return XrayDesired(self._inbounds(connection), _by_tag(store.users(connection, self._scope)))
+
+    def desired_part(self, connection: Connection, subjects: Sequence[str]) -> XrayDesired:
+        """Read the users of some labels; labels that should not be there are named absent."""
+        users = _by_tag(store.users_of(connection, self._scope, subjects))
+        wanted = {label for of_tag in users.values() for label in of_tag}
+        return XrayDesired((), users, frozenset(subjects) - wanted)
+
+    def present(self, part: XrayDesired) -> Collection[str]:
+        """Return the labels a desired state wants in the engine."""
+        return {label for of_tag in part.users.values() for label in of_tag}
+
+    def sizes(self, connection: Connection) -> dict[str, int]:
+        """Count the users each inbound should hold."""
+        return store.sizes(connection, self._scope)
+
+    def unconfirmed(self, connection: Connection) -> tuple[list[str], list[str]]:
+        """Return the labels whose presence, and those whose absence, is not confirmed."""
+        return store.unconfirmed(connection, self._scope)
+
+    def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
+        """Make issued keys live and bury the revoked ones."""
+        store.make_live(connection, present)
+        store.bury(connection, absent)
+
+    def _inbounds(self, connection: Connection) -> tuple[XrayInbound, ...]:
+        return tuple(
+            XrayInbound(
+                tag=inbound.tag,
+                listen=inbound.listen,
+                port=inbound.port,
+                private_key=self._keys.open(inbound.sealed_private_key, inbound.place),
+                public_key=inbound.public_key,
+                target=inbound.target,
+                server_names=inbound.server_names,
+                short_ids=inbound.short_ids,
+                min_client_version=self._min_client_version,
+            )
+            for inbound in store.inbounds(connection, self._scope)
+        )
+
+
+def _by_tag(rows: Iterable[tuple[str, str, str, str]]) -> dict[str, dict[str, XrayUser]]:
+    users: dict[str, dict[str, XrayUser]] = defaultdict(dict)
+    for tag, label, vless_uuid, flow in rows:
+        users[tag][label] = XrayUser(label, vless_uuid, flow)
+    return dict(users)

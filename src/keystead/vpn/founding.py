@@ -1,0 +1,109 @@
+"""What ends up in links is chosen once: public host, port, key pair, short id and names; a start that cannot honour it
+fails and says so.
+
+Called by the composition root at start, before anything is served.
+"""
+
+from dataclasses import dataclass
+
+from keystead.access import facts
+from keystead.access.work import Work
+from keystead.kit.errors import Misconfigured
+from keystead.kit.secret import Secret
+from keystead.vpn import store
+from keystead.vpn.inbound import Inbound
+from keystead.vpn.placement import Placement
+
+SHARED_TAG = "shared"
+FLOW = "xtls-rprx-vision"
+PUBLIC_HOST = "vpn.public_host"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the settings say about the shared inbound; None is "whatever was chosen, or a default"."""
+
+    listen: str
+    port: int | None
+    default_port: int
+    target: str | None
+    server_names: tuple[str, ...]
+    short_id: str
+    is_short_id_default: bool
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """An X25519 pair in REALITY's form: unpadded URL-safe base64."""
+
+    private_key: Secret[str]
+    public_key: str
+
+
+def settle_public_host(work: Work, wished: str | None, default: str) -> str:
+    """Return the host that links carry; raise Misconfigured when another one was chosen before."""
+    chosen = str(facts.choose(work.connection, PUBLIC_HOST, wished or default, work.now))
+    if wished is not None and wished != chosen:
+        raise Misconfigured(_conflict("KEYSTEAD_PUBLIC_HOST", wished, chosen))
+    return chosen
+
+
+def check_shared_inbound(work: Work, wish: Wish) -> Inbound | None:
+    """Return the shared inbound as the settings may have it, or None before there is one.
+
+    The address it listens on and its target may change, since no link carries them. Raises Misconfigured for a
+    setting that contradicts links already handed out.
+    """
+    found = store.inbound_for(work.connection, Placement.SHARED)
+    if found is None:
+        return None
+    names = wish.server_names or ((wish.target.rpartition(":")[0],) if wish.target else ())
+    for setting, wanted, chosen in (
+        ("KEYSTEAD_VPN_PORT", wish.port, found.port),
+        ("KEYSTEAD_REALITY_SERVER_NAMES", names or None, found.server_names),
+        ("REALITY_COMMON_SHORT_ID", None if wish.is_short_id_default else wish.short_id, found.short_ids[0]),
+    ):
+        if wanted is not None and wanted != chosen:
+            raise Misconfigured(_conflict(setting, _shown(wanted), _shown(chosen)))
+    target = wish.target or found.target
+    if (target, wish.listen) != (found.target, found.listen):
+        store.move_inbound(work.connection, found.id, target=target, listen=wish.listen)
+        work.audit("vpn.inbound.move", f"vpn inbound {found.tag}", target=target, listen=wish.listen)
+        return store.inbound(work.connection, found.id)
+    return found
+
+
+def found_shared_inbound(
+    work: Work, scope: str, wish: Wish, target: str, names: tuple[str, ...], pair: KeyPair
+) -> Inbound:
+    """Make the shared inbound, once, with a target that was examined or that the operator named."""
+    values = {
+        "scope": scope,
+        "tag": SHARED_TAG,
+        "placement": Placement.SHARED.value,
+        "listen": wish.listen,
+        "port": wish.port or wish.default_port,
+        "private_key": "",
+        "public_key": pair.public_key,
+        "target": target,
+        "server_names": list(names),
+        "short_ids": [wish.short_id],
+        "flow": FLOW,
+        "created_at": work.now,
+    }
+    inbound_id = store.add_inbound(work.connection, values)
+    place = store.inbound(work.connection, inbound_id).place
+    store.set_inbound_key(work.connection, inbound_id, work.keys.seal(pair.private_key, place))
+    work.audit("vpn.inbound.create", f"vpn inbound {SHARED_TAG}", port=values["port"], target=target, names=list(names))
+    return store.inbound(work.connection, inbound_id)
+
+
+def _conflict(setting: str, wished: str, chosen: str) -> str:
+    return (
+        f"{setting} is {wished}, but links already handed out carry {chosen}; "
+        f"set {setting}={chosen} (or unset it), or start with another data directory"
+    )
+
+
+def _shown(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)

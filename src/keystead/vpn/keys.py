@@ -1,0 +1,215 @@
+"""The verbs of VPN keys: issue, find, list, link, rename, enable, disable, reissue, revoke, and their undoing.
+
+A key that was committed but is not yet known to be in the engine is invisible on every wire; so is one being removed.
+Engines are told by the reconciler after the commit; nothing here waits for one.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from keystead.access.permissions import Permission, requires
+from keystead.access.work import Work
+from keystead.kit.errors import Invalid
+from keystead.kit.page import Page
+from keystead.vpn import meterstore, store
+from keystead.vpn.errors import KeyNotFound, NoValidTarget
+from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of, masked, next_label
+from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate
+from keystead.vpn.placement import Placement
+from keystead.vpn.values import ClientProfile
+
+NAME_LENGTH_MAX = 255
+
+
+@dataclass(frozen=True)
+class KeyPage:
+    """Keys of one page and how many there are in all."""
+
+    keys: list[VpnKey]
+    total: int
+
+
+@dataclass(frozen=True)
+class Reissue:
+    """A key with its new UUID, and what it had before, for the undoing."""
+
+    key: VpnKey
+    before: VpnKey
+
+
+@requires(Permission.VPN_KEYS_ISSUE)
+def issue(work: Work, *, name: str | None, placement: Placement, target_problem: str | None = None) -> VpnKey:
+    """Issue a key; raise Invalid for a bad name and NoValidTarget while no client could connect.
+
+    ``target_problem`` is what the examination of the REALITY target last found, None when it passed.
+    """
+    checked_name = _checked_name(name)
+    inbound = store.inbound_for(work.connection, placement)
+    if inbound is None or target_problem is not None:
+        raise NoValidTarget(target_problem or "no REALITY target has passed its examination yet; see keystead doctor")
+    vless_uuid = str(work.ids.uuid())
+    values = {
+        "public_id": str(work.ids.uuid()),
+        "account_id": work.principal.account_id,
+        "inbound_id": inbound.id,
+        "issued_by": work.principal.token_id,
+        "name": checked_name,
+        "uuid": vless_uuid,
+        "masked_uuid": masked(vless_uuid),
+        "label": f"new-{vless_uuid}",
+        "flow": inbound.flow,
+        "short_id": inbound.short_ids[0],
+        "server_name": inbound.server_names[0],
+        "is_active": True,
+        "state": KeyState.ISSUING.value,
+        "created_at": work.now,
+    }
+    number = store.add_key(work.connection, values)
+    values |= {"label": label_of(number, 1), "state": KeyState.ISSUING}
+    store.set_label(work.connection, number, label_of(number, 1))
+    meterstore.start(work.connection, number, work.now)
+    del values["masked_uuid"]
+    key = VpnKey(number=number, placement=placement, scope=inbound.scope, **values)  # type: ignore[arg-type]  # one row
+    work.audit("vpn.key.issue", _subject(key), name=checked_name, placement=placement.value)
+    work.mark(key.scope, key.label)
+    return key
+
+
+@requires(Permission.VPN_KEYS_READ)
+def find(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
+    """Return a visible key of the caller's account; raise KeyNotFound."""
+    return locate(work.connection, work.principal, ident, is_applied)
+
+
+@requires(Permission.VPN_KEYS_READ)
+def list_(work: Work, *, placement: Placement, page: Page, is_applied: IsApplied) -> KeyPage:
+    """Return visible keys by number, and how many there are in all."""
+    account, confined = work.principal.account_id, work.principal.confined_to_token
+    found = store.page(
+        work.connection, account, issued_by=confined, placement=placement, after=page.after, limit=page.limit
+    )
+    hidden = [key for key in found if not is_visible(key, is_applied)]
+    total = store.count(work.connection, account, issued_by=confined, placement=placement) - len(hidden)
+    return KeyPage([key for key in found if is_visible(key, is_applied)], total)
+
+
+@requires(Permission.VPN_LINKS_READ)
+def profile(work: Work, *, ident: KeyIdent, public_host: str, is_applied: IsApplied) -> tuple[VpnKey, ClientProfile]:
+    """Return a key with everything a client program needs to use it."""
+    key = locate(work.connection, work.principal, ident, is_applied)
+    return key, profile_of(work.connection, key, public_host)
+
+
+def profile_of(connection: Connection, key: VpnKey, public_host: str) -> ClientProfile:
+    """Return what a client program needs to use a key that was already found."""
+    inbound = store.inbound(connection, key.inbound_id)
+    return ClientProfile(
+        host=public_host,
+        port=inbound.port,
+        uuid=key.uuid,
+        flow=key.flow,
+        public_key=inbound.public_key,
+        short_id=key.short_id,
+        server_name=key.server_name,
+        name=key.name,
+    )
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def rename(work: Work, *, ident: KeyIdent, name: str | None, is_applied: IsApplied) -> VpnKey:
+    """Give a key another name."""
+    key = locate(work.connection, work.principal, ident, is_applied)
+    store.set_name(work.connection, key.number, _checked_name(name))
+    work.audit("vpn.key.rename", _subject(key), name=name)
+    return locate(work.connection, work.principal, ident, is_applied)
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def enable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
+    """Let a disabled key connect again."""
+    return _set_active(work, locate(work.connection, work.principal, ident, is_applied), is_active=True)
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def disable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
+    """Refuse new connections of a key and keep it listed."""
+    return _set_active(work, locate(work.connection, work.principal, ident, is_applied), is_active=False)
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def reissue(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Reissue:
+    """Give a key a new UUID: its old link stops working, its number, name and traffic stay."""
+    before = locate(work.connection, work.principal, ident, is_applied)
+    vless_uuid = str(work.ids.uuid())
+    _set_credential(work, before, vless_uuid, next_label(before.label))
+    work.audit("vpn.key.reissue", _subject(before))
+    after = store.find(work.connection, before.account_id, KeyIdent("", before.number, None))
+    assert after is not None  # noqa: S101 - it was found a line ago, in this transaction
+    return Reissue(after, before)
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def undo_reissue(work: Work, *, done: Reissue) -> None:
+    """Return to the UUID from before a reissue that the engine did not take."""
+    current = store.find(work.connection, done.key.account_id, KeyIdent("", done.key.number, None))
+    if current is None or current.uuid != done.key.uuid:
+        return
+    _set_credential(work, current, done.before.uuid, done.before.label)
+    work.audit("vpn.key.reissue.undo", _subject(current))
+
+
+@requires(Permission.VPN_KEYS_REVOKE)
+def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
+    """Revoke a key; one that is already being removed is found again, so that a repeated call can wait for it."""
+    key = store.find(work.connection, work.principal.account_id, ident)
+    if key is None or not is_allowed(work.principal, key):
+        raise KeyNotFound(ident.text)
+    if key.state is not KeyState.REMOVING and not is_visible(key, is_applied):
+        raise KeyNotFound(ident.text)
+    if key.state is not KeyState.REMOVING:
+        store.set_state(work.connection, key.number, KeyState.REMOVING)
+        work.audit("vpn.key.revoke", _subject(key), name=key.name)
+    work.mark(key.scope, key.label)
+    return key
+
+
+@requires(Permission.VPN_KEYS_ISSUE)
+def undo_issue(work: Work, *, key: VpnKey, reason: str) -> None:
+    """Take back a key whose engine did not confirm it; a tombstone stays until the engine is seen without it."""
+    store.set_state(work.connection, key.number, KeyState.REMOVING)
+    work.audit("vpn.key.issue.undo", _subject(key), reason=reason)
+    work.mark(key.scope, key.label)
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def ask_comparison(work: Work) -> None:
+    """Let the caller have the engine compared with the database now; nothing is changed here."""
+
+
+def _set_active(work: Work, key: VpnKey, *, is_active: bool) -> VpnKey:
+    if key.is_active is not is_active:
+        store.set_active(work.connection, key.number, is_active=is_active)
+        work.audit("vpn.key.enable" if is_active else "vpn.key.disable", _subject(key))
+    work.mark(key.scope, key.label)
+    found = store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
+    assert found is not None  # noqa: S101 - it was found a line ago, in this transaction
+    return found
+
+
+def _set_credential(work: Work, key: VpnKey, vless_uuid: str, label: str) -> None:
+    store.set_credential(work.connection, key.number, uuid=vless_uuid, masked_uuid=masked(vless_uuid), label=label)
+    work.mark(key.scope, key.label)
+    work.mark(key.scope, label)
+
+
+def _checked_name(name: str | None) -> str | None:
+    if name is not None and len(name) > NAME_LENGTH_MAX:
+        raise Invalid("the name is too long", fields={"name": f"at most {NAME_LENGTH_MAX} characters"})
+    if name is not None and "\0" in name:
+        raise Invalid("the name holds a zero character", fields={"name": "no zero characters"})
+    return name
+
+
+def _subject(key: VpnKey) -> str:
+    return f"vpn key {key.number}"

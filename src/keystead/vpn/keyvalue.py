@@ -1,0 +1,78 @@
+"""The VpnKey as a value, the ways to name one, and the two rules about its identity in Xray."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from keystead.vpn.placement import Placement
+
+NUMBER_MAX = 2**63 - 1
+
+
+class KeyState(StrEnum):
+    """Where a key is on its way: issuing (not yet known to be in the engine), live, removing (a tombstone)."""
+
+    ISSUING = "issuing"
+    LIVE = "live"
+    REMOVING = "removing"
+
+
+@dataclass(frozen=True)
+class VpnKey:
+    """Permission to use the VPN."""
+
+    number: int
+    public_id: str
+    account_id: int
+    inbound_id: int
+    issued_by: int | None
+    name: str | None
+    uuid: str
+    label: str
+    flow: str
+    short_id: str
+    server_name: str
+    is_active: bool
+    state: KeyState
+    created_at: datetime
+    placement: Placement
+    scope: str
+
+
+@dataclass(frozen=True)
+class KeyIdent:
+    """A key as a caller names it: by number, or by a UUID that is its own id or its VLESS id."""
+
+    text: str
+    number: int | None
+    uuid: str | None
+
+
+def parse_ident(text: str) -> KeyIdent:
+    """Read a caller's identifier; one that can name no key has neither number nor UUID."""
+    if text.isascii() and text.isdigit():
+        number = int(text) if len(text) <= 19 else 0
+        return KeyIdent(text, number if 0 < number <= NUMBER_MAX else None, None)
+    try:
+        return KeyIdent(text, None, str(uuid.UUID(text)) if len(text) == 36 else None)
+    except ValueError:
+        return KeyIdent(text, None, None)
+
+
+def label_of(number: int, revision: int) -> str:
+    """Return a key's name in Xray; the revision rises with every new UUID, so that a label is never used twice."""
+    return f"k{number}-{revision}"
+
+
+def next_label(label: str) -> str:
+    """Return the label of the same key's next UUID."""
+    stem, _, revision = label.rpartition("-")
+    return f"{stem}-{int(revision) + 1}"
+
+
+def masked(vless_uuid: str) -> str:
+    """Return a UUID as Xray compares it: bytes 6 and 7 are zeroed (proxy/vless/validator.go, v26.7.28)."""
+    raw = bytearray(uuid.UUID(vless_uuid).bytes)
+    raw[6:8] = b"\0\0"
+    return str(uuid.UUID(bytes=bytes(raw)))

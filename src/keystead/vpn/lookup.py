@@ -1,0 +1,31 @@
+"""Which keys a caller can see: the one rule about it, shared by every verb that starts from an identifier."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from keystead.access.principal import Principal
+from keystead.vpn import store
+from keystead.vpn.errors import KeyNotFound
+from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey
+
+# Tells whether a label is in the engine although its row does not say so yet (Reconciler.is_applied).
+IsApplied = Callable[[str], bool]
+
+
+def locate(connection: Connection, principal: Principal, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
+    """Return the visible key a caller names; raise KeyNotFound."""
+    key = store.find(connection, principal.account_id, ident)
+    if key is None or not is_allowed(principal, key) or not is_visible(key, is_applied):
+        raise KeyNotFound(ident.text)
+    return key
+
+
+def is_allowed(principal: Principal, key: VpnKey) -> bool:
+    """Tell whether a key is within what the caller is confined to."""
+    return principal.confined_to_token is None or key.issued_by == principal.confined_to_token
+
+
+def is_visible(key: VpnKey, is_applied: IsApplied) -> bool:
+    """Tell whether a key is usable and so may show: a key being issued may not until the engine holds it."""
+    return key.state is KeyState.LIVE or (key.state is KeyState.ISSUING and is_applied(key.label))

@@ -1,0 +1,171 @@
+"""Queries of traffic: totals per key, last readings per label, and when a scope was last read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from keystead.vpn.accounting import Bytes, LabelReading
+from keystead.vpn.models import INBOUNDS, KEYS, METERS, READINGS, TRAFFIC
+
+T = TRAFFIC.c
+R = READINGS.c
+
+_START = insert(TRAFFIC)
+_TOTALS = select(T.uplink, T.downlink, T.forgiven_uplink, T.forgiven_downlink, T.changed_at).where(
+    T.key_number == bindparam("number")
+)
+_FORGIVE = (
+    update(TRAFFIC)
+    .where(T.key_number == bindparam("at_number"))
+    .values(forgiven_uplink=T.uplink, forgiven_downlink=T.downlink, changed_at=bindparam("at"))
+)
+_BOOK = (
+    update(TRAFFIC)
+    .where(T.key_number == bindparam("at_number"))
+    .values(
+        uplink=T.uplink + bindparam("more_up"),
+        downlink=T.downlink + bindparam("more_down"),
+        changed_at=bindparam("at"),
+    )
+)
+_READINGS = select(R.label, R.key_number, R.process, R.uplink, R.downlink)
+_READING = _READINGS.where(R.label == bindparam("label"))
+_ADD_READING = insert(READINGS)
+_SET_READING = (
+    update(READINGS)
+    .where(R.label == bindparam("at_label"))
+    .values(process=bindparam("to_process"), uplink=bindparam("to_up"), downlink=bindparam("to_down"))
+)
+_METER = select(METERS.c.read_at).where(METERS.c.scope == bindparam("scope"))
+_ADD_METER = insert(METERS)
+_SET_METER = (
+    update(METERS)
+    .where(METERS.c.scope == bindparam("at_scope"))
+    .values(process=bindparam("to_process"), read_at=bindparam("at"))
+)
+_LABELS = (
+    select(KEYS.c.label, KEYS.c.number)
+    .join_from(KEYS, INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
+    .where(INBOUNDS.c.scope == bindparam("scope"))
+)
+_COUNT_ACTIVE = (
+    select(func.count())
+    .select_from(KEYS)
+    .join(INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
+    .where(KEYS.c.account_id == bindparam("account_id"), KEYS.c.is_active.is_(True), KEYS.c.state == "live")
+    .where(INBOUNDS.c.placement == bindparam("placement"))
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A key's bytes over its whole life, the part that resets took out of sight, and when they last changed."""
+
+    lifetime: Bytes
+    forgiven: Bytes
+    changed_at: datetime
+
+    @property
+    def visible(self) -> Bytes:
+        """Return the bytes since the last reset."""
+        return self.lifetime - self.forgiven
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A new reading of a label of a key, and the bytes it adds."""
+
+    label: str
+    number: int
+    reading: LabelReading
+    more: Bytes
+    is_first: bool
+
+
+def start(connection: Connection, number: int, at: datetime) -> None:
+    """Start a new key at zero."""
+    zero = dict.fromkeys(("uplink", "downlink", "forgiven_uplink", "forgiven_downlink"), 0)
+    connection.execute(_START, {"key_number": number, **zero, "changed_at": at})
+
+
+def totals(connection: Connection, number: int) -> Totals | None:
+    """Return what a key has carried."""
+    row = connection.execute(_TOTALS, {"number": number}).first()
+    return None if row is None else Totals(Bytes(row[0], row[1]), Bytes(row[2], row[3]), row[4])
+
+
+def forgive(connection: Connection, number: int, at: datetime) -> None:
+    """Take everything carried so far out of sight."""
+    connection.execute(_FORGIVE, {"at_number": number, "at": at})
+
+
+def last_reading(connection: Connection, label: str) -> LabelReading | None:
+    """Return the last reading of one label."""
+    row = connection.execute(_READING, {"label": label}).first()
+    return None if row is None else LabelReading(row[2], Bytes(row[3], row[4]))
+
+
+def last_readings(connection: Connection) -> dict[str, tuple[int, LabelReading]]:
+    """Return the last reading of every label, with its key's number."""
+    return {row[0]: (row[1], LabelReading(row[2], Bytes(row[3], row[4]))) for row in connection.execute(_READINGS)}
+
+
+def labels(connection: Connection, scope: str) -> dict[str, int]:
+    """Return the number of the key behind every current label of a scope."""
+    return {row[0]: row[1] for row in connection.execute(_LABELS, {"scope": scope})}
+
+
+def book(connection: Connection, bookings: Sequence[Booking], at: datetime) -> None:
+    """Store new readings and add their bytes, all in a handful of statements."""
+    fresh = [_reading_row(booking) for booking in bookings if booking.is_first]
+    known = [_reading_change(booking) for booking in bookings if not booking.is_first]
+    moved = [
+        {"at_number": b.number, "more_up": b.more.uplink, "more_down": b.more.downlink, "at": at}
+        for b in bookings
+        if b.more.total
+    ]
+    for statement, rows in ((_ADD_READING, fresh), (_SET_READING, known), (_BOOK, moved)):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def read_at(connection: Connection, scope: str) -> datetime | None:
+    """Return when the counters of a scope were last read as a whole."""
+    moment: datetime | None = connection.execute(_METER, {"scope": scope}).scalar()
+    return moment
+
+
+def set_read_at(connection: Connection, scope: str, process: str, at: datetime) -> None:
+    """Record that the counters of a scope were read as a whole."""
+    if read_at(connection, scope) is None:
+        connection.execute(_ADD_METER, {"scope": scope, "process": process, "read_at": at})
+    else:
+        connection.execute(_SET_METER, {"at_scope": scope, "to_process": process, "at": at})
+
+
+def count_active(connection: Connection, account_id: int, placement: str) -> int:
+    """Count the active keys of an account."""
+    return int(connection.execute(_COUNT_ACTIVE, {"account_id": account_id, "placement": placement}).scalar_one())
+
+
+def _reading_row(booking: Booking) -> Mapping[str, object]:
+    counted = booking.reading.counted
+    return {
+        "label": booking.label,
+        "key_number": booking.number,
+        "process": booking.reading.process,
+        "uplink": counted.uplink,
+        "downlink": counted.downlink,
+    }
+
+
+def _reading_change(booking: Booking) -> Mapping[str, object]:
+    counted = booking.reading.counted
+    return {
+        "at_label": booking.label,
+        "to_process": booking.reading.process,
+        "to_up": counted.uplink,
+        "to_down": counted.downlink,
+    }

@@ -1,0 +1,75 @@
+"""The address a customer's app polls: opened, shown again, revoked and replaced; found by its token alone.
+
+The token is unguessable and separate from the VLESS UUID. It is hashed to be found and sealed to be shown again, since
+a seller sends the same address twice.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from keystead.access.permissions import Permission, requires
+from keystead.access.work import Work
+from keystead.kit.crypto import fingerprint
+from keystead.kit.errors import NotFound
+from keystead.kit.secret import Secret
+from keystead.vpn import meterstore, store, substore
+from keystead.vpn.accounting import Bytes
+from keystead.vpn.keys import profile_of
+from keystead.vpn.keyvalue import KeyIdent, VpnKey
+from keystead.vpn.lookup import IsApplied, is_visible, locate
+from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
+from keystead.vpn.values import ClientProfile
+
+TOKEN_KIND = "sub"  # noqa: S105 - a prefix, not a secret
+
+
+@dataclass(frozen=True)
+class Subscribed:
+    """What the holder of a subscription's token may see."""
+
+    key: VpnKey
+    profile: ClientProfile
+    visible: Bytes
+
+
+@requires(Permission.VPN_LINKS_READ)
+def token(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
+    """Return the token of a key's subscription; the first call opens it."""
+    key = locate(work.connection, work.principal, ident, is_applied)
+    sealed = substore.sealed_token(work.connection, key.number)
+    return _open(work, key) if sealed is None else work.keys.open(sealed, SUBSCRIPTION_TOKEN.place(key.number))
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def replace(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
+    """Give a key's subscription another token; the old address stops at once, the key goes on."""
+    key = locate(work.connection, work.principal, ident, is_applied)
+    substore.remove(work.connection, key.number)
+    return _open(work, key)
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> None:
+    """Close a key's subscription; the key goes on."""
+    key = locate(work.connection, work.principal, ident, is_applied)
+    substore.remove(work.connection, key.number)
+    work.audit("vpn.subscription.revoke", f"vpn key {key.number}")
+
+
+def find_by_token(connection: Connection, presented: str, *, public_host: str, is_applied: IsApplied) -> Subscribed:
+    """Return what a token's holder may see; raise NotFound for any token that is none (or no longer)."""
+    found = substore.find_key(connection, fingerprint(presented))
+    key = None if found is None else store.find(connection, found[1], KeyIdent("", found[0], None))
+    if key is None or not is_visible(key, is_applied):
+        raise NotFound("subscription", "of this address")
+    totals = meterstore.totals(connection, key.number)
+    return Subscribed(key, profile_of(connection, key, public_host), totals.visible if totals else Bytes())
+
+
+def _open(work: Work, key: VpnKey) -> Secret[str]:
+    made = Secret(work.ids.token(TOKEN_KIND))
+    sealed = work.keys.seal(made, SUBSCRIPTION_TOKEN.place(key.number))
+    substore.add(work.connection, key.number, fingerprint(made.reveal()), sealed, work.now)
+    work.audit("vpn.subscription.open", f"vpn key {key.number}")
+    return made

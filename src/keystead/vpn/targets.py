@@ -1,0 +1,46 @@
+"""Whether REALITY's target still passes its examination: what new keys depend on, checked again and again.
+
+The examination itself is the engine's business and is handed in; this only remembers its last word.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from keystead.kit.clock import Clock
+
+log = structlog.get_logger()
+
+# Examine now; return None when a client could connect, else a sentence that names the target and the problem.
+Examine = Callable[[], Awaitable[str | None]]
+
+GOOD_INTERVAL_S = 600.0
+BAD_INTERVAL_S = 30.0
+
+
+class TargetWatch:
+    """Remember what the last examination of the target found."""
+
+    def __init__(self, examine: Examine, clock: Clock) -> None:
+        self._examine = examine
+        self._clock = clock
+        self._problem: str | None = "the REALITY target has not been examined yet; try again in a few seconds"
+
+    @property
+    def problem(self) -> str | None:
+        """Return why no new key could connect, or None."""
+        return self._problem
+
+    async def check(self) -> str | None:
+        """Examine now and remember the answer."""
+        found = await self._examine()
+        if found != self._problem:
+            log.info("REALITY target examined", problem=found)
+        self._problem = found
+        return found
+
+    async def run(self) -> None:
+        """Check periodically until cancelled, more often while something is wrong."""
+        while True:
+            problem = await self.check()
+            await self._clock.sleep(GOOD_INTERVAL_S if problem is None else BAD_INTERVAL_S)

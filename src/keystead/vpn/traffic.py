@@ -1,0 +1,119 @@
+"""The verbs of traffic: show, reset, sync; and the booking of readings, which is metering and not audited.
+
+A reading is taken from the engine before the transaction and passed in. Failing to read never lowers a figure: the
+last known ones are shown with the time they were read.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from keystead.access.permissions import Permission, requires
+from keystead.access.work import Work
+from keystead.engines.xray.state import Reading
+from keystead.kit.errors import Broken
+from keystead.vpn import meterstore
+from keystead.vpn.accounting import Bytes, LabelReading, carried_since
+from keystead.vpn.keyvalue import KeyIdent, VpnKey
+from keystead.vpn.lookup import IsApplied, locate
+from keystead.vpn.meterstore import Booking
+from keystead.vpn.placement import Placement
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a key has carried since its last reset, over its life, and when the engine was last asked."""
+
+    key: VpnKey
+    visible: Bytes
+    lifetime: Bytes
+    read_at: datetime
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """How many keys a sync brought up to date, and how many it could not."""
+
+    updated: int
+    errors: int
+
+
+@requires(Permission.VPN_TRAFFIC_READ)
+def usage(work: Work, *, ident: KeyIdent, is_applied: IsApplied, fresh_at: datetime | None = None) -> Usage:
+    """Return what a key has carried; ``fresh_at`` is when the engine was asked just before."""
+    key = locate(work.connection, work.principal, ident, is_applied)
+    return usage_of(work.connection, key, fresh_at)
+
+
+def usage_of(connection: Connection, key: VpnKey, fresh_at: datetime | None) -> Usage:
+    """Return what a key that was already found has carried."""
+    found = meterstore.totals(connection, key.number)
+    if found is None:
+        raise Broken(f"vpn key {key.number} has no traffic row")
+    scope_read_at = meterstore.read_at(connection, key.scope)
+    read_at = fresh_at or max(moment for moment in (found.changed_at, scope_read_at, key.created_at) if moment)
+    return Usage(key, found.visible, found.lifetime, read_at)
+
+
+@requires(Permission.VPN_TRAFFIC_RESET)
+def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Reading | None) -> Usage:
+    """Start a new epoch at zero and return the usage of the one that ends; the lifetime total stays.
+
+    ``reading`` is what the engine said just before, so that the figure returned is exact.
+    """
+    key = locate(work.connection, work.principal, ident, is_applied)
+    if reading is not None:
+        book_one(work.connection, key, reading, work.now)
+    ended = usage_of(work.connection, key, work.now)
+    meterstore.forgive(work.connection, key.number, work.now)
+    work.audit(
+        "vpn.traffic.reset", f"vpn key {key.number}", uplink=ended.visible.uplink, downlink=ended.visible.downlink
+    )
+    return ended
+
+
+@requires(Permission.VPN_TRAFFIC_READ)
+def sync(work: Work, *, scope: str, placement: Placement, reading: Reading | None) -> SyncReport:
+    """Book a reading of all counters; report the caller's active keys, as errors when the engine could not be read."""
+    active = meterstore.count_active(work.connection, work.principal.account_id, placement.value)
+    if reading is None:
+        return SyncReport(0, active)
+    book_all(work.connection, scope, reading, work.now)
+    return SyncReport(active, 0)
+
+
+def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
+    """Tell whether a reading of one key says anything that is not booked yet."""
+    counters = reading.counters.get(key.label)
+    if counters is None:
+        return False
+    counted = Bytes(counters.uplink, counters.downlink)
+    return meterstore.last_reading(connection, key.label) != LabelReading(reading.process, counted)
+
+
+def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime) -> None:
+    """Book the counters of one key's current label."""
+    counters = reading.counters.get(key.label)
+    if counters is None:
+        return
+    now = LabelReading(reading.process, Bytes(counters.uplink, counters.downlink))
+    last = meterstore.last_reading(connection, key.label)
+    if last != now:
+        booking = Booking(key.label, key.number, now, carried_since(last, now), is_first=last is None)
+        meterstore.book(connection, [booking], at)
+
+
+def book_all(connection: Connection, scope: str, reading: Reading, at: datetime) -> int:
+    """Book all counters of a scope, the last bytes of reissued labels included; return how many keys moved."""
+    last = meterstore.last_readings(connection)
+    current = meterstore.labels(connection, scope)
+    bookings = []
+    for label, counters in reading.counters.items():
+        number, before = last.get(label) or (current.get(label), None)
+        now = LabelReading(reading.process, Bytes(counters.uplink, counters.downlink))
+        if number is not None and now != before:
+            bookings.append(Booking(label, number, now, carried_since(before, now), is_first=before is None))
+    meterstore.book(connection, bookings, at)
+    meterstore.set_read_at(connection, scope, reading.process, at)
+    return len(bookings)

@@ -1,0 +1,1 @@
+"""Tests against and around the real Xray core."""

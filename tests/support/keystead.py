@@ -1,0 +1,181 @@
+"""A real Keystead in a process of its own, started as a user would: settings in the environment, HTTP from outside.
+
+With it come a REALITY target and an origin on loopback, so that a key's link can be dialled by a real client.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from keystead.keeper.ports import free_loopback_port
+from keystead.vpn.links import parse_link
+from tests.support import xray
+
+START_S = 30.0
+
+
+@dataclass
+class World:
+    """What is outside Keystead: a target for REALITY, an origin to fetch from, and the certificate of the target."""
+
+    target_port: int
+    origin: tuple[str, int]
+    certificate: Path
+
+
+@dataclass
+class Keystead:
+    """A running instance, its settings and its HTTP client (with the first token as Bearer)."""
+
+    world: World
+    data_dir: Path
+    port: int
+    vpn_port: int
+    environment: dict[str, str]
+    process: asyncio.subprocess.Process | None = None
+    http: httpx2.AsyncClient = field(default_factory=httpx2.AsyncClient)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return (self.data_dir / "first-token").read_text().strip()
+
+    async def start(self, *, within_s: float = START_S) -> None:
+        """Start the process and wait until the API answers; the engine may still be warming up."""
+        log = (self.data_dir.parent / "keystead.log").open("ab")
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "keystead",
+            "serve",
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=self.data_dir.parent,
+        )
+        log.close()
+        async with asyncio.timeout(within_s):
+            await self._until_answering()
+        await self.http.aclose()
+        self.http = httpx2.AsyncClient(
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30.0
+        )
+
+    async def _until_answering(self) -> None:
+        async with httpx2.AsyncClient() as anonymous:
+            while True:
+                assert self.process is not None
+                assert self.process.returncode is None, self.log()
+                try:
+                    await anonymous.get(f"{self.url}/")
+                except httpx2.HTTPError:
+                    await asyncio.sleep(0.05)
+                else:
+                    return
+
+    async def ready(self, *, within_s: float = START_S) -> None:
+        """Wait until /health says ok."""
+        async with asyncio.timeout(within_s):
+            while (await self.http.get("/health")).json()["status"] != "ok":
+                await asyncio.sleep(0.1)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal to the Keystead process alone and wait for its end."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(number)
+            await self.process.wait()
+        self.process = None
+
+    async def create(self, name: str | None = None) -> dict[str, Any]:
+        """Create a key over the wire; it must succeed."""
+        answer = await self.http.post("/api/keys", json={"name": name})
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def profile(self, key_id: object) -> xray.Profile:
+        """Return what a client program reads out of a key's link."""
+        answer = await self.http.get(f"/api/keys/{key_id}/link")
+        assert answer.status_code == 200, answer.text
+        link = parse_link(answer.json()["vless_link"])
+        return xray.Profile(
+            link.host, link.port, link.uuid, link.public_key, link.short_id, link.server_name, link.flow
+        )
+
+    async def dial(self, key_id: object, size: int = 1000, *, within_s: float = 15.0) -> float | None:
+        """Fetch through the tunnel with a real client built from the key's link; None when it is refused."""
+        return await xray.dial(await self.profile(key_id), self.world.origin, size, within_s=within_s)
+
+    def core_pid(self) -> int:
+        """Return the process id of this instance's Xray."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        pids = [int(pid) for file in children for pid in file.read_text().split()]
+        found = [pid for pid in pids if b"xray" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert len(found) == 1, (pids, self.log())
+        return found[0]
+
+    def log(self) -> str:
+        """Return everything the process has printed."""
+        return (self.data_dir.parent / "keystead.log").read_text()
+
+
+@asynccontextmanager
+async def world(directory: Path) -> AsyncIterator[World]:
+    """Run a target and an origin."""
+    certificate, key = xray.write_certificate(directory, xray.SERVER_NAME)
+    async with AsyncExitStack() as stack:
+        target = await stack.enter_async_context(xray.serving(xray.silent_site, xray.tls_1_3(certificate, key)))
+        origin = await stack.enter_async_context(xray.serving(xray.origin))
+        yield World(target, ("127.0.0.1", origin), certificate)
+
+
+@asynccontextmanager
+async def keystead(
+    directory: Path, *, is_started: bool = True, is_trusted: bool = False, **settings: str
+) -> AsyncIterator[Keystead]:
+    """Run a world and an instance in it; ``settings`` are environment variables by full name.
+
+    With ``is_trusted`` the core believes the target's certificate, and its first dial takes the real five seconds.
+    """
+    async with world(directory) as outside:
+        made = _instance(directory, outside, is_trusted=is_trusted, settings=settings)
+        try:
+            if is_started:
+                await made.start()
+                await made.ready()
+            yield made
+        finally:
+            await made.stop()
+            await made.http.aclose()
+
+
+def _instance(directory: Path, outside: World, *, is_trusted: bool, settings: Mapping[str, str]) -> Keystead:
+    port, vpn_port = free_loopback_port(), free_loopback_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("KEYSTEAD_") or "CACHE" in name},
+        "KEYSTEAD_DATA_DIR": str(directory / "data"),
+        "KEYSTEAD_PORT": str(port),
+        "KEYSTEAD_PUBLIC_HOST": "127.0.0.1",
+        "KEYSTEAD_VPN_HOST": "127.0.0.1",
+        "KEYSTEAD_VPN_PORT": str(vpn_port),
+        "KEYSTEAD_VPN_ALLOW_PRIVATE": "127.0.0.0/8",
+        "KEYSTEAD_REALITY_TARGET": f"127.0.0.1:{outside.target_port}",
+        "KEYSTEAD_REALITY_SERVER_NAMES": xray.SERVER_NAME,
+        **({"KEYSTEAD_XRAY_TRUSTED_CERTIFICATES": str(outside.certificate)} if is_trusted else {}),
+        **settings,
+    }
+    return Keystead(outside, directory / "data", port, vpn_port, environment)
