@@ -15,9 +15,10 @@ class InsertIfAbsent:
     """A prebuilt ``INSERT … ON CONFLICT DO NOTHING`` of one table."""
 
     def __init__(self, table: Table) -> None:
+        # Without preserve_rowcount SQLAlchemy forgets the count of an INSERT (2.1, Connection.execution_options).
         self._statements = {
-            "sqlite": sqlite.insert(table).on_conflict_do_nothing(),
-            "postgresql": postgresql.insert(table).on_conflict_do_nothing(),
+            "sqlite": sqlite.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True),
+            "postgresql": postgresql.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True),
         }
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> bool:

@@ -9,10 +9,12 @@ PostgreSQL: a small pool of threads, a transaction for each write.
 """
 
 import asyncio
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
@@ -42,6 +44,10 @@ _BATCH_MAX = 64
 _QUEUE_MAX = 2000
 _POSTGRESQL_THREADS = 6
 _BUSY_TIMEOUT_MS = 5000
+_SQLITE_BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+# serialization_failure, deadlock_detected, lock_not_available, admin_shutdown, crash_shutdown, cannot_connect_now,
+# too_many_connections.
+_BUSY_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"}
 
 
 class Weight(Enum):
@@ -105,17 +111,13 @@ def sqlite_engine(url: str, *, synchronous: str = "FULL") -> Engine:
 def translated(error: DBAPIError) -> KeysteadError:
     """Return the Keystead error for a driver's failure: busy (temporary) or failed.
 
-    SQLite tells its reasons in text only; the texts are those of sqlite3_errstr() and held by tests against the
-    real library. PostgreSQL tells by SQLSTATE class.
+    SQLite tells by its result code, whose low byte is the primary one (sqlite.org/rescode.html; Python has it since
+    3.11). PostgreSQL tells by SQLSTATE (documentation, appendix A), and without one it was out of reach.
     """
     text = str(error.orig)
     state = getattr(error.orig, "sqlstate", None)
-    if (
-        error.connection_invalidated
-        or "locked" in text
-        or "busy" in text
-        or state in {"40001", "40P01", "55P03", "57P03"}
-    ):
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if error.connection_invalidated or code in _SQLITE_BUSY_CODES or state in _BUSY_STATES:
         return StorageBusy("the database is busy; try again")
     if state is None and type(error.orig).__module__.startswith("psycopg"):
         return StorageBusy("the database is out of reach; try again")
@@ -236,7 +238,9 @@ class _GroupWriter:
         """Queue a unit; its future ends after the commit."""
         future: Future[T] = Future()
         with self._changed:
-            if self._is_closing or len(self._waiting) >= _QUEUE_MAX:
+            if self._is_closing:
+                raise StorageBusy("the database is closing; try again")
+            if len(self._waiting) >= _QUEUE_MAX:
                 raise StorageBusy("too many writes are waiting; try again")
             self._waiting.append(_Queued(unit, future))
             self._changed.notify()
@@ -254,8 +258,20 @@ class _GroupWriter:
         while batch := self._next_batch():
             if len(batch) > 1 and self._commit_together(batch):
                 continue
-            for queued in batch:
+            for position, queued in enumerate(batch):
+                if not self._begin(batch[position:]):
+                    break
                 self._commit_alone(queued)
+
+    def _begin(self, batch: list[_Queued]) -> bool:
+        """Begin a transaction, or fail all that wait for it: each would wait for the same lock as long again."""
+        try:
+            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except DBAPIError as error:
+            for queued in batch:
+                _resolve(queued, None, translated(error))
+            return False
+        return True
 
     def _next_batch(self) -> list[_Queued]:
         with self._changed:
@@ -266,10 +282,11 @@ class _GroupWriter:
         )
 
     def _commit_together(self, batch: list[_Queued]) -> bool:
-        """Run all units under one commit; return False with nothing done when the group as a whole failed."""
+        """Run all units under one commit; return False with nothing done when they have to be run one by one."""
+        if not self._begin(batch):
+            return True
         outcomes: list[tuple[_Queued, Any, BaseException | None]] = []
         try:
-            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             for queued in batch:
                 self._connection.exec_driver_sql("SAVEPOINT unit")
                 outcomes.append(self._run_saved(queued))
@@ -293,7 +310,6 @@ class _GroupWriter:
 
     def _commit_alone(self, queued: _Queued) -> None:
         try:
-            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             value = queued.unit(self._connection)
             self._connection.exec_driver_sql("COMMIT")
         except DBAPIError as error:
@@ -308,7 +324,8 @@ class _GroupWriter:
     def _roll_back(self) -> None:
         """Return to no transaction; SQLite may have rolled back by itself when the disk was full."""
         if getattr(self._connection.connection.dbapi_connection, "in_transaction", False):
-            self._connection.exec_driver_sql("ROLLBACK")
+            with suppress(DBAPIError):  # the next BEGIN tells whoever waits; this thread must live to say so
+                self._connection.exec_driver_sql("ROLLBACK")
 
 
 def _resolve(queued: _Queued, value: Any, error: BaseException | None) -> None:

@@ -95,7 +95,7 @@ def upgrade() -> None:
         sa.Column("permissions", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_roles_account_id_accounts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_roles")),
-        sa.UniqueConstraint("account_id", "name", name=op.f("uq_roles_account_id")),
+        sa.UniqueConstraint("account_id", "name", name=op.f("uq_roles_account_id_name")),
     )
     with op.batch_alter_table("roles", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_roles_account_id"), ["account_id"], unique=False)
@@ -133,8 +133,8 @@ def upgrade() -> None:
         sa.CheckConstraint("port BETWEEN 1 AND 65535", name=op.f("ck_vpn_inbounds_port_is_a_port")),
         sa.ForeignKeyConstraint(["scope"], ["scopes.name"], name=op.f("fk_vpn_inbounds_scope_scopes")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vpn_inbounds")),
-        sa.UniqueConstraint("scope", "listen", "port", name=op.f("uq_vpn_inbounds_scope")),
-        sa.UniqueConstraint("scope", "tag", name=op.f("uq_vpn_inbounds_scope")),
+        sa.UniqueConstraint("scope", "listen", "port", name=op.f("uq_vpn_inbounds_scope_listen_port")),
+        sa.UniqueConstraint("scope", "tag", name=op.f("uq_vpn_inbounds_scope_tag")),
     )
     with op.batch_alter_table("vpn_inbounds", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_vpn_inbounds_scope"), ["scope"], unique=False)

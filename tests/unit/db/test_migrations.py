@@ -1,0 +1,48 @@
+"""The migrations make what the models say, on both engines and whichever one this run uses."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from keystead.db import migrate
+from keystead.db.base import METADATA
+from tests.support import databases
+from tests.support.postgres import PostgresServer
+
+
+def differences(url: str) -> list[object]:
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return list(compare_metadata(MigrationContext.configure(connection), METADATA))
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture
+def empty_sqlite(tmp_path: Path) -> str:
+    return f"sqlite+pysqlite:///{tmp_path / 'keystead.db'}"
+
+
+def test_migrations_make_the_models_on_sqlite(empty_sqlite: str) -> None:
+    applied = migrate.upgrade(empty_sqlite)
+
+    assert applied
+    assert databases.TABLES_OF
+    assert differences(empty_sqlite) == []
+    assert migrate.upgrade(empty_sqlite) == []
+
+
+def test_migrations_make_the_models_on_postgresql(postgres_server: PostgresServer) -> None:
+    url = postgres_server.create("migrated", template="template0")
+    try:
+        applied = migrate.upgrade(url)
+
+        assert applied
+        assert differences(url) == []
+        assert migrate.upgrade(url) == []
+    finally:
+        postgres_server.drop("migrated")
