@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from keystead import founding
-from keystead.access import datakeys, idempotency
+from keystead.access import datakeys, idempotency, rotation
 from keystead.access.datakeys import OpenKeys, RootKey
 from keystead.access.gate import TokenDoor
 from keystead.access.upkeep import Upkeep
@@ -41,6 +41,7 @@ from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
 from keystead.kit.ids import Ids, RandomIds
+from keystead.kit.loops import keep_running
 from keystead.kit.secret import Secret
 from keystead.reconcile.loop import Reconciler
 from keystead.reconcile.scope import ScopeWiring
@@ -48,6 +49,7 @@ from keystead.settings import Settings
 from keystead.vpn import traffic
 from keystead.vpn.desired import XraySource
 from keystead.vpn.meter import Meter
+from keystead.vpn.sealed import SEALED_COLUMNS
 from keystead.vpn.targets import TargetWatch
 
 SCOPE = "xray/main"
@@ -86,6 +88,8 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
         stack.callback(database.close)
         root = load_root(settings)
         keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
+        if keys.is_rotation_unfinished:
+            await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)
         await database.write(idempotency.abandon_running)
         foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
         builder = _Builder(settings, database, keys, foundation, clock, ids)
@@ -183,12 +187,16 @@ class _Builder:
         return Instance(settings, self._foundation, database, driver, reconciler, targets, door, local_door, run_dir)
 
     async def run_background(self, instance: Instance) -> None:
-        """Run every loop; one that breaks takes the others down, and serving with them."""
+        """Run every loop until cancelled; one that crashes is logged and begun again."""
+        loops = {
+            "reconciler": instance.reconciler.run,
+            "meter": partial(self._meter.run, self._settings.traffic_sync_s),
+            "target watch": instance.targets.run,
+            "upkeep": self.upkeep.run,
+        }
         async with asyncio.TaskGroup() as group:
-            group.create_task(instance.reconciler.run(), name="reconciler")
-            group.create_task(self._meter.run(self._settings.traffic_sync_s), name="meter")
-            group.create_task(instance.targets.run(), name="target watch")
-            group.create_task(self.upkeep.run(), name="upkeep")
+            for name, run in loops.items():
+                group.create_task(keep_running(name, run, self._clock), name=name)
 
     def _driver(self, run_dir: Path) -> ManagedXray:
         settings = self._settings
@@ -219,7 +227,7 @@ class _Builder:
     def _doors(self, driver: ManagedXray, reconciler: Reconciler, targets: TargetWatch) -> tuple[Door, Door]:
         settings, database = self._settings, self._database
         metrics = Metrics()
-        admission = Admission(self._gate, database, default_account_id=self._foundation.account_id)
+        admission = Admission(self._gate, database, self._clock, default_account_id=self._foundation.account_id)
         transactions = Transactions(
             database=database, clock=self._clock, ids=self._ids, keys=self._keys.ring, reconciler=reconciler
         )

@@ -258,7 +258,7 @@ async def dial(profile: Profile, to: tuple[str, int], size: int = 1000, *, withi
         return await get(port, to, size, within_s=within_s)
 
 
-# --- a core to drive ---------------------------------------------------------------------------------------------------
+# --- a core to drive ----------------------------------------------------------------------------------------------
 
 
 class Lab:

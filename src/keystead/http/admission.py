@@ -3,32 +3,58 @@
 A token that was good a moment ago needs no look-up (access/gate.py); another costs one point read.
 """
 
-from keystead.access import principal
+import structlog
+
+from keystead.access import audit, principal
 from keystead.access.gate import TokenDoor
-from keystead.db.session import Database
+from keystead.db.session import Connection, Database
 from keystead.http.calls import Call, RequestFacts
-from keystead.kit.errors import Unauthenticated
+from keystead.kit.clock import Clock
+from keystead.kit.errors import Forbidden, Unauthenticated
+
+log = structlog.get_logger()
 
 
 class Admission:
     """Authenticate requests."""
 
-    def __init__(self, gate: TokenDoor, database: Database, *, default_account_id: int) -> None:
+    def __init__(self, gate: TokenDoor, database: Database, clock: Clock, *, default_account_id: int) -> None:
         self._gate = gate
         self._database = database
+        self._clock = clock
         self._default_account_id = default_account_id
 
     async def by_token(self, presented: str | None, facts: RequestFacts) -> Call:
         """Return the call of a token's bearer; raise Unauthenticated, Throttled or Forbidden."""
         if not presented:
             raise Unauthenticated("no credential was presented")
-        remembered = self._gate.recall(presented, address=facts.address)
-        if remembered is not None:
-            return Call(remembered, facts.request_id)
-        admitted = await self._database.read(
-            lambda connection: self._gate.admit(connection, presented, address=facts.address)
-        )
+        try:
+            remembered = self._gate.recall(presented, address=facts.address)
+            if remembered is not None:
+                return Call(remembered, facts.request_id)
+            admitted = await self._database.read(
+                lambda connection: self._gate.admit(connection, presented, address=facts.address)
+            )
+        except Unauthenticated as refusal:
+            log.warning("credential refused", address=facts.address, reason=refusal.code)
+            raise
+        except Forbidden:
+            await self._database.write(lambda connection: self._record(connection, denial, facts))
+            raise
         return Call(admitted, facts.request_id)
+
+    def _record(self, connection: Connection, denial: Forbidden, facts: RequestFacts) -> None:
+        """Audit that a known token was used from where it may not be."""
+        audit.record_denial(
+            connection,
+            account_id=int(str(denial.context.get("account_id", self._default_account_id))),
+            actor=str(denial.context.get("actor", "unknown")),
+            request_id=facts.request_id,
+            at=self._clock.now(),
+            verb="access.admit",
+            subject=f"address {facts.address}",
+            reason=denial.message,
+        )
 
     def as_operator(self, facts: RequestFacts) -> Call:
         """Return the call of whoever may open the local socket: the data directory's owner or root."""
