@@ -5,7 +5,7 @@ The only place that knows engines' drivers, and the only one that opens the data
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -188,7 +188,7 @@ class _Builder:
 
     async def run_background(self, instance: Instance) -> None:
         """Run every loop until cancelled; one that crashes is logged and begun again."""
-        loops = {
+        loops: dict[str, Callable[[], Awaitable[object]]] = {
             "reconciler": instance.reconciler.run,
             "meter": partial(self._meter.run, self._settings.traffic_sync_s),
             "target watch": instance.targets.run,

@@ -3,6 +3,8 @@
 A token that was good a moment ago needs no look-up (access/gate.py); another costs one point read.
 """
 
+from functools import partial
+
 import structlog
 
 from keystead.access import audit, principal
@@ -38,8 +40,9 @@ class Admission:
         except Unauthenticated as refusal:
             log.warning("credential refused", address=facts.address, reason=refusal.code)
             raise
-        except Forbidden:
-            await self._database.write(lambda connection: self._record(connection, denial, facts))
+        except Forbidden as denial:
+            record = partial(self._record, denial=denial, facts=facts)
+            await self._database.write(record)
             raise
         return Call(admitted, facts.request_id)
 
