@@ -60,7 +60,7 @@ def binary() -> Binary:
     return Binary(xray_path(), "26.7.28", "the tests' own")
 
 
-# --- the outside world ---------------------------------------------------------------------------------------------
+# --- the outside world ---
 
 
 def write_certificate(directory: Path, *names: str) -> tuple[Path, Path]:
@@ -142,7 +142,7 @@ def tls_1_3(certificate_path: Path, key_path: Path) -> ssl.SSLContext:
     return context
 
 
-# --- a client --------------------------------------------------------------------------------------------------------
+# --- a client ---
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ async def dial(profile: Profile, to: tuple[str, int], size: int = 1000, *, withi
         return await get(port, to, size, within_s=within_s)
 
 
-# --- a core to drive ---------------------------------------------------------------------------------------------------
+# --- a core to drive ---
 
 
 class Lab:

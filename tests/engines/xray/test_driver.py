@@ -113,7 +113,7 @@ async def test_a_new_server_name_is_a_restart_after_which_it_is_served(tmp_path:
     assert [step.verb.value for step in found.steps] == ["restart"]
     assert after.is_empty
     assert connected is not None
-    assert [reading.process for reading in lab.final_readings][0] == process
+    assert lab.final_readings[0].process == process
 
 
 async def test_a_killed_core_comes_back_with_its_users_and_over_its_stale_socket(tmp_path: Path) -> None:
