@@ -33,6 +33,7 @@ from keystead.engines.xray.state import VISION, Reading, XrayDesired, XrayInboun
 from keystead.keeper.ports import free_loopback_port
 from keystead.keeper.process import State
 from keystead.kit.clock import SystemClock
+from keystead.kit.errors import StorageBusy
 from keystead.kit.ids import RandomIds
 
 __all__ = ["State", "XrayUser", "os", "replace", "signal"]
@@ -60,7 +61,7 @@ def binary() -> Binary:
     return Binary(xray_path(), "26.7.28", "the tests' own")
 
 
-# --- the outside world ---------------------------------------------------------------------------------------------
+# --- the outside world ---
 
 
 def write_certificate(directory: Path, *names: str) -> tuple[Path, Path]:
@@ -142,7 +143,7 @@ def tls_1_3(certificate_path: Path, key_path: Path) -> ssl.SSLContext:
     return context
 
 
-# --- a client --------------------------------------------------------------------------------------------------------
+# --- a client ---
 
 
 @dataclass(frozen=True)
@@ -238,27 +239,13 @@ async def get(socks_port: int, to: tuple[str, int], size: int = 1000, *, within_
     return time.monotonic() - begun if answer.startswith(b"HTTP/1.1 200") and len(body) == size else None
 
 
-async def first_line(socks_port: int, to: tuple[str, int], *, within_s: float) -> bytes | None:
-    """Connect through a SOCKS port and return what the other end says first; None when nothing comes."""
-    try:
-        async with asyncio.timeout(within_s):
-            sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", socks_port).connect(*to)
-            reader, writer = await asyncio.open_connection(sock=sock)
-            try:
-                return await reader.readline()
-            finally:
-                writer.transport.abort()
-    except (OSError, EOFError, TimeoutError, ProxyError, ProxyConnectionError):
-        return None
-
-
 async def dial(profile: Profile, to: tuple[str, int], size: int = 1000, *, within_s: float = 15.0) -> float | None:
     """Start a client, fetch once and end the client; return the seconds of the fetch, None when it failed."""
     async with client(profile) as port:
         return await get(port, to, size, within_s=within_s)
 
 
-# --- a core to drive ----------------------------------------------------------------------------------------------
+# --- a core to drive ---
 
 
 class Lab:
@@ -281,6 +268,8 @@ class Lab:
         )
         self.users: dict[str, XrayUser] = {}
         self.loads = 0
+        self.fail_loads = 0
+        self.without_inbound = False
         self.close_target: Callable[[], Awaitable[None]]
         self.final_readings: list[Reading] = []
         self.options = options
@@ -295,10 +284,14 @@ class Lab:
 
     @property
     def desired(self) -> XrayDesired:
+        if self.without_inbound:
+            return XrayDesired((), {})
         return XrayDesired((self.inbound,), {"shared": dict(self.users)})
 
     async def load(self) -> XrayDesired:
         self.loads += 1
+        if self.loads <= self.fail_loads:
+            raise StorageBusy("the database is locked")
         return self.desired
 
     async def _keep_reading(self, reading: Reading) -> None:

@@ -1,9 +1,9 @@
 """What a rendered configuration opens and what it keeps closed, on the real core."""
 
-import asyncio
 import subprocess
 from pathlib import Path
 
+import grpc
 import orjson
 
 from keystead.engines.xray import config
@@ -59,27 +59,33 @@ async def test_the_probe_itself_reaches_the_echo_alone(tmp_path: Path) -> None:
     assert refused is None
 
 
-async def _greeted_on_port_25(lab: xray.Lab) -> bool:
-    """Dial 127.0.0.1:25 through the tunnel; something answers there only in these tests."""
+async def _is_blocked(lab: xray.Lab, port: int) -> bool:
+    """Ask the core where it would send TCP to a port: a listener on port 25 would need root.
 
-    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail\r\n")
-        await writer.drain()
-        await asyncio.sleep(1)
-
-    user = await lab.add("k1-1")
-    async with xray.serving(greet, port=25), xray.client(lab.profile(user)) as port:
-        return await xray.first_line(port, ("127.0.0.1", 25), within_s=2) == b"220 mail\r\n"
+    TestRouteRequest{RoutingContext=1{Network=2: TCP=2, TargetIPs=4, TargetPort=6}}; the answer names the outbound
+    (app/router/command/command.proto). When no rule matches the answer is an error, and the first outbound is taken.
+    """
+    context = bytes([0x10, 2, 0x22, 4, 192, 0, 2, 1, 0x30, port])
+    async with grpc.aio.insecure_channel(f"unix:{lab.options.socket}") as channel:
+        ask = channel.unary_unary("/xray.app.router.command.RoutingService/TestRoute")
+        try:
+            answer: bytes = await ask(bytes([0x0A, len(context)]) + context, timeout=5)
+        except grpc.aio.AioRpcError as error:
+            answer = (error.details() or "").encode()
+    is_blocked = b"blocked" in answer
+    assert is_blocked or b"not enough information" in answer
+    return is_blocked
 
 
 async def test_mail_is_closed_by_default(tmp_path: Path) -> None:
-    async with xray.lab(tmp_path, settings=XraySettings(("127.0.0.0/8",))) as lab:
-        assert not await _greeted_on_port_25(lab)
+    async with xray.lab(tmp_path) as lab:
+        assert await _is_blocked(lab, 25)
+        assert not await _is_blocked(lab, 80)
 
 
 async def test_mail_can_be_opened(tmp_path: Path) -> None:
-    async with xray.lab(tmp_path, settings=XraySettings(("127.0.0.0/8",), is_mail_open=True)) as lab:
-        assert await _greeted_on_port_25(lab)
+    async with xray.lab(tmp_path, settings=XraySettings(is_mail_open=True)) as lab:
+        assert not await _is_blocked(lab, 25)
 
 
 async def test_the_digest_sees_static_changes_and_not_users(tmp_path: Path) -> None:

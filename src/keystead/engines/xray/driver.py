@@ -111,7 +111,7 @@ class ManagedXray:
         self._ready = asyncio.Event()
         self._is_hung = False
 
-    # --- life ---------------------------------------------------------------------------------------------------
+    # --- life ---
 
     async def start(self) -> None:
         """Begin to keep a core running; returns at once. Trouble shows in ``status`` and ``probe``."""
@@ -133,7 +133,7 @@ class ManagedXray:
             self._binary, core.state.value, core.pid, core.identity, self._health(), core.trouble, core.last_lines
         )
 
-    # --- the Driver port ----------------------------------------------------------------------------------------
+    # --- the Driver port ---
 
     async def observe(self) -> XrayActual:
         """Return the users of every inbound the process was started with, its digest and its own users."""
@@ -209,7 +209,7 @@ class ManagedXray:
         customers = {label: read for label, read in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
         return Reading(process, customers)
 
-    # --- the Program port: what the keeper asks -----------------------------------------------------------------
+    # --- the Program port: what the keeper asks ---
 
     @property
     def argv(self) -> Sequence[str]:
@@ -264,7 +264,7 @@ class ManagedXray:
             await within(self._clock, _FINAL_READING_TIMEOUT_S, self._give_final_reading(self._on_final_reading))
         self._ready.clear()
 
-    # --- the rest -----------------------------------------------------------------------------------------------
+    # --- the rest ---
 
     def _running(self) -> tuple[XrayClient, _Started]:
         if self._client is None:

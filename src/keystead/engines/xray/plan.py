@@ -62,7 +62,7 @@ def _user_steps(wanted: Users, held: Users) -> Iterable[Step]:
     }
     for label in {*wanted, *held}:
         step = _user_step(label, wanted.get(label, {}), held.get(label, {}))
-        if step is None and any((tag, masked(user.uuid)) in cut_too for tag, user in wanted[label].items()):
+        if step is None and cut_too and any((tag, masked(user.uuid)) in cut_too for tag, user in wanted[label].items()):
             text = _places(wanted[label])
             step = Step("user", label, Verb.CHANGE, text, text, "another user holds a UUID that Xray takes for its own")
         if step is not None:

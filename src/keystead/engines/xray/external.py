@@ -1,0 +1,200 @@
+"""Drive an Xray that somebody else runs (systemd, another host's tunnel): its API, and the file it starts from.
+
+Made by the composition root when the settings name an address; used like the managed driver.
+
+Can: add, remove and change users in the running core; render its configuration file with everything desired, have
+it checked by Xray itself, and swap it atomically, the previous one kept beside it. The file is written when the
+static part differs and at a restart step; users who came since are in the running core and come back by the loop's
+next pass after a restart.
+Cannot: restart the core (that step says who has to); dial through it, so *ready* means here that the API answers and
+the desired inbounds are open, and the first client after a restart may wait for REALITY's examination.
+
+The file holds private keys: it is written for its owner alone, so Xray has to run as the same user.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from keystead.engines.xray import config, users
+from keystead.engines.xray.binary import Binary
+from keystead.engines.xray.client import XrayClient
+from keystead.engines.xray.state import OWN_LABEL_PREFIX, Reading, XrayActual, XrayDesired, XraySettings
+from keystead.kit.clock import Clock
+from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError, Misconfigured
+from keystead.kit.files import write_private
+from keystead.reconcile.engine import Condition, Health
+from keystead.reconcile.plan import Step, Verb
+
+# Uptime comes in whole seconds and our clock may be stepped; two cores are never started this close together.
+BOOT_TOLERANCE_S = 3.0
+_POLL_S = 1.0
+_TEST_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class ExternalOptions:
+    """Where the core's API and its configuration file are; ``address`` is ``unix:/path`` or host:port."""
+
+    address: str
+    config_path: Path
+    settings: XraySettings = field(default_factory=XraySettings)
+    call_timeout_s: float = 2.0
+
+    @property
+    def api_listen(self) -> str:
+        """Return the address as the configuration file says it."""
+        path = self.address.removeprefix("unix:")
+        return config.api_on_socket(Path(path)) if path != self.address else self.address
+
+
+class ExternalXray:
+    """A running Xray at an address; a Driver for the loop."""
+
+    def __init__(
+        self,
+        binary: Binary,
+        options: ExternalOptions,
+        *,
+        load: Callable[[], Awaitable[XrayDesired]],
+        clock: Clock,
+    ) -> None:
+        self._binary = binary
+        self._options = options
+        self._load = load
+        self._clock = clock
+        self._client: XrayClient | None = None
+        self._booted_s: float | None = None
+        self._process = ""
+
+    async def start(self) -> None:
+        """Open the channel to the core."""
+        self._client = XrayClient(self._options.address, timeout_s=self._options.call_timeout_s)
+
+    async def stop(self) -> None:
+        """Close the channel; the core goes on."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def observe(self) -> XrayActual:
+        """Return the users of every desired inbound; the digest is the file's if the core started from it."""
+        desired = await self._load()
+        found = await users.observe(self._api(), [inbound.tag for inbound in desired.inbounds])
+        return XrayActual(found, await self._running_digest())
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many users each desired inbound has."""
+        desired = await self._load()
+        return {inbound.tag: await self._api().users_count(inbound.tag) for inbound in desired.inbounds}
+
+    async def apply(self, step: Step, desired: XrayDesired) -> None:
+        """Carry out a step; a restart is prepared here and raises Misconfigured to say who has to carry it out."""
+        if step.verb is Verb.RESTART:
+            await self.write_config(desired)
+            raise Misconfigured(
+                f"Xray has to be restarted by whoever runs it; its new configuration is {self._options.config_path}"
+            )
+        tags = [inbound.tag for inbound in desired.inbounds]
+        await users.apply(self._api(), step, wanted=desired.users, tags=tags)
+
+    async def probe(self) -> Health:
+        """Ask the API."""
+        try:
+            await self._api().uptime_s()
+        except EngineUnavailable as error:
+            return Health(Condition.DOWN, error.message)
+        return Health(Condition.READY)
+
+    async def when_reachable(self) -> bool:
+        """Wait until the API answers; a core that somebody else runs is never down for certain."""
+        while (await self.probe()).condition is not Condition.READY:
+            await self._clock.sleep(_POLL_S)
+        return True
+
+    async def when_ready(self) -> None:
+        """Wait until the API answers and every desired inbound is open."""
+        while True:
+            await self.when_reachable()
+            desired = await self._load()
+            tags = await self._api().inbound_tags()
+            if {inbound.tag for inbound in desired.inbounds} <= set(tags):
+                return
+            await self._clock.sleep(_POLL_S)
+
+    async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
+        """Bring only these labels to the desired state."""
+        tags = await self._api().inbound_tags()
+        known = [inbound.tag for inbound in (await self._load()).inbounds if inbound.tag in tags]
+        return await users.apply_marked(self._api(), desired, subjects, tags=known)
+
+    async def read_counters(self) -> Reading:
+        """Read all counters; raise EngineUnavailable when the core was replaced meanwhile."""
+        before = await self._identity()
+        counters = await self._api().counters()
+        if await self._identity() != before:
+            raise EngineUnavailable("Xray was restarted while its counters were read")
+        customers = {label: read for label, read in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
+        return Reading(before, customers)
+
+    async def write_config(self, desired: XrayDesired) -> None:
+        """Write the whole configuration beside, have Xray check it, swap it in; raise Misconfigured when it refuses."""
+        settings = self._options.settings
+        rendered = config.render(desired, api_listen=self._options.api_listen, probe=None, settings=settings)
+        content = orjson.dumps(rendered, option=orjson.OPT_INDENT_2)
+        path = self._options.config_path
+        previous = path.read_bytes() if path.exists() else b""
+        if content == previous:
+            return
+        await self._check(content)
+        if previous:
+            write_private(path.with_name(f"{path.name}.previous"), previous)
+        write_private(path, content)
+        write_private(self._digest_path, config.digest(desired, settings).encode())
+
+    @property
+    def _digest_path(self) -> Path:
+        return self._options.config_path.with_name(f"{self._options.config_path.name}.digest")
+
+    async def _check(self, content: bytes) -> None:
+        process = await asyncio.create_subprocess_exec(
+            self._binary.path,
+            *("run", "-test", "-config", "stdin:"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(_TEST_TIMEOUT_S):
+                await process.communicate(content)
+        except TimeoutError as error:
+            process.kill()
+            await process.wait()
+            raise EngineUnavailable("Xray did not check its configuration in time") from error
+        if process.returncode != 0:
+            raise Misconfigured(f"{self._binary.path} refuses the configuration; the old one stays")
+
+    async def _running_digest(self) -> str:
+        await self._identity()
+        try:
+            written_s = self._digest_path.stat().st_mtime
+            digest = self._digest_path.read_text()
+        except FileNotFoundError:
+            return ""
+        # Uptime is rounded down, so this boot time is never too early: a core started from the file is never missed.
+        return digest if self._booted_s is not None and self._booted_s >= written_s else ""
+
+    async def _identity(self) -> str:
+        uptime_s = await self._api().uptime_s()
+        booted_s = self._clock.now().timestamp() - uptime_s
+        if self._booted_s is None or abs(booted_s - self._booted_s) > BOOT_TOLERANCE_S:
+            self._booted_s = booted_s
+            self._process = f"boot-{int(booted_s)}"
+        return self._process
+
+    def _api(self) -> XrayClient:
+        if self._client is None:
+            raise Broken("the Xray driver was used before it was started")
+        return self._client

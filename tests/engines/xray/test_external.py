@@ -1,0 +1,90 @@
+"""An Xray that somebody else runs: here the tests do, from the file that Keystead writes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from keystead.engines.xray.external import ExternalOptions, ExternalXray
+from keystead.engines.xray.plan import plan
+from keystead.kit.clock import SystemClock
+from keystead.kit.errors import Misconfigured
+from tests.support import xray
+
+
+@asynccontextmanager
+async def core(path: Path) -> AsyncIterator[None]:
+    process = await asyncio.create_subprocess_exec(
+        "setpriv", "--pdeathsig", "KILL", "--", str(xray.xray_path()), "run", "-config", str(path),
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
+async def external(lab: xray.Lab, address: str) -> AsyncIterator[ExternalXray]:
+    options = ExternalOptions(address, lab.directory / "config.json", xray.LOOPBACK_OPEN, call_timeout_s=1.0)
+    driver = ExternalXray(xray.binary(), options, load=lab.load, clock=SystemClock())
+    await driver.start()
+    try:
+        yield driver
+    finally:
+        await driver.stop()
+
+
+async def test_a_core_run_by_others_is_configured_by_file_and_fed_by_calls(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path, is_started=False) as lab, external(lab, f"unix:{tmp_path}/run/api") as driver:
+        early = lab.want("k1-1")
+        await driver.write_config(lab.desired)
+        async with core(tmp_path / "config.json"):
+            async with asyncio.timeout(10):
+                await driver.when_ready()
+            late = lab.want("k2-1")
+            outcomes = await driver.apply_marked(lab.part("k2-1"), ["k2-1"])
+            dials = [await lab.dial(early), await lab.dial(late)]
+            after = plan("xray/main", lab.desired, await driver.observe(), settings=xray.LOOPBACK_OPEN)
+            readings = [await driver.read_counters(), await driver.read_counters()]
+
+    assert outcomes == {"k2-1": None}
+    assert None not in dials
+    assert after.is_empty, str(after)
+    assert readings[0].process == readings[1].process
+
+
+async def test_a_static_change_is_written_and_told_and_the_previous_file_kept(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path, is_started=False) as lab, external(lab, f"unix:{tmp_path}/run/api") as driver:
+        await driver.write_config(lab.desired)
+        before = (tmp_path / "config.json").read_bytes()
+        lab.inbound = replace(lab.inbound, server_names=("other.test",))
+        async with core(tmp_path / "config.json"):
+            async with asyncio.timeout(10):
+                await driver.when_ready()
+            await asyncio.sleep(1.5)  # longer than the whole second that uptime is rounded to
+            await driver.write_config(lab.desired)
+            found = plan("xray/main", lab.desired, await driver.observe(), settings=xray.LOOPBACK_OPEN)
+            with pytest.raises(Misconfigured, match="has to be restarted by whoever runs it"):
+                await driver.apply(found.steps[-1], lab.desired)
+
+    assert [step.verb.value for step in found.steps] == ["restart"]
+    assert b"other.test" in (tmp_path / "config.json").read_bytes()
+    assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "config.json.previous").read_bytes() == before
+
+
+async def test_a_configuration_the_core_refuses_changes_nothing(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path, is_started=False) as lab, external(lab, f"unix:{tmp_path}/run/api") as driver:
+        await driver.write_config(lab.desired)
+        before = (tmp_path / "config.json").read_bytes()
+        lab.inbound = replace(lab.inbound, short_ids=("not hexadecimal",))
+
+        with pytest.raises(Misconfigured, match="the old one stays"):
+            await driver.write_config(lab.desired)
+
+    assert (tmp_path / "config.json").read_bytes() == before

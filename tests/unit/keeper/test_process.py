@@ -1,0 +1,166 @@
+"""The supervisor with small real programs and a clock that goes only when told to."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from keystead.keeper.ports import Listen, free_loopback_port, require_free
+from keystead.keeper.process import CoreProcess, Launch, State
+from keystead.kit.clock import SystemClock
+from keystead.kit.errors import Misconfigured
+from keystead.kit.ids import RandomIds
+from tests.support.clocks import ManualClock
+
+
+class Script:
+    """A program made of shell; counts what the supervisor asks of it."""
+
+    def __init__(self, script: str, *, listens: tuple[Listen, ...] = ()) -> None:
+        self.argv = ("/bin/sh", "-c", script)
+        self.environment = {"GREETING": "hello"}
+        self.stale_files: Sequence[Path] = ()
+        self.listens = listens
+        self.prepared: list[State] = []
+        self.attended = 0
+        self.stopped = 0
+        self.core: CoreProcess
+
+    async def prepare(self) -> Launch:
+        self.prepared.append(self.core.state)
+        return Launch(b"from memory\n", self.listens)
+
+    async def attend(self) -> None:
+        self.attended += 1
+        await asyncio.Event().wait()
+
+    async def before_stop(self) -> None:
+        self.stopped += 1
+
+
+@asynccontextmanager
+async def running(script: Script, path: Path, clock: SystemClock | ManualClock) -> AsyncIterator[CoreProcess]:
+    core = script.core = CoreProcess(script, log_path=path / "log", clock=clock, ids=RandomIds())
+    await core.start()
+    try:
+        yield core
+    finally:
+        await core.stop()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_the_input_comes_from_memory_and_the_environment_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_SECRET_KEY", "secret of ours")
+    async with running(Script("cat; env; sleep 60"), tmp_path, SystemClock()) as core:
+        await until(lambda: len(core.last_lines) >= 3)
+
+        assert core.last_lines[0] == "from memory"
+        assert "GREETING=hello" in core.last_lines
+        assert not [line for line in core.last_lines if "API_SECRET_KEY" in line]
+
+
+async def test_restarts_wait_longer_each_time_up_to_half_a_minute(tmp_path: Path) -> None:
+    clock, waits = ManualClock(), []
+    async with running(Script("exit 3"), tmp_path, clock) as core:
+        for _ in range(10):
+            await core.when(State.BACKING_OFF)
+            await until(clock.waits_s)
+            waits.append(clock.waits_s()[0])
+            clock.advance(waits[-1])
+            await core.when_changed()
+
+    assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
+    assert "ended with 3" in core.trouble
+
+
+async def test_a_long_life_makes_the_next_restart_quick_again(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running(Script("exec sleep 1000"), tmp_path, clock) as core:
+        for lived_s in (1, 1, 61):
+            await core.when(State.RUNNING)
+            clock.advance(lived_s)
+            core.kill("by the test")
+            await core.when(State.BACKING_OFF)
+            await until(clock.waits_s)
+            waits = clock.waits_s()
+            clock.advance(waits[0])
+            await core.when_changed()
+
+    assert waits[0] == 0.2
+
+
+async def test_the_input_is_made_afresh_in_the_step_that_leaves_a_down_state(tmp_path: Path) -> None:
+    script = Script("exec sleep 1000")
+    async with running(script, tmp_path, SystemClock()) as core:
+        await core.when(State.RUNNING)
+        first = core.identity
+        await core.restart()
+        await core.when(State.RUNNING)
+
+        assert script.prepared == [State.STARTING, State.STARTING]
+        assert core.identity != first
+        assert script.stopped == 1
+        await until(lambda: script.attended == 2)
+
+
+async def test_stop_ends_the_whole_group_even_a_stopped_one(tmp_path: Path) -> None:
+    script = Script("sleep 1000 & trap '' TERM; echo $!; wait; sleep 1000")
+    async with running(script, tmp_path, SystemClock()) as core:
+        await until(lambda: core.last_lines)
+        inner = int(core.last_lines[0])
+        os.kill(core.pid or 0, signal.SIGSTOP)
+
+    await until(lambda: not _is_alive(inner))
+    assert core.state is State.STOPPED
+    assert core.pid is None
+
+
+async def test_nothing_is_left_when_stopped_while_backing_off(tmp_path: Path) -> None:
+    async with running(Script("exit 1"), tmp_path, ManualClock()) as core:
+        await core.when(State.BACKING_OFF)
+
+    assert core.state is State.STOPPED
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "keeper"]
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1"), ("::1", "::")]
+)
+async def test_a_port_that_somebody_holds_is_refused_and_the_holder_named(
+    tmp_path: Path, held: str, asked: str
+) -> None:
+    family = socket.AF_INET6 if ":" in held else socket.AF_INET
+    with socket.socket(family) as foreign:
+        foreign.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        foreign.bind((held, 0))
+        foreign.listen()
+        script = Script("exec sleep 1000", listens=(Listen(asked, foreign.getsockname()[1]),))
+        async with running(script, tmp_path, ManualClock()) as core:
+            await core.when(State.BACKING_OFF)
+
+            assert f"(pid {os.getpid()})" in core.trouble
+            assert core.pid is None
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="not an address of this machine"):
+        require_free([Listen("192.0.2.1", free_loopback_port())])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
