@@ -3,16 +3,13 @@
 import functools
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from keystead.kit.errors import Forbidden
 
-if TYPE_CHECKING:
-    from keystead.access.work import Work
-
 P = ParamSpec("P")
 R = TypeVar("R")
-Verb = Callable[Concatenate["Work", P], R]
+W = TypeVar("W", bound="ActsForSomebody")
 
 PERMISSION_ATTRIBUTE = "__permission__"
 
@@ -54,12 +51,32 @@ def written_permissions(permissions: Iterable[Permission]) -> list[str]:
     return sorted(permission.value for permission in permissions)
 
 
-def requires(permission: Permission) -> Callable[[Verb[P, R]], Verb[P, R]]:
+class Permitted(Protocol):
+    """Whoever holds permissions (``Principal``)."""
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """Return what may be done."""
+        ...
+
+
+class ActsForSomebody(Protocol):
+    """What a verb is given first (``Work``): it knows for whom it works."""
+
+    @property
+    def principal(self) -> Permitted:
+        """Return for whom."""
+        ...
+
+
+def requires(
+    permission: Permission,
+) -> Callable[[Callable[Concatenate[W, P], R]], Callable[Concatenate[W, P], R]]:
     """Let a verb run only for a principal that holds the permission; raise Forbidden otherwise."""
 
-    def decorate(verb: Verb[P, R]) -> Verb[P, R]:
+    def decorate(verb: Callable[Concatenate[W, P], R]) -> Callable[Concatenate[W, P], R]:
         @functools.wraps(verb)
-        def guarded(work: "Work", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        def guarded(work: W, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if permission not in work.principal.permissions:
                 raise Forbidden(f"this credential lacks the permission {permission.value}", permission=permission.value)
             return verb(work, *args, **kwargs)

@@ -34,8 +34,10 @@ class TargetWatch:
     async def check(self) -> str | None:
         """Examine now and remember the answer."""
         found = await self._examine()
-        if found != self._problem:
-            log.info("REALITY target examined", problem=found)
+        if found is not None and found != self._problem:
+            log.warning("no key can be issued", reason=found, again_in_s=BAD_INTERVAL_S)
+        elif found != self._problem:
+            log.info("REALITY target is valid")
         self._problem = found
         return found
 
