@@ -17,7 +17,7 @@ class CountingIds:
 
     def uuid(self) -> uuid.UUID:
         """Return the next UUID, a well-formed version 4."""
-        return uuid.UUID(int=self._next() << 64, version=4)
+        return uuid.UUID(int=self._next(), version=4)
 
     def token(self, kind: str) -> str:
         """Return the next token of a kind, with a right checksum."""

@@ -66,8 +66,8 @@ class NotFound(KeysteadError):
 
     code = "not_found"
 
-    def __init__(self, kind: str, ident: object) -> None:
-        super().__init__(f"{kind} {ident} not found", kind=kind, ident=str(ident))
+    def __init__(self, kind: str, ident: object, *, message: str | None = None) -> None:
+        super().__init__(message or f"{kind} {ident} not found", kind=kind, ident=str(ident))
         self.kind = kind
         self.ident = str(ident)
 

@@ -7,8 +7,7 @@ class KeyNotFound(NotFound):
     """No visible key has this number, id or UUID."""
 
     def __init__(self, ident: object) -> None:
-        super().__init__("Key", ident)
-        self.message = f"Key with id {ident} not found"
+        super().__init__("Key", ident, message=f"Key with id {ident} not found")
 
 
 class NoValidTarget(Unavailable):

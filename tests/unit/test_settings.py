@@ -1,0 +1,75 @@
+"""A wrong setting stops the start with its name, what is wrong, and an example; secrets are never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from keystead import settings
+from keystead.kit.errors import Misconfigured
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(settings.environment_name(name), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KEYSTEAD_PORT", "99999"),
+        ("KEYSTEAD_PORT", "http"),
+        ("KEYSTEAD_HOST", "not an address"),
+        ("KEYSTEAD_PUBLIC_HOST", "a b"),
+        ("KEYSTEAD_PUBLIC_URL", "example.com"),
+        ("KEYSTEAD_VPN_ALLOW_PRIVATE", "10.0.0.0/99"),
+        ("KEYSTEAD_REALITY_TARGET", "www.example.com"),
+        ("REALITY_COMMON_SHORT_ID", "xyz"),
+        ("KEYSTEAD_TLS", "on"),
+        ("KEYSTEAD_LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_wrong_value_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(Misconfigured) as refusal:
+        settings.load()
+
+    assert refusal.value.message.startswith(f"{name}: ")
+    assert f"for example {name}=" in refusal.value.message
+
+
+def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_SECRET_KEY", "too-short-a-secret")
+
+    with pytest.raises(Misconfigured) as refusal:
+        settings.load()
+
+    assert "at least 32 characters" in refusal.value.message
+    assert "too-short-a-secret" not in refusal.value.message
+
+
+def test_tls_by_files_needs_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYSTEAD_TLS", "files")
+
+    with pytest.raises(Misconfigured, match="KEYSTEAD_TLS_CERTIFICATE"):
+        settings.load()
+
+
+def test_a_file_beside_the_process_is_read_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("KEYSTEAD_PORT=8100\nREALITY_COMMON_SHORT_ID=ABCDEF01\n")
+    monkeypatch.setenv("KEYSTEAD_PORT", "8200")
+
+    loaded = settings.load()
+
+    assert loaded.port == 8200
+    assert loaded.reality_common_short_id == "abcdef01"
+
+
+def test_international_names_are_taken_in_their_ascii_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYSTEAD_PUBLIC_HOST", "пример.рф")
+
+    assert settings.load().public_host == "xn--e1afmkfd.xn--p1ai"
