@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
     bindparam,
+    cast,
     delete,
     func,
     insert,
@@ -40,7 +42,8 @@ _COLUMNS = (
 _JOINED = select(*_COLUMNS).join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
 _NOT_REMOVING = K.state != KeyState.REMOVING.value
 _OF_ACCOUNT = K.account_id == bindparam("account_id")
-_CONFINED = or_(bindparam("issued_by").is_(None), K.issued_by == bindparam("issued_by"))
+# PostgreSQL cannot guess the type of a bare "parameter IS NULL".
+_CONFINED = or_(cast(bindparam("issued_by"), BigInteger).is_(None), K.issued_by == bindparam("issued_by"))
 _WANTED = (_NOT_REMOVING, K.is_active.is_(True))
 
 _FIND_BY_NUMBER = _JOINED.where(_OF_ACCOUNT, K.number == bindparam("number"))
