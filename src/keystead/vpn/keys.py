@@ -145,7 +145,7 @@ def enable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Enabling:
 @requires(Permission.VPN_KEYS_CHANGE)
 def undo_enable(work: Work, *, key: VpnKey) -> None:
     """Disable a key again whose engine did not take it, unless it is gone meanwhile."""
-    current = store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
+    current = key_store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
     if current is not None and current.label == key.label:
         _set_active(work, current, is_active=False)
 
