@@ -68,6 +68,7 @@ class Instance:
     driver: ManagedXray
     reconciler: Reconciler
     targets: TargetWatch
+    operations: VpnOperations
     door: Door
     local_door: Door
     run_dir: Path
@@ -96,6 +97,7 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
         run_dir = socket_directory(data_dir / "run", longest_name=len(LOCAL_SOCKET))
         instance = builder.build(run_dir)
         stack.push_async_callback(builder.upkeep.finish)
+        stack.push_async_callback(instance.operations.undoing.finish)
         await instance.driver.start()
         stack.push_async_callback(instance.driver.stop)
         background = asyncio.create_task(builder.run_background(instance))
@@ -183,8 +185,23 @@ class _Builder:
             ),
             self._clock,
         )
-        door, local_door = self._doors(driver, reconciler, targets)
-        return Instance(settings, self._foundation, database, driver, reconciler, targets, door, local_door, run_dir)
+        transactions = Transactions(
+            database=database, clock=self._clock, ids=self._ids, keys=self._keys.ring, reconciler=reconciler
+        )
+        operations = VpnOperations(transactions, self._meter, targets, public_host=self._foundation.public_host)
+        door, local_door = self._doors(driver, operations, targets)
+        return Instance(
+            settings,
+            self._foundation,
+            database,
+            driver,
+            reconciler,
+            targets,
+            operations,
+            door,
+            local_door,
+            run_dir,
+        )
 
     async def run_background(self, instance: Instance) -> None:
         """Run every loop until cancelled; one that crashes is logged and begun again."""
@@ -193,6 +210,7 @@ class _Builder:
             "meter": partial(self._meter.run, self._settings.traffic_sync_s),
             "target watch": instance.targets.run,
             "upkeep": self.upkeep.run,
+            "undoing": instance.operations.undoing.run,
         }
         async with asyncio.TaskGroup() as group:
             for name, run in loops.items():
@@ -224,14 +242,10 @@ class _Builder:
 
         await self._database.write(unit)
 
-    def _doors(self, driver: ManagedXray, reconciler: Reconciler, targets: TargetWatch) -> tuple[Door, Door]:
+    def _doors(self, driver: ManagedXray, operations: VpnOperations, targets: TargetWatch) -> tuple[Door, Door]:
         settings, database = self._settings, self._database
         metrics = Metrics()
         admission = Admission(self._gate, database, self._clock, default_account_id=self._foundation.account_id)
-        transactions = Transactions(
-            database=database, clock=self._clock, ids=self._ids, keys=self._keys.ring, reconciler=reconciler
-        )
-        operations = VpnOperations(transactions, self._meter, targets, public_host=self._foundation.public_host)
         veil = veil_app(
             VeilServices(
                 admission=admission,

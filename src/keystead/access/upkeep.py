@@ -44,14 +44,17 @@ class Upkeep:
                 if now_s >= next_purge:
                     next_purge = now_s + _PURGE_EVERY_S
                     await self._database.write(lambda connection: idempotency.purge(connection, self._clock.now()))
-            except KeysteadError as error:
-                log.warning("upkeep put off", reason=error.message)
+            except (KeysteadError, OSError) as error:  # the head is a file of its own, on a disk that may be full
+                log.warning("upkeep put off", reason=str(error))
             await self._clock.sleep(SEAL_EVERY_S)
 
     async def finish(self) -> None:
-        """Seal and note what is left, before closing."""
-        await self.seal()
-        await self._gate.flush_last_used(self._database)
+        """Seal and note what is left, before closing; what cannot be done now is done after the next start."""
+        try:
+            await self.seal()
+            await self._gate.flush_last_used(self._database)
+        except (KeysteadError, OSError) as error:
+            log.warning("upkeep left to the next start", reason=str(error))
 
     async def seal(self) -> None:
         """Seal every unsealed record and keep the head outside the database."""

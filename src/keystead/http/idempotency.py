@@ -5,16 +5,20 @@ successes are repeated.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.access import idempotency
 from keystead.access.store.answers import AnswerKey
-from keystead.db.session import Database
+from keystead.db.session import Database, Unit
 from keystead.http.calls import Call
 from keystead.kit.clock import Clock
-from keystead.kit.errors import InUse
+from keystead.kit.errors import InUse, KeysteadError
+
+log = structlog.get_logger()
 
 HEADER = "idempotency-key"
 _JSON = "application/json"
@@ -48,8 +52,17 @@ class Idempotency:
         try:
             made = await create()
         except BaseException:
-            await self._database.write(lambda connection: idempotency.forget(connection, claim))
+            await self._note(partial(idempotency.forget, answer_key=claim))
             raise
-        answer = idempotency.Answer(status, made)
-        await self._database.write(lambda connection: idempotency.finish(connection, claim, answer))
+        await self._note(partial(idempotency.finish, answer_key=claim, answer=idempotency.Answer(status, made)))
         return Response(made, status, media_type=_JSON)
+
+    async def _note(self, unit: Unit[None]) -> None:
+        """Write down how a create ended; what happened has happened, so a failure here does not change the answer.
+
+        A claim that could not be ended stays at work until the next start, so a repetition never creates twice.
+        """
+        try:
+            await self._database.write(unit)
+        except KeysteadError as error:
+            log.warning("Idempotency-Key not ended", reason=error.message)

@@ -4,9 +4,14 @@ An issued key is answered when a client can connect; one the engine does not con
 revocation is answered when no new connection can be made; one that is not certain yet is carried through by the loop.
 """
 
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
 from keystead.access import principal
 from keystead.http.calls import Call
 from keystead.http.transaction import Committed, Transactions
+from keystead.http.undoing import Undoing
 from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.page import Page
 from keystead.reconcile.settle import Outcome, Settlement
@@ -40,18 +45,36 @@ class VpnOperations:
         self._meter = meter
         self._targets = targets
         self._public_host = public_host
+        self.undoing = Undoing(transactions.clock)
 
     async def issue(self, call: Call, *, name: str | None, placement: Placement) -> VpnKey:
-        """Issue a key and wait until a client can connect with it; raise EngineUnavailable with nothing left behind."""
-        committed = await self._transactions.write(
-            call, keys.issue, name=name, placement=placement, target_problem=self._targets.problem
+        """Issue a key and wait until a client can connect with it; raise EngineUnavailable with nothing left behind.
+
+        A caller who is gone before the answer (the server is stopping) leaves nothing behind either.
+        """
+        issuing = asyncio.ensure_future(
+            self._transactions.write(
+                call, keys.issue, name=name, placement=placement, target_problem=self._targets.problem
+            )
         )
-        settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
+        try:
+            committed = await asyncio.shield(issuing)
+            settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
+        except asyncio.CancelledError:
+            self.undoing.later(lambda: self._undo_issue(call, issuing, "the caller was gone before the answer"))
+            raise
         if settlement.outcome is not Outcome.SETTLED:
             error = _engine_error(settlement, "the VPN engine did not confirm the key in time; nothing was created")
-            await self._transactions.write(_as_system(call), keys.undo_issue, key=committed.value, reason=error.message)
+            await self.undoing.carry_out(lambda: self._undo_issue(call, issuing, error.message))
             raise error
         return committed.value
+
+    async def _undo_issue(self, call: Call, issuing: "asyncio.Future[Committed[VpnKey]]", reason: str) -> None:
+        try:
+            committed = await issuing
+        except KeysteadError:
+            return  # nothing was committed
+        await self._transactions.write(_as_system(call), keys.undo_issue, key=committed.value, reason=reason)
 
     async def find(self, call: Call, ident: KeyIdent) -> VpnKey:
         """Return a key."""
@@ -83,12 +106,12 @@ class VpnOperations:
             call, keys.enable, ident=ident, is_applied=self._transactions.is_applied
         )
         settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
-        if settlement.outcome is not Outcome.SETTLED:
-            await self._transactions.write(
-                _as_system(call), keys.disable, ident=ident, is_applied=self._transactions.is_applied
-            )
-            raise _engine_error(settlement, "the VPN engine did not take the key in time; it stays disabled")
-        return committed.value
+        if settlement.outcome is Outcome.SETTLED:
+            return committed.value.key
+        if committed.value.was_active:
+            raise _engine_error(settlement, "the VPN engine did not confirm the key in time; it stays enabled")
+        await self._undo(call, keys.undo_enable, key=committed.value.key)
+        raise _engine_error(settlement, "the VPN engine did not take the key in time; it stays disabled")
 
     async def disable(self, call: Call, ident: KeyIdent) -> VpnKey:
         """Disable a key and wait until no new connection can be made."""
@@ -112,7 +135,7 @@ class VpnOperations:
         )
         settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
         if settlement.outcome is not Outcome.SETTLED:
-            await self._transactions.write(_as_system(call), keys.undo_reissue, done=committed.value)
+            await self._undo(call, keys.undo_reissue, done=committed.value)
             raise _engine_error(settlement, "the VPN engine did not take the new UUID in time; the old one stays")
         return committed.value.key
 
@@ -148,6 +171,12 @@ class VpnOperations:
         """Compare the engine with the database now and repair what differs; raise EngineUnavailable when it is away."""
         await self._transactions.read(call, keys.ask_comparison)
         await self._transactions.reconcile(self._meter.scope, COMPARISON_TIMEOUT_S)
+
+    async def _undo(self, call: Call, verb: Callable[..., None], **arguments: Any) -> None:
+        async def undo() -> None:
+            await self._transactions.write(_as_system(call), verb, **arguments)
+
+        await self.undoing.carry_out(undo)
 
     async def _locate(self, call: Call, ident: KeyIdent) -> VpnKey:
         usage = await self._transactions.read(

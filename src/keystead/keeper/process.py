@@ -200,6 +200,9 @@ class CoreProcess:
                 self._trouble = error.message
             except OSError as error:
                 self._trouble = f"cannot start {self._program.argv[0]}: {error.strerror}"
+            except Exception as error:
+                log.exception("start failed")
+                self._trouble = f"the start failed: {type(error).__name__}"
             if self._task is None:
                 return  # it was told to stop
             if self._is_planned:
@@ -225,11 +228,20 @@ class CoreProcess:
         self._exited.clear()
         self._child = child
         self._become(State.RUNNING)
-        tasks = [asyncio.create_task(self._drain(child)), asyncio.create_task(self._program.attend())]
+        tasks = [asyncio.create_task(self._drain(child)), asyncio.create_task(self._attend(child))]
         try:
             await self._exit_of(child)
         finally:
             await self._bury(child, tasks)
+
+    async def _attend(self, child: subprocess.Popen[bytes]) -> None:
+        """Let the program attend to its process; a process that nobody attends to is ended and started again."""
+        try:
+            await self._program.attend()
+        except Exception:
+            log.exception("supervision failed")
+            if self._child is child:
+                self.kill("its supervision failed")
 
     async def _spawn(self, stdin: bytes) -> subprocess.Popen[bytes]:
         if self._spawner is None:

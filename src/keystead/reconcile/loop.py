@@ -55,9 +55,11 @@ class Reconciler:
         return await self._database.read(store.all_statuses)
 
     async def reconcile_now(self, scope: str, timeout_s: float) -> Plan:
-        """Run a full pass now; raise EngineUnavailable when the engine does not answer in time."""
+        """Run a full pass now; raise EngineUnavailable when it is not done in time. The pass itself goes on."""
+        passing = asyncio.ensure_future(self._worker(scope).full_pass())
+        passing.add_done_callback(_retrieved)
         try:
-            return await asyncio.wait_for(self._worker(scope).full_pass(), timeout_s)
+            return await asyncio.wait_for(asyncio.shield(passing), timeout_s)
         except TimeoutError:
             raise EngineUnavailable(f"the engine of {scope} did not answer in time; it is tried again") from None
 
@@ -74,3 +76,9 @@ class Reconciler:
         if worker is None:
             raise NotFound("scope", scope)
         return worker
+
+
+def _retrieved(passing: "asyncio.Future[Plan]") -> None:
+    """Look at the outcome of a pass nobody may wait for any more; the worker's own next pass reports trouble."""
+    if not passing.cancelled():
+        passing.exception()

@@ -3,11 +3,13 @@
 The worker is the only one who tells the engine anything. Marked subjects go straight to the engine
 (``Driver.apply_marked``) and are confirmed afterwards; the full pass observes, plans, guards, applies and verifies.
 Both end in the same state. A subject whose call got no answer is *uncertain*: a late call might still land, so its
-removal is confirmed only by a full pass that has seen the engine without it.
+removal is confirmed only by a full pass that has seen the engine without it, or by the end of the process it was
+sent to.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,11 +17,18 @@ import structlog
 
 from keystead.db.session import Database, Weight
 from keystead.kit.clock import Clock
-from keystead.kit.errors import Conflict, EngineUnavailable, KeysteadError, NeedsConfirmation, Unavailable
+from keystead.kit.errors import (
+    Conflict,
+    EngineUnavailable,
+    KeysteadError,
+    NeedsConfirmation,
+    StorageFailed,
+    Unavailable,
+)
 from keystead.reconcile import guard, store
 from keystead.reconcile.engine import Driver, Planner, Source
 from keystead.reconcile.marks import Mark
-from keystead.reconcile.plan import Plan
+from keystead.reconcile.plan import Plan, Step
 from keystead.reconcile.settle import Outcome, Settlement, Waiters
 
 log = structlog.get_logger()
@@ -31,6 +40,7 @@ CHECK_INTERVAL_S = 5.0
 FULL_INTERVAL_S = 60.0
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 5.0
+_LAST_CONFIRMATIONS_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class ScopeWorker(Generic[D, A]):
         self._wake = asyncio.Event()
         self._engine_lock = asyncio.Lock()
         self._wants_full_pass = True
+        self._next_check_s = self._next_full_s = 0.0
         self._background: set[asyncio.Task[None]] = set()
 
     def is_applied(self, subject: str) -> bool:
@@ -88,33 +99,70 @@ class ScopeWorker(Generic[D, A]):
             self._waiters.forget(mark, future)
 
     async def run(self) -> None:
-        """Work until cancelled. Temporary errors back off; nothing ends this loop but cancellation."""
+        """Work until cancelled; nothing ends this loop but cancellation. What was answered is confirmed at the end."""
+        await self._trust_predecessor()
+        try:
+            await self._work()
+        finally:
+            await self._finish_background()
+
+    async def _trust_predecessor(self) -> None:
+        """Show what an earlier process left unconfirmed: it may have been answered, and the engine starts with it."""
+        try:
+            present, _ = await self._database.read(self._source.unconfirmed)
+        except KeysteadError as error:
+            log.warning("unconfirmed subjects not read", scope=self.name, reason=error.message)
+            return
+        self._applied.update(present)
+
+    async def _work(self) -> None:
         backoff_s = _BACKOFF_FIRST_S
-        next_check = next_full = 0.0
         while True:
-            now = self._clock.monotonic_s()
-            self._wake.clear()
             try:
-                if self._dirty:
-                    await self._apply_dirty()
-                if self._wants_full_pass or now >= next_full:
-                    next_full, next_check = now + FULL_INTERVAL_S, now + CHECK_INTERVAL_S
-                    self._wants_full_pass = False
-                    await self.full_pass()
-                elif now >= next_check:
-                    next_check = now + CHECK_INTERVAL_S
-                    await self._check_sizes()
+                await self._sleep(await self._round())
                 backoff_s = _BACKOFF_FIRST_S
-                await self._sleep(next_check - self._clock.monotonic_s())
-            except Unavailable as error:
+            except (Unavailable, StorageFailed) as error:
                 self._wants_full_pass = True
                 log.debug("scope waits", scope=self.name, reason=error.message, again_in_s=backoff_s)
                 await self._sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
             except KeysteadError as error:
                 log.error("scope blocked", scope=self.name, reason=error.message)
-                await self._record(store.PassRecord("blocked", error.message, "", "", 0))
+                await self._note_blocked(error)
                 await self._sleep(FULL_INTERVAL_S)
+            except Exception:
+                log.exception("scope failed", scope=self.name)
+                self._wants_full_pass = True
+                await self._sleep(_BACKOFF_MAX_S)
+
+    async def _round(self) -> float:
+        """Do what is due and return how long there is nothing to do."""
+        self._wake.clear()
+        if self._dirty:
+            await self._apply_dirty()
+        now = self._clock.monotonic_s()
+        if self._wants_full_pass or now >= self._next_full_s:
+            self._next_full_s, self._next_check_s = now + FULL_INTERVAL_S, now + CHECK_INTERVAL_S
+            self._wants_full_pass = False
+            await self.full_pass()
+        elif now >= self._next_check_s:
+            self._next_check_s = now + CHECK_INTERVAL_S
+            await self._check_sizes()
+        return self._next_check_s - self._clock.monotonic_s()
+
+    async def _note_blocked(self, error: KeysteadError) -> None:
+        """Write down what a person has to see to; the log has it already when the database cannot take it."""
+        with suppress(KeysteadError):
+            await self._record(store.PassRecord("blocked", error.message, "", "", 0))
+
+    async def _finish_background(self) -> None:
+        """Let confirmations under way be written, and leave the rest to the next start."""
+        if not self._background:
+            return
+        _, late = await asyncio.wait(self._background, timeout=_LAST_CONFIRMATIONS_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _sleep(self, seconds: float) -> None:
         waiting = asyncio.ensure_future(self._wake.wait())
@@ -129,7 +177,9 @@ class ScopeWorker(Generic[D, A]):
 
     async def _apply_dirty(self) -> None:
         """Bring marked subjects to the engine; one that is down for certain still settles removals."""
-        await self._driver.when_reachable()
+        if not await self._driver.when_reachable():
+            # Whatever got no answer was sent to a process that is gone, so none of it can land any more.
+            self._uncertain.clear()
         async with self._engine_lock:
             batch, self._dirty = self._dirty, {}
             subjects = list(batch)
@@ -180,6 +230,7 @@ class ScopeWorker(Generic[D, A]):
             self._take_back({s: g for s, g in absent.items() if s not in certain_absent})
             self._wants_full_pass = True
         if present:
+            self._uncertain -= present.keys()
             self._spawn(self._settle_when_ready(present))
         if certain_absent:
             self._spawn(self._confirm((), certain_absent, max(certain_absent.values())))
@@ -187,7 +238,6 @@ class ScopeWorker(Generic[D, A]):
     async def _settle_when_ready(self, present: dict[str, int]) -> None:
         """A key is usable when the engine is warm, not when it holds the key."""
         await self._driver.when_ready()
-        self._uncertain -= present.keys()
         self._applied |= present.keys()
         for subject, generation in present.items():
             self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
@@ -237,26 +287,43 @@ class ScopeWorker(Generic[D, A]):
         snapshot, desired, plan, held_objects = await self._look()
         if approved_digest is not None and approved_digest != plan.digest:
             raise Conflict(f"the plan of {self.name} has changed since it was reviewed; look at it again")
-        verdict = guard.judge(plan, explained=snapshot.absent, held_objects=held_objects)
+        explained = snapshot.absent | snapshot.dirty.keys()
+        verdict = guard.judge(plan, explained=explained, held_objects=held_objects)
         steps = plan.steps if approved_digest is not None else verdict.allowed
         held = () if approved_digest is not None else verdict.held
-        for step in steps:
-            await self._driver.apply(step, desired)
         if steps:
+            await self._apply_steps(steps, desired)
             await self._verify(desired, held)
             log.info("plan applied", scope=self.name, steps=len(steps), digest=plan.digest)
-        await self._settle_snapshot(snapshot, plan)
+        await self._settle_snapshot(snapshot, self._source.present(desired), frozenset(step.subject for step in held))
         message = self._held_message(plan, len(held))
         took_ms = int((self._clock.monotonic_s() - started) * 1000)
         await self._record(store.PassRecord("held" if held else "ok", message, str(plan), plan.digest, took_ms))
         return plan
 
+    async def _apply_steps(self, steps: Collection[Step], desired: D) -> None:
+        """Carry out every step; one that is refused does not keep the others from being done."""
+        refused: KeysteadError | None = None
+        for step in steps:
+            try:
+                await self._driver.apply(step, desired)
+            except (Unavailable, asyncio.CancelledError):
+                self._uncertain.add(step.subject)
+                raise
+            except KeysteadError as error:
+                log.error("step refused", scope=self.name, step=str(step), reason=error.message)
+                refused = refused or error
+        if refused is not None:
+            raise refused
+
     async def _look(self) -> tuple["_Snapshot", D, Plan, int]:
         def unit(connection: Any) -> tuple[_Snapshot, D]:
             reached = store.generation(connection, self.name)
             present, absent = self._source.unconfirmed(connection)
-            return _Snapshot(reached, frozenset(present), frozenset(absent)), self._source.desired(connection)
+            snapshot = _Snapshot(reached, frozenset(present), frozenset(absent), dirty, uncertain)
+            return snapshot, self._source.desired(connection)
 
+        dirty, uncertain = dict(self._dirty), frozenset(self._uncertain)
         snapshot, desired = await self._database.read(unit, Weight.LIST)
         actual = await self._driver.observe()
         return snapshot, desired, self._planner(self.name, desired, actual), sum((await self._driver.sizes()).values())
@@ -266,18 +333,21 @@ class ScopeWorker(Generic[D, A]):
         if len(left.steps) > len(held):
             raise Unavailable(f"{self.name} is not as planned after the plan was applied: {left.steps[0]}")
 
-    async def _settle_snapshot(self, snapshot: "_Snapshot", plan: Plan) -> None:
-        """Confirm what the database still calls unconfirmed and the engine was just seen to hold or to lack."""
-        for subject in snapshot.absent:
-            self._uncertain.discard(subject)
+    async def _settle_snapshot(self, snapshot: "_Snapshot", wanted: Collection[str], held: frozenset[str]) -> None:
+        """Confirm what was unconfirmed or marked, now that the engine was seen to hold it or to lack it."""
+        open_subjects = (snapshot.present | snapshot.absent | snapshot.dirty.keys()) - held
+        present = {subject: snapshot.reached for subject in open_subjects if subject in wanted}
+        absent = open_subjects - present.keys()
+        self._uncertain -= snapshot.uncertain - held
+        for subject in open_subjects:
             if self._dirty.get(subject, 0) <= snapshot.reached:
                 self._dirty.pop(subject, None)
+        for subject in absent:
             self._waiters.resolve(subject, snapshot.reached, Settlement(Outcome.SETTLED))
-        waiting = dict.fromkeys(snapshot.present, snapshot.reached)
-        if waiting:
-            self._spawn(self._settle_when_ready(waiting))
-        if snapshot.absent:
-            await self._confirm((), snapshot.absent, snapshot.reached)
+        if present:
+            self._spawn(self._settle_when_ready(present))
+        if absent:
+            await self._confirm((), absent, snapshot.reached)
 
     def _held_message(self, plan: Plan, held: int) -> str | None:
         if not held:
@@ -306,8 +376,10 @@ class ScopeWorker(Generic[D, A]):
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """The generation of a look, and the subjects the database did not call confirmed at that moment."""
+    """The generation of a look, the subjects the database did not call confirmed then, and what was open here."""
 
     reached: int
     present: frozenset[str]
     absent: frozenset[str]
+    dirty: Mapping[str, int]
+    uncertain: frozenset[str]

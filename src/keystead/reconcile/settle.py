@@ -25,17 +25,29 @@ class Settlement:
     error: KeysteadError | None = None
 
 
+# Who asks after the fact asks within milliseconds of the commit; far fewer marks than this are settled meanwhile.
+_REMEMBERED_MAX = 4096
+
+
 class Waiters:
-    """Who waits for which subject, and what the engine last said about it."""
+    """Who waits for which subject, and what the engine last said about it.
+
+    A mark may be settled before its committer comes to wait for it, so the last outcomes are remembered.
+    """
 
     def __init__(self) -> None:
+        self._settled: dict[str, tuple[int, Settlement]] = {}
         self._futures: dict[str, list[tuple[int, asyncio.Future[Settlement]]]] = defaultdict(list)
         self._errors: dict[str, KeysteadError] = {}
 
     def expect(self, mark: Mark) -> "asyncio.Future[Settlement]":
         """Return a future that ends when the subject is settled at the mark's generation or later."""
         future: asyncio.Future[Settlement] = asyncio.get_running_loop().create_future()
-        self._futures[mark.subject].append((mark.generation, future))
+        generation, settlement = self._settled.get(mark.subject, (-1, None))
+        if settlement is not None and generation >= mark.generation:
+            future.set_result(settlement)
+        else:
+            self._futures[mark.subject].append((mark.generation, future))
         return future
 
     def forget(self, mark: Mark, future: "asyncio.Future[Settlement]") -> None:
@@ -58,6 +70,7 @@ class Waiters:
     def resolve(self, subject: str, generation: int, settlement: Settlement) -> None:
         """End the waits for a subject up to a generation."""
         self._errors.pop(subject, None)
+        self._remember(subject, generation, settlement)
         remaining = []
         for wanted, future in self._futures.pop(subject, []):
             if wanted > generation:
@@ -66,3 +79,10 @@ class Waiters:
                 future.set_result(settlement)
         if remaining:
             self._futures[subject] = remaining
+
+    def _remember(self, subject: str, generation: int, settlement: Settlement) -> None:
+        known = self._settled.pop(subject, None)
+        newest = known if known is not None and known[0] > generation else (generation, settlement)
+        self._settled[subject] = newest
+        if len(self._settled) > _REMEMBERED_MAX:
+            del self._settled[next(iter(self._settled))]

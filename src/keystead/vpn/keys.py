@@ -40,6 +40,14 @@ class Reissue:
     before: VpnKey
 
 
+@dataclass(frozen=True)
+class Enabling:
+    """An enabled key, and whether it was enabled before."""
+
+    key: VpnKey
+    was_active: bool
+
+
 @requires(Permission.VPN_KEYS_ISSUE)
 def issue(work: Work, *, name: str | None, placement: Placement, target_problem: str | None = None) -> VpnKey:
     """Issue a key; raise Invalid for a bad name and NoValidTarget while no client could connect.
@@ -128,9 +136,18 @@ def rename(work: Work, *, ident: KeyIdent, name: str | None, is_applied: IsAppli
 
 
 @requires(Permission.VPN_KEYS_CHANGE)
-def enable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
+def enable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Enabling:
     """Let a disabled key connect again."""
-    return _set_active(work, locate(work.connection, work.principal, ident, is_applied), is_active=True)
+    before = locate(work.connection, work.principal, ident, is_applied)
+    return Enabling(_set_active(work, before, is_active=True), before.is_active)
+
+
+@requires(Permission.VPN_KEYS_CHANGE)
+def undo_enable(work: Work, *, key: VpnKey) -> None:
+    """Disable a key again whose engine did not take it, unless it is gone meanwhile."""
+    current = key_store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
+    if current is not None and current.label == key.label:
+        _set_active(work, current, is_active=False)
 
 
 @requires(Permission.VPN_KEYS_CHANGE)

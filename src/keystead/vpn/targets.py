@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from keystead.kit.clock import Clock
+from keystead.kit.errors import KeysteadError
 
 log = structlog.get_logger()
 
@@ -44,5 +45,9 @@ class TargetWatch:
     async def run(self) -> None:
         """Check periodically until cancelled, more often while something is wrong."""
         while True:
-            problem = await self.check()
-            await self._clock.sleep(GOOD_INTERVAL_S if problem is None else BAD_INTERVAL_S)
+            try:
+                is_good = await self.check() is None
+            except KeysteadError as error:
+                log.warning("REALITY target not examined", reason=error.message)
+                is_good = False
+            await self._clock.sleep(GOOD_INTERVAL_S if is_good else BAD_INTERVAL_S)

@@ -101,7 +101,8 @@ class XrayClient:
     async def counters(self, label: str | None = None) -> Mapping[str, Counters]:
         """Return the bytes of a label (None: of all) since the core started, without resetting anything."""
         request = wire.QueryStatsRequest(pattern="user>>>" if label is None else f"user>>>{label}>>>")
-        answer = await self._ask(f"{_STATS}QueryStats", request, wire.QueryStatsResponse, self._slow_timeout_s)
+        timeout_s = self._slow_timeout_s if label is None else self._timeout_s
+        answer = await self._ask(f"{_STATS}QueryStats", request, wire.QueryStatsResponse, timeout_s)
         return messages.counters_of(answer)
 
     async def uptime_s(self) -> int:

@@ -284,12 +284,14 @@ class ManagedXray:
 
     async def _watch_api(self) -> None:
         client, _ = self._running()
-        answered_s = self._clock.monotonic_s()
+        silent_since_s: float | None = None
         while True:
+            asked_s = self._clock.monotonic_s()
             try:
                 await client.uptime_s()
             except KeysteadError:
-                silent_s = self._clock.monotonic_s() - answered_s
+                silent_since_s = asked_s if silent_since_s is None else silent_since_s
+                silent_s = self._clock.monotonic_s() - silent_since_s
                 if silent_s >= self._options.hung_after_s:
                     log.error("engine hangs and is ended", silent_s=round(silent_s))
                     self._core.kill("Xray did not answer and was ended")
@@ -298,7 +300,7 @@ class ManagedXray:
                     self._is_hung = True
                     self._ready.clear()
             else:
-                answered_s = self._clock.monotonic_s()
+                silent_since_s = None
                 self._is_hung = False
                 self._reachable.set()
             await self._clock.sleep(self._pause_s())
