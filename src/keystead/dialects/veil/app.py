@@ -52,7 +52,9 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.include_router(router(services))
+    endpoints = router(services)
+    app.include_router(endpoints)
+    app.state.endpoints = endpoints
     app.add_exception_handler(KeysteadError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_broken)
@@ -83,7 +85,7 @@ def _allowed(request: Request) -> set[str]:
     """Return every method of a path; the framework names those of the first route only."""
     matching = [
         route.methods or set()
-        for route in request.app.routes
+        for route in (*request.app.state.endpoints.routes, *request.app.routes)
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
     ]
     methods = set().union(*matching)

@@ -72,9 +72,9 @@ def response_of(error: tree.KeysteadError, operation: str, request_id: str) -> R
     text = wire.text or error.message
     if wire.is_prefixed and operation in FAILED_TO:
         text = f"Failed to {FAILED_TO[operation]}: {text}"
-    if wire.status == 500:
-        text = f"{text} (request id {request_id})"
     body: dict[str, Any] = {"detail": text}
+    if wire.status == 500:
+        body["request_id"] = request_id
     headers: dict[str, str] = {}
     if isinstance(error, tree.Invalid):
         body["errors"] = [{"field": field, "message": message} for field, message in error.fields.items()]

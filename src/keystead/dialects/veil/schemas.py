@@ -122,3 +122,4 @@ class Error(BaseModel):
     detail: str = Field(examples=["Key with id 999 not found"])
     errors: list[FieldProblem] | None = Field(None, description="With 400: what is wrong with each field")
     error: str | None = Field(None, description="With 429: the same as detail, for clients that read this name")
+    request_id: str | None = Field(None, description="With 500: what to look for in the log")
