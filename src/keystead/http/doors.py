@@ -30,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_SIZE_MAX_BYTES = 1024 * 1024
 HEADERS_SIZE_MAX_BYTES = 32 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_TOO_LARGE = (413, "the body is larger than 1 MB")
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,14 @@ class Door:
             if problem is not None:
                 await answer.refuse(*problem)
             else:
-                await mount.app(scope, _bounded(receive), answer.send)
+                await mount.app(scope, _bounded(receive, answer), answer.send)
         except BodyTooLarge:
-            await answer.refuse(413, "the body is larger than 1 MB")
+            answer.is_overruled = True
         except Exception:
             log.exception("request failed", method=scope["method"], path=_public_path(scope["path"]))
             await answer.refuse(500, f"internal error; request id {request_id}")
+        if answer.is_overruled:
+            await answer.refuse(*_TOO_LARGE)
         self._metrics.observe(mount.dialect, scope["method"], answer.status, time.perf_counter() - started)
 
     def _mount(self, path: str) -> Mount:
@@ -107,8 +110,11 @@ class _Answer:
         self._send = send
         self._request_id = request_id.encode("ascii")
         self.status = 0
+        self.is_overruled = False
 
     async def send(self, message: Message) -> None:
+        if self.is_overruled and not self.status:
+            return
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
@@ -117,6 +123,7 @@ class _Answer:
     async def refuse(self, status: int, detail: str) -> None:
         if self.status:
             return
+        self.is_overruled = False
         body = b'{"detail":"' + detail.encode("ascii") + b'"}'
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode("ascii"))]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
@@ -128,11 +135,12 @@ def _size_problem(headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | N
     for name, value in headers:
         size += len(name) + len(value)
         if name == b"content-length" and (not value.isdigit() or int(value) > BODY_SIZE_MAX_BYTES):
-            return 413, "the body is larger than 1 MB"
+            return _TOO_LARGE
     return (431, "the headers are larger than 32 KB") if size > HEADERS_SIZE_MAX_BYTES else None
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, answer: _Answer) -> Receive:
+    """Return a way in that ends at the limit; from then on the answer is ours, whatever the framework makes of it."""
     received = 0
 
     async def bounded() -> Message:
@@ -140,6 +148,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > BODY_SIZE_MAX_BYTES:
+            answer.is_overruled = True
             raise BodyTooLarge
         return message
 

@@ -99,9 +99,11 @@ def list_(work: Work, *, placement: Placement, page: Page, is_applied: IsApplied
     found = key_store.page(
         work.connection, account, issued_by=confined, placement=placement, after=page.after, limit=page.limit
     )
-    hidden = [key for key in found if not is_visible(key, is_applied)]
-    total = key_store.count(work.connection, account, issued_by=confined, placement=placement) - len(hidden)
-    return KeyPage([key for key in found if is_visible(key, is_applied)], total)
+    shown = [key for key in found if is_visible(key, is_applied)]
+    if page.after == 0 and len(found) < page.limit:
+        return KeyPage(shown, len(shown))
+    counted = key_store.count(work.connection, account, issued_by=confined, placement=placement)
+    return KeyPage(shown, counted - (len(found) - len(shown)))
 
 
 @requires(Permission.VPN_LINKS_READ)

@@ -7,15 +7,21 @@ from keystead.http.calls import Call, facts_of
 from keystead.kit.errors import Invalid, Unauthenticated
 
 
+class NoCredential(Unauthenticated):
+    """Neither header holds a credential; an Authorization of another scheme holds none for us."""
+
+    code = "no_credential"
+
+
 async def authenticate(request: Request, admission: Admission) -> Call:
     """Return the authenticated call; raise Unauthenticated, Forbidden, Throttled, or Invalid for two credentials."""
     authorization = request.headers.get("authorization")
     api_key = request.headers.get("x-api-key")
     if authorization and api_key:
-        raise Invalid("present either Authorization or X-API-Key, not both")
-    if authorization is None:
-        return await admission.by_token(api_key, facts_of(request.scope))
-    scheme, _, credential = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthenticated("the scheme must be Bearer")
-    return await admission.by_token(credential.strip(), facts_of(request.scope))
+        problem = "present either Authorization or X-API-Key, not both"
+        raise Invalid(problem, fields={"X-API-Key": problem})
+    scheme, _, bearer = (authorization or "").partition(" ")
+    credential = api_key or (bearer.strip() if scheme.lower() == "bearer" else "")
+    if not credential:
+        raise NoCredential("no credential was presented")
+    return await admission.by_token(credential, facts_of(request.scope))

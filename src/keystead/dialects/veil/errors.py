@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from keystead.dialects.veil.auth import NoCredential
 from keystead.kit import errors as tree
 
 JSON = "application/json"
@@ -20,12 +21,9 @@ FAILED_TO = {
     "create_key": "create key",
     "list_keys": "get keys",
     "get_key": "get key",
-    "get_key_by_uuid": "get key",
     "delete_key": "delete key",
-    "delete_key_by_uuid": "delete key",
     "get_link": "generate link",
     "get_config": "generate link",
-    "get_config_by_uuid": "generate link",
     "get_subscription": "generate subscription",
     "get_traffic": "get traffic",
     "reset_traffic": "reset traffic",
@@ -45,6 +43,7 @@ class Wire:
 
 TABLE: Mapping[type[tree.KeysteadError], Wire] = {
     tree.Throttled: Wire(429),
+    NoCredential: Wire(401, text="Not authenticated"),
     tree.Unauthenticated: Wire(401, text="Invalid authentication token"),
     tree.Forbidden: Wire(403),
     tree.NotFound: Wire(404),
@@ -73,9 +72,9 @@ def response_of(error: tree.KeysteadError, operation: str, request_id: str) -> R
     text = wire.text or error.message
     if wire.is_prefixed and operation in FAILED_TO:
         text = f"Failed to {FAILED_TO[operation]}: {text}"
-    if wire.status == 500:
-        text = f"{text} (request id {request_id})"
     body: dict[str, Any] = {"detail": text}
+    if wire.status == 500:
+        body["request_id"] = request_id
     headers: dict[str, str] = {}
     if isinstance(error, tree.Invalid):
         body["errors"] = [{"field": field, "message": message} for field, message in error.fields.items()]

@@ -1,5 +1,6 @@
 """The veil wire's endpoints: parse, one operation, present."""
 
+import codecs
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,16 @@ from starlette.responses import Response
 from keystead.dialects.veil import present, schemas, subscriptions
 from keystead.dialects.veil.auth import authenticate
 from keystead.dialects.veil.errors import JSON
+from keystead.dialects.veil.specification import (
+    ALL_KEYS,
+    CREATE,
+    KEYS,
+    ON_CREATE,
+    ON_SUBSCRIPTION,
+    ONE_KEY,
+    STATUS,
+    SUBSCRIPTION,
+)
 from keystead.http.admission import Admission
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
@@ -37,38 +48,24 @@ class Services:
     health: HealthCheck
 
 
-def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": schemas.Error} for status in statuses}
-
-
-_READ = _responses(400, 401, 403, 404, 429, 500, 503)
-_LIST = _responses(400, 401, 403, 429, 500, 503)
-_CREATE = _responses(400, 401, 403, 409, 413, 429, 500, 503)
-_BODY = {
-    "requestBody": {"required": False, "content": {JSON: {"schema": schemas.KeyCreate.model_json_schema()}}},
-}
-_SECURED: dict[str, Any] = {"security": [{"Bearer": []}, {"ApiKey": []}]}
-
-
 def router(services: Services) -> APIRouter:  # noqa: C901 - a table of routes, one line of work each
     """Return every endpoint of the wire."""
     routes = APIRouter()
     operations = services.operations
 
-    @routes.get("/", response_model=schemas.Service, tags=["Status"])
-    @routes.get("/api", response_model=schemas.Service, tags=["Status"], include_in_schema=False)
-    @routes.get("/api/", response_model=schemas.Service, tags=["Status"], include_in_schema=False)
+    @routes.get("/", response_model=schemas.Service, tags=STATUS)
+    @routes.get("/api", response_model=schemas.Service, tags=STATUS, name="get_api")
     async def get_service() -> Response:
         """Tell that the API works. No credential."""
         return answer(present.service())
 
-    @routes.get("/health", response_model=schemas.Health, tags=["Status"])
+    @routes.get("/health", response_model=schemas.Health, tags=STATUS)
     async def get_health() -> Response:
         """Tell how the service is doing. No credential."""
         report = await services.health.report()
         return answer({"status": report.status, "service": present.SERVICE, "reasons": report.reasons})
 
-    @routes.post("/api/keys", response_model=schemas.Key, responses=_CREATE, openapi_extra=_BODY | _SECURED)
+    @routes.post("/api/keys", response_model=schemas.Key, responses=ON_CREATE, openapi_extra=CREATE, tags=KEYS)
     async def create_key(request: Request) -> Response:
         """Create a key; it is usable when the answer arrives."""
         call = await authenticate(request, services.admission)
@@ -80,90 +77,68 @@ def router(services: Services) -> APIRouter:  # noqa: C901 - a table of routes, 
 
         return await services.idempotency.once(call, request, body, create)
 
-    @routes.get("/api/keys", response_model=schemas.KeyList, responses=_LIST, openapi_extra=_SECURED)
+    @routes.get("/api/keys", response_model=schemas.KeyList, **ALL_KEYS)
     async def list_keys(request: Request) -> Response:
         """List all keys."""
         call = await authenticate(request, services.admission)
         return answer(present.key_list(await operations.list_(call, placement=Placement.SHARED, page=EVERYTHING)))
 
-    @routes.get(
-        "/api/keys/uuid/{key_id}",
-        response_model=schemas.Key,
-        responses=_READ,
-        openapi_extra=_SECURED,
-        name="get_key_by_uuid",
-    )
-    @routes.get("/api/keys/{key_id}", response_model=schemas.Key, responses=_READ, openapi_extra=_SECURED)
+    @routes.get("/api/keys/uuid/{key_id}", response_model=schemas.Key, **ONE_KEY, name="get_key_by_uuid")
+    @routes.get("/api/keys/{key_id}", response_model=schemas.Key, **ONE_KEY)
     async def get_key(request: Request, key_id: str) -> Response:
         """Show a key."""
         call = await authenticate(request, services.admission)
         return answer(present.key(await operations.find(call, parse_ident(key_id))))
 
-    @routes.delete(
-        "/api/keys/uuid/{key_id}",
-        response_model=schemas.Deleted,
-        responses=_READ,
-        openapi_extra=_SECURED,
-        name="delete_key_by_uuid",
-    )
-    @routes.delete("/api/keys/{key_id}", response_model=schemas.Deleted, responses=_READ, openapi_extra=_SECURED)
+    @routes.delete("/api/keys/uuid/{key_id}", response_model=schemas.Deleted, **ONE_KEY, name="delete_key_by_uuid")
+    @routes.delete("/api/keys/{key_id}", response_model=schemas.Deleted, **ONE_KEY)
     async def delete_key(request: Request, key_id: str) -> Response:
         """Delete a key; nothing new can connect with it when the answer arrives."""
         call = await authenticate(request, services.admission)
         return answer(present.deleted(await operations.revoke(call, parse_ident(key_id))))
 
-    @routes.get("/api/keys/{key_id}/link", response_model=schemas.Link, responses=_READ, openapi_extra=_SECURED)
+    @routes.get("/api/keys/{key_id}/link", response_model=schemas.Link, **ONE_KEY)
     async def get_link(request: Request, key_id: str) -> Response:
         """Give a key's VLESS link."""
         call = await authenticate(request, services.admission)
         key, profile = await operations.profile(call, parse_ident(key_id))
         return answer(present.link(key, links.vless_link(profile)))
 
-    @routes.get(
-        "/api/keys/uuid/{key_id}/config",
-        response_model=schemas.Config,
-        responses=_READ,
-        openapi_extra=_SECURED,
-        name="get_config_by_uuid",
-    )
-    @routes.get("/api/keys/{key_id}/config", response_model=schemas.Config, responses=_READ, openapi_extra=_SECURED)
+    @routes.get("/api/keys/uuid/{key_id}/config", response_model=schemas.Config, **ONE_KEY, name="get_config_by_uuid")
+    @routes.get("/api/keys/{key_id}/config", response_model=schemas.Config, **ONE_KEY)
     async def get_config(request: Request, key_id: str) -> Response:
         """Give a key's VLESS link under every name that clients read it by."""
         call = await authenticate(request, services.admission)
         key, profile = await operations.profile(call, parse_ident(key_id))
         return answer(present.config(key, links.vless_link(profile)))
 
-    @routes.get("/api/keys/{key_id}/subscription", responses=_READ, openapi_extra=_SECURED)
-    async def get_subscription(request: Request, key_id: str, format: str = "base64") -> Response:
+    @routes.get("/api/keys/{key_id}/subscription", responses=ON_SUBSCRIPTION, openapi_extra=SUBSCRIPTION, tags=KEYS)
+    async def get_subscription(request: Request, key_id: str) -> Response:
         """Give a key's profile as a subscription body."""
         call = await authenticate(request, services.admission)
         _, profile = await operations.profile(call, parse_ident(key_id))
-        text, media_type = subscriptions.render(format, profile)
+        text, media_type = subscriptions.render(request.query_params.get("format", "base64"), profile)
         return Response(text, media_type=media_type, headers={"cache-control": "no-store"})
 
-    @routes.get("/api/keys/{key_id}/traffic", response_model=schemas.Traffic, responses=_READ, openapi_extra=_SECURED)
+    @routes.get("/api/keys/{key_id}/traffic", response_model=schemas.Traffic, **ONE_KEY)
     async def get_traffic(request: Request, key_id: str) -> Response:
         """Show a key's traffic, read from Xray now."""
         call = await authenticate(request, services.admission)
         return answer(present.traffic(await operations.usage(call, parse_ident(key_id))))
 
-    @routes.post(
-        "/api/keys/{key_id}/traffic/reset", response_model=schemas.TrafficReset, responses=_READ, openapi_extra=_SECURED
-    )
+    @routes.post("/api/keys/{key_id}/traffic/reset", response_model=schemas.TrafficReset, **ONE_KEY)
     async def reset_traffic(request: Request, key_id: str) -> Response:
         """Start a key's traffic at zero."""
         call = await authenticate(request, services.admission)
         return answer(present.traffic_reset(await operations.reset_traffic(call, parse_ident(key_id))))
 
-    @routes.post("/api/traffic/sync", response_model=schemas.TrafficSync, responses=_LIST, openapi_extra=_SECURED)
+    @routes.post("/api/traffic/sync", response_model=schemas.TrafficSync, **ALL_KEYS)
     async def sync_traffic(request: Request) -> Response:
         """Read the traffic of all active keys from Xray now."""
         call = await authenticate(request, services.admission)
         return answer(present.traffic_sync(await operations.sync_traffic(call, placement=Placement.SHARED)))
 
-    @routes.post(
-        "/api/system/xray/sync-config", response_model=schemas.ConfigSync, responses=_LIST, openapi_extra=_SECURED
-    )
+    @routes.post("/api/system/xray/sync-config", response_model=schemas.ConfigSync, **ALL_KEYS)
     async def sync_config(request: Request) -> Response:
         """Compare Xray with the database now and repair what differs."""
         call = await authenticate(request, services.admission)
@@ -180,15 +155,21 @@ def answer(body: Mapping[str, Any]) -> Response:
 
 
 def parse_body(body: bytes) -> schemas.KeyCreate:
-    """Read the body of a create; an empty one is allowed. Raises Invalid naming each bad field."""
-    if not body.strip():
+    """Read the body of a create, whatever its Content-Type; an empty one is allowed. Raises Invalid naming bad fields.
+
+    A byte order mark is passed over, as the original did.
+    """
+    text = body.removeprefix(codecs.BOM_UTF8)
+    if not text.strip():
         return schemas.KeyCreate()
     try:
-        content = orjson.loads(body)
+        content = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Invalid("the body is not valid JSON", fields={"body": str(error)}) from None
+    if content is not None and not isinstance(content, dict):
+        raise Invalid("the body is not a JSON object", fields={"body": "must be a JSON object"})
     try:
-        return schemas.KeyCreate.model_validate({} if content is None else content)
+        return schemas.KeyCreate.model_validate(content or {})
     except ValidationError as error:
-        problems = {".".join(map(str, p["loc"])) or "body": p["msg"] for p in error.errors(include_url=False)}
+        problems = {".".join(map(str, p["loc"])): p["msg"] for p in error.errors(include_url=False)}
         raise Invalid("; ".join(f"{f}: {m}" for f, m in problems.items()), fields=problems) from None

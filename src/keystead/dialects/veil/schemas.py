@@ -109,7 +109,17 @@ class Health(BaseModel):
     reasons: list[str]
 
 
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
 class Error(BaseModel):
     """Any failure."""
 
-    detail: str
+    detail: str = Field(examples=["Key with id 999 not found"])
+    errors: list[FieldProblem] | None = Field(None, description="With 400: what is wrong with each field")
+    error: str | None = Field(None, description="With 429: the same as detail, for clients that read this name")
+    request_id: str | None = Field(None, description="With 500: what to look for in the log")

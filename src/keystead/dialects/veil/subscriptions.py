@@ -17,7 +17,7 @@ def _singbox_base64(profiles: list[ClientProfile], title: str) -> str:
     return base64.b64encode(singbox.render(profiles, title).encode()).decode()
 
 
-_FORMATS: Mapping[str, tuple[Render, str]] = {
+FORMATS: Mapping[str, tuple[Render, str]] = {
     "base64": (links.render, _TEXT),
     "plain": (links.render_plain, _TEXT),
     "singbox": (singbox.render, _JSON),
@@ -30,7 +30,7 @@ _FORMATS: Mapping[str, tuple[Render, str]] = {
 
 def render(name: str, profile: ClientProfile) -> tuple[str, str]:
     """Return body and media type; raise Invalid for a format the wire does not have."""
-    found = _FORMATS.get(name)
+    found = FORMATS.get(name)
     if found is None:
-        raise Invalid(f"unknown format {name[:32]!r}", fields={"format": f"one of {', '.join(_FORMATS)}"})
+        raise Invalid(f"unknown format {name[:32]!r}", fields={"format": f"one of {', '.join(FORMATS)}"})
     return found[0]([profile], profile.name or "VPN"), found[1]

@@ -1,0 +1,1 @@
+"""The veil wire: its golden transcripts, its OpenAPI document, its pages."""
