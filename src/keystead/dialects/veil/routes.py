@@ -48,105 +48,155 @@ class Services:
     health: HealthCheck
 
 
-def router(services: Services) -> APIRouter:  # noqa: C901 - a table of routes, one line of work each
+def router(services: Services) -> APIRouter:
     """Return every endpoint of the wire."""
-    routes = APIRouter()
-    operations = services.operations
+    routes, handlers = APIRouter(), Handlers(services)
+    add = routes.add_api_route
+    add("/", handlers.get_service, response_model=schemas.Service, tags=STATUS)
+    add("/api", handlers.get_service, response_model=schemas.Service, tags=STATUS, name="get_api")
+    add("/health", handlers.get_health, response_model=schemas.Health, tags=STATUS)
+    add(
+        "/api/keys",
+        handlers.create_key,
+        response_model=schemas.Key,
+        responses=ON_CREATE,
+        openapi_extra=CREATE,
+        tags=KEYS,
+        methods=["POST"],
+    )
+    add("/api/keys", handlers.list_keys, response_model=schemas.KeyList, **ALL_KEYS)
+    add("/api/keys/uuid/{key_id}", handlers.get_key, response_model=schemas.Key, **ONE_KEY, name="get_key_by_uuid")
+    add("/api/keys/{key_id}", handlers.get_key, response_model=schemas.Key, **ONE_KEY)
+    add(
+        "/api/keys/uuid/{key_id}",
+        handlers.delete_key,
+        response_model=schemas.Deleted,
+        **ONE_KEY,
+        name="delete_key_by_uuid",
+        methods=["DELETE"],
+    )
+    add("/api/keys/{key_id}", handlers.delete_key, response_model=schemas.Deleted, **ONE_KEY, methods=["DELETE"])
+    add("/api/keys/{key_id}/link", handlers.get_link, response_model=schemas.Link, **ONE_KEY)
+    add(
+        "/api/keys/uuid/{key_id}/config",
+        handlers.get_config,
+        response_model=schemas.Config,
+        **ONE_KEY,
+        name="get_config_by_uuid",
+    )
+    add("/api/keys/{key_id}/config", handlers.get_config, response_model=schemas.Config, **ONE_KEY)
+    add(
+        "/api/keys/{key_id}/subscription",
+        handlers.get_subscription,
+        responses=ON_SUBSCRIPTION,
+        openapi_extra=SUBSCRIPTION,
+        tags=KEYS,
+    )
+    add("/api/keys/{key_id}/traffic", handlers.get_traffic, response_model=schemas.Traffic, **ONE_KEY)
+    add(
+        "/api/keys/{key_id}/traffic/reset",
+        handlers.reset_traffic,
+        response_model=schemas.TrafficReset,
+        **ONE_KEY,
+        methods=["POST"],
+    )
+    add("/api/traffic/sync", handlers.sync_traffic, response_model=schemas.TrafficSync, **ALL_KEYS, methods=["POST"])
+    add(
+        "/api/system/xray/sync-config",
+        handlers.sync_config,
+        response_model=schemas.ConfigSync,
+        **ALL_KEYS,
+        methods=["POST"],
+    )
+    return routes
 
-    @routes.get("/", response_model=schemas.Service, tags=STATUS)
-    @routes.get("/api", response_model=schemas.Service, tags=STATUS, name="get_api")
-    async def get_service() -> Response:
+
+class Handlers:
+    """One method an endpoint: authenticate, parse, one operation, present."""
+
+    def __init__(self, services: Services) -> None:
+        self._admission = services.admission
+        self._operations = services.operations
+        self._idempotency = services.idempotency
+        self._health = services.health
+
+    async def get_service(self) -> Response:
         """Tell that the API works. No credential."""
         return answer(present.service())
 
-    @routes.get("/health", response_model=schemas.Health, tags=STATUS)
-    async def get_health() -> Response:
+    async def get_health(self) -> Response:
         """Tell how the service is doing. No credential."""
-        report = await services.health.report()
+        report = await self._health.report()
         return answer({"status": report.status, "service": present.SERVICE, "reasons": report.reasons})
 
-    @routes.post("/api/keys", response_model=schemas.Key, responses=ON_CREATE, openapi_extra=CREATE, tags=KEYS)
-    async def create_key(request: Request) -> Response:
+    async def create_key(self, request: Request) -> Response:
         """Create a key; it is usable when the answer arrives."""
-        call = await authenticate(request, services.admission)
+        call = await authenticate(request, self._admission)
         body = await request.body()
         wanted = parse_body(body)
 
         async def create() -> bytes:
-            return orjson.dumps(present.key(await operations.issue(call, name=wanted.name, placement=Placement.SHARED)))
+            return orjson.dumps(
+                present.key(await self._operations.issue(call, name=wanted.name, placement=Placement.SHARED))
+            )
 
-        return await services.idempotency.once(call, request, body, create)
+        return await self._idempotency.once(call, request, body, create)
 
-    @routes.get("/api/keys", response_model=schemas.KeyList, **ALL_KEYS)
-    async def list_keys(request: Request) -> Response:
+    async def list_keys(self, request: Request) -> Response:
         """List all keys."""
-        call = await authenticate(request, services.admission)
-        return answer(present.key_list(await operations.list_(call, placement=Placement.SHARED, page=EVERYTHING)))
+        call = await authenticate(request, self._admission)
+        return answer(present.key_list(await self._operations.list_(call, placement=Placement.SHARED, page=EVERYTHING)))
 
-    @routes.get("/api/keys/uuid/{key_id}", response_model=schemas.Key, **ONE_KEY, name="get_key_by_uuid")
-    @routes.get("/api/keys/{key_id}", response_model=schemas.Key, **ONE_KEY)
-    async def get_key(request: Request, key_id: str) -> Response:
+    async def get_key(self, request: Request, key_id: str) -> Response:
         """Show a key."""
-        call = await authenticate(request, services.admission)
-        return answer(present.key(await operations.find(call, parse_ident(key_id))))
+        call = await authenticate(request, self._admission)
+        return answer(present.key(await self._operations.find(call, parse_ident(key_id))))
 
-    @routes.delete("/api/keys/uuid/{key_id}", response_model=schemas.Deleted, **ONE_KEY, name="delete_key_by_uuid")
-    @routes.delete("/api/keys/{key_id}", response_model=schemas.Deleted, **ONE_KEY)
-    async def delete_key(request: Request, key_id: str) -> Response:
+    async def delete_key(self, request: Request, key_id: str) -> Response:
         """Delete a key; nothing new can connect with it when the answer arrives."""
-        call = await authenticate(request, services.admission)
-        return answer(present.deleted(await operations.revoke(call, parse_ident(key_id))))
+        call = await authenticate(request, self._admission)
+        return answer(present.deleted(await self._operations.revoke(call, parse_ident(key_id))))
 
-    @routes.get("/api/keys/{key_id}/link", response_model=schemas.Link, **ONE_KEY)
-    async def get_link(request: Request, key_id: str) -> Response:
+    async def get_link(self, request: Request, key_id: str) -> Response:
         """Give a key's VLESS link."""
-        call = await authenticate(request, services.admission)
-        key, profile = await operations.profile(call, parse_ident(key_id))
+        call = await authenticate(request, self._admission)
+        key, profile = await self._operations.profile(call, parse_ident(key_id))
         return answer(present.link(key, links.vless_link(profile)))
 
-    @routes.get("/api/keys/uuid/{key_id}/config", response_model=schemas.Config, **ONE_KEY, name="get_config_by_uuid")
-    @routes.get("/api/keys/{key_id}/config", response_model=schemas.Config, **ONE_KEY)
-    async def get_config(request: Request, key_id: str) -> Response:
+    async def get_config(self, request: Request, key_id: str) -> Response:
         """Give a key's VLESS link under every name that clients read it by."""
-        call = await authenticate(request, services.admission)
-        key, profile = await operations.profile(call, parse_ident(key_id))
+        call = await authenticate(request, self._admission)
+        key, profile = await self._operations.profile(call, parse_ident(key_id))
         return answer(present.config(key, links.vless_link(profile)))
 
-    @routes.get("/api/keys/{key_id}/subscription", responses=ON_SUBSCRIPTION, openapi_extra=SUBSCRIPTION, tags=KEYS)
-    async def get_subscription(request: Request, key_id: str) -> Response:
+    async def get_subscription(self, request: Request, key_id: str) -> Response:
         """Give a key's profile as a subscription body."""
-        call = await authenticate(request, services.admission)
-        _, profile = await operations.profile(call, parse_ident(key_id))
+        call = await authenticate(request, self._admission)
+        _, profile = await self._operations.profile(call, parse_ident(key_id))
         text, media_type = subscriptions.render(request.query_params.get("format", "base64"), profile)
         return Response(text, media_type=media_type, headers={"cache-control": "no-store"})
 
-    @routes.get("/api/keys/{key_id}/traffic", response_model=schemas.Traffic, **ONE_KEY)
-    async def get_traffic(request: Request, key_id: str) -> Response:
+    async def get_traffic(self, request: Request, key_id: str) -> Response:
         """Show a key's traffic, read from Xray now."""
-        call = await authenticate(request, services.admission)
-        return answer(present.traffic(await operations.usage(call, parse_ident(key_id))))
+        call = await authenticate(request, self._admission)
+        return answer(present.traffic(await self._operations.usage(call, parse_ident(key_id))))
 
-    @routes.post("/api/keys/{key_id}/traffic/reset", response_model=schemas.TrafficReset, **ONE_KEY)
-    async def reset_traffic(request: Request, key_id: str) -> Response:
+    async def reset_traffic(self, request: Request, key_id: str) -> Response:
         """Start a key's traffic at zero."""
-        call = await authenticate(request, services.admission)
-        return answer(present.traffic_reset(await operations.reset_traffic(call, parse_ident(key_id))))
+        call = await authenticate(request, self._admission)
+        return answer(present.traffic_reset(await self._operations.reset_traffic(call, parse_ident(key_id))))
 
-    @routes.post("/api/traffic/sync", response_model=schemas.TrafficSync, **ALL_KEYS)
-    async def sync_traffic(request: Request) -> Response:
+    async def sync_traffic(self, request: Request) -> Response:
         """Read the traffic of all active keys from Xray now."""
-        call = await authenticate(request, services.admission)
-        return answer(present.traffic_sync(await operations.sync_traffic(call, placement=Placement.SHARED)))
+        call = await authenticate(request, self._admission)
+        return answer(present.traffic_sync(await self._operations.sync_traffic(call, placement=Placement.SHARED)))
 
-    @routes.post("/api/system/xray/sync-config", response_model=schemas.ConfigSync, **ALL_KEYS)
-    async def sync_config(request: Request) -> Response:
+    async def sync_config(self, request: Request) -> Response:
         """Compare Xray with the database now and repair what differs."""
-        call = await authenticate(request, services.admission)
-        await operations.reconcile(call)
+        call = await authenticate(request, self._admission)
+        await self._operations.reconcile(call)
         message = "Xray configuration synchronized successfully"
         return answer({"message": message, "status": "synced", "timestamp": int(time.time())})
-
-    return routes
 
 
 def answer(body: Mapping[str, Any]) -> Response:
