@@ -45,7 +45,8 @@ class Keystead:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.environment.get("KEYSTEAD_TLS", "off") == "off" else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     @property
     def token(self) -> str:
@@ -71,11 +72,11 @@ class Keystead:
             await self._until_answering()
         await self.http.aclose()
         self.http = httpx2.AsyncClient(
-            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30.0
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30.0, verify=False
         )
 
     async def _until_answering(self) -> None:
-        async with httpx2.AsyncClient() as anonymous:
+        async with httpx2.AsyncClient(verify=False) as anonymous:
             while True:
                 assert self.process is not None
                 assert self.process.returncode is None, self.log()
