@@ -1,6 +1,10 @@
 """The OpenAPI document and its pages: complete, unambiguous, and loading nothing from outside."""
 
+import asyncio
+import os
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +14,8 @@ from tests.contract.veil.conftest import Wire
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 OPEN = {"/", "/api", "/health"}
-METHODS = {"get", "post", "delete"}
+EXAMPLES = 20
+WITHIN_S = 180.0
 
 
 async def document(wire: Wire) -> dict[str, Any]:
@@ -74,3 +79,37 @@ async def test_a_page_loads_nothing_from_outside(wire: Wire, path: str) -> None:
     assert [address for address in loaded if not address.startswith("/") or address.startswith("//")] == []
     for address in loaded:
         assert (await wire.anonymous.get(address)).status_code == 200, address
+
+
+@pytest.mark.slow
+async def test_nothing_undocumented_is_answered(wire: Wire, tmp_path: Path) -> None:
+    """Let a machine that reads the document make requests up: no 500, no status, body or header beyond it.
+
+    ``ignored_auth`` is left out: it presents wrong credentials until it is told to wait (429), which the transcripts of
+    credentials show on purpose. So is ``ensure_resource_availability``: it does not see that a key deleted below /uuid/
+    is the one it created.
+    """
+    run = await asyncio.create_subprocess_exec(
+        Path(sys.executable).parent / "schemathesis",
+        "run",
+        f"{wire.instance.url}/openapi.json",
+        f"--header=Authorization: Bearer {wire.known['token']}",
+        f"--max-examples={EXAMPLES}",
+        "--generation-with-security-parameters=false",
+        "--generation-deterministic",
+        "--exclude-checks=ignored_auth,ensure_resource_availability",
+        "--no-color",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+    )
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            output, _ = await run.communicate()
+    finally:
+        if run.returncode is None:
+            run.kill()
+            await run.wait()
+
+    assert run.returncode == 0, output.decode()[-8000:]
