@@ -2,9 +2,9 @@
 
 A file holds exchanges, each opened by ``### what it shows``. A request is a line with method and path, headers, an
 empty line and a body; its answer follows, beginning with ``HTTP`` and the status. What cannot be known beforehand is a
-hole: ``<uuid>``, ``<int>``, ``<unix>`` (seconds, within a minute of now), ``<text>``, ``<base64>``, ``<hex>``, ``<key>``
-(43 characters of a REALITY key), and ``<json>`` for a whole body. With a name (``<int:key_id>``) it is remembered, and
-``{key_id}`` stands for it from then on, in later requests and answers; ``{key_id_capitals}`` is the same in capitals.
+hole: ``<uuid>``, ``<int>``, ``<unix>`` (seconds, within a minute of now), ``<text>``, ``<base64>``, ``<hex>``,
+``<key>`` (43 characters of a REALITY key), ``<json>`` for a whole body. With a name (``<int:key_id>``) it is known
+from then on, and ``{key_id}`` stands for it in later requests and answers; ``{key_id_capitals}`` is it in capitals.
 
 Answers are compared whole: every field of a JSON body, in its order. Only the headers that are written are compared.
 """

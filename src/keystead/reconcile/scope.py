@@ -41,6 +41,8 @@ FULL_INTERVAL_S = 60.0
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 5.0
 _LAST_CONFIRMATIONS_S = 1.0
+# Far longer than any reading takes; labels are never used again, so that a late one misleads nobody.
+_READERS_LINGER_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,8 @@ class ScopeWorker(Generic[D, A]):
             log.warning("confirmation put off to the next full pass", scope=self.name, reason=error.message)
             self._wants_full_pass = True
             return
-        self._applied.difference_update(present)
+        # A reader that is slower than this commit may still be looking at the rows from before it.
+        asyncio.get_running_loop().call_later(_READERS_LINGER_S, self._applied.difference_update, tuple(present))
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -50,6 +50,7 @@ ALL_KEYS: dict[str, Any] = {
     "tags": KEYS,
 }
 
+_BODY: Final = {"anyOf": [schemas.KeyCreate.model_json_schema(), {"type": "null"}]}
 ON_CREATE = _responses(400, 401, 403, 409, 413, 429, 500, 503)
 CREATE: dict[str, Any] = {
     **_SECURED,
@@ -62,7 +63,7 @@ CREATE: dict[str, Any] = {
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         }
     ],
-    "requestBody": {"required": False, "content": {JSON: {"schema": schemas.KeyCreate.model_json_schema()}}},
+    "requestBody": {"required": False, "content": {JSON: {"schema": _BODY}}},
 }
 
 ON_SUBSCRIPTION: dict[int | str, dict[str, Any]] = {

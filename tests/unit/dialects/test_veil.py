@@ -1,0 +1,85 @@
+"""The veil dialect without an engine: its error table, its bodies, its presentation."""
+
+import time
+import uuid
+
+import orjson
+import pytest
+from sqlalchemy import Connection, event, insert, select
+
+from keystead.db.session import Weight
+from keystead.dialects.veil import errors, present
+from keystead.dialects.veil.routes import parse_body
+from keystead.http.operations import RevocationPending
+from keystead.kit import errors as tree
+from keystead.kit.page import Page
+from keystead.vpn import keys
+from keystead.vpn.errors import NoValidTarget
+from keystead.vpn.models import KEYS
+from keystead.vpn.placement import Placement
+from tests.support.shop import Shop
+from tests.support.work import Workplace
+
+OUTCOMES = [
+    (tree.Throttled("wait", retry_after_s=9), 429, "wait", "9"),
+    (tree.Unauthenticated("unknown"), 401, "Invalid authentication token", None),
+    (tree.Forbidden("no"), 403, "no", None),
+    (tree.NotFound("Key", 999), 404, "Key 999 not found", None),
+    (tree.Invalid("bad", fields={"name": "long"}), 400, "bad", None),
+    (tree.QuotaExceeded("full"), 400, "full", None),
+    (tree.InUse("busy"), 409, "busy", None),
+    (tree.EngineUnavailable("warming", retry_after_s=3), 503, "Failed to create key: warming", "3"),
+    (NoValidTarget("no target"), 503, "Failed to create key: no target", "5"),
+    (RevocationPending("pending", retry_after_s=5), 503, "Failed to create key: pending", "5"),
+    (tree.StorageBusy("locked"), 503, "Failed to create key: locked", "5"),
+    (tree.StorageFailed("disk /dev/sda1 is full"), 500, "Failed to create key: Database error", None),
+    (tree.Rejected("refused"), 500, "Failed to create key: refused", None),
+    (tree.Broken("a bug with details"), 500, "Failed to create key: Internal error", None),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "detail", "retry_after"), OUTCOMES, ids=lambda value: str(value)[:30])
+def test_an_error_is_answered_by_the_table(
+    error: tree.KeysteadError, status: int, detail: str, retry_after: str | None
+) -> None:
+    answer = errors.response_of(error, "create_key", "request-1")
+
+    body = orjson.loads(answer.body)
+    assert (answer.status_code, body["detail"], answer.headers.get("retry-after")) == (status, detail, retry_after)
+    assert body.get("request_id") == ("request-1" if status == 500 else None)
+    assert ("www-authenticate" in answer.headers) is (status == 401)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"), [(b"", None), (b" \n", None), (b"null", None), (b'{"name":"a","x":[]}', "a")]
+)
+def test_a_body_is_read_leniently(body: bytes, name: str | None) -> None:
+    assert parse_body(body).name == name
+
+
+def copy_key(connection: Connection, number: int, times: int) -> None:
+    row = dict(connection.execute(select(KEYS).where(KEYS.c.number == number)).mappings().one())
+    del row["number"]
+    made = [str(uuid.UUID(int=at)) for at in range(times)]
+    unlike = ("public_id", "uuid", "masked_uuid", "label")
+    connection.execute(insert(KEYS), [row | dict.fromkeys(unlike, text) for text in made])
+
+
+async def test_a_list_of_10_000_keys_is_one_query_and_quick(workplace: Workplace) -> None:
+    shop = await Shop(workplace).open()
+    first = await shop.issue()
+    await workplace.database.write(lambda connection: copy_key(connection, first.number, 9_999))
+    statements: list[str] = []
+
+    def listed(connection: Connection) -> bytes:
+        event.listen(connection, "before_cursor_execute", lambda *what: statements.append(what[2]))
+        everything = {"placement": Placement.SHARED, "page": Page(10_000_000), "is_applied": shop.is_applied}
+        return orjson.dumps(present.key_list(keys.list_(workplace.work(connection), **everything)))
+
+    started_s = time.perf_counter()
+    body = await workplace.database.read(listed, Weight.LIST)
+    took_s = time.perf_counter() - started_s
+
+    assert orjson.loads(body)["total"] == 10_000
+    assert len(statements) == 1
+    assert took_s < 3.0, took_s  # a tenth of it on an idle machine
