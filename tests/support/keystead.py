@@ -4,20 +4,28 @@ With it come a REALITY target and an origin on loopback, so that a key's link ca
 """
 
 import asyncio
+import atexit
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx2
+from sqlalchemy import create_engine, text
 
+from keystead.engines.xray.client import XrayClient
+from keystead.engines.xray.state import OWN_LABEL_PREFIX
 from keystead.keeper.ports import free_loopback_port
+from keystead.kit.errors import EngineUnavailable, NotFound
 from keystead.vpn.links import parse_link
-from tests.support import xray
+from tests.support import databases, xray
+from tests.support.postgres import PostgresServer, running_postgres
 
 START_S = 30.0
 
@@ -40,6 +48,7 @@ class Keystead:
     port: int
     vpn_port: int
     environment: dict[str, str]
+    database_url: str
     process: asyncio.subprocess.Process | None = None
     http: httpx2.AsyncClient = field(default_factory=httpx2.AsyncClient)
 
@@ -120,6 +129,45 @@ class Keystead:
         """Fetch through the tunnel with a real client built from the key's link; None when it is refused."""
         return await xray.dial(await self.profile(key_id), self.world.origin, size, within_s=within_s)
 
+    async def listed(self) -> dict[int, dict[str, Any]]:
+        """Return the keys that the wire shows, by number."""
+        answer = await self.http.get("/api/keys")
+        assert answer.status_code == 200, answer.text
+        return {key["key_id"]: key for key in answer.json()["keys"]}
+
+    async def engine_users(self) -> set[str]:
+        """Return the labels the core itself says it has (GetInboundUsers), Keystead's own left out."""
+        client = XrayClient.on_socket(self.data_dir / "run" / "xray.sock", timeout_s=5.0)
+        try:
+            return {label for label in await client.users("shared") if not label.startswith(OWN_LABEL_PREFIX)}
+        finally:
+            await client.close()
+
+    def database_labels(self) -> dict[str, str]:
+        """Return label and state of every key the database holds."""
+        engine = create_engine(self.database_url)
+        try:
+            with engine.connect() as connection:
+                return {row[0]: row[1] for row in connection.execute(text("SELECT label, state FROM vpn_keys"))}
+        finally:
+            engine.dispose()
+
+    async def until_agreed(self, *, within_s: float = 10.0) -> None:
+        """Wait until database and core hold the same keys, all of them live."""
+        labels: dict[str, str] = {}
+        users: set[str] = set()
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    labels = self.database_labels()
+                    with suppress(EngineUnavailable, NotFound):
+                        users = await self.engine_users()
+                        if set(labels.values()) <= {"live"} and set(labels) == users:
+                            return
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"database {labels}, engine {users}\n{self.log()[-3000:]}") from None
+
     def core_pid(self) -> int:
         """Return the process id of this instance's Xray."""
         assert self.process is not None
@@ -152,7 +200,10 @@ async def keystead(
 
     With ``is_trusted`` the core believes the target's certificate, and its first dial takes the real five seconds.
     """
-    async with world(directory) as outside:
+    async with AsyncExitStack() as stack:
+        outside = await stack.enter_async_context(world(directory))
+        url = settings.get("KEYSTEAD_DATABASE_URL") or stack.enter_context(fresh_database(directory))
+        settings = {"KEYSTEAD_DATABASE_URL": url, **settings}
         made = _instance(directory, outside, is_trusted=is_trusted, settings=settings)
         try:
             if is_started:
@@ -179,4 +230,33 @@ def _instance(directory: Path, outside: World, *, is_trusted: bool, settings: Ma
         **({"KEYSTEAD_XRAY_TRUSTED_CERTIFICATES": str(outside.certificate)} if is_trusted else {}),
         **settings,
     }
-    return Keystead(outside, directory / "data", port, vpn_port, environment)
+    return Keystead(
+        outside,
+        Path(environment["KEYSTEAD_DATA_DIR"]),
+        int(environment["KEYSTEAD_PORT"]),
+        int(environment["KEYSTEAD_VPN_PORT"]),
+        environment,
+        environment["KEYSTEAD_DATABASE_URL"],
+    )
+
+
+@contextmanager
+def fresh_database(directory: Path) -> Iterator[str]:
+    """Return the URL of an empty database on the engine that ``KEYSTEAD_TEST_DATABASE`` names."""
+    if databases.chosen_backend() == "sqlite":
+        yield f"sqlite:///{directory / 'data' / 'keystead.db'}"
+        return
+    server, name = _postgres(), f"e2e_{uuid.uuid4().hex}"
+    server.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield server.url(name)
+    finally:
+        server.drop(name)
+
+
+@cache
+def _postgres() -> PostgresServer:
+    """Start one server for the whole run, ended with the interpreter."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(running_postgres())

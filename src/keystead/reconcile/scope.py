@@ -72,6 +72,7 @@ class ScopeWorker(Generic[D, A]):
         self._wake = asyncio.Event()
         self._engine_lock = asyncio.Lock()
         self._wants_full_pass = True
+        self._has_begun = False
         self._next_check_s = self._next_full_s = 0.0
         self._background: set[asyncio.Task[None]] = set()
 
@@ -101,8 +102,10 @@ class ScopeWorker(Generic[D, A]):
             self._waiters.forget(mark, future)
 
     async def run(self) -> None:
-        """Work until cancelled; nothing ends this loop but cancellation. What was answered is confirmed at the end."""
-        await self._trust_predecessor()
+        """Work until cancelled; no failure ends this loop. What was answered is confirmed at the end."""
+        if not self._has_begun:
+            self._has_begun = True
+            await self._trust_predecessor()
         try:
             await self._work()
         finally:
@@ -132,10 +135,6 @@ class ScopeWorker(Generic[D, A]):
                 log.error("scope blocked", scope=self.name, reason=error.message)
                 await self._note_blocked(error)
                 await self._sleep(FULL_INTERVAL_S)
-            except Exception:
-                log.exception("scope failed", scope=self.name)
-                self._wants_full_pass = True
-                await self._sleep(_BACKOFF_MAX_S)
 
     async def _round(self) -> float:
         """Do what is due and return how long there is nothing to do."""
