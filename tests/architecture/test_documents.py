@@ -76,7 +76,19 @@ def test_every_page_is_reached_from_the_start() -> None:
             reached.add(name)
             ahead += [path for path, _ in links(name) if path in pages()]
 
-    assert sorted(pages().keys() - reached) == []
+    assert sorted(pages().keys() - reached - set(fragments())) == []
+
+
+def fragments() -> dict[str, str]:
+    """Return the sentences that wait for a release, which gathers them; no page links to them."""
+    return {name: text for name, text in pages().items() if re.match(r"changelog\.d/[^/]+\.[^/]+\.md", name)}
+
+
+def test_a_change_is_one_sentence_of_a_known_kind() -> None:
+    kinds = {"added", "changed", "fixed", "removed", "security"}
+
+    assert {name for name in fragments() if name.split(".")[-2] not in kinds} == set()
+    assert {name for name, text in fragments().items() if not re.fullmatch(r"[`A-Z][^\n]+\.\n", text)} == set()
 
 
 def test_the_two_readmes_have_one_structure() -> None:
