@@ -1,0 +1,25 @@
+"""How much is measured: the whole bench, or just enough to see that it still works."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Numbers of keys, rounds per figure, connections of the load, and seconds per turn of it."""
+
+    keys: tuple[int, ...] = (0, 1_000, 10_000)
+    rounds: int = 60
+    rounds_of_load: int = 5
+    connections: tuple[int, ...] = (1, 8, 32)
+    load_s: float = 1.0
+    starts: int = 3
+
+    @property
+    def most_keys(self) -> int:
+        """Return the largest number of keys."""
+        return max(self.keys)
+
+
+WHOLE = Scale()
+QUICK = Scale(rounds=15, rounds_of_load=3, load_s=0.5, starts=1)
+SMOKE = Scale(keys=(0, 20), rounds=2, rounds_of_load=1, connections=(1, 2), load_s=0.1, starts=1)
