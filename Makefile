@@ -9,10 +9,10 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench setup lock clean wheel
+.PHONY: help run demo test check document bench setup lock clean wheel
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## Set up what is missing and serve the API with its own Xray in the foreground.
 	@scripts/setup run && exec .venv/bin/keystead serve $(ARGS)
@@ -25,6 +25,9 @@ test: ## Set up everything and pass every check and test, engines included, on S
 
 check: ## Check form, types, dependency contracts and architecture without running the long tests.
 	@scripts/setup dev && scripts/check
+
+document: ## Write the pages of docs/ that the code itself tells: settings, permissions, errors, commands.
+	@scripts/setup dev && exec $(PYTHON) scripts/document
 
 bench: ## Measure against the bare engine, database and framework, and print the ratios of this one run.
 	@scripts/setup dev && exec $(PYTHON) -m bench $(ARGS)
