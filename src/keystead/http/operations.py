@@ -52,10 +52,9 @@ class VpnOperations:
 
         A caller who is gone before the answer (the server is stopping) leaves nothing behind either.
         """
+        target_problem = await self._targets.when_examined(ISSUE_TIMEOUT_S)
         issuing = asyncio.ensure_future(
-            self._transactions.write(
-                call, keys.issue, name=name, placement=placement, target_problem=self._targets.problem
-            )
+            self._transactions.write(call, keys.issue, name=name, placement=placement, target_problem=target_problem)
         )
         try:
             committed = await asyncio.shield(issuing)

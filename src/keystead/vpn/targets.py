@@ -3,7 +3,9 @@
 The examination itself is the engine's business and is handed in; this only remembers its last word.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -25,7 +27,14 @@ class TargetWatch:
     def __init__(self, examine: Examine, clock: Clock) -> None:
         self._examine = examine
         self._clock = clock
+        self._examined = asyncio.Event()
         self._problem: str | None = "the REALITY target has not been examined yet; try again in a few seconds"
+
+    async def when_examined(self, timeout_s: float) -> str | None:
+        """Return why no new key could connect, or None; wait for the first examination after a start."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._examined.wait(), timeout_s)
+        return self._problem
 
     @property
     def problem(self) -> str | None:
@@ -40,6 +49,7 @@ class TargetWatch:
         elif found != self._problem:
             log.info("REALITY target is valid")
         self._problem = found
+        self._examined.set()
         return found
 
     async def run(self) -> None:
