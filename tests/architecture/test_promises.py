@@ -15,7 +15,8 @@ MISSING = "missing"
 def rows() -> list[tuple[str, str]]:
     """Return every row of the page: the promise, and the cell that says what shows it."""
     lines = [line.strip("|").split("|") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
-    return [(cells[-2].strip(), cells[-1].strip()) for cells in lines if cells[-1].strip() != "Shown by"]
+    pairs = [(cells[-2].strip(), cells[-1].strip()) for cells in lines]
+    return [(promise, cell) for promise, cell in pairs if cell not in ("Shown by", "---")]
 
 
 def named() -> list[str]:
@@ -23,9 +24,11 @@ def named() -> list[str]:
 
 
 @cache
-def tests_of(path: Path) -> set[str]:
+def defined_in(path: Path) -> set[str]:
     return {
-        node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        node.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 
 
@@ -45,4 +48,4 @@ def test_what_shows_a_promise_exists(name: str) -> None:
         titles = re.findall(r"^### (.+)$", (ROOT / path).read_text(), re.MULTILINE)
         assert not what or what in titles, name
     else:
-        assert what in tests_of(ROOT / path), name
+        assert what in defined_in(ROOT / path), name
