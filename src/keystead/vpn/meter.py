@@ -13,7 +13,7 @@ import structlog
 from keystead.db.session import Database
 from keystead.engines.xray.state import Reading
 from keystead.kit.clock import Clock
-from keystead.kit.errors import KeysteadError, Unavailable
+from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
 from keystead.vpn import traffic
 from keystead.vpn.keyvalue import VpnKey
 
@@ -40,13 +40,21 @@ class Meter:
         self._flying = asyncio.Lock()
 
     async def refresh(self, key: VpnKey) -> datetime | None:
-        """Bring one key up to date; return when its counters were read, or None when they could not be."""
+        """Bring one key up to date; return when its counters were read, or None when they could not be read or booked.
+
+        A database that takes no writes now costs freshness only: the engine goes on counting, and a later reading has
+        the bytes.
+        """
         reading = await self.read_one(key)
         if reading is None:
             return None
         now = self._clock.now()
         if await self._database.read(lambda connection: traffic.has_news(connection, key, reading)):
-            await self._database.write(lambda connection: traffic.book_one(connection, key, reading, now))
+            try:
+                await self._database.write(lambda connection: traffic.book_one(connection, key, reading, now))
+            except (Unavailable, StorageFailed) as error:
+                log.warning("traffic not booked", scope=self.scope, reason=error.message)
+                return None
         return now
 
     async def read_one(self, key: VpnKey) -> Reading | None:
