@@ -47,7 +47,7 @@ def create_api(services: Services) -> FastAPI:
     api.add_exception_handler(HTTPException, _on_http_exception)
     api.add_exception_handler(RequestValidationError, _on_invalid)
     pages.add_pages(api, prefix=PREFIX, openapi_url=OPENAPI)
-    _declare_credentials(api)
+    pages.complete_openapi(api, _declare_credentials)
     return api
 
 
@@ -77,9 +77,8 @@ def _field(location: tuple[Any, ...]) -> str:
     return ".".join(map(str, names)) if names and not isinstance(names[0], int) else str(place)
 
 
-def _declare_credentials(api: FastAPI) -> None:
+def _declare_credentials(schema: dict[str, Any]) -> None:
     """Add the credential and the problem document to the specification, so that its page offers a login."""
-    schema = api.openapi()
     problem = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schema["components"]["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
     schema["components"]["securitySchemes"] = {"Bearer": {"type": "http", "scheme": "bearer"}}
