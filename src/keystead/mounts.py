@@ -95,11 +95,12 @@ class Mounts:
             Mount(pages.PREFIX, "assets", pages.assets_app()),
             Mount(subscription_operations.PREFIX, "subscription", subscription_app(backend)),
             Mount(metrics_page.PATH, "metrics", scrape),
-            Mount(V1_PREFIX, "v1", v1_app(self._v1()), v1_errors.bare_problem),
+            Mount(V1_PREFIX, "v1", v1_app(self.v1()), v1_errors.bare_problem),
             Mount("", "veil", veil_app(veil)),
         ]
 
-    def _v1(self) -> V1Services:
+    def v1(self) -> V1Services:
+        """Return what the native API calls."""
         parts, transactions = self._parts, self._transactions
         return V1Services(
             admission=self._admission,
