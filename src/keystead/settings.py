@@ -27,7 +27,7 @@ API_SECRET_LENGTH_MIN = 32
 DEFAULT_SHORT_ID = "7bb45050"
 
 # The password of a database URL, before the host or in the query.
-_URL_SECRET = re.compile(r"(://[^/@:]*:|[?&]password=)[^@&/]*(?=@|&|$)")
+_URL_SECRET = re.compile(r"(://[^/@:]*:)[^@]*(?=@)|([?&]password=)[^&]*")
 _List = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -315,7 +315,7 @@ def _shown(value: object) -> str:
         case bool():
             return str(value).lower()
         case _:
-            return _URL_SECRET.sub(r"\1***", str(value))
+            return _URL_SECRET.sub(r"\1\2***", str(value))
 
 
 def is_terminal() -> bool:
