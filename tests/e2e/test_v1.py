@@ -175,7 +175,7 @@ async def test_tokens_open_what_they_were_given_from_where_and_for_how_long(tmp_
         assert (forbidden, hidden) == (403, 404)
         assert await told("brief", "GET", "/v1/whoami") == 401
         assert {record["actor"].partition(" ")[2]: record["verb"] for record in denied} == {
-            "far": "access.authenticate",
+            "far": "access.admit",
             "near": "vpn.keys.revoke",
         }
 

@@ -24,6 +24,8 @@ from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
+from keystead.http.operations import VpnOperations
+from keystead.http.transaction import Transactions
 from keystead.kit.clock import SystemClock
 from keystead.kit.files import private_directory
 from keystead.kit.ids import RandomIds
@@ -74,7 +76,7 @@ class InProcess:
                     connection,
                     operator(self.parts.foundation.account_id),
                     self.parts.clock,
-                    self.parts.ids,
+                    RandomIds(),
                     self.parts.keys.ring,
                     "test",
                 ),
@@ -128,6 +130,9 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     targets = TargetWatch(_no_problem, clock)
     await targets.check()
     gate, metrics = TokenDoor(clock), Metrics()
+    transactions = Transactions(database=database, clock=clock, ids=ids, keys=keys.ring, reconciler=reconciler)
+    meter = Meter(SCOPE, engine, database=database, clock=clock)
+    vpn = VpnOperations(transactions, meter, targets, public_host=foundation.public_host)
     parts = Parts(
         settings=settings,
         foundation=foundation,
@@ -137,11 +142,11 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         gate=gate,
         driver=engine,  # type: ignore[arg-type]
         reconciler=reconciler,
-        meter=Meter(SCOPE, engine, database=database, clock=clock),
+        transactions=transactions,
+        vpn=vpn,
         targets=targets,
         metrics=metrics,
         clock=clock,
-        ids=ids,
         scope=SCOPE,
     )
     mounts = Mounts(parts).all()

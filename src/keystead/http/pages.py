@@ -7,9 +7,7 @@ outside validator about the specification, ReDoc loads a logo. The policy sent w
 import base64
 import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
@@ -48,20 +46,6 @@ def add_pages(app: FastAPI, *, prefix: str, openapi_url: str) -> None:
     )
     for path, page in ((f"{prefix}/docs", swagger), (f"{prefix}/redoc", redoc)):
         _add_page(app, path, bytes(page.body))
-
-
-def complete_openapi(app: FastAPI, complete: Callable[[dict[str, Any]], None]) -> None:
-    """Have the specification completed when it is first asked for: making it costs more than a start may take."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        is_first = app.openapi_schema is None
-        schema = generate()
-        if is_first:
-            complete(schema)
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
 
 
 def _add_page(app: FastAPI, path: str, html: bytes) -> None:

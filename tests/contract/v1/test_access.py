@@ -67,7 +67,9 @@ async def test_a_token_opens_from_its_addresses_only_and_the_denial_is_recorded(
     assert inside.status_code == 200
     assert [answer.status_code for answer in outside] == [403] * 3
     denied = await instance.records(outcome="denied")
-    assert [(record.actor, record.subject) for record in denied] == [(f"token:{made.id} bot", "address 203.0.113.9")]
+    assert {(record.actor, record.verb, record.subject) for record in denied} == {
+        (f"token:{made.id} bot", "access.admit", "address 203.0.113.9")
+    }
 
 
 async def test_a_token_ends_at_its_expiry(instance: InProcess) -> None:

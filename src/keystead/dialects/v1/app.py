@@ -23,6 +23,16 @@ PUBLIC = frozenset({OPENAPI, f"{PREFIX}/docs", f"{PREFIX}/redoc", system.HEALTH}
 _ROUTERS = (keys.router, tokens.router, users.router, audit.router, engines.router, system.router)
 
 
+class Api(FastAPI):
+    """The endpoints, with the credential and the problem document in their OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document; made when it is first asked for."""
+        if self.openapi_schema is None:
+            self.openapi_schema = _complete(super().openapi())
+        return self.openapi_schema
+
+
 def create_app(services: Services) -> ASGIApp:
     """Return the dialect's application behind its credential check."""
     return Authenticated(create_api(services), services.admission, public=PUBLIC)
@@ -30,7 +40,7 @@ def create_app(services: Services) -> ASGIApp:
 
 def create_api(services: Services) -> FastAPI:
     """Return the endpoints, their errors and their pages."""
-    api = FastAPI(
+    api = Api(
         title="Keystead API",
         version=keystead.__version__,
         description="Everything Keystead can do. Every 2xx is in force when it arrives.",
@@ -47,7 +57,6 @@ def create_api(services: Services) -> FastAPI:
     api.add_exception_handler(HTTPException, _on_http_exception)
     api.add_exception_handler(RequestValidationError, _on_invalid)
     pages.add_pages(api, prefix=PREFIX, openapi_url=OPENAPI)
-    pages.complete_openapi(api, _declare_credentials)
     return api
 
 
@@ -77,9 +86,9 @@ def _field(location: tuple[Any, ...]) -> str:
     return ".".join(map(str, names)) if names and not isinstance(names[0], int) else str(place)
 
 
-def _declare_credentials(schema: dict[str, Any]) -> None:
-    """Add the credential and the problem document to the specification, so that its page offers a login."""
+def _complete(schema: dict[str, Any]) -> dict[str, Any]:
     problem = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schema["components"]["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
     schema["components"]["securitySchemes"] = {"Bearer": {"type": "http", "scheme": "bearer"}}
     schema["security"] = [{"Bearer": []}]
+    return schema
