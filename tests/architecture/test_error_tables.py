@@ -31,12 +31,19 @@ def below(kind: Kind) -> Iterator[Kind]:
         yield from below(child)
 
 
+def _is_served(kind: Kind) -> bool:
+    return kind.__module__.startswith("keystead.") and not kind.__module__.startswith("keystead.cli.")
+
+
 def every_kind() -> list[Kind]:
-    """Return every class of the tree that any of our modules defines, in a stable order."""
+    """Return every class of the tree that any of our modules defines, in a stable order.
+
+    What the command line makes of an answer goes on no wire.
+    """
     for module in pkgutil.walk_packages(keystead.__path__, "keystead."):
         if not module.name.startswith(NOT_IMPORTED):
             importlib.import_module(module.name)
-    ours = {kind for kind in below(tree.KeysteadError) if kind.__module__.startswith("keystead.")}
+    ours = {kind for kind in below(tree.KeysteadError) if _is_served(kind)}
     return sorted(ours, key=lambda kind: f"{kind.__module__}.{kind.__name__}")
 
 
