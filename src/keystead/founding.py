@@ -93,18 +93,23 @@ def examiner(
             on_founded()
             return None
         inbound = foundation.inbound
-        found = await target.examine(
-            inbound.target,
-            inbound.server_names,
-            allow_loopback=settings.reality_target is not None,
-            own=_own(settings, foundation),
-        )
+        found = await examine_target(settings, foundation, inbound)
         for warning in found.warnings:
             log.warning("REALITY target", target=inbound.target, warning=warning.sentence)
         problems = " ".join(problem.sentence for problem in found.problems)
         return f"REALITY target {inbound.target}: {problems}" if problems else None
 
     return examine
+
+
+async def examine_target(settings: Settings, foundation: Foundation, inbound: Inbound) -> target.Examination:
+    """Examine the target of the shared inbound now."""
+    return await target.examine(
+        inbound.target,
+        inbound.server_names,
+        allow_loopback=settings.reality_target is not None,
+        own=_own(settings, foundation),
+    )
 
 
 def _first_token(work: Work) -> Secret[str] | None:

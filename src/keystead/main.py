@@ -21,18 +21,13 @@ from keystead.access.gate import TokenDoor
 from keystead.access.upkeep import Upkeep
 from keystead.db import migrate
 from keystead.db.session import Database, open_database
-from keystead.dialects.veil.app import create_app as veil_app
-from keystead.dialects.veil.routes import Services as VeilServices
 from keystead.engines.xray import binary, install
 from keystead.engines.xray.driver import ManagedXray, XrayOptions
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
 from keystead.founding import Foundation
-from keystead.http import pages, server, tls
-from keystead.http.admission import Admission
-from keystead.http.doors import Door, Mount
-from keystead.http.health import HealthCheck
-from keystead.http.idempotency import Idempotency
+from keystead.http import server, tls
+from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.transaction import Transactions
@@ -43,6 +38,7 @@ from keystead.kit.files import exclusive_lock, private_directory, socket_directo
 from keystead.kit.ids import Ids, RandomIds
 from keystead.kit.loops import keep_running
 from keystead.kit.secret import Secret
+from keystead.mounts import Mounts, Parts
 from keystead.reconcile.loop import Reconciler
 from keystead.reconcile.scope import ScopeWiring
 from keystead.settings import Settings
@@ -90,10 +86,10 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
         root = load_root(settings)
         keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
         if keys.is_rotation_unfinished:
-            await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)
+            root = (await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)).root
         await database.write(idempotency.abandon_running)
         foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
-        builder = _Builder(settings, database, keys, foundation, clock, ids)
+        builder = _Builder(settings, database, keys, root, foundation, clock, ids)
         run_dir = socket_directory(data_dir / "run", longest_name=len(LOCAL_SOCKET))
         instance = builder.build(run_dir)
         stack.push_async_callback(builder.upkeep.finish)
@@ -151,11 +147,19 @@ class _Builder:
     """Wire an instance together."""
 
     def __init__(
-        self, settings: Settings, database: Database, keys: OpenKeys, foundation: Foundation, clock: Clock, ids: Ids
+        self,
+        settings: Settings,
+        database: Database,
+        keys: OpenKeys,
+        root: RootKey,
+        foundation: Foundation,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._settings = settings
         self._database = database
         self._keys = keys
+        self._root = root
         self._foundation = foundation
         self._clock = clock
         self._ids = ids
@@ -189,7 +193,7 @@ class _Builder:
             database=database, clock=self._clock, ids=self._ids, keys=self._keys.ring, reconciler=reconciler
         )
         operations = VpnOperations(transactions, self._meter, targets, public_host=self._foundation.public_host)
-        door, local_door = self._doors(driver, operations, targets)
+        door, local_door = self._doors(driver, reconciler, transactions, operations, targets)
         return Instance(
             settings,
             self._foundation,
@@ -242,19 +246,33 @@ class _Builder:
 
         await self._database.write(unit)
 
-    def _doors(self, driver: ManagedXray, operations: VpnOperations, targets: TargetWatch) -> tuple[Door, Door]:
-        settings, database = self._settings, self._database
+    def _doors(
+        self,
+        driver: ManagedXray,
+        reconciler: Reconciler,
+        transactions: Transactions,
+        operations: VpnOperations,
+        targets: TargetWatch,
+    ) -> tuple[Door, Door]:
+        settings = self._settings
         metrics = Metrics()
-        admission = Admission(self._gate, database, self._clock, default_account_id=self._foundation.account_id)
-        veil = veil_app(
-            VeilServices(
-                admission=admission,
-                operations=operations,
-                idempotency=Idempotency(database, self._clock),
-                health=HealthCheck(database, driver.probe, lambda: targets.problem),
-            )
+        parts = Parts(
+            settings=settings,
+            foundation=self._foundation,
+            database=self._database,
+            keys=self._keys,
+            root=self._root,
+            gate=self._gate,
+            driver=driver,
+            reconciler=reconciler,
+            transactions=transactions,
+            vpn=operations,
+            targets=targets,
+            metrics=metrics,
+            clock=self._clock,
+            scope=SCOPE,
         )
-        mounts = [Mount(pages.PREFIX, "assets", pages.assets_app()), Mount("", "veil", veil)]
+        mounts = Mounts(parts).all()
         trusted = [names.network(text) for text in settings.trusted_proxies]
         return (
             Door(mounts, ids=self._ids, metrics=metrics, trusted=trusted),

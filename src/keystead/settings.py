@@ -5,11 +5,14 @@ Built once in ``main.py`` and passed on. ``docs/settings.md`` is generated from 
 
 import ipaddress
 import os
+import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -23,6 +26,8 @@ T = TypeVar("T")
 API_SECRET_LENGTH_MIN = 32
 DEFAULT_SHORT_ID = "7bb45050"
 
+# The password of a database URL, before the host or in the query.
+_URL_SECRET = re.compile(r"(://[^/@:]*:)[^@]*(?=@)|([?&]password=)[^&]*")
 _List = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -270,6 +275,47 @@ def environment_name(field: str) -> str:
     """Return the environment variable of a field."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"KEYSTEAD_{field.upper()}"
+
+
+@dataclass(frozen=True)
+class ShownSetting:
+    """A setting for people: its environment variable, its value without secrets, and where it comes from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+def shown(settings: Settings) -> list[ShownSetting]:
+    """Return every setting; secrets only as set or unset."""
+    in_file = {name.upper() for name, value in dotenv_values(".env").items() if value}
+    in_environment = {name.upper() for name, value in os.environ.items() if value}
+    found = []
+    for field, described in Settings.model_fields.items():
+        name, value = environment_name(field), getattr(settings, field)
+        if name in in_environment:
+            origin = "environment"
+        elif name in in_file:
+            origin = ".env"
+        else:
+            is_default = field not in settings.model_fields_set or value in (described.default, Path("var").absolute())
+            origin = "default" if is_default else "command line"
+        found.append(ShownSetting(name, _shown(value), origin))
+    return found
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "unset"
+        case SecretStr():
+            return "set"
+        case tuple():
+            return ",".join(value) or "unset"
+        case bool():
+            return str(value).lower()
+        case _:
+            return _URL_SECRET.sub(r"\1\2***", str(value))
 
 
 def is_terminal() -> bool:

@@ -182,6 +182,13 @@ def client_config(profile: Profile, socks_port: int) -> dict[str, object]:
 async def client(profile: Profile) -> AsyncIterator[int]:
     """Run a real Xray client; yield its SOCKS port."""
     port = free_loopback_port()
+    async with running(client_config(profile, port), port):
+        yield port
+
+
+@asynccontextmanager
+async def running(configuration: dict[str, object], port: int) -> AsyncIterator[None]:
+    """Run a real Xray with a configuration that listens on a loopback port."""
     process = await asyncio.create_subprocess_exec(
         "setpriv",
         "--pdeathsig",
@@ -197,10 +204,10 @@ async def client(profile: Profile) -> AsyncIterator[int]:
     )
     try:
         assert process.stdin is not None
-        process.stdin.write(json.dumps(client_config(profile, port)).encode())
+        process.stdin.write(json.dumps(configuration).encode())
         process.stdin.close()
         await until_listening(port)
-        yield port
+        yield
     finally:
         process.kill()
         await process.wait()

@@ -8,11 +8,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from keystead.access import seal
 from keystead.access.permissions import Permission, requires
+from keystead.access.seal import Head, VerifyReport
 from keystead.access.store import audit as store
 from keystead.access.store.audit import AuditFilter, AuditRecord
 from keystead.access.work import Work
 from keystead.kit.page import Page
+from keystead.kit.secret import Secret
 
 _EVERYTHING = AuditFilter()
 _SUBJECT_LENGTH_MAX = 192
@@ -23,6 +26,18 @@ _VERB_LENGTH_MAX = 64
 def list_(work: Work, page: Page, narrowed: AuditFilter = _EVERYTHING) -> list[AuditRecord]:
     """Return a page of the account's records, oldest first."""
     return store.page(work.connection, work.principal.account_id, page, narrowed)
+
+
+@requires(Permission.AUDIT_READ)
+def verify(work: Work, *, key: Secret[bytes], head: Head | None) -> VerifyReport:
+    """Check the whole chain against its head, which was read before; changes nothing and may take long."""
+    return seal.verify(work.connection, key, head)
+
+
+@requires(Permission.AUDIT_READ)
+def note_verification(work: Work, report: VerifyReport) -> None:
+    """Record what a check of the chain found."""
+    work.audit("access.audit.verify", "audit trail", is_intact=report.is_intact, discrepancies=report.discrepancy_count)
 
 
 def record_denial(

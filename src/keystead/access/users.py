@@ -80,6 +80,24 @@ def set_password(work: Work, user_id: int, password_hash: PasswordHash) -> User:
     return user
 
 
+@requires(Permission.USERS_MANAGE)
+def change(work: Work, user_id: int, *, is_active: bool | None, password_hash: PasswordHash | None) -> User:
+    """Let a user in or keep it out, replace its password, or both; None leaves a thing as it is.
+
+    Tell the door after the commit: ``door.forget_all()``.
+    """
+    if password_hash is not None:
+        set_password(work, user_id, password_hash)
+    if is_active is not None:
+        (enable if is_active else disable)(work, user_id)
+    return found(work, user_id)
+
+
+@requires(Permission.USERS_MANAGE)
+def ask_management(work: Work) -> None:
+    """Let the caller begin what costs time before its transaction; nothing is changed here."""
+
+
 def by_login(connection: Connection, login: str) -> tuple[User, PasswordHash] | None:
     """Return the user with a login and its password's hash, for signing in; None when there is none."""
     row = store.by_login(connection, login.strip().lower())

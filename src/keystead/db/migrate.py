@@ -92,7 +92,12 @@ def _copy_beside(connection: Connection, url: str, first: str) -> None:
         connection.rollback()
 
 
+def is_current(connection: Connection) -> bool:
+    """Tell whether a database has every migration."""
+    return not _pending(connection)
+
+
 def engine_is_current(engine: Engine) -> bool:
     """Tell whether a database has every migration."""
     with engine.connect() as connection:
-        return not _pending(connection)
+        return is_current(connection)

@@ -33,6 +33,10 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _TOO_LARGE = (413, "the body is larger than 1 MB")
 
 
+# Status, detail and request id of what the door itself refuses → body and media type in the dialect's own form.
+Refusal = Callable[[int, str, str], tuple[bytes, str]]
+
+
 @dataclass(frozen=True)
 class Mount:
     """A dialect at a prefix: ``""`` takes everything no longer prefix takes."""
@@ -40,6 +44,7 @@ class Mount:
     prefix: str
     dialect: str
     app: App
+    refusal: Refusal | None = None
 
 
 class BodyTooLarge(Exception):
@@ -73,8 +78,8 @@ class Door:
         scope[FACTS_KEY] = RequestFacts(request_id, address, scheme, self._is_local)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        answer = _Answer(send, request_id)
         mount = self._mount(scope["path"])
+        answer = _Answer(send, request_id, mount.refusal or _detail)
         problem = _size_problem(headers)
         try:
             if problem is not None:
@@ -106,8 +111,9 @@ class Door:
 class _Answer:
     """The way out: notes the status, adds the request id, and can refuse when nothing was sent yet."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, refusal: Refusal) -> None:
         self._send = send
+        self._refusal = refusal
         self._request_id = request_id.encode("ascii")
         self.status = 0
         self.is_overruled = False
@@ -124,10 +130,14 @@ class _Answer:
         if self.status:
             return
         self.is_overruled = False
-        body = b'{"detail":"' + detail.encode("ascii") + b'"}'
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode("ascii"))]
+        body, media_type = self._refusal(status, detail, self._request_id.decode("ascii"))
+        headers = [(b"content-type", media_type.encode("ascii")), (b"content-length", str(len(body)).encode("ascii"))]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _detail(status: int, detail: str, request_id: str) -> tuple[bytes, str]:
+    return b'{"detail":"' + detail.encode("ascii") + b'"}', "application/json"
 
 
 def _size_problem(headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:

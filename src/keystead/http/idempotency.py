@@ -32,9 +32,19 @@ class Idempotency:
         self._clock = clock
 
     async def once(
-        self, call: Call, request: Request, body: bytes, create: Callable[[], Awaitable[bytes]], *, status: int = 200
+        self,
+        call: Call,
+        request: Request,
+        body: bytes,
+        create: Callable[[], Awaitable[bytes]],
+        *,
+        status: int = 200,
+        kept: Callable[[bytes], bytes] = bytes,
     ) -> Response:
-        """Answer a create with its JSON body; raise Conflict for a key that belongs to another body or is at work."""
+        """Answer a create with its JSON body; raise Conflict for a key that belongs to another body or is at work.
+
+        ``kept`` turns the answer into what is stored for a repetition: an answer with a secret is stored without it.
+        """
         key = request.headers.get(HEADER)
         if key is None:
             return Response(await create(), status, media_type=_JSON)
@@ -46,15 +56,17 @@ class Idempotency:
             return Response(known.body, known.status, {"idempotency-replayed": "true"}, _JSON)
         if known is idempotency.Progress.RUNNING:
             raise InUse("a request with this Idempotency-Key is still at work; ask again in a few seconds")
-        return await self._first(claim, create, status)
+        return await self._first(claim, create, status, kept)
 
-    async def _first(self, claim: AnswerKey, create: Callable[[], Awaitable[bytes]], status: int) -> Response:
+    async def _first(
+        self, claim: AnswerKey, create: Callable[[], Awaitable[bytes]], status: int, kept: Callable[[bytes], bytes]
+    ) -> Response:
         try:
             made = await create()
         except BaseException:
             await self._note(partial(idempotency.forget, answer_key=claim))
             raise
-        await self._note(partial(idempotency.finish, answer_key=claim, answer=idempotency.Answer(status, made)))
+        await self._note(partial(idempotency.finish, answer_key=claim, answer=idempotency.Answer(status, kept(made))))
         return Response(made, status, media_type=_JSON)
 
     async def _note(self, unit: Unit[None]) -> None:

@@ -6,6 +6,7 @@ revocation is answered when no new connection can be made; one that is not certa
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from keystead.access import principal
@@ -35,6 +36,15 @@ class RevocationPending(EngineUnavailable):
     """A revoked key may still connect; Keystead goes on removing it by itself."""
 
     code = "revocation_pending"
+
+
+@dataclass(frozen=True)
+class KeyChanges:
+    """What to change about a key: ``name`` counts when ``is_renamed``; an ``is_active`` of None stays."""
+
+    is_renamed: bool = False
+    name: str | None = None
+    is_active: bool | None = None
 
 
 class VpnOperations:
@@ -119,6 +129,14 @@ class VpnOperations:
         )
         await self._require_cut(committed)
         return committed.value
+
+    async def change(self, call: Call, ident: KeyIdent, changes: KeyChanges) -> VpnKey:
+        """Change what is given. Enabling and disabling come first: they are what may fail."""
+        if changes.is_active is not None:
+            await (self.enable if changes.is_active else self.disable)(call, ident)
+        if changes.is_renamed:
+            return await self.rename(call, ident, changes.name)
+        return await self.find(call, ident)
 
     async def rename(self, call: Call, ident: KeyIdent, name: str | None) -> VpnKey:
         """Rename a key."""

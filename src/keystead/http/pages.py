@@ -1,15 +1,67 @@
-"""Files that documentation pages need, served by us so that a page loads nothing from outside."""
+"""Documentation pages of the dialects, and the files they need, served by us so that a page loads nothing from outside.
 
+Two viewers are vendored (``assets/README.md``), and both reach out unless they are kept from it: Swagger UI asks an
+outside validator about the specification, ReDoc loads a logo. The policy sent with each page closes that for good.
+"""
+
+import base64
+import hashlib
+import re
 from pathlib import Path
 
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 PREFIX = "/docs/assets"
 _DIRECTORY = Path(__file__).parent / "assets"
+_FAVICON = f"{PREFIX}/favicon-32x32.png"
+_INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def assets_app() -> Starlette:
     """Return the application that serves them below ``PREFIX``."""
     return Starlette(routes=[Mount(PREFIX, StaticFiles(directory=_DIRECTORY))])
+
+
+def add_pages(app: FastAPI, *, prefix: str, openapi_url: str) -> None:
+    """Add ``<prefix>/docs`` (Swagger UI) and ``<prefix>/redoc`` (ReDoc) to a dialect."""
+    swagger = get_swagger_ui_html(
+        openapi_url=openapi_url,
+        title=app.title,
+        swagger_js_url=f"{PREFIX}/swagger-ui-bundle.js",
+        swagger_css_url=f"{PREFIX}/swagger-ui.css",
+        swagger_favicon_url=_FAVICON,
+        swagger_ui_parameters={"validatorUrl": None},
+    )
+    redoc = get_redoc_html(
+        openapi_url=openapi_url,
+        title=app.title,
+        redoc_js_url=f"{PREFIX}/redoc.standalone.js",
+        redoc_favicon_url=_FAVICON,
+        with_google_fonts=False,
+    )
+    for path, page in ((f"{prefix}/docs", swagger), (f"{prefix}/redoc", redoc)):
+        _add_page(app, path, bytes(page.body))
+
+
+def _add_page(app: FastAPI, path: str, html: bytes) -> None:
+    headers = {"content-security-policy": content_security_policy(html), "x-content-type-options": "nosniff"}
+
+    @app.get(path, include_in_schema=False)
+    async def show() -> Response:
+        return HTMLResponse(html, headers=headers)
+
+
+def content_security_policy(html: bytes) -> str:
+    """Return a policy that lets a viewer's page run its own scripts and talk to its own origin only."""
+    digests = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in _INLINE_SCRIPT.findall(html)]
+    scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in digests)])
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )

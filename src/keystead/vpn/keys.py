@@ -26,10 +26,11 @@ NAME_LENGTH_MAX = 255
 
 @dataclass(frozen=True)
 class KeyPage:
-    """Keys of one page and how many there are in all."""
+    """Keys of one page, how many there are in all, and the number after which the next page begins."""
 
     keys: list[VpnKey]
     total: int
+    next: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,11 @@ def list_(work: Work, *, placement: Placement, page: Page, is_applied: IsApplied
         work.connection, account, issued_by=confined, placement=placement, after=page.after, limit=page.limit
     )
     shown = [key for key in found if is_visible(key, is_applied)]
-    if page.after == 0 and len(found) < page.limit:
+    following = found[-1].number if len(found) == page.limit else None
+    if page.after == 0 and following is None:
         return KeyPage(shown, len(shown))
     counted = key_store.count(work.connection, account, issued_by=confined, placement=placement)
-    return KeyPage(shown, counted - (len(found) - len(shown)))
+    return KeyPage(shown, counted - (len(found) - len(shown)), following)
 
 
 @requires(Permission.VPN_LINKS_READ)

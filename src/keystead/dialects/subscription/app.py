@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from keystead.dialects.subscription import page, texts
+from keystead.dialects.subscription import errors, page, texts
 from keystead.dialects.subscription.apps import platform
-from keystead.kit.errors import KeysteadError, NotFound, Unavailable
+from keystead.kit.errors import KeysteadError, Throttled, Unavailable
 from keystead.vpn.links import vless_link
 from keystead.vpn.profiles import links, mihomo, qr, singbox, xray
 from keystead.vpn.profiles.choose import Format, choose
@@ -79,8 +79,6 @@ _GUARDS = {
     "x-content-type-options": "nosniff",
     "x-robots-tag": "noindex, nofollow",
 }
-# A page and a code are for the customer's browser; the same text for every token and path that leads nowhere.
-_NOT_FOUND = "Not found\n"
 
 
 def create_app(backend: SubscriptionBackend) -> Starlette:
@@ -91,7 +89,7 @@ def create_app(backend: SubscriptionBackend) -> Starlette:
             Route("/sub/{token}", edge.by_program, methods=["GET", "HEAD"]),
             Route("/sub/{token}/{form}", edge.by_path, methods=["GET", "HEAD"]),
         ],
-        exception_handlers={NotFound: _not_found, 404: _not_found, Unavailable: _unavailable, KeysteadError: _failed},
+        exception_handlers={404: _no_route, KeysteadError: _failed},
     )
 
 
@@ -170,18 +168,15 @@ def _code(request: Request, view: SubscriptionView, form: str) -> Response:
     return Response(qr.svg(text), media_type="image/svg+xml", headers=_GUARDS)
 
 
-async def _not_found(request: Request, error: Exception) -> Response:
-    return _plain(_NOT_FOUND, 404)
-
-
-async def _unavailable(request: Request, error: Exception) -> Response:
-    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else 5
-    return _plain("Temporarily unavailable\n", 503, {"retry-after": str(retry_after_s)})
+async def _no_route(request: Request, error: Exception) -> Response:
+    return _plain(errors.NOT_FOUND)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return _plain("Internal error\n", 500)
+    assert isinstance(error, KeysteadError)  # noqa: S101 - registered for this class only
+    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, Throttled | Unavailable) else {}
+    return _plain(errors.row_of(type(error)), headers)
 
 
-def _plain(text: str, status: int, more: Mapping[str, str] | None = None) -> Response:
-    return PlainTextResponse(text, status_code=status, headers={**_GUARDS, **(more or {})})
+def _plain(row: errors.Row, more: Mapping[str, str] | None = None) -> Response:
+    return PlainTextResponse(row.text, status_code=row.status, headers={**_GUARDS, **(more or {})})

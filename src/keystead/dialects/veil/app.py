@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
-from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
@@ -16,10 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from keystead.dialects.veil import errors, present, specification
 from keystead.dialects.veil.routes import Services, router
+from keystead.http import pages
 from keystead.http.calls import facts_of
 from keystead.kit.errors import Broken, KeysteadError
-
-ASSETS = "/docs/assets"
 
 
 class VeilApp(FastAPI):
@@ -58,7 +56,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(KeysteadError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_broken)
-    _add_pages(app)
+    pages.add_pages(app, prefix="", openapi_url="/openapi.json")
     return app
 
 
@@ -90,25 +88,3 @@ def _allowed(request: Request) -> set[str]:
     ]
     methods = set().union(*matching)
     return methods | {"HEAD"} if "GET" in methods else methods
-
-
-def _add_pages(app: FastAPI) -> None:
-    @app.get("/docs", include_in_schema=False)
-    async def swagger() -> Response:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title=app.title,
-            swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
-            swagger_css_url=f"{ASSETS}/swagger-ui.css",
-            swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
-        )
-
-    @app.get("/redoc", include_in_schema=False)
-    async def redoc() -> Response:
-        return get_redoc_html(
-            openapi_url="/openapi.json",
-            title=app.title,
-            redoc_js_url=f"{ASSETS}/redoc.standalone.js",
-            redoc_favicon_url=f"{ASSETS}/favicon-32x32.png",
-            with_google_fonts=False,
-        )

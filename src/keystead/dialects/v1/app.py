@@ -1,0 +1,94 @@
+"""The native API as an ASGI application: its endpoints, its problem documents, its documentation pages."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+import keystead
+from keystead.dialects.v1 import errors, schemas
+from keystead.dialects.v1.auth import Authenticated
+from keystead.dialects.v1.routes import audit, engines, keys, system, tokens, users
+from keystead.dialects.v1.services import Services
+from keystead.http import pages
+from keystead.http.calls import facts_of
+from keystead.kit.errors import Invalid, KeysteadError
+
+PREFIX = "/v1"
+OPENAPI = f"{PREFIX}/openapi.json"
+PUBLIC = frozenset({OPENAPI, f"{PREFIX}/docs", f"{PREFIX}/redoc", system.HEALTH})
+_ROUTERS = (keys.router, tokens.router, users.router, audit.router, engines.router, system.router)
+
+
+class Api(FastAPI):
+    """The endpoints, with the credential and the problem document in their OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document; made when it is first asked for."""
+        if self.openapi_schema is None:
+            self.openapi_schema = _complete(super().openapi())
+        return self.openapi_schema
+
+
+def create_app(services: Services) -> ASGIApp:
+    """Return the dialect's application behind its credential check."""
+    return Authenticated(create_api(services), services.admission, public=PUBLIC)
+
+
+def create_api(services: Services) -> FastAPI:
+    """Return the endpoints, their errors and their pages."""
+    api = Api(
+        title="Keystead API",
+        version=keystead.__version__,
+        description="Everything Keystead can do. Every 2xx is in force when it arrives.",
+        openapi_url=OPENAPI,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    for router in _ROUTERS:
+        api.include_router(router(services))
+    api.add_exception_handler(KeysteadError, _on_error)
+    api.add_exception_handler(HTTPException, _on_http_exception)
+    api.add_exception_handler(RequestValidationError, _on_invalid)
+    pages.add_pages(api, prefix=PREFIX, openapi_url=OPENAPI)
+    return api
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, KeysteadError)  # noqa: S101 - registered for this class only
+    return errors.response_of(error, facts_of(request.scope).request_id)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    body, media_type = errors.bare_problem(error.status_code, error.detail, facts_of(request.scope).request_id)
+    return Response(body, error.status_code, dict(error.headers or {}), media_type)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    fields = {_field(problem["loc"]): str(problem["msg"]) for problem in error.errors()}
+    told = "; ".join(f"{field}: {message}" for field, message in fields.items())
+    return errors.response_of(
+        Invalid(told or "the request is invalid", fields=fields), facts_of(request.scope).request_id
+    )
+
+
+def _field(location: tuple[Any, ...]) -> str:
+    """Return the name of a field without the place it came from; ``body`` when the body as a whole is wrong."""
+    place, *names = location
+    return ".".join(map(str, names)) if names and not isinstance(names[0], int) else str(place)
+
+
+def _complete(schema: dict[str, Any]) -> dict[str, Any]:
+    problem = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema["components"]["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    schema["components"]["securitySchemes"] = {"Bearer": {"type": "http", "scheme": "bearer"}}
+    schema["security"] = [{"Bearer": []}]
+    return schema

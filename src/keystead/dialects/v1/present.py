@@ -1,0 +1,210 @@
+"""From values of the core to the native API's JSON: times are RFC 3339, sets are sorted lists."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from keystead.access.permissions import written_permissions
+from keystead.access.principal import Principal
+from keystead.access.rotation import Rotated
+from keystead.access.seal import VerifyReport
+from keystead.access.store.audit import AuditRecord
+from keystead.access.store.tokens import Token
+from keystead.access.store.users import Role, User
+from keystead.access.tokens import NewToken
+from keystead.http.doctor import Diagnosis
+from keystead.http.engine_operations import ScopeView
+from keystead.kit.page import Page
+from keystead.reconcile.plan import Plan
+from keystead.vpn.keys import KeyPage
+from keystead.vpn.keyvalue import VpnKey
+from keystead.vpn.traffic import Usage
+
+JSON = "application/json"
+
+
+def answer(body: object) -> Response:
+    """Return a 200; nothing of this API may be kept by a cache."""
+    return Response(dumped(body), headers={"cache-control": "no-store"}, media_type=JSON)
+
+
+def empty() -> Response:
+    """Return a 204."""
+    return Response(status_code=204, headers={"cache-control": "no-store"})
+
+
+def dumped(body: object) -> bytes:
+    """Return JSON; aware moments become RFC 3339 in UTC."""
+    return orjson.dumps(body, option=orjson.OPT_UTC_Z)
+
+
+def key(value: VpnKey) -> dict[str, Any]:
+    """Present a key."""
+    return {
+        "id": value.public_id,
+        "number": value.number,
+        "name": value.name,
+        "uuid": value.uuid,
+        "placement": value.placement.value,
+        "short_id": value.short_id,
+        "server_name": value.server_name,
+        "flow": value.flow,
+        "is_active": value.is_active,
+        "created_at": value.created_at,
+    }
+
+
+def key_list(page: KeyPage) -> dict[str, Any]:
+    """Present a page of keys."""
+    return {"items": [key(value) for value in page.keys], "total": page.total, "next": page.next}
+
+
+def traffic(usage: Usage) -> dict[str, Any]:
+    """Present what a key has carried."""
+    return {
+        "id": usage.key.public_id,
+        "upload": usage.visible.uplink,
+        "download": usage.visible.downlink,
+        "total": usage.visible.total,
+        "lifetime_upload": usage.lifetime.uplink,
+        "lifetime_download": usage.lifetime.downlink,
+        "lifetime_total": usage.lifetime.total,
+        "read_at": usage.read_at,
+    }
+
+
+def token(value: Token) -> dict[str, Any]:
+    """Present a token."""
+    return {
+        "id": value.id,
+        "name": value.name,
+        "kind": value.kind.value,
+        "hint": value.hint,
+        "permissions": written_permissions(value.permissions),
+        "addresses": list(value.addresses),
+        "is_confined": value.is_confined,
+        "user_id": value.user_id,
+        "created_at": value.created_at,
+        "expires_at": value.expires_at,
+        "revoked_at": value.revoked_at,
+        "last_used_at": value.last_used_at,
+    }
+
+
+def new_token(made: NewToken) -> dict[str, Any]:
+    """Present a token with its secret."""
+    return token(made.token) | {"secret": made.secret.reveal()}
+
+
+def without_secret(body: bytes) -> bytes:
+    """Return the answer of a token's creation as it may be kept for a repeated request."""
+    return dumped(orjson.loads(body) | {"secret": None})
+
+
+def user(value: User) -> dict[str, Any]:
+    """Present a user."""
+    return {"id": value.id, "login": value.login, "is_active": value.is_active, "created_at": value.created_at}
+
+
+def role(value: Role) -> dict[str, Any]:
+    """Present a role."""
+    return {"name": value.name, "permissions": written_permissions(value.permissions)}
+
+
+def numbered(items: list[dict[str, Any]], page: Page, *, by: str = "id") -> dict[str, Any]:
+    """Present a page of things that have numbers; there may be more when the page is full."""
+    return {"items": items, "next": items[-1][by] if len(items) == page.limit else None}
+
+
+def audit_record(value: AuditRecord) -> dict[str, Any]:
+    """Present an audit record."""
+    return {
+        "number": value.number,
+        "at": value.at,
+        "request_id": value.request_id,
+        "actor": value.actor,
+        "verb": value.verb,
+        "subject": value.subject,
+        "outcome": value.outcome,
+        "facts": value.facts,
+        "is_sealed": value.position is not None,
+    }
+
+
+def verified(report: VerifyReport) -> dict[str, Any]:
+    """Present a check of the audit trail."""
+    return {
+        "is_intact": report.is_intact,
+        "sealed": report.sealed,
+        "unsealed": report.unsealed,
+        "discrepancies": [{"finding": found.finding.value, "message": found.message} for found in report.discrepancies],
+    }
+
+
+def scopes(views: Sequence[ScopeView]) -> list[dict[str, Any]]:
+    """Present all scopes."""
+    return [_scope(view) for view in views]
+
+
+def plan(value: Plan) -> dict[str, Any]:
+    """Present a plan."""
+    return {**value.as_data(), "digest": value.digest, "text": str(value)}
+
+
+def rotated(done: Rotated) -> dict[str, Any]:
+    """Present a rotation."""
+    return {"root_key": done.root.name, "resealed": done.resealed, "keys_deleted": done.keys_deleted}
+
+
+def who(principal: Principal) -> dict[str, Any]:
+    """Present the caller."""
+    return {
+        "actor": principal.actor,
+        "account_id": principal.account_id,
+        "token_id": principal.token_id,
+        "user_id": principal.user_id,
+        "is_confined": principal.confined_to_token is not None,
+        "permissions": written_permissions(principal.permissions),
+    }
+
+
+def diagnosis(found: Diagnosis) -> dict[str, Any]:
+    """Present the doctor's findings."""
+    return {
+        "status": found.status.value,
+        "checks": [
+            {"name": check.name, "status": check.status.value, "message": check.message, "next": check.next}
+            for check in found.checks
+        ],
+        "settings": [
+            {"name": setting.name, "value": setting.value, "origin": setting.origin} for setting in found.settings
+        ],
+    }
+
+
+def _scope(view: ScopeView) -> dict[str, Any]:
+    engine = view.engine
+    return {
+        "scope": view.status.name,
+        "state": view.status.state,
+        "generation": view.status.generation,
+        "applied_generation": view.status.applied_generation,
+        "message": view.status.message,
+        "applied_at": view.status.applied_at,
+        "plan_digest": view.status.plan_digest,
+        "engine": None
+        if engine is None
+        else {
+            "binary": engine.binary,
+            "version": engine.version,
+            "why": engine.why,
+            "state": engine.state,
+            "pid": engine.pid,
+            "health": engine.health.condition.value,
+            "reason": engine.health.reason,
+            "trouble": engine.trouble,
+            "last_lines": list(engine.last_lines),
+        },
+    }

@@ -1,0 +1,1 @@
+"""The native API's endpoints, split by noun: parse, one operation, present."""

@@ -1,0 +1,38 @@
+"""Engines: how they stand, the plan of a scope, applying it, and a comparison on request."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from keystead.dialects.v1 import present, schemas
+from keystead.dialects.v1.auth import Caller
+from keystead.dialects.v1.present import answer
+from keystead.dialects.v1.routes.asking import READ, WRITE
+from keystead.dialects.v1.services import Services
+
+
+def router(services: Services) -> APIRouter:
+    """Return the endpoints of engines; a scope is named by its engine and its name in it, as in ``xray/main``."""
+    routes = APIRouter(prefix="/v1/engines", tags=["Engines"])
+    engines = services.engines
+
+    @routes.get("", response_model=list[schemas.Scope], responses=READ)
+    async def list_scopes(call: Caller) -> Response:
+        """List scopes: desired and applied generation, the last full pass, and the program behind them."""
+        return answer(present.scopes(await engines.list_(call)))
+
+    @routes.get("/{engine}/{name}/plan", response_model=schemas.Plan, responses=READ)
+    async def get_plan(call: Caller, engine: str, name: str) -> Response:
+        """Show what would be done now; nothing is done."""
+        return answer(present.plan(await engines.preview(call, f"{engine}/{name}")))
+
+    @routes.post("/{engine}/{name}/apply", response_model=schemas.Plan, responses=WRITE)
+    async def apply_plan(call: Caller, engine: str, name: str, approval: schemas.PlanApproval) -> Response:
+        """Apply exactly the plan whose digest is given; 409 when it is no longer the plan."""
+        return answer(present.plan(await engines.apply(call, f"{engine}/{name}", approval.digest)))
+
+    @routes.post("/{engine}/{name}/reconcile", response_model=schemas.Plan, responses=WRITE)
+    async def reconcile(call: Caller, engine: str, name: str) -> Response:
+        """Compare engine and database now and repair what differs; the answer is what was planned."""
+        return answer(present.plan(await engines.reconcile(call, f"{engine}/{name}")))
+
+    return routes

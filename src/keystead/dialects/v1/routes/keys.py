@@ -1,0 +1,125 @@
+"""VPN keys: issue, show, change, revoke, their links, traffic and subscriptions."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from keystead.dialects.v1 import present, schemas
+from keystead.dialects.v1.auth import Caller
+from keystead.dialects.v1.present import answer
+from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
+from keystead.dialects.v1.services import Services
+from keystead.http.operations import KeyChanges
+from keystead.vpn.keyvalue import parse_ident
+from keystead.vpn.links import vless_link
+from keystead.vpn.placement import Placement
+from keystead.vpn.profiles import qr
+
+_NO_STORE = {"cache-control": "no-store"}
+
+
+def router(services: Services) -> APIRouter:
+    """Return the endpoints of keys; ``key_id`` is an id, a number or a VLESS UUID."""
+    routes = APIRouter(prefix="/v1/vpn/keys", tags=["VPN keys"])
+    _add_keys(routes, services)
+    _add_links(routes, services)
+    _add_traffic(routes, services)
+    _add_subscriptions(routes, services)
+    return routes
+
+
+def _add_keys(routes: APIRouter, services: Services) -> None:
+    vpn = services.vpn
+
+    @routes.get("", response_model=schemas.KeyList, responses=READ)
+    async def list_keys(call: Caller, page: Paged, placement: Placement = Placement.SHARED) -> Response:
+        """List keys by number."""
+        return answer(present.key_list(await vpn.list_(call, placement=placement, page=page)))
+
+    @routes.post("", response_model=schemas.Key, status_code=201, responses=WRITE)
+    async def create_key(request: Request, call: Caller, wanted: schemas.KeyCreate | None = None) -> Response:
+        """Issue a key; it connects when the answer arrives. Honours Idempotency-Key."""
+        wanted = wanted or schemas.KeyCreate()
+        placement = Placement(wanted.placement)
+
+        async def create() -> bytes:
+            return present.dumped(present.key(await vpn.issue(call, name=wanted.name, placement=placement)))
+
+        return await services.idempotency.once(call, request, await request.body(), create, status=201)
+
+    @routes.get("/{key_id}", response_model=schemas.Key, responses=READ)
+    async def get_key(call: Caller, key_id: str) -> Response:
+        """Show a key."""
+        return answer(present.key(await vpn.find(call, parse_ident(key_id))))
+
+    @routes.patch("/{key_id}", response_model=schemas.Key, responses=WRITE)
+    async def change_key(call: Caller, key_id: str, changes: schemas.KeyChange) -> Response:
+        """Rename, disable or enable a key; it is in force when the answer arrives."""
+        wanted = KeyChanges("name" in changes.model_fields_set, changes.name, changes.is_active)
+        return answer(present.key(await vpn.change(call, parse_ident(key_id), wanted)))
+
+    @routes.delete("/{key_id}", status_code=204, responses=WRITE)
+    async def delete_key(call: Caller, key_id: str) -> Response:
+        """Revoke a key; nothing new connects with it when the answer arrives."""
+        await vpn.revoke(call, parse_ident(key_id))
+        return present.empty()
+
+    @routes.post("/{key_id}/reissue", response_model=schemas.Key, responses=WRITE)
+    async def reissue_key(call: Caller, key_id: str) -> Response:
+        """Give a key a new UUID: the old link ends, the number, the name and the traffic stay."""
+        return answer(present.key(await vpn.reissue(call, parse_ident(key_id))))
+
+
+def _add_links(routes: APIRouter, services: Services) -> None:
+    vpn = services.vpn
+
+    @routes.get("/{key_id}/link", response_model=schemas.Link, responses=READ)
+    async def get_link(call: Caller, key_id: str) -> Response:
+        """Give a key's VLESS link."""
+        key, profile = await vpn.profile(call, parse_ident(key_id))
+        return answer({"id": key.public_id, "link": vless_link(profile)})
+
+    @routes.get("/{key_id}/qr.svg", responses=READ, response_class=Response)
+    async def get_qr_svg(call: Caller, key_id: str) -> Response:
+        """Draw a key's link as a QR code."""
+        _, profile = await vpn.profile(call, parse_ident(key_id))
+        return Response(qr.svg(vless_link(profile)), headers=_NO_STORE, media_type="image/svg+xml")
+
+    @routes.get("/{key_id}/qr.png", responses=READ, response_class=Response)
+    async def get_qr_png(call: Caller, key_id: str) -> Response:
+        """Draw a key's link as a QR code."""
+        _, profile = await vpn.profile(call, parse_ident(key_id))
+        return Response(qr.png(vless_link(profile)), headers=_NO_STORE, media_type="image/png")
+
+
+def _add_traffic(routes: APIRouter, services: Services) -> None:
+    vpn = services.vpn
+
+    @routes.get("/{key_id}/traffic", response_model=schemas.Traffic, responses=READ)
+    async def get_traffic(call: Caller, key_id: str) -> Response:
+        """Show what a key has carried, read from the engine now."""
+        return answer(present.traffic(await vpn.usage(call, parse_ident(key_id))))
+
+    @routes.post("/{key_id}/traffic/reset", response_model=schemas.Traffic, responses=WRITE)
+    async def reset_traffic(call: Caller, key_id: str) -> Response:
+        """Start a key's traffic at zero; the answer holds the figures that ended. The lifetime total stays."""
+        return answer(present.traffic(await vpn.reset_traffic(call, parse_ident(key_id))))
+
+
+def _add_subscriptions(routes: APIRouter, services: Services) -> None:
+    subscriptions = services.subscriptions
+
+    @routes.get("/{key_id}/subscription", response_model=schemas.Subscription, responses=READ)
+    async def get_subscription(call: Caller, key_id: str) -> Response:
+        """Give the address that a customer's app polls; the first call opens it."""
+        return answer({"url": await subscriptions.url(call, parse_ident(key_id))})
+
+    @routes.post("/{key_id}/subscription/replace", response_model=schemas.Subscription, responses=WRITE)
+    async def replace_subscription(call: Caller, key_id: str) -> Response:
+        """Give a key's subscription a new address; the old one ends at once, the key goes on."""
+        return answer({"url": await subscriptions.replace(call, parse_ident(key_id))})
+
+    @routes.delete("/{key_id}/subscription", status_code=204, responses=WRITE)
+    async def delete_subscription(call: Caller, key_id: str) -> Response:
+        """Close a key's subscription; the key goes on."""
+        await subscriptions.revoke(call, parse_ident(key_id))
+        return present.empty()

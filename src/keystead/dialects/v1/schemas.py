@@ -1,0 +1,348 @@
+"""The native API's shapes: bodies are parsed with them, answers are documented and tested with them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+
+from keystead.access.permissions import Permission
+
+KeyName = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
+
+# JSON has neither enums nor moments: these two are read from texts, everything else is what it says.
+GrantedPermissions = Annotated[list[Annotated[Permission, Field(strict=False)]], Field(max_length=len(Permission))]
+Moment = Annotated[AwareDatetime, Field(strict=False)]
+
+
+class Body(BaseModel):
+    """A body; unknown fields are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Answer(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class KeyCreate(Body):
+    """A new key."""
+
+    name: KeyName | None = None
+    placement: Literal["shared"] = "shared"
+
+
+class KeyChange(Body):
+    """What to change; fields left out stay."""
+
+    name: KeyName | None = None
+    is_active: bool | None = None
+
+
+class Key(Answer):
+    """A VPN key."""
+
+    id: str
+    number: int
+    name: str | None
+    uuid: str
+    placement: str
+    short_id: str
+    server_name: str
+    flow: str
+    is_active: bool
+    created_at: datetime
+
+
+class KeyList(Answer):
+    """A page of keys; ask again with ``after=next`` until ``next`` is null."""
+
+    items: list[Key]
+    total: int
+    next: int | None
+
+
+class Link(Answer):
+    """A key's link."""
+
+    id: str
+    link: str
+
+
+class Traffic(Answer):
+    """Bytes since the last reset and over the key's life; upload is client to server."""
+
+    id: str
+    upload: int
+    download: int
+    total: int
+    lifetime_upload: int
+    lifetime_download: int
+    lifetime_total: int
+    read_at: datetime
+
+
+class Subscription(Answer):
+    """The address that a customer's app polls."""
+
+    url: str
+
+
+class TokenCreate(Body):
+    """A new token."""
+
+    name: str
+    permissions: GrantedPermissions
+    addresses: list[str] = []
+    expires_at: Moment | None = None
+    is_confined: bool = False
+    user_id: int | None = None
+
+
+class Token(Answer):
+    """A token without its secret."""
+
+    id: int
+    name: str
+    kind: str
+    hint: str
+    permissions: list[str]
+    addresses: list[str]
+    is_confined: bool
+    user_id: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewToken(Token):
+    """A token at its creation; ``secret`` is shown this once, and null when an answer is repeated."""
+
+    secret: str | None
+
+
+class TokenList(Answer):
+    """A page of tokens."""
+
+    items: list[Token]
+    next: int | None
+
+
+class UserCreate(Body):
+    """A new user."""
+
+    login: str
+    password: SecretStr
+
+
+class UserChange(Body):
+    """What to change; fields left out stay."""
+
+    is_active: bool | None = None
+    password: SecretStr | None = None
+
+
+class User(Answer):
+    """A person."""
+
+    id: int
+    login: str
+    is_active: bool
+    created_at: datetime
+
+
+class UserList(Answer):
+    """A page of users."""
+
+    items: list[User]
+    next: int | None
+
+
+class RoleCreate(Body):
+    """A new role."""
+
+    name: str
+    permissions: GrantedPermissions
+
+
+class Role(Answer):
+    """A named set of permissions."""
+
+    name: str
+    permissions: list[str]
+
+
+class RoleList(Answer):
+    """All roles."""
+
+    items: list[Role]
+
+
+class Permissions(Answer):
+    """Every permission there is."""
+
+    items: list[str]
+
+
+class AuditRecord(Answer):
+    """Who did what to which object, and how it ended."""
+
+    number: int
+    at: datetime
+    request_id: str
+    actor: str
+    verb: str
+    subject: str
+    outcome: str
+    facts: dict[str, Any]
+    is_sealed: bool
+
+
+class AuditList(Answer):
+    """A page of the audit trail, oldest first."""
+
+    items: list[AuditRecord]
+    next: int | None
+
+
+class Discrepancy(Answer):
+    """One thing that is wrong with the audit trail."""
+
+    finding: str
+    message: str
+
+
+class AuditVerified(Answer):
+    """What a check of the whole audit trail found."""
+
+    is_intact: bool
+    sealed: int
+    unsealed: int
+    discrepancies: list[Discrepancy]
+
+
+class Engine(Answer):
+    """The program of a scope."""
+
+    binary: str
+    version: str
+    why: str
+    state: str
+    pid: int | None
+    health: str
+    reason: str
+    trouble: str
+    last_lines: list[str]
+
+
+class Scope(Answer):
+    """A scope of an engine: desired and applied generation, the last full pass, and its program."""
+
+    scope: str
+    state: str
+    generation: int
+    applied_generation: int
+    message: str | None
+    applied_at: datetime | None
+    plan_digest: str | None
+    engine: Engine | None
+
+
+class Step(Answer):
+    """One step of a plan."""
+
+    kind: str
+    subject: str
+    verb: str
+    before: str
+    after: str
+    reason: str
+    risk: str
+
+
+class Plan(Answer):
+    """What would be done, or was; ``digest`` approves exactly this."""
+
+    scope: str
+    digest: str
+    steps: list[Step]
+    foreign: list[str]
+    text: str
+
+
+class PlanApproval(Body):
+    """The plan that was reviewed."""
+
+    digest: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Rotated(Answer):
+    """What a rotation of keys did."""
+
+    root_key: str
+    resealed: int
+    keys_deleted: int
+
+
+class WhoAmI(Answer):
+    """The caller as Keystead sees it."""
+
+    actor: str
+    account_id: int
+    token_id: int | None
+    user_id: int | None
+    is_confined: bool
+    permissions: list[str]
+
+
+class Health(Answer):
+    """ok, degraded or unhealthy, and why."""
+
+    status: str
+    reasons: list[str]
+
+
+class Check(Answer):
+    """One check of the doctor; ``next`` is what to do about it."""
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    message: str
+    next: str | None
+
+
+class Setting(Answer):
+    """A setting, its value (secrets are shown as set or unset) and where it comes from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+class Diagnosis(Answer):
+    """The doctor's findings."""
+
+    status: Literal["ok", "warn", "fail"]
+    checks: list[Check]
+    settings: list[Setting]
+
+
+class FieldError(Answer):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Problem(Answer):
+    """Any failure, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldError]

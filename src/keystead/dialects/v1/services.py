@@ -1,0 +1,30 @@
+"""What the handlers of the native API call; filled in by the composition root."""
+
+from dataclasses import dataclass
+
+from keystead.http.access_operations import AccessOperations
+from keystead.http.admission import Admission
+from keystead.http.audit_operations import AuditOperations
+from keystead.http.doctor import Doctor
+from keystead.http.engine_operations import EngineOperations
+from keystead.http.health import HealthCheck
+from keystead.http.idempotency import Idempotency
+from keystead.http.operations import VpnOperations
+from keystead.http.secrets_operations import SecretsOperations
+from keystead.http.subscription_operations import SubscriptionOperations
+
+
+@dataclass(frozen=True)
+class Services:
+    """One instance's operations."""
+
+    admission: Admission
+    idempotency: Idempotency
+    health: HealthCheck
+    doctor: Doctor
+    vpn: VpnOperations
+    subscriptions: SubscriptionOperations
+    access: AccessOperations
+    audit: AuditOperations
+    engines: EngineOperations
+    secrets: SecretsOperations

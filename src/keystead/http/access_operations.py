@@ -1,0 +1,117 @@
+"""Operations on tokens, users and roles: the verb, its commit, and then the door that has to forget.
+
+Passwords are hashed in a thread of their own, after the permission is known and before the transaction.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from keystead.access import passwords, roles, tokens, users
+from keystead.access.gate import TokenDoor
+from keystead.access.permissions import Permission
+from keystead.access.store.tokens import Token
+from keystead.access.store.users import Role, User
+from keystead.access.tokens import NewToken
+from keystead.http.calls import Call
+from keystead.http.transaction import Transactions
+from keystead.kit.page import Page
+from keystead.kit.secret import Secret
+
+
+@dataclass(frozen=True)
+class TokenWish:
+    """What a new token shall be; see ``tokens.create``."""
+
+    name: str
+    permissions: Iterable[Permission]
+    addresses: Iterable[str] = ()
+    expires_at: datetime | None = None
+    is_confined: bool = False
+    user_id: int | None = None
+
+
+class AccessOperations:
+    """What callers may do with credentials and people."""
+
+    def __init__(self, transactions: Transactions, gate: TokenDoor) -> None:
+        self._transactions = transactions
+        self._gate = gate
+
+    async def create_token(self, call: Call, wish: TokenWish) -> NewToken:
+        """Create a token; its secret is in the answer and nowhere else."""
+        committed = await self._transactions.write(
+            call,
+            tokens.create,
+            name=wish.name,
+            permissions=wish.permissions,
+            addresses=wish.addresses,
+            expires_at=wish.expires_at,
+            is_confined=wish.is_confined,
+            user_id=wish.user_id,
+        )
+        return committed.value
+
+    async def find_token(self, call: Call, token_id: int) -> Token:
+        """Return a token."""
+        return await self._transactions.read(call, tokens.find, token_id)
+
+    async def list_tokens(self, call: Call, page: Page) -> list[Token]:
+        """Return a page of tokens."""
+        return await self._transactions.read_many(call, tokens.list_, page)
+
+    async def revoke_token(self, call: Call, token_id: int) -> Token:
+        """Revoke a token; it opens nothing when this returns."""
+        committed = await self._transactions.write(call, tokens.revoke, token_id)
+        self._gate.forget(token_id)
+        return committed.value
+
+    async def create_user(self, call: Call, *, login: str, password: Secret[str]) -> User:
+        """Create a user without roles."""
+        await self._transactions.read(call, users.ask_management)
+        password_hash = await asyncio.to_thread(passwords.hash_password, password)
+        committed = await self._transactions.write(call, users.create, login=login, password_hash=password_hash)
+        return committed.value
+
+    async def list_users(self, call: Call, page: Page) -> list[User]:
+        """Return a page of users."""
+        return await self._transactions.read_many(call, users.list_, page)
+
+    async def find_user(self, call: Call, user_id: int) -> User:
+        """Return a user."""
+        return await self._transactions.read(call, users.find, user_id)
+
+    async def change_user(
+        self, call: Call, user_id: int, *, is_active: bool | None, password: Secret[str] | None
+    ) -> User:
+        """Let a user in or keep it out, replace its password, or both at once."""
+        await self._transactions.read(call, users.ask_management)
+        password_hash = None if password is None else await asyncio.to_thread(passwords.hash_password, password)
+        committed = await self._transactions.write(
+            call, users.change, user_id, is_active=is_active, password_hash=password_hash
+        )
+        self._gate.forget_all()
+        return committed.value
+
+    async def create_role(self, call: Call, *, name: str, permissions: Iterable[Permission]) -> Role:
+        """Create a role."""
+        return (await self._transactions.write(call, roles.create, name=name, permissions=permissions)).value
+
+    async def list_roles(self, call: Call) -> list[Role]:
+        """Return all roles."""
+        return await self._transactions.read_many(call, roles.list_)
+
+    async def list_roles_of_user(self, call: Call, user_id: int) -> list[Role]:
+        """Return a user's roles."""
+        return await self._transactions.read_many(call, roles.list_of_user, user_id)
+
+    async def assign_role(self, call: Call, user_id: int, name: str) -> None:
+        """Give a user a role."""
+        await self._transactions.write(call, roles.assign, user_id=user_id, name=name)
+        self._gate.forget_all()
+
+    async def withdraw_role(self, call: Call, user_id: int, name: str) -> None:
+        """Take a role from a user."""
+        await self._transactions.write(call, roles.withdraw, user_id=user_id, name=name)
+        self._gate.forget_all()

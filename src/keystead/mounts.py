@@ -1,0 +1,201 @@
+"""Which dialect answers at which prefix, and what each is given; part of the composition root (for ``main.py``)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from keystead import founding
+from keystead import settings as settings_module
+from keystead.access.datakeys import OpenKeys, RootKey
+from keystead.access.gate import TokenDoor
+from keystead.db.session import Database
+from keystead.dialects.subscription.app import create_app as subscription_app
+from keystead.dialects.subscription.backend import Backend, Shown
+from keystead.dialects.v1 import errors as v1_errors
+from keystead.dialects.v1.app import PREFIX as V1_PREFIX
+from keystead.dialects.v1.app import create_app as v1_app
+from keystead.dialects.v1.services import Services as V1Services
+from keystead.dialects.veil.app import create_app as veil_app
+from keystead.dialects.veil.routes import Services as VeilServices
+from keystead.engines.xray.driver import ManagedXray
+from keystead.founding import Foundation
+from keystead.http import checks, metrics_page, pages, subscription_operations
+from keystead.http.access_operations import AccessOperations
+from keystead.http.admission import Admission
+from keystead.http.audit_operations import AuditOperations
+from keystead.http.doctor import Check, Doctor, Examination, Status
+from keystead.http.doors import Mount
+from keystead.http.engine_operations import EngineOperations, EngineStatus
+from keystead.http.health import HealthCheck
+from keystead.http.idempotency import Idempotency
+from keystead.http.metrics import Metrics
+from keystead.http.operations import VpnOperations
+from keystead.http.secrets_operations import SecretsOperations
+from keystead.http.subscription_operations import SubscriptionOperations
+from keystead.http.transaction import Transactions
+from keystead.kit import names
+from keystead.kit.clock import Clock
+from keystead.reconcile.loop import Reconciler
+from keystead.settings import Settings
+from keystead.vpn.sealed import SEALED_COLUMNS
+from keystead.vpn.targets import TargetWatch
+
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not listened on
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What dialects are made of: one instance's open parts."""
+
+    settings: Settings
+    foundation: Foundation
+    database: Database
+    keys: OpenKeys
+    root: RootKey
+    gate: TokenDoor
+    driver: ManagedXray
+    reconciler: Reconciler
+    transactions: Transactions
+    vpn: VpnOperations
+    targets: TargetWatch
+    metrics: Metrics
+    clock: Clock
+    scope: str
+
+
+class Mounts:
+    """Build every dialect over the same operations."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._base_url = base_url(parts.settings, parts.foundation.public_host)
+        self._admission = Admission(
+            parts.gate, parts.database, parts.clock, default_account_id=parts.foundation.account_id
+        )
+        self._transactions, self._vpn = parts.transactions, parts.vpn
+        self._idempotency = Idempotency(parts.database, parts.clock)
+        self._health = HealthCheck(parts.database, parts.driver.probe, lambda: parts.targets.problem)
+
+    def all(self) -> list[Mount]:
+        """Return every mount of a door."""
+        parts = self._parts
+        veil = VeilServices(
+            admission=self._admission, operations=self._vpn, idempotency=self._idempotency, health=self._health
+        )
+        shown = Shown(
+            parts.foundation.public_host,
+            self._base_url,
+            parts.settings.subscription_title,
+            parts.settings.support_url,
+        )
+        backend = Backend(parts.database, shown, is_applied=parts.reconciler.is_applied)
+        scrape = metrics_page.create_app(
+            parts.metrics, self._admission, self._transactions, parts.reconciler, self._engines
+        )
+        return [
+            Mount(pages.PREFIX, "assets", pages.assets_app()),
+            Mount(subscription_operations.PREFIX, "subscription", subscription_app(backend)),
+            Mount(metrics_page.PATH, "metrics", scrape),
+            Mount(V1_PREFIX, "v1", v1_app(self.v1()), v1_errors.bare_problem),
+            Mount("", "veil", veil_app(veil)),
+        ]
+
+    def v1(self) -> V1Services:
+        """Return what the native API calls."""
+        parts, transactions = self._parts, self._transactions
+        return V1Services(
+            admission=self._admission,
+            idempotency=self._idempotency,
+            health=self._health,
+            doctor=Doctor(transactions, self._examinations(), settings_module.shown(parts.settings)),
+            vpn=self._vpn,
+            subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
+            access=AccessOperations(transactions, parts.gate),
+            audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
+            engines=EngineOperations(transactions, parts.reconciler, self._engines),
+            secrets=SecretsOperations(
+                transactions,
+                parts.database,
+                root=parts.root,
+                ring=parts.keys.ring,
+                columns=SEALED_COLUMNS,
+                clock=parts.clock,
+            ),
+        )
+
+    def _engines(self) -> Mapping[str, EngineStatus]:
+        status = self._parts.driver.status()
+        return {
+            self._parts.scope: EngineStatus(
+                binary=str(status.binary.path),
+                version=status.binary.version,
+                why=status.binary.reason,
+                state=status.state,
+                pid=status.pid,
+                health=status.health,
+                trouble=status.trouble,
+                last_lines=status.last_lines,
+            )
+        }
+
+    def _examinations(self) -> Sequence[Examination]:
+        return (
+            ("machine", self._examine_files),
+            ("database", self._examine_database),
+            ("engine", self._examine_engines),
+            ("REALITY target", self._examine_target),
+            ("addresses", self._examine_addresses),
+        )
+
+    async def _examine_files(self) -> Sequence[Check]:
+        settings = self._parts.settings
+        return [checks.machine(), checks.data_directory(settings.data_dir), checks.root_key(settings)]
+
+    async def _examine_database(self) -> Sequence[Check]:
+        parts = self._parts
+        return [
+            await checks.database(parts.database),
+            await checks.audit_trail(parts.database, parts.settings.data_dir),
+        ]
+
+    async def _examine_engines(self) -> Sequence[Check]:
+        found: list[Check] = []
+        for name, status in self._engines().items():
+            found += [checks.engine_program(name, status), checks.engine_condition(name, status)]
+            inbound = self._parts.foundation.inbound
+            if inbound is not None:
+                found.append(checks.vpn_port(inbound.listen, inbound.port, status.health))
+        found += [
+            Check(f"scope {scope.name}", Status.FAIL, scope.message or scope.state, f"run: keystead plan {scope.name}")
+            for scope in await self._parts.reconciler.statuses()
+            if scope.state in {"blocked", "held"}
+        ]
+        return found
+
+    async def _examine_target(self) -> Sequence[Check]:
+        parts = self._parts
+        inbound = parts.foundation.inbound
+        if inbound is None:
+            return checks.target([parts.targets.problem or "none is chosen yet"], [], "no target")
+        found = await founding.examine_target(parts.settings, parts.foundation, inbound)
+        return checks.target(
+            [problem.sentence for problem in found.problems],
+            [warning.sentence for warning in found.warnings],
+            f"{inbound.target} for {', '.join(inbound.server_names)}",
+        )
+
+    async def _examine_addresses(self) -> Sequence[Check]:
+        settings = self._parts.settings
+        return [
+            checks.public_host(settings, self._parts.foundation.public_host),
+            checks.exposure(settings),
+            checks.subscription_address(settings, self._base_url),
+        ]
+
+
+def base_url(settings: Settings, public_host: str) -> str:
+    """Return the address at which customers reach subscriptions; a wildcard listener is reached at the public host."""
+    if settings.public_url is not None:
+        return settings.public_url
+    scheme = "http" if settings.tls == "off" else "https"
+    host = public_host if settings.host in _WILDCARDS else settings.host
+    return f"{scheme}://{names.authority(host, settings.port)}"

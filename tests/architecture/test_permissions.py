@@ -1,0 +1,121 @@
+"""Every way in is guarded: verbs declare, routes of the native API ask who is there, and each reaches a verb."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from keystead import access, vpn
+from keystead.access.permissions import Permission, permission_of
+from keystead.access.work import Work
+from keystead.db.session import Database
+from keystead.dialects.v1 import app as v1
+from keystead.mounts import Mounts
+from tests.support.instance import InProcess, in_process
+
+# Parts of a verb that other verbs of the same subject call with their own Work; no edge can reach them but through one.
+PARTS = {
+    "keystead.access.users.found",
+    "keystead.access.users.check_reach",
+    "keystead.access.work.audit_row",
+    "keystead.vpn.founding.settle_public_host",
+    "keystead.vpn.founding.check_shared_inbound",
+    "keystead.vpn.founding.found_shared_inbound",
+}
+# Routes that tell a caller about itself or about this version: a credential is enough.
+NO_VERB = {"/v1/whoami", "/v1/permissions"}
+VALUES = {"key_id": "1", "token_id": "1", "user_id": "1", "name": "main", "engine": "xray"}
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
+    ("POST", "/v1/tokens"): {"name": "bot", "permissions": []},
+    ("POST", "/v1/users"): {"login": "anna", "password": "a long password"},
+    ("PATCH", "/v1/users/{user_id}"): {"is_active": True},
+    ("POST", "/v1/roles"): {"name": "reader", "permissions": []},
+    ("POST", "/v1/engines/{engine}/{name}/apply"): {"digest": "0"},
+}
+
+
+def modules(package: ModuleType) -> Iterator[ModuleType]:
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        yield importlib.import_module(found.name)
+
+
+def verbs() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Return every public function of a subject whose first argument is a Work."""
+    for module in (*modules(access), *modules(vpn)):
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            first = next(iter(inspect.signature(function).parameters.values()), None)
+            takes_work = first is not None and first.annotation in (Work, "Work")
+            if takes_work and function.__module__ == module.__name__ and not name.startswith("_"):
+                yield f"{module.__name__}.{name}", function
+
+
+def test_every_verb_declares_its_permission() -> None:
+    undeclared = {name for name, verb in verbs() if permission_of(verb) is None}
+
+    assert undeclared == PARTS
+
+
+def test_every_permission_guards_something() -> None:
+    # A backup reads files rather than rows, and its verb comes with it.
+    unused = set(Permission) - {permission_of(verb) for _, verb in verbs()} - {Permission.BACKUP_MAKE}
+
+    assert unused == set()
+
+
+@pytest.fixture
+async def instance(database: Database, tmp_path: Path) -> AsyncIterator[InProcess]:
+    async with in_process(database, tmp_path) as made:
+        yield made
+
+
+def routes(instance: InProcess) -> list[tuple[str, str]]:
+    """Return method and path of every route that is not public."""
+    document = v1.create_api(Mounts(instance.parts).v1()).openapi()
+    return [
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        for method in operations
+        if path not in v1.PUBLIC
+    ]
+
+
+async def test_a_stranger_is_told_401_everywhere_and_leaves_no_trace(instance: InProcess) -> None:
+    before = await instance.records()
+    stranger = instance.stranger()
+
+    told = {
+        (method, path): (await stranger.request(method, path.format_map(VALUES), content=b"{nonsense")).status_code
+        for method, path in [*routes(instance), ("GET", "/v1/nowhere"), ("DELETE", "/v1/health/x")]
+    }
+
+    assert {route: status for route, status in told.items() if status != 401} == {}
+    assert len(told) > 30
+    assert await instance.records() == before
+
+
+async def test_a_token_without_permissions_is_denied_everywhere_and_each_denial_is_recorded(
+    instance: InProcess,
+) -> None:
+    bot = instance.bearer((await instance.token()).secret.reveal())
+
+    told = {
+        (method, path): (
+            await bot.request(method, path.format_map(VALUES), json=BODIES.get((method, path)))
+        ).status_code
+        for method, path in routes(instance)
+    }
+
+    assert {route for route, status in told.items() if status != 403} == {("GET", path) for path in NO_VERB}
+    assert len(await instance.records(outcome="denied")) == len(told) - len(NO_VERB)
+
+
+async def test_the_local_socket_is_nobody_else_s(instance: InProcess) -> None:
+    answer = await instance.stranger("127.0.0.1").get("/v1/whoami")
+
+    assert answer.status_code == 401

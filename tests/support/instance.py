@@ -1,0 +1,170 @@
+"""A whole Keystead in this process over a fake engine: every dialect behind real doors, without a network."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx2
+
+from keystead import founding
+from keystead.access import datakeys, tokens
+from keystead.access.gate import TokenDoor
+from keystead.access.permissions import ALL_PERMISSIONS, Permission
+from keystead.access.principal import operator
+from keystead.access.store.audit import AuditFilter, AuditRecord
+from keystead.access.store.audit import page as audit_page
+from keystead.access.tokens import NewToken
+from keystead.access.upkeep import Upkeep
+from keystead.access.work import Work
+from keystead.db.session import Database
+from keystead.engines.xray.plan import plan as plan_xray
+from keystead.engines.xray.state import XraySettings
+from keystead.http.doors import Door
+from keystead.http.metrics import Metrics
+from keystead.http.operations import VpnOperations
+from keystead.http.transaction import Transactions
+from keystead.kit.clock import SystemClock
+from keystead.kit.files import private_directory
+from keystead.kit.ids import RandomIds
+from keystead.kit.page import Page
+from keystead.mounts import Mounts, Parts
+from keystead.reconcile.loop import Reconciler
+from keystead.reconcile.scope import ScopeWiring
+from keystead.settings import Settings
+from keystead.vpn.desired import XraySource
+from keystead.vpn.meter import Meter
+from keystead.vpn.targets import TargetWatch
+from tests.support.fake_engine import FakeXray
+
+SCOPE = "xray/main"
+OUTSIDE = "198.51.100.7"
+
+
+@dataclass
+class InProcess:
+    """An instance and ways to speak to it."""
+
+    parts: Parts
+    engine: FakeXray
+    upkeep: Upkeep
+    door: Door
+    local_door: Door
+
+    @property
+    def operator(self) -> httpx2.AsyncClient:
+        """Return a client on the local socket."""
+        return self._client(self.local_door, "")
+
+    def stranger(self, address: str = OUTSIDE) -> httpx2.AsyncClient:
+        """Return a client that presents nothing."""
+        return self._client(self.door, address)
+
+    def bearer(self, secret: str, address: str = OUTSIDE) -> httpx2.AsyncClient:
+        """Return a client that presents a token."""
+        client = self._client(self.door, address)
+        client.headers["authorization"] = f"Bearer {secret}"
+        return client
+
+    async def token(self, *permissions: Permission, **more: object) -> NewToken:
+        """Make a token."""
+        return await self.parts.database.write(
+            lambda connection: tokens.create(
+                Work(
+                    connection,
+                    operator(self.parts.foundation.account_id),
+                    self.parts.clock,
+                    RandomIds(),
+                    self.parts.keys.ring,
+                    "test",
+                ),
+                name="bot",
+                permissions=permissions,
+                **more,  # type: ignore[arg-type]
+            )
+        )
+
+    async def caller(self, *permissions: Permission) -> httpx2.AsyncClient:
+        """Return a client with a new token of these permissions; of all, when none is named."""
+        made = await self.token(*(permissions or ALL_PERMISSIONS))
+        return self.bearer(made.secret.reveal())
+
+    async def records(self, **narrowed: str) -> list[AuditRecord]:
+        """Return the audit records so far."""
+        account_id = self.parts.foundation.account_id
+        wanted = AuditFilter(**narrowed)  # type: ignore[arg-type]
+        return await self.parts.database.read(
+            lambda connection: audit_page(connection, account_id, Page(limit=1000), wanted)
+        )
+
+    def _client(self, door: Door, address: str) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=door, client=(address, 40000))  # type: ignore[arg-type]
+        return httpx2.AsyncClient(transport=transport, base_url="http://keystead.test")
+
+
+@asynccontextmanager
+async def in_process(database: Database, directory: Path) -> AsyncIterator[InProcess]:
+    """Run an instance over an empty database."""
+    clock, ids = SystemClock(), RandomIds()
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        data_dir=private_directory(directory / "data"),
+        host="127.0.0.1",
+        public_host="vpn.example.com",
+        public_url="https://sub.example.com",
+        vpn_host="127.0.0.1",
+        vpn_port=24443,
+        reality_target="127.0.0.1:9",
+        reality_server_names="site.test",
+    )
+    root = datakeys.load_root_key(settings.data_dir, None)
+    keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
+    foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
+    source = XraySource(SCOPE, keys=keys.ring, min_client_version="1.0.0")
+    engine = FakeXray(lambda: database.read(source.desired), XraySettings())
+    await engine.start()
+    wiring = ScopeWiring(SCOPE, engine, source, partial(plan_xray, settings=XraySettings()))
+    reconciler = Reconciler([wiring], database=database, clock=clock)
+    targets = TargetWatch(_no_problem, clock)
+    await targets.check()
+    gate, metrics = TokenDoor(clock), Metrics()
+    transactions = Transactions(database=database, clock=clock, ids=ids, keys=keys.ring, reconciler=reconciler)
+    meter = Meter(SCOPE, engine, database=database, clock=clock)
+    vpn = VpnOperations(transactions, meter, targets, public_host=foundation.public_host)
+    parts = Parts(
+        settings=settings,
+        foundation=foundation,
+        database=database,
+        keys=keys,
+        root=root,
+        gate=gate,
+        driver=engine,  # type: ignore[arg-type]
+        reconciler=reconciler,
+        transactions=transactions,
+        vpn=vpn,
+        targets=targets,
+        metrics=metrics,
+        clock=clock,
+        scope=SCOPE,
+    )
+    mounts = Mounts(parts).all()
+    made = InProcess(
+        parts,
+        engine,
+        Upkeep(database, gate, clock, audit_key=keys.audit_key, data_dir=settings.data_dir),
+        Door(mounts, ids=ids, metrics=metrics, trusted=()),
+        Door(mounts, ids=ids, metrics=metrics, trusted=(), is_local=True),
+    )
+    running = asyncio.create_task(reconciler.run())
+    try:
+        yield made
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def _no_problem() -> str | None:
+    return None

@@ -1,0 +1,148 @@
+"""The doctor's examinations: every finding that is not fine says what to do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keystead.db.session import Database
+from keystead.http import checks
+from keystead.http.doctor import Check, Diagnosis, Status
+from keystead.http.engine_operations import EngineStatus
+from keystead.keeper.ports import free_loopback_port
+from keystead.mounts import base_url
+from keystead.reconcile.engine import Condition, Health
+from keystead.settings import Settings
+
+
+def settings(**given: Any) -> Settings:
+    return Settings(_env_file=None, **given)  # type: ignore[call-arg]
+
+
+def engine(condition: Condition) -> EngineStatus:
+    return EngineStatus(
+        "/bin/xray", "1.2.3", "named", "running", 7, Health(condition, "why"), "", ("", "its last line")
+    )
+
+
+def test_a_directory_that_others_may_read_is_a_failure(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+
+    found = checks.data_directory(tmp_path)
+
+    assert (found.status, found.next) == (Status.FAIL, f"run: chmod 700 {tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "status"), [(None, Status.FAIL), (0o644, Status.FAIL), (0o600, Status.OK)], ids=["gone", "open", "private"]
+)
+def test_a_root_key_is_there_and_private(tmp_path: Path, mode: int | None, status: Status) -> None:
+    if mode is not None:
+        (tmp_path / "root.key").write_text("")
+        (tmp_path / "root.key").chmod(mode)
+
+    found = checks.root_key(settings(data_dir=tmp_path))
+
+    assert found.status is status
+    assert (found.next is None) is (status is Status.OK)
+
+
+async def test_a_migrated_database_is_whole(database: Database) -> None:
+    found = await checks.database(database)
+
+    # The tables of tests are made without migrations, which is what a database behind them looks like.
+    assert found.status is Status.FAIL
+    assert found.next == "run: keystead migrate"
+    assert "SQLite" in found.message or "PostgreSQL" in found.message
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        (Condition.READY, Status.OK),
+        (Condition.WARMING, Status.WARN),
+        (Condition.DOWN, Status.FAIL),
+        (Condition.HUNG, Status.FAIL),
+    ],
+)
+def test_an_engine_s_condition_comes_with_its_last_lines(condition: Condition, status: Status) -> None:
+    found = checks.engine_condition("xray/main", engine(condition))
+
+    assert found.status is status
+    assert ("its last line" in found.message) is (status is not Status.OK)
+    assert (found.next is None) is (status is Status.OK)
+
+
+def test_a_port_that_somebody_else_holds_is_a_failure(unused_port_holder: int) -> None:
+    found = checks.vpn_port("127.0.0.1", unused_port_holder, Health(Condition.DOWN))
+
+    assert found.status is Status.FAIL
+    assert str(unused_port_holder) in (found.next or "")
+
+
+@pytest.fixture
+def unused_port_holder() -> Any:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_free_port_is_fine() -> None:
+    assert checks.vpn_port("127.0.0.1", free_loopback_port(), Health(Condition.DOWN)).status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen", "status"),
+    [
+        ({}, "127.0.0.1", Status.WARN),
+        ({"public_host": "vpn.example.com"}, "vpn.example.com", Status.OK),
+        ({}, "203.0.113.1", Status.WARN),
+    ],
+)
+def test_links_carry_a_host_that_customers_reach(given: dict[str, str], chosen: str, status: Status) -> None:
+    assert checks.public_host(settings(**given), chosen).status is status
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "status"),
+    [
+        ({}, "http://127.0.0.1:8000", Status.WARN),
+        ({"host": "0.0.0.0"}, "http://vpn.example.com:8000", Status.WARN),
+        ({"host": "::", "tls": "self-signed"}, "https://vpn.example.com:8000", Status.WARN),
+        ({"host": "203.0.113.1", "tls": "self-signed"}, "https://203.0.113.1:8000", Status.WARN),
+        ({"public_url": "https://sub.example.com/"}, "https://sub.example.com", Status.OK),
+        ({"host": "::1"}, "http://[::1]:8000", Status.WARN),
+    ],
+)
+def test_subscriptions_are_where_customers_reach_them(given: dict[str, Any], url: str, status: Status) -> None:
+    found = base_url(settings(**given), "vpn.example.com")
+
+    assert found == url
+    assert checks.subscription_address(settings(**given), found).status is status
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({}, Status.OK),
+        ({"host": "0.0.0.0"}, Status.WARN),
+        ({"host": "0.0.0.0", "trusted_proxies": "10.0.0.1"}, Status.OK),
+        ({"host": "0.0.0.0", "tls": "self-signed"}, Status.OK),
+    ],
+)
+def test_plain_http_before_others_is_a_warning(given: dict[str, Any], status: Status) -> None:
+    assert checks.exposure(settings(**given)).status is status
+
+
+def test_a_target_s_problem_outweighs_its_warning() -> None:
+    [found] = checks.target(["no TLS 1.3."], ["is discouraged."], "site:443")
+
+    assert (found.status, found.message) == (Status.FAIL, "site:443: no TLS 1.3.")
+
+
+def test_a_diagnosis_is_as_bad_as_its_worst_finding() -> None:
+    made = [Check("a", Status.OK, ""), Check("b", Status.FAIL, ""), Check("c", Status.WARN, "")]
+
+    assert Diagnosis(tuple(made), ()).status is Status.FAIL
+    assert Diagnosis((), ()).status is Status.OK
