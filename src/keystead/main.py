@@ -5,6 +5,7 @@ The only place that knows engines' drivers, and the only one that opens the data
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
     """
     clock, ids = SystemClock(), RandomIds()
     async with AsyncExitStack() as stack:
-        data_dir = private_directory(settings.data_dir)
+        data_dir = _data_directory(settings)
         stack.enter_context(exclusive_lock(data_dir / "keystead.lock", held_by="Keystead"))
         migrate.upgrade(settings.sqlalchemy_url)
         database = open_database(settings.sqlalchemy_url, synchronous=settings.database_synchronous)
@@ -124,6 +125,20 @@ def check_exposure(settings: Settings) -> None:
             "KEYSTEAD_TLS=self-signed (or files), name your reverse proxy in KEYSTEAD_TRUSTED_PROXIES, "
             "or say KEYSTEAD_ALLOW_PLAIN_HTTP=true"
         )
+
+
+def check_tls_files(settings: Settings) -> None:
+    """Refuse a certificate and key that cannot be served, before anything is started."""
+    if settings.tls != "files" or settings.tls_certificate is None:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:  # ssl.SSLError among them
+        raise Misconfigured(
+            f"KEYSTEAD_TLS_CERTIFICATE={settings.tls_certificate} with KEYSTEAD_TLS_KEY={settings.tls_key} cannot be "
+            f"served: {error.strerror or error}; name a certificate chain and its key in PEM, or set "
+            "KEYSTEAD_TLS=self-signed"
+        ) from error
 
 
 async def serve(instance: Instance, listener: socket.socket, stopping: asyncio.Event) -> None:
@@ -260,6 +275,16 @@ class _Builder:
             Door(mounts, ids=self._ids, metrics=metrics, trusted=trusted),
             Door(mounts, ids=self._ids, metrics=metrics, trusted=(), is_local=True),
         )
+
+
+def _data_directory(settings: Settings) -> Path:
+    try:
+        return private_directory(settings.data_dir)
+    except Misconfigured as error:
+        raise Misconfigured(
+            f"KEYSTEAD_DATA_DIR: {error.message}; name a directory of your own, "
+            "for example KEYSTEAD_DATA_DIR=/var/lib/keystead"
+        ) from error
 
 
 def _tls_files(settings: Settings) -> server.TlsFiles | None:

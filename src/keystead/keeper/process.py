@@ -162,6 +162,8 @@ class CoreProcess:
             await asyncio.wait([task])
             if self._spawner:
                 self._spawner.shutdown()
+            for path in self._program.stale_files:
+                path.unlink(missing_ok=True)
             self._become(State.STOPPED)
 
     async def restart(self) -> None:
