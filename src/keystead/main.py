@@ -26,6 +26,7 @@ from keystead.dialects.veil.app import create_app as veil_app
 from keystead.dialects.veil.routes import Services as VeilServices
 from keystead.engines.xray import binary, install
 from keystead.engines.xray.driver import ManagedXray, XrayOptions
+from keystead.engines.xray.external import ExternalOptions, ExternalXray
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
 from keystead.founding import Foundation
@@ -59,6 +60,10 @@ ENGINE_SOCKET = "xray.sock"
 _MIN_CLIENT_VERSION = {"compatible": "1.0.0", "strict": "26.3.27"}
 
 
+# The core is ours to run, or somebody else runs it.
+Xray = ManagedXray | ExternalXray
+
+
 @dataclass
 class Instance:
     """One running Keystead."""
@@ -66,7 +71,7 @@ class Instance:
     settings: Settings
     foundation: Foundation
     database: Database
-    driver: ManagedXray
+    driver: Xray
     reconciler: Reconciler
     targets: TargetWatch
     operations: VpnOperations
@@ -231,8 +236,11 @@ class _Builder:
             for name, run in loops.items():
                 group.create_task(keep_running(name, run, self._clock), name=name)
 
-    def _driver(self, run_dir: Path) -> ManagedXray:
+    def _driver(self, run_dir: Path) -> Xray:
         settings = self._settings
+        if settings.xray_api is not None and settings.xray_config is not None:
+            external = ExternalOptions(settings.xray_api, settings.xray_config, settings=self._xray_settings)
+            return ExternalXray(find_binary(settings), external, load=self._load, clock=self._clock)
         options = XrayOptions(
             socket=run_dir / ENGINE_SOCKET,
             log_path=settings.data_dir / "xray.log",
@@ -257,7 +265,7 @@ class _Builder:
 
         await self._database.write(unit)
 
-    def _doors(self, driver: ManagedXray, operations: VpnOperations, targets: TargetWatch) -> tuple[Door, Door]:
+    def _doors(self, driver: Xray, operations: VpnOperations, targets: TargetWatch) -> tuple[Door, Door]:
         settings, database = self._settings, self._database
         metrics = Metrics()
         admission = Admission(self._gate, database, self._clock, default_account_id=self._foundation.account_id)
