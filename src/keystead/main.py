@@ -5,6 +5,7 @@ The only place that knows engines' drivers, and the only one that opens the data
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from keystead.db import migrate
 from keystead.db.session import Database, open_database
 from keystead.engines.xray import binary, install
 from keystead.engines.xray.driver import ManagedXray, XrayOptions
+from keystead.engines.xray.external import ExternalOptions, ExternalXray
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
 from keystead.founding import Foundation
@@ -54,6 +56,10 @@ ENGINE_SOCKET = "xray.sock"
 _MIN_CLIENT_VERSION = {"compatible": "1.0.0", "strict": "26.3.27"}
 
 
+# The core is ours to run, or somebody else runs it.
+Xray = ManagedXray | ExternalXray
+
+
 @dataclass
 class Instance:
     """One running Keystead."""
@@ -61,7 +67,7 @@ class Instance:
     settings: Settings
     foundation: Foundation
     database: Database
-    driver: ManagedXray
+    driver: Xray
     reconciler: Reconciler
     targets: TargetWatch
     operations: VpnOperations
@@ -78,7 +84,7 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
     """
     clock, ids = SystemClock(), RandomIds()
     async with AsyncExitStack() as stack:
-        data_dir = private_directory(settings.data_dir)
+        data_dir = _data_directory(settings)
         stack.enter_context(exclusive_lock(data_dir / "keystead.lock", held_by="Keystead"))
         migrate.upgrade(settings.sqlalchemy_url)
         database = open_database(settings.sqlalchemy_url, synchronous=settings.database_synchronous)
@@ -120,6 +126,20 @@ def check_exposure(settings: Settings) -> None:
             "KEYSTEAD_TLS=self-signed (or files), name your reverse proxy in KEYSTEAD_TRUSTED_PROXIES, "
             "or say KEYSTEAD_ALLOW_PLAIN_HTTP=true"
         )
+
+
+def check_tls_files(settings: Settings) -> None:
+    """Refuse a certificate and key that cannot be served, before anything is started."""
+    if settings.tls != "files" or settings.tls_certificate is None:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:  # ssl.SSLError among them
+        raise Misconfigured(
+            f"KEYSTEAD_TLS_CERTIFICATE={settings.tls_certificate} with KEYSTEAD_TLS_KEY={settings.tls_key} cannot be "
+            f"served: {error.strerror or error}; name a certificate chain and its key in PEM, or set "
+            "KEYSTEAD_TLS=self-signed"
+        ) from error
 
 
 async def serve(instance: Instance, listener: socket.socket, stopping: asyncio.Event) -> None:
@@ -220,8 +240,11 @@ class _Builder:
             for name, run in loops.items():
                 group.create_task(keep_running(name, run, self._clock), name=name)
 
-    def _driver(self, run_dir: Path) -> ManagedXray:
+    def _driver(self, run_dir: Path) -> Xray:
         settings = self._settings
+        if settings.xray_api is not None and settings.xray_config is not None:
+            external = ExternalOptions(settings.xray_api, settings.xray_config, settings=self._xray_settings)
+            return ExternalXray(find_binary(settings), external, load=self._load, clock=self._clock)
         options = XrayOptions(
             socket=run_dir / ENGINE_SOCKET,
             log_path=settings.data_dir / "xray.log",
@@ -248,7 +271,7 @@ class _Builder:
 
     def _doors(
         self,
-        driver: ManagedXray,
+        driver: Xray,
         reconciler: Reconciler,
         transactions: Transactions,
         operations: VpnOperations,
@@ -278,6 +301,16 @@ class _Builder:
             Door(mounts, ids=self._ids, metrics=metrics, trusted=trusted),
             Door(mounts, ids=self._ids, metrics=metrics, trusted=(), is_local=True),
         )
+
+
+def _data_directory(settings: Settings) -> Path:
+    try:
+        return private_directory(settings.data_dir)
+    except Misconfigured as error:
+        raise Misconfigured(
+            f"KEYSTEAD_DATA_DIR: {error.message}; name a directory of your own, "
+            "for example KEYSTEAD_DATA_DIR=/var/lib/keystead"
+        ) from error
 
 
 def _tls_files(settings: Settings) -> server.TlsFiles | None:

@@ -17,6 +17,7 @@ from keystead.dialects.v1.services import Services as V1Services
 from keystead.dialects.veil.app import create_app as veil_app
 from keystead.dialects.veil.routes import Services as VeilServices
 from keystead.engines.xray.driver import ManagedXray
+from keystead.engines.xray.external import ExternalXray
 from keystead.founding import Foundation
 from keystead.http import checks, metrics_page, pages, subscription_operations
 from keystead.http.access_operations import AccessOperations
@@ -52,7 +53,7 @@ class Parts:
     keys: OpenKeys
     root: RootKey
     gate: TokenDoor
-    driver: ManagedXray
+    driver: ManagedXray | ExternalXray
     reconciler: Reconciler
     transactions: Transactions
     vpn: VpnOperations

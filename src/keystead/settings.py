@@ -16,6 +16,8 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from keystead.kit import names
 from keystead.kit.errors import Invalid, Misconfigured
@@ -202,6 +204,20 @@ class Settings(BaseSettings):
     def _check_listen(cls, value: str) -> str:
         return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value.strip("[]")))
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("it is not a database URL") from None
+        if url.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise ValueError("it must begin with sqlite:// or postgresql+psycopg://")
+        is_plain = url.drivername == "postgresql"
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False) if is_plain else value
+
     @field_validator("public_host")
     @classmethod
     def _check_public_host(cls, value: str | None) -> str | None:
@@ -338,6 +354,7 @@ def _explain(problem: ErrorDetails) -> str:
     field = by_alias.get(location, location)
     examples = Settings.model_fields[field].examples or []
     text = problem["msg"].removeprefix("Value error, ")
-    shown = "" if "secret" in field or "key" in field else f" (is: {problem['input']!r})"
+    is_secret = any(word in field for word in ("secret", "key", "url"))
+    shown = "" if is_secret else f" (is: {problem['input']!r})"
     name = environment_name(field)
     return f"{name}: {text}{shown}; for example {name}={examples[0] if examples else '…'}"

@@ -95,6 +95,7 @@ async def test_traffic_is_the_last_known_while_the_core_hangs(tmp_path: Path) ->
         assert took_s < 4.0
 
 
+@pytest.mark.slow
 async def test_a_client_that_hangs_up_during_a_create_leaves_nothing_half_done(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         with stopped(instance.core_pid()):

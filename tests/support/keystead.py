@@ -135,9 +135,9 @@ class Keystead:
         assert answer.status_code == 200, answer.text
         return {key["key_id"]: key for key in answer.json()["keys"]}
 
-    async def engine_users(self) -> set[str]:
+    async def engine_users(self, socket: Path | None = None) -> set[str]:
         """Return the labels the core itself says it has (GetInboundUsers), Keystead's own left out."""
-        client = XrayClient.on_socket(self.data_dir / "run" / "xray.sock", timeout_s=5.0)
+        client = XrayClient.on_socket(socket or self.data_dir / "run" / "xray.sock", timeout_s=5.0)
         try:
             return {label for label in await client.users("shared") if not label.startswith(OWN_LABEL_PREFIX)}
         finally:
@@ -152,7 +152,7 @@ class Keystead:
         finally:
             engine.dispose()
 
-    async def until_agreed(self, *, within_s: float = 10.0) -> None:
+    async def until_agreed(self, *, within_s: float = 10.0, socket: Path | None = None) -> None:
         """Wait until database and core hold the same keys, all of them live."""
         labels: dict[str, str] = {}
         users: set[str] = set()
@@ -161,7 +161,7 @@ class Keystead:
                 while True:
                     labels = self.database_labels()
                     with suppress(EngineUnavailable, NotFound):
-                        users = await self.engine_users()
+                        users = await self.engine_users(socket)
                         if set(labels.values()) <= {"live"} and set(labels) == users:
                             return
                     await asyncio.sleep(0.1)

@@ -47,6 +47,7 @@ async def _serve(settings: Settings) -> None:
     from keystead.http import server
 
     main.check_exposure(settings)
+    main.check_tls_files(settings)
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

@@ -39,8 +39,8 @@ from keystead.kit.waiting import within
 log = structlog.get_logger(__name__)
 
 FIRST_DELAY_S = 0.2
-LONGEST_DELAY_S = 30.0
-# A process that lived this long did start; its end is a new trouble, not the old one again.
+LONGEST_DELAY_S = 10.0
+# A process that served or lived this long did start; its end is a new trouble, not the old one again.
 HEALTHY_LIFE_S = 60.0
 GRACE_S = 3.0
 DRAIN_S = 1.0
@@ -108,6 +108,7 @@ class CoreProcess:
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
         self._is_planned = False
+        self._has_served = False
         self._trouble = ""
         self._child: subprocess.Popen[bytes] | None = None
         self._exited = asyncio.Event()
@@ -162,6 +163,8 @@ class CoreProcess:
             await asyncio.wait([task])
             if self._spawner:
                 self._spawner.shutdown()
+            for path in self._program.stale_files:
+                path.unlink(missing_ok=True)
             self._become(State.STOPPED)
 
     async def restart(self) -> None:
@@ -174,6 +177,10 @@ class CoreProcess:
         """End a process that no longer listens; it is restarted like one that crashed."""
         self._trouble = reason
         self._signal(signal.SIGKILL)
+
+    def note_served(self) -> None:
+        """Take notice that the present process did what it is for, so that its end is not a failed start."""
+        self._has_served = True
 
     async def when(self, *states: State) -> State:
         """Wait until the process is in one of these states and return it."""
@@ -208,7 +215,7 @@ class CoreProcess:
             if self._is_planned:
                 self._is_planned, delay_s = False, FIRST_DELAY_S
                 continue
-            if self._clock.monotonic_s() - begun_s >= HEALTHY_LIFE_S:
+            if self._has_served or self._clock.monotonic_s() - begun_s >= HEALTHY_LIFE_S:
                 delay_s = FIRST_DELAY_S
             self._hurry.clear()
             self._become(State.BACKING_OFF)
@@ -218,6 +225,7 @@ class CoreProcess:
 
     async def _live_once(self) -> None:
         self._become(State.STARTING)
+        self._has_served = False
         launch = await self._program.prepare()
         ports.require_free(launch.listens)
         for path in self._program.stale_files:

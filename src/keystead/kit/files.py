@@ -14,9 +14,15 @@ UNIX_SOCKET_PATH_MAX = 107
 
 
 def private_directory(path: Path) -> Path:
-    """Create a directory readable by its owner alone, with its parents; return it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
+    """Create a directory readable by its owner alone, with its parents; return it.
+
+    Raises Misconfigured when the machine does not let us.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be made a private directory: {error.strerror}") from error
     return path
 
 

@@ -114,11 +114,11 @@ class ScopeWorker(Generic[D, A]):
     async def _trust_predecessor(self) -> None:
         """Show what an earlier process left unconfirmed: it may have been answered, and the engine starts with it."""
         try:
-            present, _ = await self._database.read(self._source.unconfirmed)
+            present, absent = await self._database.read(self._source.unconfirmed)
         except KeysteadError as error:
             log.warning("unconfirmed subjects not read", scope=self.name, reason=error.message)
             return
-        self._applied.update(present)
+        self._applied.update(present, absent)
 
     async def _work(self) -> None:
         backoff_s = _BACKOFF_FIRST_S
@@ -257,7 +257,8 @@ class ScopeWorker(Generic[D, A]):
             self._wants_full_pass = True
             return
         # A reader that is slower than this commit may still be looking at the rows from before it.
-        asyncio.get_running_loop().call_later(_READERS_LINGER_S, self._applied.difference_update, tuple(present))
+        confirmed = (*present, *absent)
+        asyncio.get_running_loop().call_later(_READERS_LINGER_S, self._applied.difference_update, confirmed)
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

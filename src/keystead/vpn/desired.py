@@ -42,8 +42,11 @@ class XraySource:
         return key_store.unconfirmed(connection, self._scope)
 
     def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
-        """Make issued keys live and bury the revoked ones."""
-        key_store.make_live(connection, present)
+        """Make issued keys live and bury the revoked ones.
+
+        A key that was disabled before it was confirmed is a key all the same, although the engine is without it.
+        """
+        key_store.make_live(connection, [*present, *absent])
         key_store.bury(connection, absent)
 
     def _inbounds(self, connection: Connection) -> tuple[XrayInbound, ...]:

@@ -178,3 +178,15 @@ async def test_each_mutation_leaves_one_audit_record_and_marks_its_label(shop: S
 
 def test_a_masked_uuid_is_the_one_xray_compares() -> None:
     assert masked("123e4567-e89b-12d3-a456-426614174000") == "123e4567-e89b-0000-a456-426614174000"
+
+
+async def test_a_key_disabled_before_it_was_confirmed_stays_a_key(shop: Shop) -> None:
+    key = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED)
+    shop.applied.add(key.label)
+    await shop.do(keys.disable, key)
+    shop.applied.clear()
+
+    await shop.confirm(absent=[key.label])
+
+    found = await shop.do(keys.find, key)
+    assert (found.state, found.is_active) == (KeyState.LIVE, False)

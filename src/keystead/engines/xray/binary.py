@@ -35,7 +35,11 @@ class Binary:
 def find(*, named: Path | None, cached: Path, system: Path = SYSTEM_PATH) -> Binary:
     """Return the program to run; raise Misconfigured, telling what to do, when there is none that is supported."""
     if named is not None:
-        return _judge(named, "named in the settings")
+        try:
+            return _judge(named, "named in the settings")
+        except Misconfigured as error:
+            example = f"for example KEYSTEAD_XRAY_PATH={SYSTEM_PATH}"
+            raise Misconfigured(f"KEYSTEAD_XRAY_PATH: {error.message}; unset it or name another, {example}") from error
     refused = []
     for path, reason in _candidates(cached, system):
         try:

@@ -317,6 +317,7 @@ class ManagedXray:
         while True:
             await self._prober.prove(plan, plan.routes)
             log.info("engine is ready", process=self._core.identity, routes=len(plan.routes))
+            self._core.note_served()
             self._ready.set()
             await self._until_doubtful(plan, itertools.cycle(plan.routes))
             self._ready.clear()

@@ -14,20 +14,25 @@ The file holds private keys: it is written for its owner alone, so Xray has to r
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
+import structlog
 
 from keystead.engines.xray import config, users
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.client import XrayClient
+from keystead.engines.xray.driver import XrayStatus
 from keystead.engines.xray.state import OWN_LABEL_PREFIX, Reading, XrayActual, XrayDesired, XraySettings
 from keystead.kit.clock import Clock
-from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError, Misconfigured
+from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError, Misconfigured, NotFound
 from keystead.kit.files import write_private
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
+
+log = structlog.get_logger(__name__)
 
 # Uptime comes in whole seconds and our clock may be stepped; two cores are never started this close together.
 BOOT_TOLERANCE_S = 3.0
@@ -67,12 +72,14 @@ class ExternalXray:
         self._load = load
         self._clock = clock
         self._client: XrayClient | None = None
+        self._health = Health(Condition.DOWN, "Xray has not been asked yet")
         self._booted_s: float | None = None
         self._process = ""
 
     async def start(self) -> None:
-        """Open the channel to the core."""
+        """Open the channel to the core, and see to it that there is a file the core can be started from."""
         self._client = XrayClient(self._options.address, timeout_s=self._options.call_timeout_s)
+        await self._ensure_config()
 
     async def stop(self) -> None:
         """Close the channel; the core goes on."""
@@ -85,10 +92,19 @@ class ExternalXray:
         found = await users.observe(self._api(), [inbound.tag for inbound in desired.inbounds])
         return XrayActual(found, await self._running_digest())
 
-    async def counts(self) -> Mapping[str, int]:
-        """Return how many users each desired inbound has."""
-        desired = await self._load()
-        return {inbound.tag: await self._api().users_count(inbound.tag) for inbound in desired.inbounds}
+    async def sizes(self) -> Mapping[str, int]:
+        """Return how many users each desired inbound has; one the core does not have is left out."""
+        found = {}
+        for inbound in (await self._load()).inbounds:
+            with suppress(NotFound):
+                found[inbound.tag] = await self._api().users_count(inbound.tag)
+        return found
+
+    def status(self) -> XrayStatus:
+        """Return what there is to say about the core, without asking it anything."""
+        is_ready = self._health.condition is Condition.READY
+        state = "running" if is_ready else "unreachable"
+        return XrayStatus(self._binary, state, None, self._process, self._health, self._health.reason, ())
 
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         """Carry out a step; a restart is prepared here and raises Misconfigured to say who has to carry it out."""
@@ -105,12 +121,15 @@ class ExternalXray:
         try:
             await self._api().uptime_s()
         except EngineUnavailable as error:
-            return Health(Condition.DOWN, error.message)
-        return Health(Condition.READY)
+            self._health = Health(Condition.DOWN, error.message)
+        else:
+            self._health = Health(Condition.READY)
+        return self._health
 
     async def when_reachable(self) -> bool:
         """Wait until the API answers; a core that somebody else runs is never down for certain."""
         while (await self.probe()).condition is not Condition.READY:
+            await self._ensure_config()
             await self._clock.sleep(_POLL_S)
         return True
 
@@ -130,14 +149,26 @@ class ExternalXray:
         known = [inbound.tag for inbound in (await self._load()).inbounds if inbound.tag in tags]
         return await users.apply_marked(self._api(), desired, subjects, tags=known)
 
-    async def read_counters(self) -> Reading:
-        """Read all counters; raise EngineUnavailable when the core was replaced meanwhile."""
+    async def read_counters(self, label: str | None = None) -> Reading:
+        """Read the counters of a label (None: of all); raise EngineUnavailable when the core was replaced meanwhile."""
         before = await self._identity()
-        counters = await self._api().counters()
+        counters = await self._api().counters(label)
         if await self._identity() != before:
             raise EngineUnavailable("Xray was restarted while its counters were read")
         customers = {label: read for label, read in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
         return Reading(before, customers)
+
+    async def _ensure_config(self) -> None:
+        """Write the first file: without it nobody could start the core that we wait for."""
+        if self._options.config_path.exists():
+            return
+        try:
+            desired = await self._load()
+            if desired.inbounds:
+                await self.write_config(desired)
+                log.warning("configuration written; start Xray from it", path=str(self._options.config_path))
+        except (KeysteadError, OSError) as error:
+            log.error("configuration not written", path=str(self._options.config_path), reason=str(error))
 
     async def write_config(self, desired: XrayDesired) -> None:
         """Write the whole configuration beside, have Xray check it, swap it in; raise Misconfigured when it refuses."""
