@@ -12,12 +12,13 @@ from sqlalchemy import Connection, insert
 
 from keystead.access.models import AUDIT_RECORDS
 from keystead.access.principal import Principal
+from keystead.db.prepared import Prepared
 from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing
 from keystead.kit.ids import Ids
 from keystead.reconcile.marks import Mark, bump
 
-_INSERT_AUDIT_RECORD = insert(AUDIT_RECORDS)
+_INSERT_AUDIT_RECORD = Prepared(insert(AUDIT_RECORDS).inline())
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Work:
         ``verb`` is ``vpn.key.issue`` style, ``subject`` names the object (``vpn key 12``), ``facts`` are JSON values
         without secrets.
         """
-        self.connection.execute(_INSERT_AUDIT_RECORD, audit_row(self, verb, subject, "done", facts))
+        _INSERT_AUDIT_RECORD.run(self.connection, audit_row(self, verb, subject, "done", facts))
 
     def mark(self, scope: str, subject: str) -> None:
         """Say that the desired state of a scope changed at a subject; the reconciler is woken after the commit."""

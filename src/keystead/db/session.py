@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from keystead.db.prepared import execute
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed
 
 __all__ = [
@@ -266,7 +267,7 @@ class _GroupWriter:
     def _begin(self, batch: list[_Queued]) -> bool:
         """Begin a transaction, or fail all that wait for it: each would wait for the same lock as long again."""
         try:
-            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+            execute(self._connection, "BEGIN IMMEDIATE")
         except DBAPIError as error:
             for queued in batch:
                 _resolve(queued, None, translated(error))
@@ -288,10 +289,10 @@ class _GroupWriter:
         outcomes: list[tuple[_Queued, Any, BaseException | None]] = []
         try:
             for queued in batch:
-                self._connection.exec_driver_sql("SAVEPOINT unit")
+                execute(self._connection, "SAVEPOINT unit")
                 outcomes.append(self._run_saved(queued))
-                self._connection.exec_driver_sql("RELEASE unit")
-            self._connection.exec_driver_sql("COMMIT")
+                execute(self._connection, "RELEASE unit")
+            execute(self._connection, "COMMIT")
         except DBAPIError:
             self._roll_back()
             return False
@@ -305,13 +306,13 @@ class _GroupWriter:
         except DBAPIError:
             raise
         except BaseException as error:  # noqa: BLE001 - carried to the caller's future, unit by unit
-            self._connection.exec_driver_sql("ROLLBACK TO unit")
+            execute(self._connection, "ROLLBACK TO unit")
             return queued, None, error
 
     def _commit_alone(self, queued: _Queued) -> None:
         try:
             value = queued.unit(self._connection)
-            self._connection.exec_driver_sql("COMMIT")
+            execute(self._connection, "COMMIT")
         except DBAPIError as error:
             self._roll_back()
             _resolve(queued, None, translated(error))
@@ -325,7 +326,7 @@ class _GroupWriter:
         """Return to no transaction; SQLite may have rolled back by itself when the disk was full."""
         if getattr(self._connection.connection.dbapi_connection, "in_transaction", False):
             with suppress(DBAPIError):  # the next BEGIN tells whoever waits; this thread must live to say so
-                self._connection.exec_driver_sql("ROLLBACK")
+                execute(self._connection, "ROLLBACK")
 
 
 def _resolve(queued: _Queued, value: Any, error: BaseException | None) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, update
 
+from keystead.db.prepared import Prepared
 from keystead.kit.errors import Broken
 from keystead.reconcile.models import SCOPES
 
-_BUMP = (
+_BUMP = Prepared(
     update(SCOPES)
     .where(SCOPES.c.name == bindparam("scope"))
     .values(generation=SCOPES.c.generation + 1)
@@ -30,7 +31,7 @@ class Mark:
 
 def bump(connection: Connection, scope: str) -> int:
     """Raise the generation of a scope by one and return it; raise Broken when there is no such scope."""
-    generation = connection.execute(_BUMP, {"scope": scope}).scalar()
+    generation = _BUMP.scalar(connection, {"scope": scope})
     if generation is None:
         raise Broken(f"scope {scope} has no row; it must be registered before it is marked")
     return int(generation)

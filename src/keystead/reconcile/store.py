@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from keystead.db.prepared import Prepared
 from keystead.reconcile.models import SCOPES
 
 _SELECT = select(SCOPES).where(SCOPES.c.name == bindparam("scope"))
@@ -17,7 +18,7 @@ _RECORD = (
         {name: bindparam(f"new_{name}") for name in ("state", "message", "plan_text", "plan_digest", "duration_ms")}
     )
 )
-_RAISE_APPLIED = (
+_RAISE_APPLIED = Prepared(
     update(SCOPES)
     .where(SCOPES.c.name == bindparam("scope"), SCOPES.c.applied_generation < bindparam("reached"))
     .values(applied_generation=bindparam("reached"), applied_at=bindparam("at"))
@@ -75,7 +76,7 @@ def generation(connection: Connection, scope: str) -> int:
 
 def raise_applied(connection: Connection, scope: str, reached: int, at: datetime) -> None:
     """Record that everything up to a generation is in the engine."""
-    connection.execute(_RAISE_APPLIED, {"scope": scope, "reached": reached, "at": at})
+    _RAISE_APPLIED.run(connection, {"scope": scope, "reached": reached, "at": at})
 
 
 def record_pass(connection: Connection, scope: str, record: PassRecord) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, create_engine, event, insert, select, text
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, create_engine, insert, select, text
 
 from keystead.db.session import Database, SqliteDatabase, Weight, open_database
 from keystead.kit.errors import Conflict, StorageBusy, StorageFailed
@@ -147,20 +147,24 @@ async def hold_writer(database: SqliteDatabase) -> Callable[[], None]:
     return let_go
 
 
+def note_commits(connection: Connection, commits: list[str]) -> None:
+    """Have SQLite itself tell of every commit on the writer's connection."""
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+
+
 async def test_gathered_units_share_one_commit(sqlite_notes: SqliteDatabase) -> None:
     commits: list[str] = []
-    event.listen(
-        sqlite_notes.engine,
-        "before_cursor_execute",
-        lambda *args: commits.append(args[2]) if args[2] == "COMMIT" else None,
-    )
+    await sqlite_notes.write(lambda connection: note_commits(connection, commits))
     let_go = await hold_writer(sqlite_notes)
     writes = [asyncio.ensure_future(sqlite_notes.write(add(number))) for number in range(40)]
     await asyncio.sleep(0)
     let_go()
     await asyncio.gather(*writes)
 
-    assert commits == ["COMMIT", "COMMIT"]  # the one that was held, and the one of all forty
+    # That of the unit that asked for it, the one that was held, and the one of all forty.
+    assert commits == ["COMMIT", "COMMIT", "COMMIT"]
     assert await stored(sqlite_notes) == list(range(40))
 
 

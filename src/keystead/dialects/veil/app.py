@@ -14,9 +14,10 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from keystead.dialects.veil import errors, present, specification
-from keystead.dialects.veil.routes import Services, router
+from keystead.dialects.veil.routes import Services, add_endpoints
 from keystead.http import pages
 from keystead.http.calls import facts_of
+from keystead.http.routing import DirectRoute
 from keystead.kit.errors import Broken, KeysteadError
 
 
@@ -50,9 +51,8 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    endpoints = router(services)
-    app.include_router(endpoints)
-    app.state.endpoints = endpoints
+    app.router.route_class = DirectRoute
+    add_endpoints(app.router, services)
     app.add_exception_handler(KeysteadError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_broken)
@@ -83,7 +83,7 @@ def _allowed(request: Request) -> set[str]:
     """Return every method of a path; the framework names those of the first route only."""
     matching = [
         route.methods or set()
-        for route in (*request.app.state.endpoints.routes, *request.app.routes)
+        for route in request.app.routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
     ]
     methods = set().union(*matching)

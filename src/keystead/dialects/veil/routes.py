@@ -48,10 +48,9 @@ class Services:
     health: HealthCheck
 
 
-def router(services: Services) -> APIRouter:
-    """Return every endpoint of the wire."""
-    routes, handlers = APIRouter(), Handlers(services)
-    add = routes.add_api_route
+def add_endpoints(routes: APIRouter, services: Services) -> None:
+    """Add every endpoint of the wire to a router."""
+    add, handlers = routes.add_api_route, Handlers(services)
     add("/", handlers.get_service, response_model=schemas.Service, tags=STATUS)
     add("/api", handlers.get_service, response_model=schemas.Service, tags=STATUS, name="get_api")
     add("/health", handlers.get_health, response_model=schemas.Health, tags=STATUS)
@@ -108,7 +107,6 @@ def router(services: Services) -> APIRouter:
         **ALL_KEYS,
         methods=["POST"],
     )
-    return routes
 
 
 class Handlers:

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
+from keystead.db.prepared import Prepared
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.models import INBOUNDS
 from keystead.vpn.placement import Placement
 
 _INBOUNDS = select(INBOUNDS).where(INBOUNDS.c.scope == bindparam("scope")).order_by(INBOUNDS.c.id)
 _INBOUND = select(INBOUNDS).where(INBOUNDS.c.id == bindparam("id"))
-_INBOUND_FOR = select(INBOUNDS).where(INBOUNDS.c.placement == bindparam("placement")).order_by(INBOUNDS.c.id).limit(1)
+_INBOUND_FOR = Prepared(
+    select(INBOUNDS).where(INBOUNDS.c.placement == bindparam("placement")).order_by(INBOUNDS.c.id).limit(1)
+)
 _INSERT_INBOUND = insert(INBOUNDS).returning(INBOUNDS.c.id)
 _SET_INBOUND_KEY = (
     update(INBOUNDS).where(INBOUNDS.c.id == bindparam("at_id")).values(private_key=bindparam("new_private_key"))
@@ -35,8 +38,8 @@ def find(connection: Connection, inbound_id: int) -> Inbound:
 
 def for_placement(connection: Connection, placement: Placement) -> Inbound | None:
     """Return the inbound new keys of a placement go to, or None when there is none yet."""
-    row = connection.execute(_INBOUND_FOR, {"placement": placement.value}).mappings().first()
-    return None if row is None else _inbound(row)
+    row = _INBOUND_FOR.first(connection, {"placement": placement.value})
+    return None if row is None else _inbound(dict(zip(INBOUNDS.c.keys(), row, strict=True)))
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -54,7 +57,7 @@ def move(connection: Connection, inbound_id: int, *, target: str, listen: str) -
     connection.execute(_MOVE_INBOUND, {"at_id": inbound_id, "new_target": target, "new_listen": listen})
 
 
-def _inbound(row: RowMapping) -> Inbound:
+def _inbound(row: Mapping[Any, Any]) -> Inbound:
     return Inbound(
         id=row["id"],
         scope=row["scope"],

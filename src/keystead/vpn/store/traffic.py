@@ -6,22 +6,25 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import Bytes, LabelReading
 from keystead.vpn.models import INBOUNDS, KEYS, METERS, READINGS, TRAFFIC
 
 T = TRAFFIC.c
 R = READINGS.c
 
-_START = insert(TRAFFIC)
-_TOTALS = select(T.uplink, T.downlink, T.forgiven_uplink, T.forgiven_downlink, T.changed_at).where(
-    T.key_number == bindparam("number")
+_START = Prepared(insert(TRAFFIC))
+_TOTALS = Prepared(
+    select(T.uplink, T.downlink, T.forgiven_uplink, T.forgiven_downlink, T.changed_at).where(
+        T.key_number == bindparam("number")
+    )
 )
-_FORGIVE = (
+_FORGIVE = Prepared(
     update(TRAFFIC)
     .where(T.key_number == bindparam("at_number"))
     .values(forgiven_uplink=T.uplink, forgiven_downlink=T.downlink, changed_at=bindparam("at"))
 )
-_BOOK = (
+_BOOK = Prepared(
     update(TRAFFIC)
     .where(T.key_number == bindparam("at_number"))
     .values(
@@ -30,27 +33,28 @@ _BOOK = (
         changed_at=bindparam("at"),
     )
 )
-_READINGS = select(R.label, R.key_number, R.process, R.uplink, R.downlink)
-_READING = _READINGS.where(R.label == bindparam("label"))
-_ADD_READING = insert(READINGS)
-_SET_READING = (
+_ALL_READINGS = select(R.label, R.key_number, R.process, R.uplink, R.downlink)
+_READINGS = Prepared(_ALL_READINGS)
+_READING = Prepared(_ALL_READINGS.where(R.label == bindparam("label")))
+_ADD_READING = Prepared(insert(READINGS))
+_SET_READING = Prepared(
     update(READINGS)
     .where(R.label == bindparam("at_label"))
     .values(process=bindparam("to_process"), uplink=bindparam("to_up"), downlink=bindparam("to_down"))
 )
-_METER = select(METERS.c.read_at).where(METERS.c.scope == bindparam("scope"))
+_METER = Prepared(select(METERS.c.read_at).where(METERS.c.scope == bindparam("scope")))
 _ADD_METER = insert(METERS)
 _SET_METER = (
     update(METERS)
     .where(METERS.c.scope == bindparam("at_scope"))
     .values(process=bindparam("to_process"), read_at=bindparam("at"))
 )
-_LABELS = (
+_LABELS = Prepared(
     select(KEYS.c.label, KEYS.c.number)
     .join_from(KEYS, INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
     .where(INBOUNDS.c.scope == bindparam("scope"))
 )
-_COUNT_ACTIVE = (
+_COUNT_ACTIVE = Prepared(
     select(func.count())
     .select_from(KEYS)
     .join(INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
@@ -87,34 +91,34 @@ class Booking:
 def start(connection: Connection, number: int, at: datetime) -> None:
     """Start a new key at zero."""
     zero = dict.fromkeys(("uplink", "downlink", "forgiven_uplink", "forgiven_downlink"), 0)
-    connection.execute(_START, {"key_number": number, **zero, "changed_at": at})
+    _START.run(connection, {"key_number": number, **zero, "changed_at": at})
 
 
 def totals(connection: Connection, number: int) -> Totals | None:
     """Return what a key has carried."""
-    row = connection.execute(_TOTALS, {"number": number}).first()
+    row = _TOTALS.first(connection, {"number": number})
     return None if row is None else Totals(Bytes(row[0], row[1]), Bytes(row[2], row[3]), row[4])
 
 
 def forgive(connection: Connection, number: int, at: datetime) -> None:
     """Take everything carried so far out of sight."""
-    connection.execute(_FORGIVE, {"at_number": number, "at": at})
+    _FORGIVE.run(connection, {"at_number": number, "at": at})
 
 
 def last_reading(connection: Connection, label: str) -> LabelReading | None:
     """Return the last reading of one label."""
-    row = connection.execute(_READING, {"label": label}).first()
+    row = _READING.first(connection, {"label": label})
     return None if row is None else LabelReading(row[2], Bytes(row[3], row[4]))
 
 
 def last_readings(connection: Connection) -> dict[str, tuple[int, LabelReading]]:
     """Return the last reading of every label, with its key's number."""
-    return {row[0]: (row[1], LabelReading(row[2], Bytes(row[3], row[4]))) for row in connection.execute(_READINGS)}
+    return {row[0]: (row[1], LabelReading(row[2], Bytes(row[3], row[4]))) for row in _READINGS.rows(connection, {})}
 
 
 def labels(connection: Connection, scope: str) -> dict[str, int]:
     """Return the number of the key behind every current label of a scope."""
-    return {row[0]: row[1] for row in connection.execute(_LABELS, {"scope": scope})}
+    return {row[0]: row[1] for row in _LABELS.rows(connection, {"scope": scope})}
 
 
 def book(connection: Connection, bookings: Sequence[Booking], at: datetime) -> None:
@@ -127,13 +131,12 @@ def book(connection: Connection, bookings: Sequence[Booking], at: datetime) -> N
         if b.more.total
     ]
     for statement, rows in ((_ADD_READING, fresh), (_SET_READING, known), (_BOOK, moved)):
-        if rows:
-            connection.execute(statement, rows)
+        statement.run_many(connection, rows)
 
 
 def read_at(connection: Connection, scope: str) -> datetime | None:
     """Return when the counters of a scope were last read as a whole."""
-    moment: datetime | None = connection.execute(_METER, {"scope": scope}).scalar()
+    moment: datetime | None = _METER.scalar(connection, {"scope": scope})
     return moment
 
 
@@ -147,7 +150,7 @@ def set_read_at(connection: Connection, scope: str, process: str, at: datetime) 
 
 def count_active(connection: Connection, account_id: int, placement: str) -> int:
     """Count the active keys of an account."""
-    return int(connection.execute(_COUNT_ACTIVE, {"account_id": account_id, "placement": placement}).scalar_one())
+    return int(_COUNT_ACTIVE.scalar(connection, {"account_id": account_id, "placement": placement}))
 
 
 def _reading_row(booking: Booking) -> Mapping[str, object]:
