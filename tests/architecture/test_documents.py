@@ -91,6 +91,18 @@ def test_a_change_is_one_sentence_of_a_known_kind() -> None:
     assert {name for name, text in fragments().items() if not re.fullmatch(r"[`A-Z][^\n]+\.\n", text)} == set()
 
 
+def test_contributors_are_shown_the_targets_there_are() -> None:
+    told = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.rstrip() in pages()["CONTRIBUTING.md"]
+
+
+def test_no_page_waits_for_its_content() -> None:
+    assert [name for name, text in pages().items() if re.search(r"@@|TBD|FIXME", text)] == []
+
+
 def test_the_two_readmes_have_one_structure() -> None:
     english, russian = pages()["README.md"], pages()["README.ru.md"]
 
