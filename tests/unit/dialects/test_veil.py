@@ -1,12 +1,12 @@
 """The veil dialect without an engine: its error table, its bodies, its presentation."""
 
-import time
 import uuid
 
 import orjson
 import pytest
-from sqlalchemy import Connection, event, insert, select
+from sqlalchemy import Connection, insert, select
 
+from keystead.db import prepared
 from keystead.db.session import Weight
 from keystead.dialects.veil import errors, present
 from keystead.dialects.veil.routes import parse_body
@@ -65,21 +65,24 @@ def copy_key(connection: Connection, number: int, times: int) -> None:
     connection.execute(insert(KEYS), [row | dict.fromkeys(unlike, text) for text in made])
 
 
-async def test_a_list_of_10_000_keys_is_one_query_and_quick(workplace: Workplace) -> None:
+async def test_a_list_of_10_000_keys_is_one_query(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = await Shop(workplace).open()
     first = await shop.issue()
     await workplace.database.write(lambda connection: copy_key(connection, first.number, 9_999))
     statements: list[str] = []
+    run = prepared.execute
+
+    def counted(connection: Connection, sql: str, parameters: object = ()) -> object:
+        statements.append(sql)
+        return run(connection, sql, parameters)
 
     def listed(connection: Connection) -> bytes:
-        event.listen(connection, "before_cursor_execute", lambda *what: statements.append(what[2]))
         everything = {"placement": Placement.SHARED, "page": Page(10_000_000), "is_applied": shop.is_applied}
         return orjson.dumps(present.key_list(keys.list_(workplace.work(connection), **everything)))
 
-    started_s = time.perf_counter()
+    # Prepared statements pass SQLAlchemy's events by; this is where they all run.
+    monkeypatch.setattr(prepared, "execute", counted)
     body = await workplace.database.read(listed, Weight.LIST)
-    took_s = time.perf_counter() - started_s
 
     assert orjson.loads(body)["total"] == 10_000
     assert len(statements) == 1
-    assert took_s < 3.0, took_s  # a tenth of it on an idle machine
