@@ -97,11 +97,10 @@ class _Compiled:
         """Return rows with the values their types promise."""
         if not self.outputs:
             return rows
-        changed = [list(row) for row in rows]
-        for position, convert in self.outputs:
-            for row in changed:
-                row[position] = convert(row[position])
-        return [tuple(row) for row in changed]
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for position, convert in self.outputs if rows else ():
+            columns[position] = map(convert, columns[position])
+        return list(zip(*columns, strict=True))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ _COLUMNS = (
     INBOUNDS.c.scope,
 )
 _JOINED = select(*_COLUMNS).join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
+_STATES = {state.value: state for state in KeyState}
+_PLACEMENTS = {placement.value: placement for placement in Placement}
 _NOT_REMOVING = K.state != KeyState.REMOVING.value
 _OF_ACCOUNT = K.account_id == bindparam("account_id")
 # PostgreSQL cannot guess the type of a bare "parameter IS NULL".
@@ -200,4 +202,4 @@ def bury(connection: Connection, labels: Sequence[str]) -> None:
 def _key(row: Sequence[Any]) -> VpnKey:
     """Make a key of a row of ``_COLUMNS``, whose order is that of the value's fields."""
     *plain, state, created_at, placement, scope = row
-    return VpnKey(*(*plain, KeyState(state), created_at, Placement(placement), scope))
+    return VpnKey._make((*plain, _STATES[state], created_at, _PLACEMENTS[placement], scope))
