@@ -141,23 +141,35 @@ def set_password(
 
 
 @users.command("grant")
-def grant(context: typer.Context, login: Login, role: Annotated[str, typer.Argument(help="A role's name.")]) -> None:
+def grant(
+    context: typer.Context,
+    login: Login,
+    role: Annotated[str, typer.Argument(help="A role's name.")],
+    as_json: AsJson = False,
+) -> None:
     """Give a user a role."""
     from keystead.cli.client import connect
 
     with connect(context) as client:
         client.put(_role_path(_user(client, login)["id"], role))
-    output.say(f"user {login} has the role {role}")
+    output.answer({"login": login, "role": role}, as_json, lambda _: output.say(f"user {login} has the role {role}"))
 
 
 @users.command("withdraw")
-def withdraw(context: typer.Context, login: Login, role: Annotated[str, typer.Argument(help="A role's name.")]) -> None:
+def withdraw(
+    context: typer.Context,
+    login: Login,
+    role: Annotated[str, typer.Argument(help="A role's name.")],
+    as_json: AsJson = False,
+) -> None:
     """Take a role from a user."""
     from keystead.cli.client import connect
 
     with connect(context) as client:
         client.delete(_role_path(_user(client, login)["id"], role))
-    output.say(f"user {login} no longer has the role {role}")
+    output.answer(
+        {"login": login, "role": role}, as_json, lambda _: output.say(f"user {login} no longer has the role {role}")
+    )
 
 
 @audit.command("list")

@@ -1,7 +1,8 @@
 """The ``keystead`` command: every subcommand hangs here; an error is one clear line, what to do next, and an exit code.
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage (Typer's own), 3 misconfigured, 4 not reachable, 5 not found.
 Whatever is heavy to import is imported by the command that needs it: help and completion answer at once.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage (Typer's own), 3 misconfigured, 4 not reachable, 5 not found.
 """
 
 import sys

@@ -11,7 +11,7 @@ import typer
 
 from keystead.cli.answers import problem
 from keystead.cli.where import NotRunning, where
-from keystead.kit.errors import Forbidden, Unavailable
+from keystead.kit.errors import Unavailable
 
 # Longer than anything the service itself waits for.
 _TIMEOUT_S = 90.0
@@ -102,8 +102,6 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except httpx2.ConnectError as error:
-        if "Permission denied" in str(error):
-            raise Forbidden("the service belongs to another user; run this command as its owner or as root") from error
         raise NotRunning("no Keystead answers on its local socket; start it with: keystead serve") from error
     except httpx2.TimeoutException as error:
         raise Unavailable("the service did not answer in time; see: keystead doctor") from error

@@ -1,5 +1,6 @@
 """Which instance a command means: its data directory, and the socket it is reached at."""
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,14 +40,16 @@ class Where:
         return settings.load() if self.data_dir is None else settings.load(data_dir=self.data_dir)
 
     def socket(self) -> Path:
-        """Return the running service's local socket; raise NotRunning when there is none to be seen."""
+        """Return the socket a service answers on; raise NotRunning, or Forbidden when it is another user's."""
         data_dir = self.settings().data_dir
-        try:
-            path = noted_directory(data_dir / "run") / SOCKET_NAME
-            if not path.is_socket():
-                raise NotRunning(f"no Keystead runs on {data_dir}; start it with: keystead serve")
-        except PermissionError:
-            raise Forbidden(f"{data_dir} belongs to another user; run this command as its owner or as root") from None
+        path = noted_directory(data_dir / "run") / SOCKET_NAME
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except PermissionError:
+                raise Forbidden(f"{data_dir} is another user's; run this command as its owner or as root") from None
+            except OSError:
+                raise NotRunning(f"no Keystead runs on {data_dir}; start it with: keystead serve") from None
         return path
 
 

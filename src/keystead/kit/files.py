@@ -88,7 +88,7 @@ def noted_directory(preferred: Path) -> Path:
     """Return the directory that ``socket_directory`` chose in place of the preferred one, else the preferred one."""
     try:
         return Path(os.fsdecode(_note(preferred).read_bytes().rstrip(b"\n")))
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return preferred
 
 
