@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -135,14 +135,13 @@ def _loading(url: str) -> Iterator[Connection]:
 
 def _into_postgresql(settings: Settings, staging: Path, fill: Fill) -> None:
     """Fill the database, place the files, commit; what was placed goes again when the commit fails."""
-    try:
+    with ExitStack() as failing:
+        for name in (ROOT_KEY_FILE, HEAD_FILE):
+            failing.callback((settings.data_dir / name).unlink, missing_ok=True)
         with _loading(settings.sqlalchemy_url) as connection:
             fill(connection)
             _place(staging, settings.data_dir)
-    except BaseException:
-        for name in (ROOT_KEY_FILE, HEAD_FILE):
-            (settings.data_dir / name).unlink(missing_ok=True)
-        raise
+        failing.pop_all()
 
 
 def _into_sqlite(final: Path, data_dir: Path, staging: Path, fill: Fill) -> None:
@@ -190,12 +189,11 @@ def _sqlite_file(settings: Settings) -> Path | None:
 
 def _place_with(built: Path, final: Path, staging: Path, data_dir: Path) -> None:
     """Place a database outside the data directory, and the directory."""
-    os.replace(built, final)
-    try:
+    with ExitStack() as failing:
+        os.replace(built, final)
+        failing.callback(final.unlink)
         _place(staging, data_dir)
-    except BaseException:
-        final.unlink()
-        raise
+        failing.pop_all()
 
 
 def _place(staging: Path, data_dir: Path) -> None:
@@ -207,14 +205,9 @@ def _place(staging: Path, data_dir: Path) -> None:
             raise Conflict(f"{data_dir} cannot be replaced ({error.strerror}); is something using it?") from error
         sync_directory(data_dir.parent)
         return
-    placed: list[Path] = []
-    try:
+    with ExitStack() as failing:
         for file in sorted(staging.iterdir(), key=lambda path: path.suffix == ".db"):
             os.replace(file, data_dir / file.name)
-            placed.append(data_dir / file.name)
-    except BaseException:
-        for path in placed:
-            with suppress(OSError):
-                path.unlink()
-        raise
+            failing.callback((data_dir / file.name).unlink)
+        failing.pop_all()
     sync_directory(data_dir)

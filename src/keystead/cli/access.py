@@ -172,6 +172,16 @@ def withdraw(
     )
 
 
+@users.command("roles")
+def list_roles(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the roles there are, and what they permit."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        found = client.get("/v1/roles")["items"]
+    output.answer(found, as_json, _say_roles)
+
+
 @audit.command("list")
 def list_records(
     context: typer.Context,
@@ -282,6 +292,11 @@ def _say_users(found: list[dict[str, Any]]) -> None:
     ]
     columns = ("id", "login", "active", "roles", "created (UTC)")
     output.say_table(columns, rows, nothing="There are no users; create one with: keystead user create LOGIN")
+
+
+def _say_roles(found: list[dict[str, Any]]) -> None:
+    rows = [(role["name"], role["permissions"]) for role in found]
+    output.say_table(("role", "permissions"), rows, nothing="There are no roles.")
 
 
 def _say_records(found: list[dict[str, Any]]) -> None:

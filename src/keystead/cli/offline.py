@@ -1,58 +1,48 @@
 """What the command line can do in this process while no service runs: the checks of doctor, and a backup."""
 
 import asyncio
-import os
-import shutil
-import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import IO
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from keystead import __version__
+from keystead import __version__, founding
 from keystead.access import accounts, archive, datakeys
 from keystead.access.archive import Lock, Progress, Source
-from keystead.access.datakeys import RootKey
 from keystead.access.principal import operator
 from keystead.access.work import Work
 from keystead.db import migrate
 from keystead.db.session import Database, open_database
 from keystead.engines.xray import binary, install, target
+from keystead.http import checks
+from keystead.http.doctor import Check, Status
 from keystead.keeper.ports import Listen, require_free
 from keystead.kit import names
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import KeysteadError, Misconfigured
 from keystead.kit.files import exclusive_lock
 from keystead.kit.ids import RandomIds
-from keystead.kit.secret import Secret
 from keystead.settings import Settings
 
-_FREE_SPACE_MIN_BYTES = 200 * 1024 * 1024
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One check: ``status`` is ok, warn or fail; the message says what to do unless it is ok."""
-
-    name: str
-    status: str
-    message: str
-
-
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[Check]:
     """Check everything that a start needs, without starting or changing anything."""
-    checks: list[tuple[str, Callable[[Settings], Finding]]] = [
+    examinations: list[tuple[str, Callable[[Settings], Check | list[Check]]]] = [
+        ("machine", lambda _: checks.machine()),
         ("data directory", _data_directory),
         ("root key", _root_key),
         ("database", _database),
         ("engine", _engine),
-        ("reality target", _target),
+        ("REALITY target", _target),
         ("API port", lambda known: _port("API port", known.host, known.port)),
         ("VPN port", _vpn_port),
     ]
-    return [Finding("settings", "ok", "valid"), *(_checked(name, check, settings) for name, check in checks)]
+    found = [Check("settings", Status.OK, "valid")]
+    for name, examination in examinations:
+        made = _made(name, examination, settings)
+        found += made if isinstance(made, list) else [made]
+    return found
 
 
 def backup(settings: Settings, lock: Lock, target_file: IO[bytes], progress: Progress) -> None:
@@ -63,7 +53,7 @@ def backup(settings: Settings, lock: Lock, target_file: IO[bytes], progress: Pro
         database = open_database(settings.sqlalchemy_url)
         try:
             _record(settings, database, lock)
-            source = Source(database.engine, settings.data_dir, lambda: _root(settings))
+            source = Source(database.engine, settings.data_dir, lambda: founding.load_root(settings))
             now = SystemClock().now()
             archive.make(source, lock, target_file, version=__version__, now=now, progress=progress)
         finally:
@@ -71,7 +61,7 @@ def backup(settings: Settings, lock: Lock, target_file: IO[bytes], progress: Pro
 
 
 def _record(settings: Settings, database: Database, lock: Lock) -> None:
-    root, clock = _root(settings), SystemClock()
+    root, clock = founding.load_root(settings), SystemClock()
 
     def unit(connection: Connection) -> None:
         who = operator(accounts.ensure_default(connection, clock.now()))
@@ -92,84 +82,61 @@ def _has_schema(settings: Settings) -> bool:
         engine.dispose()
 
 
-def _root(settings: Settings) -> RootKey:
-    current, previous = settings.root_key, settings.root_key_previous
-    return datakeys.load_root_key(
-        settings.data_dir,
-        None if current is None else Secret(current.get_secret_value()),
-        previous=None if previous is None else Secret(previous.get_secret_value()),
-    )
-
-
-def _checked(name: str, check: Callable[[Settings], Finding], settings: Settings) -> Finding:
+def _made(name: str, examination: Callable[[Settings], Check | list[Check]], settings: Settings) -> Check | list[Check]:
     try:
-        return check(settings)
+        return examination(settings)
     except KeysteadError as error:
-        return Finding(name, "fail", error.message)
+        return Check(name, Status.FAIL, error.message)
     except (OSError, SQLAlchemyError) as error:
-        return Finding(name, "fail", str(error).splitlines()[0])
+        return Check(name, Status.FAIL, str(error).splitlines()[0])
 
 
-def _data_directory(settings: Settings) -> Finding:
-    name, path = "data directory", settings.data_dir
-    if not path.exists():
-        return Finding(name, "ok", f"{path} will be made at the first start")
-    found = path.stat()
-    if found.st_uid != os.geteuid():
-        return Finding(name, "fail", f"{path} belongs to another user; run as its owner, or chown it")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        return Finding(name, "warn", f"{path} may be read by others; run: chmod 700 {path}")
-    free = shutil.disk_usage(path).free
-    if free < _FREE_SPACE_MIN_BYTES:
-        return Finding(name, "warn", f"{path} has {free // 1024 // 1024} MB left; free some space")
-    return Finding(name, "ok", str(path))
+def _data_directory(settings: Settings) -> Check:
+    if not settings.data_dir.exists():
+        return Check("data directory", Status.OK, f"{settings.data_dir} will be made at the first start")
+    return checks.data_directory(settings.data_dir)
 
 
-def _root_key(settings: Settings) -> Finding:
-    if settings.root_key is None and not (settings.data_dir / datakeys.ROOT_KEY_FILE).exists():
-        if (settings.data_dir / "keystead.db").exists():
-            return Finding("root key", "fail", f"{settings.data_dir}/root.key is gone; restore it from a backup")
-        return Finding("root key", "ok", "will be made at the first start")
-    return Finding("root key", "ok", _root(settings).source)
+def _root_key(settings: Settings) -> Check:
+    if settings.root_key is None and not _has_schema(settings):
+        return Check("root key", Status.OK, "will be made at the first start")
+    return checks.root_key(settings)
 
 
-def _database(settings: Settings) -> Finding:
-    if settings.database_url is None and not (settings.data_dir / "keystead.db").exists():
-        return Finding("database", "ok", "SQLite, will be made at the first start")
+def _database(settings: Settings) -> Check:
+    if not _has_schema(settings):
+        return Check("database", Status.OK, "will be made at the first start")
     engine = create_engine(settings.sqlalchemy_url)
     try:
         is_current = migrate.engine_is_current(engine)
-        return Finding("database", "ok", engine.name if is_current else f"{engine.name}, is migrated at the next start")
+        told = engine.name if is_current else f"{engine.name}, is migrated at the next start"
+        return Check("database", Status.OK, told)
     finally:
         engine.dispose()
 
 
-def _engine(settings: Settings) -> Finding:
+def _engine(settings: Settings) -> Check:
     cached = install.binary_path(install.XRAY, settings.engines_cache_dir)
     found = binary.find(named=settings.xray_path, cached=cached)
-    return Finding("engine", "ok", f"Xray {found.version} at {found.path}, {found.reason}")
+    return Check("engine", Status.OK, f"Xray {found.version} at {found.path}, {found.reason}")
 
 
-def _target(settings: Settings) -> Finding:
-    name = "reality target"
+def _target(settings: Settings) -> Check | list[Check]:
     if settings.reality_target is None:
-        return Finding(name, "ok", "chosen from the built-in pool at the first start")
+        return Check("REALITY target", Status.OK, "chosen from the built-in pool at the first start")
     host, _ = names.host_port(settings.reality_target)
     wanted = settings.reality_server_names or (host,)
     found = asyncio.run(target.examine(settings.reality_target, wanted, allow_loopback=True))
-    if found.problems:
-        return Finding(name, "fail", " ".join(problem.sentence for problem in found.problems))
-    if found.warnings:
-        return Finding(name, "warn", " ".join(warning.sentence for warning in found.warnings))
-    return Finding(name, "ok", settings.reality_target)
+    problems, warnings = ([finding.sentence for finding in kind] for kind in (found.problems, found.warnings))
+    return checks.target(problems, warnings, settings.reality_target)
 
 
-def _vpn_port(settings: Settings) -> Finding:
+def _vpn_port(settings: Settings) -> Check:
     if settings.vpn_port is None:
-        return Finding("VPN port", "ok", "443 where permitted, else 8443")
+        return Check("VPN port", Status.OK, "443 where permitted, else 8443")
     return _port("VPN port", settings.vpn_host, settings.vpn_port)
 
 
-def _port(name: str, host: str, port: int) -> Finding:
+def _port(name: str, host: str, port: int) -> Check:
     require_free([Listen(host, port)])
-    return Finding(name, "ok", f"{names.authority(host, port)} is free")
+    return Check(name, Status.OK, f"{names.authority(host, port)} is free")

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -32,11 +33,9 @@ class Backups:
             return await asyncio.to_thread(self._made, lock)
 
     def _made(self, lock: Lock) -> IO[bytes]:
-        file = tempfile.TemporaryFile(dir=self._source.data_dir)  # noqa: SIM115 - the caller's
-        try:
+        with ExitStack() as failing:
+            file = failing.enter_context(tempfile.TemporaryFile(dir=self._source.data_dir))
             archive.make(self._source, lock, file, version=__version__, now=self._transactions.clock.now())
-        except BaseException:
-            file.close()
-            raise
-        file.seek(0)
+            file.seek(0)
+            failing.pop_all()
         return file
