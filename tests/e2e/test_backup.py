@@ -1,5 +1,6 @@
 """A backup is worth what its restoration is worth: an old link connects to the restored instance."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ from tests.support.keystead import Keystead, keystead
 PASSPHRASE = "correct horse battery staple"
 
 
-def command(instance: Keystead, *arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+async def command(instance: Keystead, *arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-m", "keystead", *map(str, arguments)],
         env=instance.environment,
         input=stdin,
@@ -42,16 +44,18 @@ async def test_an_old_link_connects_to_what_was_restored(tmp_path: Path) -> None
         await instance.http.delete(f"/api/keys/{revoked['key_id']}")
         old_link = await instance.profile(kept["key_id"])
 
-        made = command(instance, "backup", tmp_path / "all.age", stdin=f"{PASSPHRASE}\n")
+        made = await command(instance, "backup", tmp_path / "all.age", stdin=f"{PASSPHRASE}\n")
         late = await instance.create("after the backup")
-        restored = command(instance, "--data-dir", fresh, "restore", tmp_path / "all.age", stdin=f"{PASSPHRASE}\n")
+        restored = await command(
+            instance, "--data-dir", fresh, "restore", tmp_path / "all.age", stdin=f"{PASSPHRASE}\n"
+        )
         await moved(instance, fresh)
 
         assert (made.returncode, restored.returncode) == (0, 0), made.stderr + restored.stderr
         assert await xray.dial(old_link, instance.world.origin, within_s=15.0) is not None
         assert (await instance.http.get(f"/api/keys/{late['key_id']}")).status_code == 404
         assert (await instance.create("next"))["key_id"] > revoked["key_id"]
-        verified = command(instance, "audit", "verify")
+        verified = await command(instance, "audit", "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -62,11 +66,11 @@ async def test_a_recipient_opens_it_and_nobody_else(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         await instance.create("anna")
 
-        made = command(instance, "backup", tmp_path / "all.age", "--recipient", identity.to_public(), "--json")
-        refused = command(
+        made = await command(instance, "backup", tmp_path / "all.age", "--recipient", identity.to_public(), "--json")
+        refused = await command(
             instance, "--data-dir", tmp_path / "a", "restore", tmp_path / "all.age", "--identity", tmp_path / "stranger"
         )
-        restored = command(
+        restored = await command(
             instance, "--data-dir", tmp_path / "b", "restore", tmp_path / "all.age", "--identity", tmp_path / "identity"
         )
 

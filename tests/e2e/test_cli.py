@@ -1,14 +1,14 @@
 """Every command once against a real instance: what programs read, what codes it ends with, and who may."""
 
-import json
+import asyncio
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.commands import Run, runner
 from tests.support.keystead import Keystead, keystead
 
 NOBODY = "65534"
@@ -17,40 +17,35 @@ NOBODY = "65534"
 class Commands:
     """The command line beside a running instance, as its owner."""
 
-    def __init__(self, instance: Keystead) -> None:
-        self._instance = instance
+    def __init__(self, run: Run) -> None:
+        self.run = run
 
-    def run(
-        self, *arguments: object, stdin: str = "", before: tuple[str, ...] = ()
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*before, sys.executable, "-m", "keystead", *map(str, arguments)],
-            env=self._instance.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            cwd=self._instance.data_dir.parent,
-        )
-
-    def json(self, *arguments: object, stdin: str = "", code: int = 0) -> Any:
+    def json(self, *arguments: object, stdin: str = "") -> Any:
         ended = self.run(*arguments, "--json", stdin=stdin)
-        assert ended.returncode == code, ended.stderr
-        return json.loads(ended.stdout)
+        assert ended.code == 0, ended.err
+        return ended.json
 
 
-async def test_every_command_against_a_real_instance(tmp_path: Path) -> None:
+def beside(instance: Keystead, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Return the command line with the instance's settings."""
+    for name, value in instance.environment.items():
+        monkeypatch.setenv(name, value)
+    return Commands(runner(capsys, monkeypatch, instance.data_dir))
+
+
+async def test_every_command_against_a_real_instance(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with keystead(tmp_path) as instance:
-        do = Commands(instance)
+        do = beside(instance, capsys, monkeypatch)
 
-        keys(do)
-        tokens(do)
-        users(do)
-        engines(do)
-        system(do)
+        # The REALITY target lives on this event loop, so that commands may not stop it.
+        for subject in (keys, tokens, users, engines, system):
+            await asyncio.to_thread(subject, do)
 
-        assert await instance.dial(do.json("vpn", "key", "add", "bob")["number"]) is not None
-    assert Commands(instance).run("vpn", "key", "list").returncode == 4
+        bob = await asyncio.to_thread(do.json, "vpn", "key", "add", "bob")
+        assert await instance.dial(bob["number"]) is not None
+    assert do.run("vpn", "key", "list").code == 4
 
 
 def keys(do: Commands) -> None:
@@ -61,7 +56,7 @@ def keys(do: Commands) -> None:
     assert [key["number"] for key in do.json("vpn", "key", "list")] == [number]
     assert do.json("vpn", "key", "show", added["id"])["name"] == "anna"
     assert do.json("vpn", "key", "link", number)["link"] == added["link"]
-    assert "▀" in do.run("vpn", "key", "qr", number).stdout
+    assert "▀" in do.run("vpn", "key", "qr", number).out
     assert do.json("vpn", "key", "rename", number, "eva")["name"] == "eva"
     assert do.json("vpn", "key", "disable", number)["is_active"] is False
     assert do.json("vpn", "key", "enable", number)["is_active"] is True
@@ -73,8 +68,8 @@ def keys(do: Commands) -> None:
     assert do.json("vpn", "key", "subscription", number, "--revoke") == {"revoked": str(number)}
     assert do.json("vpn", "key", "rm", number) == {"deleted": str(number)}
     missing = do.run("vpn", "key", "show", number)
-    assert (missing.returncode, missing.stdout) == (5, "")
-    assert missing.stderr.startswith("keystead: ")
+    assert (missing.code, missing.out) == (5, "")
+    assert missing.err.startswith("keystead: ")
 
 
 def tokens(do: Commands) -> None:
@@ -82,9 +77,9 @@ def tokens(do: Commands) -> None:
 
     assert made["secret"].startswith("ks_")
     assert made["id"] in [token["id"] for token in do.json("token", "list")]
-    assert made["secret"] not in do.run("token", "list").stdout
+    assert made["secret"] not in do.run("token", "list").out
     assert do.json("token", "revoke", made["id"]) == {"revoked": made["id"]}
-    assert do.run("token", "create", "bot", "--permission", "nothing.known").returncode == 1
+    assert do.run("token", "create", "bot", "--permission", "nothing.known").code == 1
 
 
 def users(do: Commands) -> None:
@@ -98,7 +93,7 @@ def users(do: Commands) -> None:
     assert do.json("user", "withdraw", "anna", role) == {"login": "anna", "role": role}
     assert do.json("user", "disable", "anna")["is_active"] is False
     assert do.json("user", "enable", "anna")["is_active"] is True
-    assert do.run("user", "create", "anna", stdin="a long password\n").returncode == 1
+    assert do.run("user", "create", "anna", stdin="a long password\n").code == 1
 
 
 def engines(do: Commands) -> None:
@@ -106,8 +101,8 @@ def engines(do: Commands) -> None:
     assert do.json("engine", "install", "xray")["version"] == "26.7.28"
     plan = do.json("plan")
     assert (plan["scope"], plan["steps"]) == ("xray/main", [])
-    assert do.run("plan", "xray/main", "--apply", "0" * 64).returncode == 1
-    assert do.run("plan", "xray/nowhere").returncode == 5
+    assert do.run("plan", "xray/main", "--apply", "0" * 64).code == 1
+    assert do.run("plan", "xray/nowhere").code == 5
 
 
 def system(do: Commands) -> None:
@@ -116,9 +111,10 @@ def system(do: Commands) -> None:
     verbs = {record["verb"] for record in do.json("audit", "list")}
     assert {"vpn.key.issue", "vpn.key.revoke", "access.token.create", "access.user.create"} <= verbs
     assert {record["outcome"] for record in do.json("audit", "list", "--verb", "vpn.key.issue")} == {"done"}
-    report = do.json("doctor")
+    report = do.run("doctor", "--json").json
+    assert [check for check in report["checks"] if check["status"] == "fail"] == []
     assert report["is_running"] is True
-    assert do.run("migrate").returncode == 3
+    assert do.run("migrate").code == 3
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
