@@ -22,9 +22,9 @@ from keystead.access import datakeys
 from keystead.access.archive import Manifest, Progress, Unlock
 from keystead.access.datakeys import ROOT_KEY_FILE, ROOT_KEY_SETTING, RootKey
 from keystead.access.seal import HEAD_FILE
+from keystead.access.store import datakeys as stored_keys
 from keystead.db import dump, migrate
 from keystead.db.session import translated
-from keystead.kit.clock import SystemClock
 from keystead.kit.crypto import decode_key
 from keystead.kit.errors import Conflict, Invalid, Misconfigured
 from keystead.kit.files import private_directory, sync_directory, write_private
@@ -177,7 +177,8 @@ def _load(
         raise Invalid(f"revision {manifest.revision} has no tables {', '.join(sorted(missing))}; the file is damaged")
     dump.continue_numbers(connection, loaded, manifest.last_numbers)
     dump.check_parents(connection)
-    datakeys.open_keys(connection, root, SystemClock().now())
+    for key in stored_keys.all_keys(connection):
+        datakeys.unwrap(root, key)
 
 
 def _sqlite_file(settings: Settings) -> Path | None:

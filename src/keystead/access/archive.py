@@ -31,7 +31,7 @@ from keystead.access.store import datakeys as store
 from keystead.access.work import Work
 from keystead.db import dump, migrate
 from keystead.kit.crypto import encode_key, key_name
-from keystead.kit.errors import Invalid, StorageBusy
+from keystead.kit.errors import Invalid, StorageBusy, StorageFailed
 from keystead.kit.secret import Secret
 
 T = TypeVar("T")
@@ -131,7 +131,7 @@ def opened(file: IO[bytes], unlock: Unlock, scratch: IO[bytes]) -> Iterator[zipf
         if needs_passphrase(file):
             scratch.write(_opened_by_passphrase(file, unlock))
         else:
-            pyrage.decrypt_io(file, scratch, _identities(unlock))
+            _decrypt(file, scratch, _identities(unlock))
         with zipfile.ZipFile(scratch) as archive:
             yield archive
     except pyrage.DecryptError as error:
@@ -264,6 +264,16 @@ def _identities(unlock: Unlock) -> list[Any]:
         return [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
     except pyrage.IdentityError as error:
         raise Invalid("the identity file holds no AGE-SECRET-KEY-…; it is the file that age-keygen wrote") from error
+
+
+def _decrypt(file: IO[bytes], scratch: IO[bytes], identities: list[Any]) -> None:
+    """Decrypt as a stream; pyrage tells of a damaged part as an OSError without a number."""
+    try:
+        pyrage.decrypt_io(file, scratch, identities)
+    except OSError as error:
+        if error.errno is not None:
+            raise StorageFailed(f"the backup cannot be decrypted to disk: {error.strerror}") from error
+        raise Invalid("the backup is damaged: a part of it does not decrypt") from error
 
 
 def _member(table: str) -> str:
