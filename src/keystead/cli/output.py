@@ -49,7 +49,9 @@ def say_table(columns: Sequence[str], rows: Iterable[Row], *, nothing: str) -> N
     if not listed:
         say(nothing)
         return
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
     for row in listed:
         table.add_row(*row)
     console = Console(highlight=False)
@@ -97,7 +99,7 @@ def moment(text: str | None) -> str:
 
 def _widest(rows: "list[list[Text]]", columns: Sequence[str]) -> int:
     widths = [max(len(name), *(row[index].cell_len for row in rows)) for index, name in enumerate(columns)]
-    return sum(widths) + 2 * len(columns) + 2
+    return sum(widths) + 3 * len(columns)
 
 
 def _cell(value: object) -> str:
