@@ -182,12 +182,15 @@ async def test_what_is_in_the_way_is_named_and_untouched(place: Place) -> None:
     assert [path.name for path in fresh.data_dir.iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.skipif("postgresql" not in BACKENDS, reason="is about PostgreSQL")
-async def test_a_database_with_tables_is_in_the_way(place: Place) -> None:
+async def test_a_database_that_is_in_use_is_in_the_way(place: Place) -> None:
     with origin(place("origin")) as old:
-        occupied = settings.load(data_dir=old.settings.data_dir.parent / "b", database_url=old.settings.database_url)
-        with pytest.raises(Conflict, match="has tables"):
+        elsewhere = old.settings.data_dir.parent / "fresh"
+        occupied = settings.load(data_dir=elsewhere, database_url=old.settings.sqlalchemy_url)
+
+        with pytest.raises(Conflict, match=r"exists|has tables"):
             restoring.restore(occupied, await old.backup(), UNLOCK)
+
+    assert not elsewhere.exists()
 
 
 async def test_an_empty_directory_is_filled(place: Place) -> None:

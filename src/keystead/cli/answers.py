@@ -1,17 +1,20 @@
-"""What the service answers when it refuses, as an error of ours: problem+json (RFC 9457) into one line."""
+"""What the service answers when it refuses: problem+json (RFC 9457) into one line.
+
+Not of the tree in kit/errors.py: the error was raised in the service, and this is what its wire made of it.
+"""
 
 from typing import Any
 
-from keystead.kit.errors import KeysteadError
 
-
-class Answered(KeysteadError):
-    """The service answered with an error; ``code`` and ``status`` are its own."""
+class Answered(Exception):
+    """The service answered with an error; ``code`` and ``status`` are its own, ``message`` is for people."""
 
     def __init__(self, message: str, *, status: int, code: str, request_id: str | None = None) -> None:
-        super().__init__(message, request_id=request_id)
+        super().__init__(message)
+        self.message = message
         self.status = status
         self.code = code
+        self.request_id = request_id
 
 
 def problem(status: int, body: Any) -> Answered:

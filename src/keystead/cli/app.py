@@ -67,15 +67,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     try:
         app(arguments)
-    except KeysteadError as error:
-        shown_error(error)
+    except (KeysteadError, Answered) as error:
+        shown_error(error.message)
         sys.exit(exit_code(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
 
 
-def exit_code(error: KeysteadError) -> int:
+def exit_code(error: KeysteadError | Answered) -> int:
     """Return the exit code of an error, our own or one that the service answered."""
     match error:
         case Answered(status=404):

@@ -4,8 +4,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from keystead.kit.errors import KeysteadError
-
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -68,9 +66,9 @@ def say_fields(fields: Iterable[tuple[str, object]]) -> None:
         say(f"{name:<{width}}  {value}")
 
 
-def shown_error(error: KeysteadError) -> None:
+def shown_error(message: str) -> None:
     """Print an error in one line; in red where a person reads it."""
-    text = f"keystead: {error.message}"
+    text = f"keystead: {message}"
     sys.stderr.write(f"\033[31m{text}\033[0m\n" if sys.stderr.isatty() else f"{text}\n")
 
 
