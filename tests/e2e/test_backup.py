@@ -3,22 +3,47 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyrage
 
 from tests.support import xray
-from tests.support.keystead import Keystead, keystead
+from tests.support.keystead import Keystead, fresh_database, keystead
 
 PASSPHRASE = "correct horse battery staple"
 
 
-async def command(instance: Keystead, *arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Fresh:
+    """A data directory that is not there yet, and an empty database."""
+
+    data_dir: Path
+    url: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"KEYSTEAD_DATA_DIR": str(self.data_dir), "KEYSTEAD_DATABASE_URL": self.url}
+
+
+@contextmanager
+def fresh_place(directory: Path) -> Iterator[Fresh]:
+    directory.mkdir()
+    with fresh_database(directory) as url:
+        yield Fresh(directory / "data", url)
+
+
+async def command(
+    instance: Keystead, *arguments: object, into: Fresh | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with the instance's settings, or into a fresh place; the passphrase is piped in."""
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "keystead", *map(str, arguments)],
-        env=instance.environment,
-        input=stdin,
+        env=instance.environment | (into.settings if into else {}),
+        input=f"{PASSPHRASE}\n",
         capture_output=True,
         text=True,
         timeout=120,
@@ -26,56 +51,65 @@ async def command(instance: Keystead, *arguments: object, stdin: str = "") -> su
     )
 
 
-async def moved(instance: Keystead, fresh: Path) -> None:
-    """Stop the instance and let the same world be served from another directory."""
+async def move(instance: Keystead, fresh: Fresh) -> None:
+    """Stop the instance and let the same world be served from a restored one."""
     token = instance.token
     await instance.stop()
-    instance.environment["KEYSTEAD_DATA_DIR"] = str(fresh)
-    instance.data_dir = fresh
-    (fresh / "first-token").write_text(token)
+    instance.environment |= fresh.settings
+    instance.data_dir, instance.database_url = fresh.data_dir, fresh.url
+    (fresh.data_dir / "first-token").write_text(token)
     await instance.start()
     await instance.ready()
 
 
 async def test_an_old_link_connects_to_what_was_restored(tmp_path: Path) -> None:
-    fresh = tmp_path / "fresh"
-    async with keystead(tmp_path) as instance:
-        kept, revoked = await instance.create("kept"), await instance.create("revoked")
-        await instance.http.delete(f"/api/keys/{revoked['key_id']}")
-        old_link = await instance.profile(kept["key_id"])
+    file = tmp_path / "all.age"
+    with fresh_place(tmp_path / "fresh") as fresh:
+        async with keystead(tmp_path) as instance:
+            kept, revoked = await instance.create("kept"), await instance.create("revoked")
+            await instance.http.delete(f"/api/keys/{revoked['key_id']}")
+            old_link = await instance.profile(kept["key_id"])
+            made = await command(instance, "backup", file)
+            late = await instance.create("after the backup")
 
-        made = await command(instance, "backup", tmp_path / "all.age", stdin=f"{PASSPHRASE}\n")
-        late = await instance.create("after the backup")
-        restored = await command(
-            instance, "--data-dir", fresh, "restore", tmp_path / "all.age", stdin=f"{PASSPHRASE}\n"
-        )
-        await moved(instance, fresh)
+            restored = await command(instance, "restore", file, into=fresh)
+            await move(instance, fresh)
 
-        assert (made.returncode, restored.returncode) == (0, 0), made.stderr + restored.stderr
-        assert await xray.dial(old_link, instance.world.origin, within_s=15.0) is not None
-        assert (await instance.http.get(f"/api/keys/{late['key_id']}")).status_code == 404
-        assert (await instance.create("next"))["key_id"] > revoked["key_id"]
-        verified = await command(instance, "audit", "verify")
-        assert verified.returncode == 0, verified.stdout + verified.stderr
+            assert (made.returncode, restored.returncode) == (0, 0), made.stderr + restored.stderr
+            assert await xray.dial(old_link, instance.world.origin, within_s=15.0) is not None
+            assert (await instance.http.get(f"/api/keys/{late['key_id']}")).status_code == 404
+            assert (await instance.create("next"))["key_id"] > revoked["key_id"]
+            verified = await command(instance, "audit", "verify")
+            assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 async def test_a_recipient_opens_it_and_nobody_else(tmp_path: Path) -> None:
-    identity, stranger = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
-    for name, owner in (("identity", identity), ("stranger", stranger)):
-        (tmp_path / name).write_text(f"# a comment\n{owner}\n")
+    file, mine, another = tmp_path / "all.age", tmp_path / "mine", tmp_path / "another"
+    identity = pyrage.x25519.Identity.generate()
+    mine.write_text(f"# a comment\n{identity}\n")
+    another.write_text(str(pyrage.x25519.Identity.generate()))
+    with fresh_place(tmp_path / "fresh") as fresh:
+        async with keystead(tmp_path) as instance:
+            await instance.create("anna")
+
+            made = await command(instance, "backup", file, "--recipient", identity.to_public(), "--json")
+            refused = await command(instance, "restore", file, "--identity", another, into=fresh)
+            was_left = fresh.data_dir.exists()
+            restored = await command(instance, "restore", file, "--identity", mine, into=fresh)
+
+        assert made.returncode == 0, made.stderr
+        assert (refused.returncode, was_left) == (1, False)
+        assert restored.returncode == 0, restored.stderr
+        assert (fresh.data_dir / "root.key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_backup_is_made_in_process_while_nothing_runs(tmp_path: Path) -> None:
+    file = tmp_path / "all.age"
     async with keystead(tmp_path) as instance:
         await instance.create("anna")
+        await instance.stop()
 
-        made = await command(instance, "backup", tmp_path / "all.age", "--recipient", identity.to_public(), "--json")
-        refused = await command(
-            instance, "--data-dir", tmp_path / "a", "restore", tmp_path / "all.age", "--identity", tmp_path / "stranger"
-        )
-        restored = await command(
-            instance, "--data-dir", tmp_path / "b", "restore", tmp_path / "all.age", "--identity", tmp_path / "identity"
-        )
+        made = await command(instance, "backup", file)
 
-    assert made.returncode == 0, made.stderr
-    assert (refused.returncode, (tmp_path / "a").exists()) == (1, False)
-    assert restored.returncode == 0, restored.stderr
-    assert (tmp_path / "b/root.key").stat().st_mode & 0o777 == 0o600
-    assert b"PRIVATE" not in (tmp_path / "all.age").read_bytes()
+        assert made.returncode == 0, made.stderr
+        assert file.stat().st_mode & 0o777 == 0o600
