@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from keystead.access import accounts, facts, principal, roles, tokens
+from keystead.access import accounts, datakeys, facts, principal, roles, tokens
+from keystead.access.datakeys import RootKey
 from keystead.access.permissions import VPN_PERMISSIONS
 from keystead.access.work import Work
 from keystead.db.session import Database
@@ -64,6 +65,16 @@ async def found(
         return Foundation(account_id, host, inbound, _first_token(work))
 
     return await database.write(unit)
+
+
+def load_root(settings: Settings) -> RootKey:
+    """Return the root key that the settings name, or the file's."""
+    current, previous = settings.root_key, settings.root_key_previous
+    return datakeys.load_root_key(
+        settings.data_dir,
+        None if current is None else Secret(current.get_secret_value()),
+        previous=None if previous is None else Secret(previous.get_secret_value()),
+    )
 
 
 def examiner(

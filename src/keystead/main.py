@@ -39,7 +39,6 @@ from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
 from keystead.kit.ids import Ids, RandomIds
 from keystead.kit.loops import keep_running
-from keystead.kit.secret import Secret
 from keystead.mounts import Mounts, Parts
 from keystead.reconcile.loop import Reconciler
 from keystead.reconcile.scope import ScopeWiring
@@ -89,7 +88,7 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
         migrate.upgrade(settings.sqlalchemy_url)
         database = open_database(settings.sqlalchemy_url, synchronous=settings.database_synchronous)
         stack.callback(database.close)
-        root = load_root(settings)
+        root = founding.load_root(settings)
         keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
         if keys.is_rotation_unfinished:
             root = (await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)).root
@@ -105,16 +104,6 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
         background = asyncio.create_task(builder.run_background(instance))
         stack.push_async_callback(_cancelled, background)
         yield instance
-
-
-def load_root(settings: Settings) -> RootKey:
-    """Return the root key that the settings name, or the file's."""
-    current, previous = settings.root_key, settings.root_key_previous
-    return datakeys.load_root_key(
-        settings.data_dir,
-        None if current is None else Secret(current.get_secret_value()),
-        previous=None if previous is None else Secret(previous.get_secret_value()),
-    )
 
 
 def check_exposure(settings: Settings) -> None:

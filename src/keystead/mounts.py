@@ -23,6 +23,7 @@ from keystead.http import checks, metrics_page, pages, subscription_operations
 from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
+from keystead.http.backup import Backups
 from keystead.http.doctor import Check, Doctor, Examination, Status
 from keystead.http.doors import Mount
 from keystead.http.engine_operations import EngineOperations, EngineStatus
@@ -120,6 +121,12 @@ class Mounts:
                 ring=parts.keys.ring,
                 columns=SEALED_COLUMNS,
                 clock=parts.clock,
+            ),
+            backups=Backups(
+                transactions,
+                parts.database,
+                data_dir=parts.settings.data_dir,
+                load_root=lambda: founding.load_root(parts.settings),
             ),
         )
 

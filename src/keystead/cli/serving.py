@@ -2,47 +2,58 @@
 
 import asyncio
 import signal
-import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvloop
-from rich.console import Console
 
-from keystead import settings as settings_module
-from keystead.kit import log, names
+from keystead.cli.output import say, say_json
+from keystead.cli.where import AsJson, DataDir, where
+from keystead.kit import names
 from keystead.kit.files import write_private
-from keystead.settings import Settings
 
 if TYPE_CHECKING:
+    import socket
+
     from keystead import main
+    from keystead.settings import Settings
 
 FIRST_TOKEN_FILE = "first-token"  # noqa: S105 - a file name
-_out = Console(soft_wrap=True, highlight=False)
 
 
 def serve(
-    data_dir: Annotated[Path | None, typer.Option(help="Directory of everything this instance keeps.")] = None,
+    context: typer.Context,
+    data_dir: DataDir = None,
     host: Annotated[str | None, typer.Option(help="Address the API listens on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port the API listens on.")] = None,
 ) -> None:
     """Serve the API and run the VPN engine in the foreground, until interrupted."""
-    given = {"data_dir": data_dir, "host": host, "port": port}
+    import uvloop
+
+    from keystead import settings as settings_module
+    from keystead.kit import log
+
+    given = {"data_dir": data_dir or where(context).data_dir, "host": host, "port": port}
     settings = settings_module.load(**{name: value for name, value in given.items() if value is not None})
     log.configure(settings.log_format)
     uvloop.run(_serve(settings))
 
 
-def migrate() -> None:
+def migrate(context: typer.Context, as_json: AsJson = False) -> None:
     """Bring the database's schema up to date and exit; serve does so by itself."""
     from keystead.db import migrate as migration
+    from keystead.kit.files import exclusive_lock, private_directory
 
-    applied = migration.upgrade(settings_module.load().sqlalchemy_url)
-    _out.print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
+    settings = where(context).settings()
+    lock = private_directory(settings.data_dir) / "keystead.lock"
+    with exclusive_lock(lock, held_by="Keystead"):
+        applied = migration.upgrade(settings.sqlalchemy_url)
+    if as_json:
+        say_json({"applied": applied})
+    else:
+        say(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: "Settings") -> None:
     from keystead import main
     from keystead.http import server
 
@@ -57,29 +68,29 @@ async def _serve(settings: Settings) -> None:
         await main.serve(instance, listener, stopping)
 
 
-def _greet(settings: Settings, instance: "main.Instance") -> None:
+def _greet(settings: "Settings", instance: "main.Instance") -> None:
     """Say where the API is, the first token (to a terminal only), and what to type next."""
     scheme = "http" if settings.tls == "off" else "https"
     url = f"{scheme}://{names.authority(settings.host, settings.port)}"
-    _out.print(f"API        {url}  (documentation: {url}/docs)")
-    _out.print(f"VPN links  carry {instance.foundation.public_host}")
+    say(f"API        {url}  (documentation: {url}/docs)")
+    say(f"VPN links  carry {instance.foundation.public_host}")
     if names.is_loopback(instance.foundation.public_host):
-        _out.print("warning    links carry a loopback host: they work on this machine only; set KEYSTEAD_PUBLIC_HOST")
+        say("warning    links carry a loopback host: they work on this machine only; set KEYSTEAD_PUBLIC_HOST")
     shown = _show_first_token(settings, instance)
     insecure = "-k " if settings.tls == "self-signed" else ""
-    _out.print(
-        f'next       curl {insecure}-X POST {url}/api/keys -H "Authorization: Bearer {shown}" -d \'{{"name":"anna"}}\''
-    )
+    say(f'next       curl {insecure}-X POST {url}/api/keys -H "Authorization: Bearer {shown}" -d \'{{"name":"anna"}}\'')
 
 
-def _show_first_token(settings: Settings, instance: "main.Instance") -> str:
+def _show_first_token(settings: "Settings", instance: "main.Instance") -> str:
+    from keystead import settings as settings_module
+
     secret = instance.foundation.first_token
     if secret is None:
         return "$TOKEN"
     if settings_module.is_terminal():
-        _out.print(f"token      {secret.reveal()}  (shown this once)")
+        say(f"token      {secret.reveal()}  (shown this once)")
         return secret.reveal()
     path = settings.data_dir / FIRST_TOKEN_FILE
     write_private(path, f"{secret.reveal()}\n".encode())
-    _out.print(f"token      in {path}")
+    say(f"token      in {path}")
     return f"$(cat {path})"

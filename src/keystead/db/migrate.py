@@ -43,6 +43,21 @@ def upgrade(url: str) -> list[str]:
         engine.dispose()
 
 
+def current_revision(connection: Connection) -> str | None:
+    """Return the revision of a database's schema, None for one without."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def build(connection: Connection, revision: str) -> None:
+    """Build the schema of a revision in an empty database, on the caller's connection and without a commit.
+
+    Raises Misconfigured for a revision that only a newer Keystead knows.
+    """
+    if revision not in {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}:
+        raise Misconfigured(f"schema revision {revision} is unknown to this Keystead; use the version that made it")
+    command.upgrade(config(connection), revision)
+
+
 def config(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration, bound to a connection when one is given."""
     made = Config()
@@ -53,7 +68,7 @@ def config(connection: Connection | None = None) -> Config:
 
 def _pending(connection: Connection) -> list[str]:
     scripts = ScriptDirectory.from_config(config())
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = current_revision(connection)
     connection.rollback()
     revisions = [script.revision for script in scripts.walk_revisions()][::-1]
     if current is None:

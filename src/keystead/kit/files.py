@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,9 +70,36 @@ def exclusive_lock(path: Path, *, held_by: str) -> Iterator[None]:
 def socket_directory(preferred: Path, *, longest_name: int) -> Path:
     """Return a private directory in which a Unix socket of that name length fits the kernel's limit.
 
-    The preferred directory is used when it is short enough; otherwise a fresh private one below the system's
-    temporary directory.
+    The preferred directory is used when it is short enough; otherwise a private one below the system's temporary
+    directory, whose path is noted beside the preferred one (``run`` in ``run.path``) and used again by the next call.
     """
     if len(os.fsencode(preferred)) + 1 + longest_name <= UNIX_SOCKET_PATH_MAX:
+        _note(preferred).unlink(missing_ok=True)
         return private_directory(preferred)
-    return Path(tempfile.mkdtemp(prefix="keystead-"))
+    noted = noted_directory(preferred)
+    if noted != preferred and _is_private(noted):
+        return noted
+    made = Path(tempfile.mkdtemp(prefix="keystead-"))
+    write_private(_note(preferred), os.fsencode(made) + b"\n")
+    return made
+
+
+def noted_directory(preferred: Path) -> Path:
+    """Return the directory that ``socket_directory`` chose in place of the preferred one, else the preferred one."""
+    try:
+        return Path(os.fsdecode(_note(preferred).read_bytes().rstrip(b"\n")))
+    except (FileNotFoundError, PermissionError):
+        return preferred
+
+
+def _note(preferred: Path) -> Path:
+    return preferred.with_name(f"{preferred.name}.path")
+
+
+def _is_private(path: Path) -> bool:
+    """Tell whether a directory is ours alone, so that nobody else can have put a socket into it."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o700

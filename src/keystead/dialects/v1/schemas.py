@@ -286,6 +286,14 @@ class Rotated(Answer):
     keys_deleted: int
 
 
+class BackupRequest(Body):
+    """What to encrypt a backup for; exactly one of the two."""
+
+    model_config = ConfigDict(extra="forbid")
+    passphrase: SecretStr | None = Field(None, description="At least 8 characters.")
+    recipient: str | None = Field(None, description="An age recipient: age1…")
+
+
 class WhoAmI(Answer):
     """The caller as Keystead sees it."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
+from keystead.http.backup import Backups
 from keystead.http.doctor import Doctor
 from keystead.http.engine_operations import EngineOperations
 from keystead.http.health import HealthCheck
@@ -28,3 +29,4 @@ class Services:
     audit: AuditOperations
     engines: EngineOperations
     secrets: SecretsOperations
+    backups: Backups

@@ -1,0 +1,42 @@
+"""Secrets and confirmations, from a person or a file; never from the command line, which others can list."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from keystead.kit.errors import Invalid, Misconfigured
+from keystead.kit.secret import Secret
+
+STDIN = Path("-")
+
+
+def secret(prompt: str, file: Path | None, *, option: str, is_new: bool) -> Secret[str]:
+    """Return a secret from a file (``-`` is standard input), from a hidden prompt, or from a pipe.
+
+    A new one is asked for twice. Raises Invalid for an empty one, Misconfigured for a file that cannot be read.
+    """
+    if file is not None and file != STDIN:
+        text = read(prompt, file, option=option).reveal().partition("\n")[0]
+    elif file == STDIN or not sys.stdin.isatty():
+        text = sys.stdin.readline()
+    else:
+        text = typer.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
+    text = text.rstrip("\r\n")
+    if not text:
+        raise Invalid(f"{prompt.lower()}: nothing was given; type it, pipe it in, or name a file with {option}")
+    return Secret(text)
+
+
+def read(what: str, file: Path, *, option: str) -> Secret[str]:
+    """Return a secret file's content; raise Misconfigured when it cannot be read."""
+    try:
+        return Secret(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{what} ({option} {file}) cannot be read: {error}") from error
+
+
+def confirm(question: str, *, is_given: bool) -> None:
+    """Ask a person to confirm; a program that calls us has decided already."""
+    if not is_given and sys.stdin.isatty():
+        typer.confirm(question, abort=True, err=True)

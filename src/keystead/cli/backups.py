@@ -1,0 +1,139 @@
+"""``keystead backup`` and ``keystead restore``: one encrypted file out, one whole instance in."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from keystead.cli import asking, output
+from keystead.cli.where import AsJson, NotRunning, Where, where
+from keystead.kit.errors import Invalid, Misconfigured
+
+if TYPE_CHECKING:
+    from keystead.access.archive import Lock, Unlock
+
+PassphraseFile = Annotated[
+    Path | None, typer.Option(help="Read the passphrase from this file (- is standard input).", show_default="prompt")
+]
+
+
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not exist.")],
+    recipient: Annotated[str | None, typer.Option(help="Encrypt for this age recipient (age1…) instead.")] = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write everything an instance is into one encrypted file; the service may run meanwhile."""
+    if file.exists():
+        raise Invalid(f"{file} exists; name a new file")
+    lock = _lock(recipient, passphrase_file)
+    with _written_beside(file) as target:
+        _make(where(context), lock, target)
+    size = file.stat().st_size
+
+    def for_people(_: object) -> None:
+        output.say(f"{file}: {output.size(size)}, encrypted for {lock.described}")
+        output.say("it holds the root key: keep it apart from what opens it")
+        output.say(f"next       try it: keystead --data-dir EMPTY restore {file}")
+
+    output.answer({"file": str(file), "size_bytes": size, "encrypted_for": lock.described}, as_json, for_people)
+
+
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that keystead backup wrote.")],
+    passphrase_file: PassphraseFile = None,
+    identity: Annotated[Path | None, typer.Option(help="The age identity file that opens it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into a fresh data directory and an empty database; nothing is left half done."""
+    from keystead import restoring
+    from keystead.access import archive
+
+    settings = where(context).settings()
+    restoring.check_vacant(settings)
+    try:
+        source = file.open("rb")
+    except OSError as error:
+        raise Misconfigured(f"{file} cannot be read: {error.strerror}") from error
+    with source:
+        unlock = _unlock(archive.needs_passphrase(source), passphrase_file, identity)
+        manifest = restoring.restore(settings, source, unlock, progress=_progress)
+    made: dict[str, Any] = {
+        "data_dir": str(settings.data_dir),
+        "made_at": manifest.created_at,
+        "version": manifest.version,
+        "rows": sum(manifest.tables.values()),
+    }
+
+    def for_people(_: object) -> None:
+        output.say(f"{settings.data_dir} holds the backup of {output.moment(manifest.created_at)} UTC")
+        output.say("next       keystead serve")
+
+    output.answer(made, as_json, for_people)
+
+
+def _make(named: Where, lock: "Lock", target: IO[bytes]) -> None:
+    """Let the service make it, or make it here when none runs."""
+    from keystead.cli.client import open_client
+
+    body = {"passphrase": lock.passphrase.reveal()} if lock.passphrase else {"recipient": lock.recipient}
+    try:
+        with open_client(named.socket()) as client:
+            _progress("the service makes the backup")
+            client.download("/v1/backup", body, target)
+    except NotRunning:
+        from keystead.cli import offline
+
+        offline.backup(named.settings(), lock, target, _progress)
+
+
+def _lock(recipient: str | None, passphrase_file: Path | None) -> "Lock":
+    from keystead.access.archive import Lock
+
+    if recipient is not None:
+        return Lock(recipient=recipient)
+    return Lock(asking.secret("Passphrase", passphrase_file, option="--passphrase-file", is_new=True))
+
+
+def _unlock(needs_passphrase: bool, passphrase_file: Path | None, identity: Path | None) -> "Unlock":
+    from keystead.access.archive import Unlock
+
+    if needs_passphrase:
+        return Unlock(asking.secret("Passphrase", passphrase_file, option="--passphrase-file", is_new=False))
+    if identity is None:
+        raise Invalid("the backup is encrypted for an age recipient; name the identity file with --identity")
+    return Unlock(identity=asking.read("Identity", identity, option="--identity"))
+
+
+@contextmanager
+def _written_beside(file: Path) -> Iterator[IO[bytes]]:
+    """Write a private file beside and rename it when it is whole."""
+    import tempfile
+
+    from keystead.kit.files import sync_directory
+
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as target:
+            try:
+                yield target
+                target.flush()
+                os.fsync(target.fileno())
+                os.link(target.name, file)  # unlike a rename, this replaces nothing
+            finally:
+                os.unlink(target.name)
+    except FileExistsError as error:
+        raise Invalid(f"{file} exists; name a new file") from error
+    except OSError as error:
+        raise Misconfigured(f"{file} cannot be written: {error.strerror}") from error
+    sync_directory(file.absolute().parent)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        output.note(f"  {text} …")

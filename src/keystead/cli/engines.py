@@ -1,0 +1,102 @@
+"""``keystead plan`` and ``keystead engine …``: what would change in an engine, which one runs, and building it."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from keystead.cli import output
+from keystead.cli.where import AsJson, where
+from keystead.kit.errors import Invalid
+
+app = typer.Typer(no_args_is_help=True, help="Engines: the local programs Keystead drives.")
+
+ENGINES = "/v1/engines"
+_DEFAULT_SCOPE = "xray/main"
+
+
+class Engine(StrEnum):
+    """An engine that can be built."""
+
+    XRAY = "xray"
+
+
+def plan(
+    context: typer.Context,
+    scope: Annotated[str, typer.Argument(help="The part of an engine, as ENGINE/NAME.")] = _DEFAULT_SCOPE,
+    apply: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="Carry out the plan with this digest, as it was shown.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would have to change so that an engine holds what the database says."""
+    from keystead.cli.client import connect
+
+    if scope.count("/") != 1:
+        raise Invalid(f"scope {scope}: write ENGINE/NAME, for example {_DEFAULT_SCOPE}; see: keystead engine list")
+    with connect(context) as client:
+        if apply is not None:
+            done = client.post(f"{ENGINES}/{scope}/apply", {"digest": apply})
+            output.answer(done or {"applied": apply}, as_json, lambda _: output.say(f"{scope}: the plan is applied"))
+            return
+        found = client.get(f"{ENGINES}/{scope}/plan")
+    output.answer(found, as_json, _say_plan)
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the engines that run: which program, why this one, and how it is doing."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        found = client.get(ENGINES)
+    output.answer(found["items"] if isinstance(found, dict) else found, as_json, _say_engines)
+
+
+@app.command("install")
+def install(
+    context: typer.Context,
+    engine: Annotated[Engine, typer.Argument(help="Which one.")],
+    as_json: AsJson = False,
+) -> None:
+    """Build an engine from its pinned sources into the cache, unless it is there already."""
+    from keystead.engines.xray import install as installer
+    from keystead.engines.xray.toolchain import TerminalProgress
+
+    pins = {Engine.XRAY: installer.XRAY}
+    pin = pins[engine]
+    progress = TerminalProgress(sys.stderr)
+    try:
+        path = installer.install(pin, where(context).settings().engines_cache_dir, progress=progress)
+    finally:
+        progress.close()
+    made = {"engine": pin.name, "version": pin.version, "path": str(path)}
+    output.answer(made, as_json, lambda shown: output.say(f"{pin.title}: {shown['path']}"))
+
+
+def _say_plan(found: dict[str, Any]) -> None:
+    if not found["steps"]:
+        output.say(f"{found['scope']}: nothing to do, the engine holds what the database says")
+        return
+    output.say(found["text"].rstrip("\n"))
+    output.say(f"\napply it with: keystead plan {found['scope']} --apply {found['digest']}")
+
+
+def _say_engines(found: list[dict[str, Any]]) -> None:
+    rows = []
+    for entry in found:
+        engine = entry.get("engine") or {}
+        rows.append(
+            (
+                entry["scope"],
+                entry["state"],
+                f"{entry['applied_generation']}/{entry['generation']}",
+                engine.get("version"),
+                engine.get("binary"),
+                engine.get("why"),
+                entry.get("message"),
+            )
+        )
+    columns = ("scope", "state", "applied", "version", "program", "why this one", "message")
+    output.say_table(columns, rows, nothing="No engine is configured.")

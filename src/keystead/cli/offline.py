@@ -1,0 +1,142 @@
+"""What the command line can do in this process while no service runs: the checks of doctor, and a backup."""
+
+import asyncio
+from collections.abc import Callable
+from typing import IO
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from keystead import __version__, founding
+from keystead.access import accounts, archive, datakeys
+from keystead.access.archive import Lock, Progress, Source
+from keystead.access.principal import operator
+from keystead.access.work import Work
+from keystead.db import migrate
+from keystead.db.session import Database, open_database
+from keystead.engines.xray import binary, install, target
+from keystead.http import checks
+from keystead.http.doctor import Check, Status
+from keystead.keeper.ports import Listen, require_free
+from keystead.kit import names
+from keystead.kit.clock import SystemClock
+from keystead.kit.errors import KeysteadError, Misconfigured
+from keystead.kit.files import exclusive_lock
+from keystead.kit.ids import RandomIds
+from keystead.settings import Settings
+
+
+def examine(settings: Settings) -> list[Check]:
+    """Check everything that a start needs, without starting or changing anything."""
+    examinations: list[tuple[str, Callable[[Settings], Check | list[Check]]]] = [
+        ("machine", lambda _: checks.machine()),
+        ("data directory", _data_directory),
+        ("root key", _root_key),
+        ("database", _database),
+        ("engine", _engine),
+        ("REALITY target", _target),
+        ("API port", lambda known: _port("API port", known.host, known.port)),
+        ("VPN port", _vpn_port),
+    ]
+    found = [Check("settings", Status.OK, "valid")]
+    for name, examination in examinations:
+        made = _made(name, examination, settings)
+        found += made if isinstance(made, list) else [made]
+    return found
+
+
+def backup(settings: Settings, lock: Lock, target_file: IO[bytes], progress: Progress) -> None:
+    """Make a backup in this process; raise Misconfigured when a service turns out to run, or nothing is there."""
+    if not settings.data_dir.is_dir() or not _has_schema(settings):
+        raise Misconfigured(f"{settings.data_dir} holds no instance; name it with KEYSTEAD_DATA_DIR")
+    with exclusive_lock(settings.data_dir / "keystead.lock", held_by="Keystead"):
+        database = open_database(settings.sqlalchemy_url)
+        try:
+            _record(settings, database, lock)
+            source = Source(database.engine, settings.data_dir, lambda: founding.load_root(settings))
+            now = SystemClock().now()
+            archive.make(source, lock, target_file, version=__version__, now=now, progress=progress)
+        finally:
+            database.close()
+
+
+def _record(settings: Settings, database: Database, lock: Lock) -> None:
+    root, clock = founding.load_root(settings), SystemClock()
+
+    def unit(connection: Connection) -> None:
+        who = operator(accounts.ensure_default(connection, clock.now()))
+        keys = datakeys.open_keys(connection, root, clock.now()).ring
+        archive.record(Work(connection, who, clock, RandomIds(), keys, "backup"), lock)
+
+    asyncio.run(database.write(unit))
+
+
+def _has_schema(settings: Settings) -> bool:
+    if settings.database_url is None and not (settings.data_dir / "keystead.db").exists():
+        return False
+    engine = create_engine(settings.sqlalchemy_url)
+    try:
+        with engine.connect() as connection:
+            return migrate.current_revision(connection) is not None
+    finally:
+        engine.dispose()
+
+
+def _made(name: str, examination: Callable[[Settings], Check | list[Check]], settings: Settings) -> Check | list[Check]:
+    try:
+        return examination(settings)
+    except KeysteadError as error:
+        return Check(name, Status.FAIL, error.message)
+    except (OSError, SQLAlchemyError) as error:
+        return Check(name, Status.FAIL, str(error).splitlines()[0])
+
+
+def _data_directory(settings: Settings) -> Check:
+    if not settings.data_dir.exists():
+        return Check("data directory", Status.OK, f"{settings.data_dir} will be made at the first start")
+    return checks.data_directory(settings.data_dir)
+
+
+def _root_key(settings: Settings) -> Check:
+    if settings.root_key is None and not _has_schema(settings):
+        return Check("root key", Status.OK, "will be made at the first start")
+    return checks.root_key(settings)
+
+
+def _database(settings: Settings) -> Check:
+    if not _has_schema(settings):
+        return Check("database", Status.OK, "will be made at the first start")
+    engine = create_engine(settings.sqlalchemy_url)
+    try:
+        is_current = migrate.engine_is_current(engine)
+        told = engine.name if is_current else f"{engine.name}, is migrated at the next start"
+        return Check("database", Status.OK, told)
+    finally:
+        engine.dispose()
+
+
+def _engine(settings: Settings) -> Check:
+    cached = install.binary_path(install.XRAY, settings.engines_cache_dir)
+    found = binary.find(named=settings.xray_path, cached=cached)
+    return Check("engine", Status.OK, f"Xray {found.version} at {found.path}, {found.reason}")
+
+
+def _target(settings: Settings) -> Check | list[Check]:
+    if settings.reality_target is None:
+        return Check("REALITY target", Status.OK, "chosen from the built-in pool at the first start")
+    host, _ = names.host_port(settings.reality_target)
+    wanted = settings.reality_server_names or (host,)
+    found = asyncio.run(target.examine(settings.reality_target, wanted, allow_loopback=True))
+    problems, warnings = ([finding.sentence for finding in kind] for kind in (found.problems, found.warnings))
+    return checks.target(problems, warnings, settings.reality_target)
+
+
+def _vpn_port(settings: Settings) -> Check:
+    if settings.vpn_port is None:
+        return Check("VPN port", Status.OK, "443 where permitted, else 8443")
+    return _port("VPN port", settings.vpn_host, settings.vpn_port)
+
+
+def _port(name: str, host: str, port: int) -> Check:
+    require_free([Listen(host, port)])
+    return Check(name, Status.OK, f"{names.authority(host, port)} is free")

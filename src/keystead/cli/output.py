@@ -1,0 +1,110 @@
+"""How commands speak: tables and sentences for people, JSON for programs, errors in one line on standard error."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Row = Sequence[object]
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Print a line beside the answer, on standard error."""
+    sys.stderr.write(f"{text}\n")
+
+
+def say_json(value: object) -> None:
+    """Print a value as JSON."""
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+
+
+def answer(value: Any, as_json: bool, for_people: Callable[[Any], None]) -> None:
+    """Print an answer in the form that was asked for."""
+    if as_json:
+        say_json(value)
+    else:
+        for_people(value)
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Row], *, nothing: str) -> None:
+    """Print a table, or a sentence when there is nothing to put in it."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [[Text(_cell(value)) for value in row] for row in rows]
+    if not listed:
+        say(nothing)
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in listed:
+        table.add_row(*row)
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a pipe has no width: cut nothing
+        console.width = max(console.width, _widest(listed, columns))
+    console.print(table)
+
+
+def say_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """Print one object, a field a line."""
+    shown = [(name, _cell(value)) for name, value in fields]
+    width = max(len(name) for name, _ in shown)
+    for name, value in shown:
+        say(f"{name:<{width}}  {value}")
+
+
+def shown_error(message: str) -> None:
+    """Print an error in one line; in red where a person reads it."""
+    text = f"keystead: {message}"
+    sys.stderr.write(f"\033[31m{text}\033[0m\n" if sys.stderr.isatty() else f"{text}\n")
+
+
+def size(count: int | None) -> str:
+    """Return a count of bytes as people read it."""
+    if count is None:
+        return "–"
+    if count < 1024:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        value /= 1024
+        if value < 1024:
+            return f"{value:.1f} {unit}"
+    return f"{value:.1f} TiB"
+
+
+def moment(text: str | None) -> str:
+    """Return an RFC 3339 moment as people read it: to the second, UTC."""
+    if not text:
+        return "–"
+    from datetime import UTC, datetime
+
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _widest(rows: "list[list[Text]]", columns: Sequence[str]) -> int:
+    widths = [max(len(name), *(row[index].cell_len for row in rows)) for index, name in enumerate(columns)]
+    return sum(widths) + 3 * len(columns)
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "–"
+    return str(value)

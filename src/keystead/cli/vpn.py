@@ -1,0 +1,212 @@
+"""``keystead vpn key …``: issue, show, cut off and count VPN keys."""
+
+from typing import Annotated, Any
+
+import typer
+
+from keystead.cli import asking, output
+from keystead.cli.where import AsJson
+
+app = typer.Typer(no_args_is_help=True, help="VPN keys: issue them, hand over their links, meter and revoke them.")
+key = typer.Typer(no_args_is_help=True, help="VPN keys.")
+app.add_typer(key, name="key")
+
+KEYS = "/v1/vpn/keys"
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's number, id or UUID.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+
+@key.command("add")
+def add(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Whose key it is; names may repeat.")] = None,
+    placement: Annotated[
+        str | None, typer.Option(help="How the key sits in the engine.", show_default="shared")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a key; it works when this command ends."""
+    from keystead.cli.client import connect
+
+    body = {"name": name, "placement": placement}
+    with connect(context) as client:
+        made = client.post(KEYS, {field: value for field, value in body.items() if value is not None})
+        made["link"] = client.get(f"{KEYS}/{made['id']}/link")["link"]
+    output.answer(made, as_json, lambda shown: output.say_fields([*_fields(shown), ("link", shown["link"])]))
+
+
+@key.command("list")
+def list_(
+    context: typer.Context,
+    placement: Annotated[str | None, typer.Option(help="Only keys of this placement.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="all")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List keys."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        found = client.pages(KEYS, {"placement": placement}, limit=limit)
+    output.answer(found, as_json, _say_keys)
+
+
+@key.command("show")
+def show(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
+    """Show a key."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        output.answer(client.get(f"{KEYS}/{key}"), as_json, _say_key)
+
+
+@key.command("link")
+def link(
+    context: typer.Context,
+    key: Key,
+    qr: Annotated[bool, typer.Option("--qr", help="Draw it for a phone's camera as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print a key's link, which is all its holder needs."""
+    found = _link(context, key)
+
+    def for_people(shown: dict[str, Any]) -> None:
+        output.say(shown["link"])
+        if qr:
+            _draw(shown["link"])
+
+    output.answer(found, as_json, for_people)
+
+
+@key.command("qr")
+def qr(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
+    """Draw a key's link in the terminal for a phone's camera."""
+    output.answer(_link(context, key), as_json, lambda shown: _draw(shown["link"]))
+
+
+@key.command("rename")
+def rename(
+    context: typer.Context,
+    key: Key,
+    name: Annotated[str, typer.Argument(help="The new name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Rename a key."""
+    _change(context, key, {"name": name}, as_json)
+
+
+@key.command("disable")
+def disable(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
+    """Disable a key: no new connection can be made with it when this command ends."""
+    _change(context, key, {"is_active": False}, as_json)
+
+
+@key.command("enable")
+def enable(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
+    """Enable a disabled key."""
+    _change(context, key, {"is_active": True}, as_json)
+
+
+@key.command("rm")
+def remove(context: typer.Context, key: Key, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete a key for good."""
+    from keystead.cli.client import connect
+
+    asking.confirm(f"Delete VPN key {key} for good?", is_given=yes)
+    with connect(context) as client:
+        client.delete(f"{KEYS}/{key}")
+    output.answer({"deleted": key}, as_json, lambda _: output.say(f"VPN key {key} is deleted"))
+
+
+@key.command("reissue")
+def reissue(context: typer.Context, key: Key, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Give a key a new UUID and link; the old link stops working."""
+    from keystead.cli.client import connect
+
+    asking.confirm(f"Replace the UUID of VPN key {key}? Its old link stops working.", is_given=yes)
+    with connect(context) as client:
+        made = client.post(f"{KEYS}/{key}/reissue")
+        made["link"] = client.get(f"{KEYS}/{key}/link")["link"]
+    output.answer(made, as_json, lambda shown: output.say_fields([*_fields(shown), ("link", shown["link"])]))
+
+
+@key.command("traffic")
+def traffic(
+    context: typer.Context,
+    key: Key,
+    reset: Annotated[bool, typer.Option("--reset", help="Start at zero; print what it had carried.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a key has carried."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        path = f"{KEYS}/{key}/traffic"
+        found = client.post(f"{path}/reset") if reset else client.get(path)
+    output.answer(found, as_json, _say_traffic)
+
+
+@key.command("subscription")
+def subscription(
+    context: typer.Context,
+    key: Key,
+    replace: Annotated[bool, typer.Option("--replace", help="Make a new address; the old one stops working.")] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the address away.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the address at which a key's holder gets the profile in any app's form."""
+    from keystead.cli.client import connect
+
+    if replace and revoke:
+        raise typer.BadParameter("choose one of --replace and --revoke")
+    path = f"{KEYS}/{key}/subscription"
+    with connect(context) as client:
+        if revoke:
+            client.delete(path)
+            output.answer({"revoked": key}, as_json, lambda _: output.say("the subscription is revoked"))
+            return
+        found = client.post(f"{path}/replace") if replace else client.get(path)
+    output.answer(found, as_json, lambda shown: output.say(shown["url"]))
+
+
+def _link(context: typer.Context, key: str) -> Any:
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        return client.get(f"{KEYS}/{key}/link")
+
+
+def _change(context: typer.Context, key: str, changes: dict[str, object], as_json: bool) -> None:
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        output.answer(client.patch(f"{KEYS}/{key}", changes), as_json, _say_key)
+
+
+def _draw(text: str) -> None:
+    import sys
+
+    import segno
+
+    segno.make(text, error="l").terminal(out=sys.stdout, compact=True)
+
+
+def _fields(shown: dict[str, Any]) -> list[tuple[str, object]]:
+    names = ("number", "id", "name", "uuid", "placement", "server_name", "short_id", "flow", "is_active", "created_at")
+    return [(name, shown.get(name)) for name in names]
+
+
+def _say_key(shown: dict[str, Any]) -> None:
+    output.say_fields(_fields(shown))
+
+
+def _say_keys(found: list[dict[str, Any]]) -> None:
+    rows = [
+        (key["number"], key["name"], key["id"], key["placement"], key["is_active"], output.moment(key["created_at"]))
+        for key in found
+    ]
+    columns = ("number", "name", "id", "placement", "active", "created (UTC)")
+    output.say_table(columns, rows, nothing="There are no keys yet; issue one with: keystead vpn key add NAME")
+
+
+def _say_traffic(found: dict[str, Any]) -> None:
+    output.say_fields((name, output.size(value) if isinstance(value, int) else value) for name, value in found.items())

@@ -1,0 +1,42 @@
+"""The whole instance as one encrypted file."""
+
+from collections.abc import AsyncIterator
+from typing import IO, Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from keystead.access.archive import Lock
+from keystead.dialects.v1 import schemas
+from keystead.dialects.v1.auth import Caller
+from keystead.dialects.v1.routes.asking import WRITE
+from keystead.dialects.v1.services import Services
+from keystead.kit.secret import Secret
+
+_CHUNK_SIZE_BYTES = 1 << 18
+_FILE = "application/octet-stream"
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_FILE: {"schema": {"type": "string", "format": "binary"}}}}
+}
+_HEADERS = {"cache-control": "no-store", "content-disposition": 'attachment; filename="keystead-backup.age"'}
+
+
+def router(services: Services) -> APIRouter:
+    """Return the endpoint of backups."""
+    routes = APIRouter(tags=["System"])
+
+    @routes.post("/v1/backup", response_class=StreamingResponse, responses=WRITE | _ANSWER)
+    async def make_backup(call: Caller, wanted: schemas.BackupRequest) -> StreamingResponse:
+        """Make a backup: database, root key and head of the audit trail, encrypted in age's form."""
+        passphrase = None if wanted.passphrase is None else Secret(wanted.passphrase.get_secret_value())
+        file = await services.backups.make(call, Lock(passphrase, wanted.recipient))
+        return StreamingResponse(_chunks(file), headers=_HEADERS, media_type=_FILE)
+
+    return routes
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await run_in_threadpool(file.read, _CHUNK_SIZE_BYTES):
+            yield chunk
