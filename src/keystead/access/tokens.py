@@ -225,7 +225,7 @@ def _checked_environment(secret: Secret[str]) -> str:
     if len(presented) < ENVIRONMENT_LENGTH_MIN or not is_plausible(presented):
         raise Misconfigured(
             f"{ENVIRONMENT_NAME} must be {ENVIRONMENT_LENGTH_MIN} to {PRESENTED_LENGTH_MAX} ASCII characters, "
-            "e.g. the output of: openssl rand -hex 32"
+            "for example API_SECRET_KEY=$(openssl rand -hex 32)"
         )
     return presented
 

@@ -128,6 +128,6 @@ def decode_key(text: str, *, source: str) -> Secret[bytes]:
         raw = b""
     if len(raw) != KEY_SIZE_BYTES:
         raise Misconfigured(
-            f"{source} must hold base64 of {KEY_SIZE_BYTES} bytes, e.g. the output of: openssl rand -base64 32"
+            f"{source} must hold base64 of {KEY_SIZE_BYTES} bytes, for example the output of: openssl rand -base64 32"
         )
     return Secret(raw)
