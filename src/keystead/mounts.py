@@ -75,7 +75,7 @@ class Mounts:
         )
         self._transactions, self._vpn = parts.transactions, parts.vpn
         self._idempotency = Idempotency(parts.database, parts.clock)
-        self._health = HealthCheck(parts.database, parts.driver.probe, lambda: parts.targets.problem)
+        self._health = HealthCheck(parts.database, parts.driver.probe, lambda: parts.targets.problem, parts.clock)
 
     def all(self) -> list[Mount]:
         """Return every mount of a door."""
