@@ -10,7 +10,6 @@ from keystead.kit.errors import KeysteadError
 from keystead.reconcile import store
 from keystead.reconcile.engine import Condition, Health
 
-
 REMEMBER_S = 1.0
 
 
