@@ -13,7 +13,9 @@ import yaml
 
 from keystead.keeper.ports import free_loopback_port
 from keystead.vpn.links import parse_link
+from keystead.vpn.values import ClientProfile
 from tests.support import xray
+from tests.support.decoders import from_mihomo, from_sing_box, from_xray
 from tests.support.keystead import Keystead, keystead
 
 REFUSED_WITHIN_S = 3.0
@@ -34,11 +36,16 @@ async def body(client: httpx2.AsyncClient, method: str, path: str, **more: Any) 
 
 
 async def dial_link(instance: Keystead, link: str, *, within_s: float = 15.0) -> float | None:
-    parsed = parse_link(link)
-    profile = xray.Profile(
-        parsed.host, parsed.port, parsed.uuid, parsed.public_key, parsed.short_id, parsed.server_name, parsed.flow
-    )
+    return await dial_profile(instance, parse_link(link), within_s=within_s)
+
+
+async def dial_profile(instance: Keystead, told: ClientProfile, *, within_s: float = 15.0) -> float | None:
+    profile = xray.Profile(told.host, told.port, told.uuid, told.public_key, told.short_id, told.server_name, told.flow)
     return await xray.dial(profile, instance.world.origin, within_s=within_s)
+
+
+def vless_of(outbounds: list[dict[str, Any]]) -> dict[str, Any]:
+    return next(outbound for outbound in outbounds if outbound["type"] == "vless")
 
 
 async def dial_configuration(instance: Keystead, configuration: dict[str, Any]) -> float | None:
@@ -58,15 +65,20 @@ async def test_a_subscription_is_read_in_every_form_and_ends_when_it_is_replaced
             form: await customer.get(f"{url}/{form}")
             for form in ("base64", "links", "xray", "sing-box", "mihomo", "page", "qr.svg", "qr.png")
         }
+        told = {
+            "links": parse_link(forms["links"].text.split()[0]),
+            "base64": parse_link(base64.b64decode(forms["base64"].content).decode().split()[0]),
+            "mihomo": from_mihomo(yaml.safe_load(forms["mihomo"].text)["proxies"][0]),
+            "sing-box": from_sing_box(vless_of(json.loads(forms["sing-box"].content)["outbounds"])),
+            "xray": from_xray(json.loads(forms["xray"].content)),
+        }
         seconds = await dial_configuration(instance, json.loads(forms["xray"].content))
+        dialled = {form: await dial_profile(instance, profile) for form, profile in told.items()}
         replaced = (await body(api, "POST", f"/v1/vpn/keys/{key['id']}/subscription/replace"))["url"]
 
         assert {answer.status_code for answer in forms.values()} == {200}
-        link = forms["links"].text.split()[0]
-        assert base64.b64decode(forms["base64"].content).decode().split()[0] == link
-        assert parse_link(link).uuid == key["uuid"]
-        assert yaml.safe_load(forms["mihomo"].text)["proxies"][0]["uuid"] == key["uuid"]
-        assert key["uuid"] in forms["sing-box"].text
+        assert {profile.uuid for profile in told.values()} == {key["uuid"]}
+        assert [form for form, took_s in dialled.items() if took_s is None] == []
         assert seconds is not None
         assert (await customer.get(url)).status_code == 404
         assert (await customer.get(replaced)).status_code == 200

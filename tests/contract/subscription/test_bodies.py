@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +16,7 @@ from keystead.vpn.profiles import links, mihomo, singbox, xray
 from keystead.vpn.values import ClientProfile
 from tests.contract.subscription.samples import LAPTOP, PHONE
 from tests.support import binaries
+from tests.support.decoders import from_mihomo, from_sing_box, from_xray
 
 GOLDEN = Path(__file__).parent / "golden"
 TITLE = "Северный мост"
@@ -127,51 +127,3 @@ def check(command: list[str]) -> None:
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     assert "WARN" not in output.upper(), output
-
-
-def from_mihomo(proxy: dict[str, Any]) -> ClientProfile:
-    assert (proxy["type"], proxy["network"], proxy["tls"], proxy["udp"]) == ("vless", "tcp", True, True)
-    return ClientProfile(
-        host=proxy["server"],
-        port=proxy["port"],
-        uuid=proxy["uuid"],
-        flow=proxy.get("flow", ""),
-        public_key=proxy["reality-opts"]["public-key"],
-        short_id=proxy["reality-opts"]["short-id"],
-        server_name=proxy["servername"],
-        fingerprint=proxy["client-fingerprint"],
-        name=proxy["name"],
-    )
-
-
-def from_xray(file: dict[str, Any]) -> ClientProfile:
-    outbound = file["outbounds"][0]
-    (server,) = outbound["settings"]["vnext"]
-    (user,) = server["users"]
-    reality = outbound["streamSettings"]["realitySettings"]
-    return ClientProfile(
-        host=server["address"],
-        port=server["port"],
-        uuid=user["id"],
-        flow=user["flow"],
-        public_key=reality["publicKey"],
-        short_id=reality["shortId"],
-        server_name=reality["serverName"],
-        fingerprint=reality["fingerprint"],
-        name=file["remarks"],
-    )
-
-
-def from_sing_box(outbound: dict[str, Any]) -> ClientProfile:
-    tls = outbound["tls"]
-    return ClientProfile(
-        host=outbound["server"],
-        port=outbound["server_port"],
-        uuid=outbound["uuid"],
-        flow=outbound.get("flow", ""),
-        public_key=tls["reality"]["public_key"],
-        short_id=tls["reality"]["short_id"],
-        server_name=tls["server_name"],
-        fingerprint=tls["utls"]["fingerprint"],
-        name=outbound["tag"],
-    )
