@@ -1,13 +1,16 @@
 """The migrations make what the models say, on both engines and whichever one this run uses."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from keystead.db import migrate
+from keystead.db import alembic_run, migrate
 from keystead.db.base import METADATA
 from tests.support import databases
 from tests.support.postgres import PostgresServer
@@ -46,3 +49,15 @@ def test_migrations_make_the_models_on_postgresql(postgres_server: PostgresServe
         assert migrate.upgrade(url) == []
     finally:
         postgres_server.drop("migrated")
+
+
+def test_the_names_of_the_files_are_the_revisions_alembic_knows() -> None:
+    scripts = ScriptDirectory.from_config(alembic_run.config())
+
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == migrate.known_revisions()
+
+
+def test_a_start_with_a_current_schema_does_without_alembic() -> None:
+    program = "import keystead.main, sys; sys.exit(any(name.partition('.')[0] == 'alembic' for name in sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
