@@ -39,7 +39,6 @@ from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
 from keystead.kit.ids import Ids, RandomIds
 from keystead.kit.loops import keep_running
-from keystead.mounts import Mounts, Parts
 from keystead.reconcile.loop import Reconciler
 from keystead.reconcile.scope import ScopeWiring
 from keystead.settings import Settings
@@ -96,11 +95,13 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
         foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
         builder = _Builder(settings, database, keys, root, foundation, clock, ids)
         run_dir = socket_directory(data_dir / "run", longest_name=len(LOCAL_SOCKET))
-        instance = builder.build(run_dir)
+        driver = builder.driver(run_dir)
+        await driver.start()
+        stack.push_async_callback(driver.stop)
+        # The core reads its configuration while the other half of us is imported and wired.
+        instance = await asyncio.to_thread(builder.build, driver, run_dir)
         stack.push_async_callback(builder.upkeep.finish)
         stack.push_async_callback(instance.operations.undoing.finish)
-        await instance.driver.start()
-        stack.push_async_callback(instance.driver.stop)
         background = asyncio.create_task(builder.run_background(instance))
         stack.push_async_callback(_cancelled, background)
         yield instance
@@ -174,14 +175,13 @@ class _Builder:
         self._ids = ids
         self._gate = TokenDoor(clock)
         self._xray_settings = XraySettings(settings.vpn_allow_private, is_mail_open=settings.vpn_allow_smtp)
+        self._source = XraySource(
+            SCOPE, keys=keys.ring, min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions]
+        )
         self.upkeep = Upkeep(database, self._gate, clock, audit_key=keys.audit_key, data_dir=settings.data_dir)
 
-    def build(self, run_dir: Path) -> Instance:
+    def build(self, driver: Xray, run_dir: Path) -> Instance:
         settings, database = self._settings, self._database
-        self._source = XraySource(
-            SCOPE, keys=self._keys.ring, min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions]
-        )
-        driver = self._driver(run_dir)
         wiring = ScopeWiring(SCOPE, driver, self._source, partial(plan_xray, settings=self._xray_settings))
         reconciler = Reconciler([wiring], database=database, clock=self._clock)
         self._meter = Meter(SCOPE, driver, database=database, clock=self._clock)
@@ -229,7 +229,7 @@ class _Builder:
             for name, run in loops.items():
                 group.create_task(keep_running(name, run, self._clock), name=name)
 
-    def _driver(self, run_dir: Path) -> Xray:
+    def driver(self, run_dir: Path) -> Xray:
         settings = self._settings
         if settings.xray_api is not None and settings.xray_config is not None:
             external = ExternalOptions(settings.xray_api, settings.xray_config, settings=self._xray_settings)
@@ -266,6 +266,8 @@ class _Builder:
         operations: VpnOperations,
         targets: TargetWatch,
     ) -> tuple[Door, Door]:
+        from keystead.mounts import Mounts, Parts
+
         settings = self._settings
         metrics = Metrics()
         parts = Parts(

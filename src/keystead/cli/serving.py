@@ -1,6 +1,7 @@
 """``keystead serve`` and ``keystead migrate``: the commands that work in this process."""
 
 import asyncio
+import gc
 import signal
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port the API listens on.")] = None,
 ) -> None:
     """Serve the API and run the VPN engine in the foreground, until interrupted."""
+    # What a start makes stays: looking for garbage among it finds none, and takes a seventh of the start.
+    gc.disable()
     import uvloop
 
     from keystead import settings as settings_module
@@ -65,6 +68,8 @@ async def _serve(settings: "Settings") -> None:
     listener: socket.socket = server.listen_tcp(settings.host, settings.port)
     async with main.open_instance(settings) as instance:
         _greet(settings, instance)
+        gc.freeze()
+        gc.enable()
         await main.serve(instance, listener, stopping)
 
 
