@@ -5,12 +5,13 @@ traffic is read there, through our real client.
 """
 
 import os
+import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from keystead import main
-from keystead.cli import serving
+from keystead.cli import app
 from keystead.engines.xray import config
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.driver import XrayOptions
@@ -79,4 +80,5 @@ class IdleXray:
 if __name__ == "__main__":
     # The composition root makes its driver itself; this is the one place where another one has to stand in for it.
     setattr(main, "ManagedXray", IdleXray)  # noqa: B010 - which is what it is
-    serving.serve(None, None, None)
+    sys.argv[1:] = ["serve"]
+    app.main()

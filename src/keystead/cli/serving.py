@@ -69,6 +69,8 @@ async def _serve(settings: "Settings") -> None:
     async with main.open_instance(settings) as instance:
         _greet(settings, instance)
         gc.freeze()
+        # A sync or a list of ten thousand keys makes many objects at once, and garbage is not among them.
+        gc.set_threshold(20_000)
         gc.enable()
         await main.serve(instance, listener, stopping)
 

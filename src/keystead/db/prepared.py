@@ -5,7 +5,7 @@ answer it. The handful that every request runs goes this way; all others are run
 errors are the same. Used by stores; a statement whose SQL depends on its values (``IN`` of a list) is not for here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,11 @@ class Prepared:
         compiled = self._for(connection, values)
         execute(connection, compiled.sql, compiled.parameters(values))
 
-    def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run for the effect with many sets of values of the same names, in one go."""
-        sets = list(rows)
-        if sets:
-            compiled = self._for(connection, sets[0])
-            parameters = [compiled.parameters(values) for values in sets]
+    def run_many(self, connection: Connection, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Run for the effect with many rows of values, whose order is that of ``names``, in one go."""
+        if rows:
+            compiled = self._for(connection, dict.fromkeys(names))
+            parameters = compiled.many_parameters(names, rows)
             cursor = connection.connection.cursor()
             try:
                 cursor.executemany(compiled.sql, parameters)
@@ -80,18 +79,34 @@ def execute(connection: Connection, sql: str, parameters: Any = ()) -> Any:
 
 @dataclass(frozen=True)
 class _Compiled:
-    """SQL for one kind of database, and how values go in and come out."""
+    """SQL for one kind of database, and how values go in and come out.
+
+    ``constants`` are the statement's own values by name; ``inputs`` and ``outputs`` say what to convert, by position.
+    """
 
     sql: str
+    names: tuple[str, ...]
     is_positional: bool
-    inputs: tuple["_Input", ...]
+    constants: Mapping[str, Any]
+    inputs: tuple[tuple[int, _Convert], ...]
     outputs: tuple[tuple[int, _Convert], ...]
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """Return values as the driver takes them."""
-        if self.is_positional:
-            return [one.value(values) for one in self.inputs]
-        return {one.name: one.value(values) for one in self.inputs}
+        given = {**self.constants, **values} if self.constants else values
+        made = [given[name] for name in self.names]
+        for position, convert in self.inputs:
+            made[position] = convert(made[position])
+        return made if self.is_positional else dict(zip(self.names, made, strict=True))
+
+    def many_parameters(self, names: Sequence[str], rows: Sequence[Row]) -> list[Any]:
+        """Return rows of values as the driver takes them: by column, which costs a fraction of row by row."""
+        given = dict(zip(names, zip(*rows, strict=True), strict=True))
+        columns: list[Iterable[Any]] = [given.get(name) or [self.constants[name]] * len(rows) for name in self.names]
+        for position, convert in self.inputs:
+            columns[position] = map(convert, columns[position])
+        made = list(zip(*columns, strict=True))
+        return made if self.is_positional else [dict(zip(self.names, row, strict=True)) for row in made]
 
     def converted(self, rows: list[Row]) -> list[Row]:
         """Return rows with the values their types promise."""
@@ -103,39 +118,24 @@ class _Compiled:
         return list(zip(*columns, strict=True))
 
 
-@dataclass(frozen=True)
-class _Input:
-    """One parameter: given by the caller, or a constant of the statement."""
-
-    name: str
-    is_given: bool
-    constant: Any
-    convert: _Convert | None
-
-    def value(self, values: Mapping[str, Any]) -> Any:
-        """Return the value as the driver takes it."""
-        value = values[self.name] if self.is_given else self.constant
-        return self.convert(value) if self.convert else value
-
-
-def _compile(statement: Executable, dialect: Dialect, names: list[str]) -> _Compiled:
-    compiled = statement.compile(dialect=dialect, column_keys=names)  # type: ignore[attr-defined]  # every ClauseElement
+def _compile(statement: Executable, dialect: Dialect, given: list[str]) -> _Compiled:
+    compiled = statement.compile(dialect=dialect, column_keys=given)  # type: ignore[attr-defined]  # every ClauseElement
     if not isinstance(compiled, SQLCompiler) or compiled.post_compile_params:
         raise Broken(f"this statement cannot be prepared: {statement}")
-    order = compiled.positiontup if compiled.positional else compiled.params
-    return _Compiled(
-        compiled.string,
-        compiled.positional,
-        tuple(_input(compiled, dialect, name, is_given=name in names) for name in order or ()),
-        tuple(_outputs(compiled, dialect)),
-    )
+    names = tuple((compiled.positiontup if compiled.positional else compiled.params) or ())
+    lacking = [name for name in names if compiled.binds[name].required and name not in given]
+    if lacking:
+        raise Broken(f"a prepared statement lacks its value {lacking[0]}: {compiled.string}")
+    constants = {name: compiled.binds[name].effective_value for name in names if name not in given}
+    inputs = tuple(_inputs(compiled, dialect, names))
+    return _Compiled(compiled.string, names, compiled.positional, constants, inputs, tuple(_outputs(compiled, dialect)))
 
 
-def _input(compiled: SQLCompiler, dialect: Dialect, name: str, *, is_given: bool) -> _Input:
-    bind = compiled.binds[name]
-    if bind.required and not is_given:
-        raise Broken(f"a prepared statement lacks its value {name}: {compiled.string}")
-    return _Input(name, is_given, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect))
+def _inputs(compiled: SQLCompiler, dialect: Dialect, names: Iterable[str]) -> Iterable[tuple[int, _Convert]]:
+    for position, name in enumerate(names):
+        convert = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+        if convert is not None:
+            yield position, convert
 
 
 def _outputs(compiled: SQLCompiler, dialect: Dialect) -> Iterable[tuple[int, _Convert]]:

@@ -2,19 +2,20 @@
 
 A core's counters start at zero with its process and only rise. A reading of the process we last read from adds the
 difference; a reading of another process adds all of it, for everything it counted is new to us.
+
+Named tuples and not dataclasses: a sync makes several of each for every key, and they are made three times as fast.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Bytes:
+class Bytes(NamedTuple):
     """Bytes both ways: uplink is client to server."""
 
     uplink: int = 0
     downlink: int = 0
 
-    def __add__(self, other: "Bytes") -> "Bytes":
+    def __add__(self, other: "Bytes") -> "Bytes":  # type: ignore[override]  # bytes add up, they do not line up
         return Bytes(self.uplink + other.uplink, self.downlink + other.downlink)
 
     def __sub__(self, other: "Bytes") -> "Bytes":
@@ -26,8 +27,7 @@ class Bytes:
         return self.uplink + self.downlink
 
 
-@dataclass(frozen=True)
-class LabelReading:
+class LabelReading(NamedTuple):
     """What one core process had counted for a label."""
 
     process: str

@@ -107,11 +107,12 @@ def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime
 def book_all(connection: Connection, scope: str, reading: Reading, at: datetime) -> int:
     """Book all counters of a scope, the last bytes of reissued labels included; return how many keys moved."""
     last = traffic_store.last_readings(connection)
-    current = traffic_store.labels(connection, scope)
+    are_all_known = reading.counters.keys() <= last.keys()
+    current = {} if are_all_known else traffic_store.labels(connection, scope)
     bookings = []
     for label, counters in reading.counters.items():
         number, before = last.get(label) or (current.get(label), None)
-        now = LabelReading(reading.process, Bytes(counters.uplink, counters.downlink))
+        now = LabelReading(reading.process, Bytes(*counters))
         if number is not None and now != before:
             bookings.append(Booking(label, number, now, carried_since(before, now), is_first=before is None))
     traffic_store.book(connection, bookings, at)

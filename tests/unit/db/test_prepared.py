@@ -26,6 +26,10 @@ def fact(name: str, value: object = 1) -> dict[str, Any]:
     return {"name": name, "value": value, "chosen_at": AT}
 
 
+def facts(*names: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    return list(fact("")), [tuple(fact(name).values()) for name in names]
+
+
 async def test_values_go_in_and_come_out_as_their_types_say(database: Database) -> None:
     def unit(connection: Connection) -> tuple[Any, ...] | None:
         ADD.run(connection, fact("a", {"x": [1, None, "é"]}))
@@ -36,7 +40,7 @@ async def test_values_go_in_and_come_out_as_their_types_say(database: Database) 
 
 async def test_a_statement_keeps_its_constants(database: Database) -> None:
     def unit(connection: Connection) -> list[tuple[Any, ...]]:
-        ADD.run_many(connection, [fact("a"), fact("b"), fact("c")])
+        ADD.run_many(connection, *facts("a", "b", "c"))
         return IS_NOT_B.rows(connection, {})
 
     assert await database.write(unit) == [("a",), ("c",)]
@@ -44,7 +48,7 @@ async def test_a_statement_keeps_its_constants(database: Database) -> None:
 
 async def test_nothing_found_is_none_and_many_of_nothing_is_nothing(database: Database) -> None:
     def unit(connection: Connection) -> tuple[object, object]:
-        ADD.run_many(connection, [])
+        ADD.run_many(connection, ["name"], [])
         return FIND.first(connection, {"name": "a"}), FIND.scalar(connection, {"name": "a"})
 
     assert await database.write(unit) == (None, None)
@@ -67,7 +71,7 @@ async def test_a_statement_sees_what_the_transaction_wrote_and_is_rolled_back_wi
     "again",
     [
         lambda connection: ADD.run(connection, fact("a")),
-        lambda connection: ADD.run_many(connection, [fact("b"), fact("a")]),
+        lambda connection: ADD.run_many(connection, *facts("b", "a")),
     ],
 )
 async def test_a_broken_constraint_is_told_as_sqlalchemy_tells_it(

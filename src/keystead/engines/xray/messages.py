@@ -17,6 +17,7 @@ from keystead.kit.errors import Rejected
 _ACCOUNT = "xray.proxy.vless.Account"
 _REALITY = "xray.transport.internet.reality.Config"
 _SHORT_ID_SIZE_BYTES = 8
+_USER, _UPLINK, _DOWNLINK = "user>>>", "traffic>>>uplink", "traffic>>>downlink"
 
 
 def add_user(tag: str, user: XrayUser) -> wire.AlterInboundRequest:
@@ -69,16 +70,14 @@ def users_of(response: wire.InboundUsersResponse) -> dict[str, XrayUser]:
 
 def counters_of(response: wire.QueryStatsResponse) -> Mapping[str, Counters]:
     """Return the bytes of each label from ``user>>>LABEL>>>traffic>>>uplink|downlink``; other counters are skipped."""
-    uplinks: dict[str, int] = {}
-    downlinks: dict[str, int] = {}
+    ways: dict[str, dict[str, int]] = {_UPLINK: {}, _DOWNLINK: {}}
     for stat in response.stat:
-        kind, _, rest = stat.name.partition(">>>")
-        label, _, what = rest.partition(">>>")
-        if kind == "user" and what == "traffic>>>uplink":
-            uplinks[label] = stat.value
-        elif kind == "user" and what == "traffic>>>downlink":
-            downlinks[label] = stat.value
-    return {label: Counters(uplinks.get(label, 0), downlinks.get(label, 0)) for label in {**uplinks, **downlinks}}
+        name = stat.name
+        label, _, what = name[len(_USER) :].partition(">>>")
+        if what in ways and name.startswith(_USER):
+            ways[what][label] = stat.value
+    up, down = ways[_UPLINK], ways[_DOWNLINK]
+    return {label: Counters(up.get(label, 0), down.get(label, 0)) for label in up | down}
 
 
 def _user(user: XrayUser) -> wire.User:

@@ -5,6 +5,7 @@ Made by ``vpn/desired.py`` (desired) and by the driver (actual); compared by ``p
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from keystead.kit.secret import Secret
 
@@ -78,9 +79,8 @@ class XraySettings:
     is_mail_open: bool = False
 
 
-@dataclass(frozen=True)
-class Counters:
-    """Bytes of a label since its core process started: uplink is client to server."""
+class Counters(NamedTuple):
+    """Bytes of a label since its core process started: uplink is client to server. There are thousands."""
 
     uplink: int
     downlink: int

@@ -191,12 +191,12 @@ def unconfirmed(connection: Connection, scope: str) -> tuple[list[str], list[str
 
 def make_live(connection: Connection, labels: Sequence[str]) -> None:
     """Record that keys being issued are in the engine."""
-    _MAKE_LIVE.run_many(connection, [{"at_label": label} for label in labels])
+    _MAKE_LIVE.run_many(connection, ["at_label"], [(label,) for label in labels])
 
 
 def bury(connection: Connection, labels: Sequence[str]) -> None:
     """Delete the tombstones of keys the engine is known to be without; traffic and subscriptions go with them."""
-    _BURY.run_many(connection, [{"at_label": label} for label in labels])
+    _BURY.run_many(connection, ["at_label"], [(label,) for label in labels])
 
 
 def _key(row: Sequence[Any]) -> VpnKey:

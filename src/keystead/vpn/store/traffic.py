@@ -1,8 +1,9 @@
 """Queries of traffic: totals per key, last readings per label, and when a scope was last read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
@@ -77,8 +78,7 @@ class Totals:
         return self.lifetime - self.forgiven
 
 
-@dataclass(frozen=True)
-class Booking:
+class Booking(NamedTuple):
     """A new reading of a label of a key, and the bytes it adds."""
 
     label: str
@@ -123,15 +123,12 @@ def labels(connection: Connection, scope: str) -> dict[str, int]:
 
 def book(connection: Connection, bookings: Sequence[Booking], at: datetime) -> None:
     """Store new readings and add their bytes, all in a handful of statements."""
-    fresh = [_reading_row(booking) for booking in bookings if booking.is_first]
-    known = [_reading_change(booking) for booking in bookings if not booking.is_first]
-    moved = [
-        {"at_number": b.number, "more_up": b.more.uplink, "more_down": b.more.downlink, "at": at}
-        for b in bookings
-        if b.more.total
-    ]
-    for statement, rows in ((_ADD_READING, fresh), (_SET_READING, known), (_BOOK, moved)):
-        statement.run_many(connection, rows)
+    fresh = [(b.label, b.number, b.reading.process, *b.reading.counted) for b in bookings if b.is_first]
+    known = [(b.label, b.reading.process, *b.reading.counted) for b in bookings if not b.is_first]
+    moved = [(b.number, *b.more, at) for b in bookings if b.more.total]
+    _ADD_READING.run_many(connection, ("label", "key_number", "process", "uplink", "downlink"), fresh)
+    _SET_READING.run_many(connection, ("at_label", "to_process", "to_up", "to_down"), known)
+    _BOOK.run_many(connection, ("at_number", "more_up", "more_down", "at"), moved)
 
 
 def read_at(connection: Connection, scope: str) -> datetime | None:
@@ -151,24 +148,3 @@ def set_read_at(connection: Connection, scope: str, process: str, at: datetime) 
 def count_active(connection: Connection, account_id: int, placement: str) -> int:
     """Count the active keys of an account."""
     return int(_COUNT_ACTIVE.scalar(connection, {"account_id": account_id, "placement": placement}))
-
-
-def _reading_row(booking: Booking) -> Mapping[str, object]:
-    counted = booking.reading.counted
-    return {
-        "label": booking.label,
-        "key_number": booking.number,
-        "process": booking.reading.process,
-        "uplink": counted.uplink,
-        "downlink": counted.downlink,
-    }
-
-
-def _reading_change(booking: Booking) -> Mapping[str, object]:
-    counted = booking.reading.counted
-    return {
-        "at_label": booking.label,
-        "to_process": booking.reading.process,
-        "to_up": counted.uplink,
-        "to_down": counted.downlink,
-    }
