@@ -31,14 +31,15 @@ class LabelReading(NamedTuple):
     """What one core process had counted for a label."""
 
     process: str
-    counted: Bytes
+    uplink: int
+    downlink: int
 
 
 def carried_since(last: LabelReading | None, now: LabelReading) -> Bytes:
     """Return the bytes to book when ``now`` follows ``last``; never negative."""
     if last is None or last.process != now.process:
-        return now.counted
-    return Bytes(_grown(last.counted.uplink, now.counted.uplink), _grown(last.counted.downlink, now.counted.downlink))
+        return Bytes(now.uplink, now.downlink)
+    return Bytes(_grown(last.uplink, now.uplink), _grown(last.downlink, now.downlink))
 
 
 def _grown(before: int, after: int) -> int:

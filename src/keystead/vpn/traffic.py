@@ -88,8 +88,7 @@ def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
     counters = reading.counters.get(key.label)
     if counters is None:
         return False
-    counted = Bytes(counters.uplink, counters.downlink)
-    return traffic_store.last_reading(connection, key.label) != LabelReading(reading.process, counted)
+    return traffic_store.last_reading(connection, key.label) != LabelReading(reading.process, *counters)
 
 
 def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime) -> None:
@@ -97,7 +96,7 @@ def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime
     counters = reading.counters.get(key.label)
     if counters is None:
         return
-    now = LabelReading(reading.process, Bytes(counters.uplink, counters.downlink))
+    now = LabelReading(reading.process, *counters)
     last = traffic_store.last_reading(connection, key.label)
     if last != now:
         booking = Booking(key.label, key.number, now, carried_since(last, now), is_first=last is None)
@@ -112,9 +111,9 @@ def book_all(connection: Connection, scope: str, reading: Reading, at: datetime)
     bookings = []
     for label, counters in reading.counters.items():
         number, before = last.get(label) or (current.get(label), None)
-        now = LabelReading(reading.process, Bytes(*counters))
+        now = LabelReading(reading.process, *counters)
         if number is not None and now != before:
-            bookings.append(Booking(label, number, now, carried_since(before, now), is_first=before is None))
+            bookings.append(Booking(label, number, now, carried_since(before, now), before is None))
     traffic_store.book(connection, bookings, at)
     traffic_store.set_read_at(connection, scope, reading.process, at)
     return len(bookings)

@@ -108,12 +108,15 @@ def forgive(connection: Connection, number: int, at: datetime) -> None:
 def last_reading(connection: Connection, label: str) -> LabelReading | None:
     """Return the last reading of one label."""
     row = _READING.first(connection, {"label": label})
-    return None if row is None else LabelReading(row[2], Bytes(row[3], row[4]))
+    return None if row is None else LabelReading(*row[2:])
 
 
 def last_readings(connection: Connection) -> dict[str, tuple[int, LabelReading]]:
     """Return the last reading of every label, with its key's number."""
-    return {row[0]: (row[1], LabelReading(row[2], Bytes(row[3], row[4]))) for row in _READINGS.rows(connection, {})}
+    return {
+        label: (number, LabelReading(process, uplink, downlink))
+        for label, number, process, uplink, downlink in _READINGS.rows(connection, {})
+    }
 
 
 def labels(connection: Connection, scope: str) -> dict[str, int]:
@@ -123,8 +126,8 @@ def labels(connection: Connection, scope: str) -> dict[str, int]:
 
 def book(connection: Connection, bookings: Sequence[Booking], at: datetime) -> None:
     """Store new readings and add their bytes, all in a handful of statements."""
-    fresh = [(b.label, b.number, b.reading.process, *b.reading.counted) for b in bookings if b.is_first]
-    known = [(b.label, b.reading.process, *b.reading.counted) for b in bookings if not b.is_first]
+    fresh = [(b.label, b.number, *b.reading) for b in bookings if b.is_first]
+    known = [(b.label, *b.reading) for b in bookings if not b.is_first]
     moved = [(b.number, *b.more, at) for b in bookings if b.more.total]
     _ADD_READING.run_many(connection, ("label", "key_number", "process", "uplink", "downlink"), fresh)
     _SET_READING.run_many(connection, ("at_label", "to_process", "to_up", "to_down"), known)
