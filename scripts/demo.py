@@ -14,12 +14,11 @@ import hashlib
 import os
 import re
 import signal
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,7 @@ async def play(story: Story, directory: Path, size_bytes: int) -> None:
         story.claim(f"Keystead and its Xray are ready after {time.monotonic() - begun:.1f} s", holds=True)
         key = await issue(story, http)
         await use(story, http, key, outside, directory / "download")
-        audit(story, directory / "data", key)
+        await audit(story, directory / "data", key)
 
 
 async def issue(story: Story, http: httpx2.AsyncClient) -> dict[str, Any]:
@@ -176,17 +175,18 @@ async def is_still_served(socks_port: int, outside: World, file: Path) -> bool:
         return False
 
 
-def audit(story: Story, data: Path, key: dict[str, Any]) -> None:
-    """Show the audit trail of the key."""
-    with closing(sqlite3.connect(f"file:{data / 'keystead.db'}?mode=ro", uri=True)) as database:
-        records = database.execute(
-            "SELECT time(at / 1000000, 'unixepoch'), actor, verb, subject, outcome FROM audit_records"
-            " WHERE subject = ? ORDER BY number",
-            (f"vpn key {key['key_id']}",),
-        ).fetchall()
-    story.figures("Audit trail of the key", ("at (UTC)", "actor", "verb", "subject", "outcome"), records)
-    verbs = [record[2] for record in records]
+async def audit(story: Story, data: Path, key: dict[str, Any]) -> None:
+    """Show the audit trail of the key as its operator reads it: over the local socket, without a token."""
+    transport = httpx2.AsyncHTTPTransport(uds=str(data / "run" / "control.sock"))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://keystead", timeout=30.0) as local:
+        answer = await local.get("/v1/audit", params={"subject": f"vpn key {key['key_id']}"})
+        chain = await local.post("/v1/audit/verify")
+    records: list[dict[str, Any]] = answer.json()["items"]
+    rows = [(r["at"][11:19], r["actor"], r["verb"], r["subject"], r["outcome"]) for r in records]
+    story.figures("Audit trail of the key", ("at (UTC)", "actor", "verb", "subject", "outcome"), rows)
+    verbs = [record["verb"] for record in records]
     story.claim("The trail has it all", holds=verbs == ["vpn.key.issue", "vpn.key.revoke"], otherwise=str(verbs))
+    story.claim("Its chain of seals is whole", holds=chain.json()["is_intact"], otherwise=chain.text)
 
 
 async def run(story: Story, size_bytes: int) -> int:
