@@ -45,6 +45,8 @@ _BATCH_MAX = 64
 _QUEUE_MAX = 2000
 _POSTGRESQL_THREADS = 6
 _BUSY_TIMEOUT_MS = 5000
+# How long a unit that nobody waits for may wait for a commit to share.
+_PATIENCE_S = 0.03
 _SQLITE_BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 # serialization_failure, deadlock_detected, lock_not_available, admin_shutdown, crash_shutdown, cannot_connect_now,
 # too_many_connections.
@@ -72,6 +74,10 @@ class Database(Protocol):
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit in a transaction and commit. Raises what the unit raises, StorageBusy or StorageFailed."""
+        ...
+
+    async def write_soon(self, unit: Unit[T]) -> T:
+        """Do the same for a unit that nobody waits for: it may wait a moment for another to share its commit with."""
         ...
 
     def close(self) -> None:
@@ -129,6 +135,7 @@ def translated(error: DBAPIError) -> KeysteadError:
 class _Queued:
     unit: Unit[Any]
     future: "Future[Any]"
+    is_urgent: bool
 
 
 class SqliteDatabase:
@@ -159,7 +166,12 @@ class SqliteDatabase:
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit in a transaction; units waiting at the same time share one commit."""
-        result: T = await asyncio.wrap_future(self._writer.submit(unit))
+        result: T = await asyncio.wrap_future(self._writer.submit(unit, is_urgent=True))
+        return result
+
+    async def write_soon(self, unit: Unit[T]) -> T:
+        """Run a unit in a transaction, with the next urgent one or in a moment."""
+        result: T = await asyncio.wrap_future(self._writer.submit(unit, is_urgent=False))
         return result
 
     def close(self) -> None:
@@ -192,6 +204,10 @@ class PostgresDatabase:
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit in a transaction of its own."""
+        return await self._run(self._write, unit)
+
+    async def write_soon(self, unit: Unit[T]) -> T:
+        """Run a unit in a transaction of its own; PostgreSQL gathers commits by itself."""
         return await self._run(self._write, unit)
 
     async def _run(self, how: Callable[[Unit[T]], T], unit: Unit[T]) -> T:
@@ -235,7 +251,7 @@ class _GroupWriter:
         self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: Unit[T]) -> "Future[T]":
+    def submit(self, unit: Unit[T], *, is_urgent: bool) -> "Future[T]":
         """Queue a unit; its future ends after the commit."""
         future: Future[T] = Future()
         with self._changed:
@@ -243,7 +259,7 @@ class _GroupWriter:
                 raise StorageBusy("the database is closing; try again")
             if len(self._waiting) >= _QUEUE_MAX:
                 raise StorageBusy("too many writes are waiting; try again")
-            self._waiting.append(_Queued(unit, future))
+            self._waiting.append(_Queued(unit, future, is_urgent))
             self._changed.notify()
         return future
 
@@ -277,10 +293,14 @@ class _GroupWriter:
     def _next_batch(self) -> list[_Queued]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closing)
+            self._changed.wait_for(self._is_pressed, _PATIENCE_S)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_MAX))]
         return [queued for queued in batch if queued.future.set_running_or_notify_cancel()] or (
             batch and self._next_batch()
         )
+
+    def _is_pressed(self) -> bool:
+        return self._is_closing or any(queued.is_urgent for queued in self._waiting)
 
     def _commit_together(self, batch: list[_Queued]) -> bool:
         """Run all units under one commit; return False with nothing done when they have to be run one by one."""

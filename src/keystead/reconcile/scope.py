@@ -95,8 +95,9 @@ class ScopeWorker(Generic[D, A]):
         """Wait until the mark is applied (and a client would be served), has failed for good, or time is over."""
         future = self._waiters.expect(mark)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
-        except TimeoutError:
+            await asyncio.wait([future], timeout=timeout_s)
+            if future.done():
+                return future.result()
             return Settlement(Outcome.PENDING, self._waiters.last_error(mark.subject))
         finally:
             self._waiters.forget(mark, future)
@@ -251,7 +252,7 @@ class ScopeWorker(Generic[D, A]):
                 store.raise_applied(connection, self.name, reached, self._clock.now())
 
         try:
-            await self._database.write(unit)
+            await self._database.write_soon(unit)
         except KeysteadError as error:
             log.warning("confirmation put off to the next full pass", scope=self.name, reason=error.message)
             self._wants_full_pass = True

@@ -344,3 +344,20 @@ async def test_a_lock_time_out_is_busy(postgres_notes: Database) -> None:
 async def test_the_word_locked_in_a_message_of_postgresql_is_not_a_lock(postgres_notes: Database) -> None:
     with pytest.raises(StorageFailed):
         await postgres_notes.read(lambda connection: connection.execute(text("SELECT 'locked'::integer")).all())
+
+
+async def test_a_unit_that_nobody_waits_for_shares_the_commit_of_the_next(sqlite_notes: SqliteDatabase) -> None:
+    commits: list[str] = []
+    await sqlite_notes.write(lambda connection: note_commits(connection, commits))
+    commits.clear()
+
+    patient = asyncio.ensure_future(sqlite_notes.write_soon(add(1)))
+    await asyncio.sleep(0)
+    await asyncio.gather(sqlite_notes.write(add(2)), patient)
+
+    assert commits == ["COMMIT"]
+    assert await stored(sqlite_notes) == [1, 2]
+
+
+async def test_a_unit_that_nobody_waits_for_is_committed_by_itself_in_a_moment(database: Database) -> None:
+    assert await asyncio.wait_for(database.write_soon(lambda connection: 7), 10) == 7
