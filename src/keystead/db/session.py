@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -134,8 +134,11 @@ def translated(error: DBAPIError) -> KeysteadError:
 @dataclass
 class _Queued:
     unit: Unit[Any]
-    future: "Future[Any]"
+    future: "asyncio.Future[Any]"
     is_urgent: bool
+
+
+_Outcome = tuple[_Queued, Any, BaseException | None]
 
 
 class SqliteDatabase:
@@ -166,13 +169,11 @@ class SqliteDatabase:
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit in a transaction; units waiting at the same time share one commit."""
-        result: T = await asyncio.wrap_future(self._writer.submit(unit, is_urgent=True))
-        return result
+        return await self._writer.submit(unit, is_urgent=True)
 
     async def write_soon(self, unit: Unit[T]) -> T:
         """Run a unit in a transaction, with the next urgent one or in a moment."""
-        result: T = await asyncio.wrap_future(self._writer.submit(unit, is_urgent=False))
-        return result
+        return await self._writer.submit(unit, is_urgent=False)
 
     def close(self) -> None:
         """Finish queued writes and close."""
@@ -251,9 +252,9 @@ class _GroupWriter:
         self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: Unit[T], *, is_urgent: bool) -> "Future[T]":
-        """Queue a unit; its future ends after the commit."""
-        future: Future[T] = Future()
+    def submit(self, unit: Unit[T], *, is_urgent: bool) -> "asyncio.Future[T]":
+        """Queue a unit of the running loop's; its future ends after the commit."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self._changed:
             if self._is_closing:
                 raise StorageBusy("the database is closing; try again")
@@ -285,8 +286,7 @@ class _GroupWriter:
         try:
             execute(self._connection, "BEGIN IMMEDIATE")
         except DBAPIError as error:
-            for queued in batch:
-                _resolve(queued, None, translated(error))
+            _tell([(queued, None, translated(error)) for queued in batch])
             return False
         return True
 
@@ -295,9 +295,7 @@ class _GroupWriter:
             self._changed.wait_for(lambda: self._waiting or self._is_closing)
             self._changed.wait_for(self._is_pressed, _PATIENCE_S)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_MAX))]
-        return [queued for queued in batch if queued.future.set_running_or_notify_cancel()] or (
-            batch and self._next_batch()
-        )
+        return [queued for queued in batch if not queued.future.cancelled()] or (batch and self._next_batch())
 
     def _is_pressed(self) -> bool:
         return self._is_closing or any(queued.is_urgent for queued in self._waiting)
@@ -306,7 +304,7 @@ class _GroupWriter:
         """Run all units under one commit; return False with nothing done when they have to be run one by one."""
         if not self._begin(batch):
             return True
-        outcomes: list[tuple[_Queued, Any, BaseException | None]] = []
+        outcomes: list[_Outcome] = []
         try:
             for queued in batch:
                 execute(self._connection, "SAVEPOINT unit")
@@ -316,11 +314,10 @@ class _GroupWriter:
         except DBAPIError:
             self._roll_back()
             return False
-        for queued, value, error in outcomes:
-            _resolve(queued, value, error)
+        _tell(outcomes)
         return True
 
-    def _run_saved(self, queued: _Queued) -> tuple[_Queued, Any, BaseException | None]:
+    def _run_saved(self, queued: _Queued) -> _Outcome:
         try:
             return queued, queued.unit(self._connection), None
         except DBAPIError:
@@ -335,12 +332,12 @@ class _GroupWriter:
             execute(self._connection, "COMMIT")
         except DBAPIError as error:
             self._roll_back()
-            _resolve(queued, None, translated(error))
+            _tell([(queued, None, translated(error))])
         except BaseException as error:  # noqa: BLE001 - carried to the caller's future
             self._roll_back()
-            _resolve(queued, None, error)
+            _tell([(queued, None, error)])
         else:
-            _resolve(queued, value, None)
+            _tell([(queued, value, None)])
 
     def _roll_back(self) -> None:
         """Return to no transaction; SQLite may have rolled back by itself when the disk was full."""
@@ -349,8 +346,21 @@ class _GroupWriter:
                 execute(self._connection, "ROLLBACK")
 
 
-def _resolve(queued: _Queued, value: Any, error: BaseException | None) -> None:
-    if error is None:
-        queued.future.set_result(value)
-    else:
-        queued.future.set_exception(error)
+def _tell(outcomes: list[_Outcome]) -> None:
+    """Wake whoever waits, from the writer's thread: once for all of a commit, when they share an event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        by_loop.setdefault(outcome[0].future.get_loop(), []).append(outcome)
+    for loop, theirs in by_loop.items():
+        with suppress(RuntimeError):  # a loop that was closed meanwhile has nobody left to wait
+            loop.call_soon_threadsafe(_resolve, theirs)
+
+
+def _resolve(outcomes: list[_Outcome]) -> None:
+    for queued, value, error in outcomes:
+        if queued.future.done():
+            continue
+        if error is None:
+            queued.future.set_result(value)
+        else:
+            queued.future.set_exception(error)

@@ -37,6 +37,8 @@ class Reconciler:
 
     async def settle(self, marks: Sequence[Mark], timeout_s: float) -> Settlement:
         """Wait for all marks of one commit: settled when all are, failed when one has, else pending."""
+        if len(marks) == 1:
+            return await self._worker(marks[0].scope).settle(marks[0], timeout_s)
         settlements = await asyncio.gather(*(self._worker(mark.scope).settle(mark, timeout_s) for mark in marks))
         for outcome in (Outcome.FAILED, Outcome.PENDING):
             for settlement in settlements:
