@@ -1,5 +1,8 @@
 """The verbs of traffic: exact resets, bytes that never fall, syncs."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from keystead.vpn import keys, traffic
@@ -58,6 +61,33 @@ async def test_a_restart_of_the_engine_adds_and_never_lowers(shop: Shop) -> None
     await book(shop, reading("p2", k1_1=(10, 5)))
 
     assert (await shop.do(traffic.usage, key)).visible == Bytes(110, 1005)
+
+
+async def test_an_older_reading_that_comes_late_adds_nothing(shop: Shop) -> None:
+    key = await shop.issue()
+    await book(shop, reading("p1", k1_1=(150, 1500)))
+
+    await book(shop, reading("p1", k1_1=(100, 1000)))
+    await book(shop, reading("p1", k1_1=(160, 1600)))
+
+    assert (await shop.do(traffic.usage, key)).visible == Bytes(160, 1600)
+
+
+async def test_a_counter_that_others_may_reset_counts_from_zero_when_it_fell(shop: Shop) -> None:
+    key = await shop.issue()
+    await book(shop, reading("p1", k1_1=(150, 1500)))
+
+    await book(shop, replace(reading("p1", k1_1=(10, 20)), may_fall=True))
+
+    assert (await shop.do(traffic.usage, key)).visible == Bytes(160, 1520)
+
+
+async def test_readings_booked_at_the_same_time_count_every_byte_once(shop: Shop) -> None:
+    key = await shop.issue()
+
+    await asyncio.gather(*(book(shop, reading("p1", k1_1=(100, 1000))) for _ in range(8)))
+
+    assert (await shop.do(traffic.usage, key)).visible == Bytes(100, 1000)
 
 
 async def test_reset_keeps_the_total_of_other_keys(shop: Shop) -> None:

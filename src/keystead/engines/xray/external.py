@@ -156,7 +156,7 @@ class ExternalXray:
         if await self._identity() != before:
             raise EngineUnavailable("Xray was restarted while its counters were read")
         customers = {label: read for label, read in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
-        return Reading(before, customers)
+        return Reading(before, customers, may_fall=True)
 
     async def _ensure_config(self) -> None:
         """Write the first file: without it nobody could start the core that we wait for."""

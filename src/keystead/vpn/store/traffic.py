@@ -61,6 +61,9 @@ _COUNT_ACTIVE = Prepared(
     .where(KEYS.c.account_id == bindparam("account_id"), KEYS.c.is_active.is_(True), KEYS.c.state == "live")
     .where(INBOUNDS.c.placement == bindparam("placement"))
 )
+# Any number that nothing else locks; the lock ends with the transaction.
+_TAKE_TURN = select(func.pg_advisory_xact_lock(bindparam("lock")))
+_BOOKING_LOCK = 0x6B65_7973
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,15 @@ def totals(connection: Connection, number: int) -> Totals | None:
 def forgive(connection: Connection, number: int, at: datetime) -> None:
     """Take everything carried so far out of sight."""
     _FORGIVE.run(connection, {"at_number": number, "at": at})
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait for whoever is booking and keep others waiting until the transaction ends: they add to what they have read.
+
+    SQLite has one writer, which is the caller.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_TAKE_TURN, {"lock": _BOOKING_LOCK})
 
 
 def last_reading(connection: Connection, label: str) -> LabelReading | None:
