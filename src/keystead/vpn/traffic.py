@@ -83,6 +83,11 @@ def sync(work: Work, *, scope: str, placement: Placement, reading: Reading | Non
     return SyncReport(active, 0)
 
 
+def processes(connection: Connection) -> set[str]:
+    """Return the names of the processes that the last readings came from."""
+    return {last.process for _, last in traffic_store.last_readings(connection).values()}
+
+
 def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
     """Tell whether a reading of one key says anything that is not booked yet."""
     counters = reading.counters.get(key.label)
