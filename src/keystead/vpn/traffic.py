@@ -75,8 +75,9 @@ def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Readin
 
 @requires(Permission.VPN_TRAFFIC_READ)
 def sync(work: Work, *, scope: str, placement: Placement, reading: Reading | None) -> SyncReport:
-    """Book a reading of all counters; report the caller's active keys, as errors when the engine could not be read."""
-    active = traffic_store.count_active(work.connection, work.principal.account_id, placement.value)
+    """Book a reading of all counters; report the active keys the caller sees, as errors when there is no reading."""
+    account, confined = work.principal.account_id, work.principal.confined_to_token
+    active = traffic_store.count_active(work.connection, account, issued_by=confined, placement=placement.value)
     if reading is None:
         return SyncReport(0, active)
     book_all(work.connection, scope, reading, work.now)

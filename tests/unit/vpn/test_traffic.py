@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from keystead.access import tokens
+from keystead.access.permissions import VPN_PERMISSIONS
+from keystead.access.principal import Principal
 from keystead.vpn import keys, traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.placement import Placement
@@ -129,6 +132,19 @@ async def test_a_sync_counts_active_keys_and_an_unreadable_engine_counts_as_erro
 
     assert (well.updated, well.errors) == (1, 0)
     assert (badly.updated, badly.errors) == (0, 1)
+
+
+async def test_a_sync_counts_for_a_confined_token_its_own_keys_only(shop: Shop) -> None:
+    made = await shop.workplace.do(tokens.create, name="bot", permissions=VPN_PERMISSIONS, is_confined=True)
+    bot = Principal(shop.workplace.account_id, "bot", VPN_PERMISSIONS, made.token.id, confined_to_token=made.token.id)
+    await shop.issue()
+    await shop.issue(principal=bot)
+
+    report = await shop.workplace.do_as(
+        bot, traffic.sync, scope=SCOPE, placement=Placement.SHARED, reading=reading("p1", k1_1=(1, 1))
+    )
+
+    assert report == traffic.SyncReport(1, 0)
 
 
 async def test_the_time_of_the_figures_is_that_of_the_last_reading(shop: Shop) -> None:

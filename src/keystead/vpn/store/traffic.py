@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import Bytes, LabelReading
 from keystead.vpn.models import INBOUNDS, KEYS, METERS, READINGS, TRAFFIC
+from keystead.vpn.store.keys import CONFINED
 
 T = TRAFFIC.c
 R = READINGS.c
@@ -59,7 +60,7 @@ _COUNT_ACTIVE = Prepared(
     .select_from(KEYS)
     .join(INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
     .where(KEYS.c.account_id == bindparam("account_id"), KEYS.c.is_active.is_(True), KEYS.c.state == "live")
-    .where(INBOUNDS.c.placement == bindparam("placement"))
+    .where(INBOUNDS.c.placement == bindparam("placement"), CONFINED)
 )
 # Any number that nothing else locks; the lock ends with the transaction.
 _TAKE_TURN = select(func.pg_advisory_xact_lock(bindparam("lock")))
@@ -160,9 +161,10 @@ def set_read_at(connection: Connection, scope: str, process: str, at: datetime) 
         connection.execute(_SET_METER, {"at_scope": scope, "to_process": process, "at": at})
 
 
-def count_active(connection: Connection, account_id: int, placement: str) -> int:
-    """Count the active keys of an account."""
-    return int(_COUNT_ACTIVE.scalar(connection, {"account_id": account_id, "placement": placement}))
+def count_active(connection: Connection, account_id: int, *, issued_by: int | None, placement: str) -> int:
+    """Count the active keys of an account; with ``issued_by`` those of one token."""
+    values = {"account_id": account_id, "issued_by": issued_by, "placement": placement}
+    return int(_COUNT_ACTIVE.scalar(connection, values))
 
 
 def _reading_row(booking: Booking) -> Mapping[str, object]:
