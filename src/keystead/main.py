@@ -233,7 +233,9 @@ class _Builder:
         settings = self._settings
         if settings.xray_api is not None and settings.xray_config is not None:
             external = ExternalOptions(settings.xray_api, settings.xray_config, settings=self._xray_settings)
-            return ExternalXray(find_binary(settings), external, load=self._load, clock=self._clock)
+            return ExternalXray(
+                find_binary(settings), external, load=self._load, clock=self._clock, known=self._known_processes
+            )
         options = XrayOptions(
             socket=run_dir / ENGINE_SOCKET,
             log_path=settings.data_dir / "xray.log",
@@ -251,6 +253,9 @@ class _Builder:
 
     async def _load(self) -> XrayDesired:
         return await self._database.read(self._source.desired)
+
+    async def _known_processes(self) -> set[str]:
+        return await self._database.read(traffic.processes)
 
     async def _book_final(self, reading: Reading) -> None:
         def unit(connection: Connection) -> int:

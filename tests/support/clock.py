@@ -26,6 +26,10 @@ class ManualClock:
         self._now += timedelta(seconds=seconds)
         self._monotonic_s += seconds
 
+    def step_wall(self, seconds: float) -> None:
+        """Set the wall clock on or back, as a person or NTP would; the monotonic one goes on as it was."""
+        self._now += timedelta(seconds=seconds)
+
     async def sleep(self, seconds: float) -> None:
         """Move the time on and let other tasks run."""
         self.advance(seconds)

@@ -1,9 +1,28 @@
-"""The log never takes the program down."""
+"""The log never takes the program down, and holds no secret."""
 
 import errno
 import io
+import logging
+from collections.abc import Iterator
+from typing import Literal
 
+import pytest
+import structlog
+
+from keystead.kit import log
+from keystead.kit.ids import RandomIds
 from keystead.kit.log import LossyStream
+
+
+@pytest.fixture
+def unconfigured() -> Iterator[None]:
+    """Leave the logging of the test run as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+    root.handlers[:], root.level = handlers, level
 
 
 class FullDisk(io.StringIO):
@@ -21,3 +40,23 @@ def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
     stream.flush()
 
     assert written == 0
+
+
+@pytest.mark.usefixtures("unconfigured")
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_traceback_shows_no_values(form: Literal["json", "text"], capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(form)
+    logger, secret = structlog.get_logger(), RandomIds().token("api")
+
+    try:
+        fail_with_a_secret_at_hand(secret)
+    except ZeroDivisionError:
+        logger.exception("request failed")
+    told = capsys.readouterr().err
+
+    assert "ZeroDivisionError" in told
+    assert secret not in told
+
+
+def fail_with_a_secret_at_hand(presented: str) -> float:
+    return len(presented) / 0

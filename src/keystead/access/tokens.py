@@ -67,9 +67,12 @@ def create(
     """Create a token and return it with its secret, which is shown this once.
 
     ``addresses`` are the addresses and CIDR ranges it may be used from (none: anywhere); a confined token sees only the
-    keys it issued. Raises Forbidden for permissions that the caller lacks, and for a caller that is confined itself.
+    keys it issued, so it may hold VPN permissions only. Raises Forbidden for permissions that the caller lacks, and for
+    a caller that is confined itself.
     """
     granted = frozenset(permissions)
+    if is_confined:
+        _check_confinable(granted)
     work.principal.check_grant(granted)
     if work.principal.confined_to_token is not None:
         raise Forbidden("a confined credential may not create others")
@@ -203,6 +206,8 @@ def _principal(connection: Connection, token: Token) -> Principal:
     permissions = token.permissions
     if token.user_id is not None:
         permissions &= users_store.permissions_of(connection, token.user_id)
+    if token.is_confined:  # one made by an earlier version may have been given more
+        permissions &= VPN_PERMISSIONS
     return Principal(
         account_id=token.account_id,
         actor=f"token:env {token.name}" if token.kind is TokenKind.ENV else f"token:{token.id} {token.name}",
@@ -211,6 +216,14 @@ def _principal(connection: Connection, token: Token) -> Principal:
         user_id=token.user_id,
         confined_to_token=token.id if token.is_confined else None,
     )
+
+
+def _check_confinable(granted: frozenset[Permission]) -> None:
+    """Refuse what would lead past the confinement: the trail, plans and backups tell of everybody's keys."""
+    beyond = ", ".join(written_permissions(granted - VPN_PERMISSIONS))
+    if beyond:
+        problem = f"a confined token may hold VPN permissions only, not {beyond}"
+        raise Invalid(problem, fields={"permissions": problem})
 
 
 def _checked_name(name: str) -> str:

@@ -6,8 +6,13 @@ from contextlib import suppress
 from typing import Literal, TextIO, cast
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 
 LogFormat = Literal["auto", "json", "text"]
+
+# The library's default shows every local variable of every frame: presented tokens, passwords and rendered keys.
+_TRACEBACKS = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
 
 
 class LossyStream:
@@ -37,7 +42,7 @@ def configure(log_format: LogFormat) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if not is_text else structlog.processors.format_exc_info,
+            structlog.processors.format_exc_info if is_text else _TRACEBACKS,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -7,6 +7,7 @@ from typing import Any
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, NotFound
+from keystead.kit.flights import SharedFlight
 from keystead.reconcile import store
 from keystead.reconcile.marks import Mark
 from keystead.reconcile.plan import Plan
@@ -21,6 +22,7 @@ class Reconciler:
     def __init__(self, wirings: Sequence[ScopeWiring[Any, Any]], *, database: Database, clock: Clock) -> None:
         self._database = database
         self._workers = {wiring.name: ScopeWorker(wiring, database=database, clock=clock) for wiring in wirings}
+        self._passes = {name: SharedFlight(worker.full_pass) for name, worker in self._workers.items()}
 
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in its engine although the database does not say so yet."""
@@ -57,11 +59,13 @@ class Reconciler:
         return await self._database.read(store.all_statuses)
 
     async def reconcile_now(self, scope: str, timeout_s: float) -> Plan:
-        """Run a full pass now; raise EngineUnavailable when it is not done in time. The pass itself goes on."""
-        passing = asyncio.ensure_future(self._worker(scope).full_pass())
-        passing.add_done_callback(_retrieved)
+        """Run a full pass now; raise EngineUnavailable when it is not done in time. The pass itself goes on.
+
+        Callers at the same time share a pass, so that they cannot queue up behind an engine that is slow.
+        """
+        self._worker(scope)
         try:
-            return await asyncio.wait_for(asyncio.shield(passing), timeout_s)
+            return await asyncio.wait_for(self._passes[scope].result(), timeout_s)
         except TimeoutError:
             raise EngineUnavailable(f"the engine of {scope} did not answer in time; it is tried again") from None
 
@@ -78,9 +82,3 @@ class Reconciler:
         if worker is None:
             raise NotFound("scope", scope)
         return worker
-
-
-def _retrieved(passing: "asyncio.Future[Plan]") -> None:
-    """Look at the outcome of a pass nobody may wait for any more; the worker's own next pass reports trouble."""
-    if not passing.cancelled():
-        passing.exception()

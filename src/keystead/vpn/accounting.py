@@ -42,6 +42,13 @@ def carried_since(last: LabelReading | None, now: LabelReading) -> Bytes:
     return Bytes(_grown(last.uplink, now.uplink), _grown(last.downlink, now.downlink))
 
 
+def has_fallen(last: LabelReading | None, now: LabelReading) -> bool:
+    """Tell whether a counter is lower than it was in the same process: ``now`` is the older one, or it was reset."""
+    if last is None or last.process != now.process:
+        return False
+    return now.uplink < last.uplink or now.downlink < last.downlink
+
+
 def _grown(before: int, after: int) -> int:
     """Return the growth of one counter; one that fell was reset by somebody else, so all of it is new."""
     return after - before if after >= before else after

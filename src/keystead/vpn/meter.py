@@ -4,7 +4,6 @@ Concurrent full readings share one flight, but never one that began before the c
 the last known figures standing.
 """
 
-import asyncio
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from keystead.db.session import Database
 from keystead.engines.xray.state import Reading
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
+from keystead.kit.flights import SharedFlight
 from keystead.vpn import traffic
 from keystead.vpn.keyvalue import VpnKey
 
@@ -36,8 +36,7 @@ class Meter:
         self._source = source
         self._database = database
         self._clock = clock
-        self._next_flight: asyncio.Task[Reading] | None = None
-        self._flying = asyncio.Lock()
+        self._full_readings = SharedFlight(source.read_counters)
 
     async def refresh(self, key: VpnKey) -> datetime | None:
         """Bring one key up to date; return when its counters were read, or None when they could not be read or booked.
@@ -67,14 +66,7 @@ class Meter:
 
     async def read_all(self) -> Reading:
         """Return the counters of every label; callers that wait at the same time share a reading."""
-        if self._next_flight is None:
-            self._next_flight = asyncio.get_running_loop().create_task(self._fly())
-        return await asyncio.shield(self._next_flight)
-
-    async def _fly(self) -> Reading:
-        async with self._flying:
-            self._next_flight = None
-            return await self._source.read_counters()
+        return await self._full_readings.result()
 
     async def sync(self) -> int:
         """Book all counters; return how many keys moved. Raises Unavailable or a storage error."""

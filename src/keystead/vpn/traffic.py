@@ -13,7 +13,7 @@ from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.engines.xray.state import Reading
 from keystead.kit.errors import Broken
-from keystead.vpn.accounting import Bytes, LabelReading, carried_since
+from keystead.vpn.accounting import Bytes, LabelReading, carried_since, has_fallen
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate
 from keystead.vpn.placement import Placement
@@ -75,12 +75,18 @@ def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Readin
 
 @requires(Permission.VPN_TRAFFIC_READ)
 def sync(work: Work, *, scope: str, placement: Placement, reading: Reading | None) -> SyncReport:
-    """Book a reading of all counters; report the caller's active keys, as errors when the engine could not be read."""
-    active = traffic_store.count_active(work.connection, work.principal.account_id, placement.value)
+    """Book a reading of all counters; report the active keys the caller sees, as errors when there is no reading."""
+    account, confined = work.principal.account_id, work.principal.confined_to_token
+    active = traffic_store.count_active(work.connection, account, issued_by=confined, placement=placement.value)
     if reading is None:
         return SyncReport(0, active)
     book_all(work.connection, scope, reading, work.now)
     return SyncReport(active, 0)
+
+
+def processes(connection: Connection) -> set[str]:
+    """Return the names of the processes that the last readings came from."""
+    return {last.process for _, last in traffic_store.last_readings(connection).values()}
 
 
 def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
@@ -93,27 +99,39 @@ def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
 
 def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime) -> None:
     """Book the counters of one key's current label."""
-    counters = reading.counters.get(key.label)
-    if counters is None:
-        return
-    now = LabelReading(reading.process, *counters)
+    traffic_store.take_turn(connection)
     last = traffic_store.last_reading(connection, key.label)
-    if last != now:
-        booking = Booking(key.label, key.number, now, carried_since(last, now), is_first=last is None)
+    booking = _booking(key.label, key.number, last, reading)
+    if booking is not None:
         traffic_store.book(connection, [booking], at)
 
 
 def book_all(connection: Connection, scope: str, reading: Reading, at: datetime) -> int:
     """Book all counters of a scope, the last bytes of reissued labels included; return how many keys moved."""
+    traffic_store.take_turn(connection)
     last = traffic_store.last_readings(connection)
     are_all_known = reading.counters.keys() <= last.keys()
     current = {} if are_all_known else traffic_store.labels(connection, scope)
     bookings = []
-    for label, counters in reading.counters.items():
+    for label in reading.counters:
         number, before = last.get(label) or (current.get(label), None)
-        now = LabelReading(reading.process, *counters)
-        if number is not None and now != before:
-            bookings.append(Booking(label, number, now, carried_since(before, now), before is None))
+        booking = None if number is None else _booking(label, number, before, reading)
+        if booking is not None:
+            bookings.append(booking)
     traffic_store.book(connection, bookings, at)
     traffic_store.set_read_at(connection, scope, reading.process, at)
     return len(bookings)
+
+
+def _booking(label: str, number: int, last: LabelReading | None, reading: Reading) -> Booking | None:
+    """Return what a reading adds to a label; None when it says nothing new, or is older than what is booked already.
+
+    Readings are taken side by side and booked in any order, so one may come after a later one of the same process.
+    """
+    counters = reading.counters.get(label)
+    if counters is None:
+        return None
+    now = LabelReading(reading.process, *counters)
+    if now == last or (not reading.may_fall and has_fallen(last, now)):
+        return None
+    return Booking(label, number, now, carried_since(last, now), last is None)

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from keystead.access.permissions import Permission
+from keystead.access.permissions import VPN_PERMISSIONS
 from keystead.dialects.v1 import schemas
 from keystead.engines.xray.state import Counters
 from keystead.vpn.links import parse_link
@@ -217,7 +217,7 @@ async def test_an_engine_that_is_down_leaves_no_key_behind(
 
 async def test_a_confined_token_sees_its_own_keys_only(instance: InProcess) -> None:
     theirs = await issue(instance)
-    made = await instance.token(*Permission, is_confined=True)
+    made = await instance.token(*VPN_PERMISSIONS, is_confined=True)
     bot = instance.bearer(made.secret.reveal())
 
     own = (await bot.post(KEYS, json={"name": "own"})).json()

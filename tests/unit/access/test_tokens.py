@@ -39,6 +39,25 @@ async def test_a_confined_token_is_confined_to_itself(workplace: Workplace) -> N
     assert principal.confined_to_token == new.token.id
 
 
+@pytest.mark.parametrize("permission", sorted(set(Permission) - VPN_PERMISSIONS))
+async def test_a_confined_token_gets_nothing_that_tells_of_the_keys_of_others(
+    workplace: Workplace, permission: Permission
+) -> None:
+    with pytest.raises(Invalid, match=permission.value):
+        await workplace.do(tokens.create, name="bot", permissions={*READ, permission}, is_confined=True)
+
+
+async def test_a_confined_token_of_an_earlier_version_holds_vpn_permissions_only(workplace: Workplace) -> None:
+    new = await workplace.do(tokens.create, name="bot", permissions={*READ, Permission.BACKUP_MAKE})
+    await workplace.database.write(
+        lambda connection: connection.exec_driver_sql("UPDATE tokens SET is_confined = TRUE") and None
+    )
+
+    principal = await authenticate(workplace, new.secret.reveal())
+
+    assert principal.permissions == READ
+
+
 async def test_the_secret_is_stored_nowhere(workplace: Workplace) -> None:
     new = await workplace.do(tokens.create, name="bot", permissions=READ)
     secret = new.secret.reveal()

@@ -1,7 +1,13 @@
 """The verbs of traffic: exact resets, bytes that never fall, syncs."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
+from keystead.access import tokens
+from keystead.access.permissions import VPN_PERMISSIONS
+from keystead.access.principal import Principal
 from keystead.vpn import keys, traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.placement import Placement
@@ -60,6 +66,33 @@ async def test_a_restart_of_the_engine_adds_and_never_lowers(shop: Shop) -> None
     assert (await shop.do(traffic.usage, key)).visible == Bytes(110, 1005)
 
 
+async def test_an_older_reading_that_comes_late_adds_nothing(shop: Shop) -> None:
+    key = await shop.issue()
+    await book(shop, reading("p1", k1_1=(150, 1500)))
+
+    await book(shop, reading("p1", k1_1=(100, 1000)))
+    await book(shop, reading("p1", k1_1=(160, 1600)))
+
+    assert (await shop.do(traffic.usage, key)).visible == Bytes(160, 1600)
+
+
+async def test_a_counter_that_others_may_reset_counts_from_zero_when_it_fell(shop: Shop) -> None:
+    key = await shop.issue()
+    await book(shop, reading("p1", k1_1=(150, 1500)))
+
+    await book(shop, replace(reading("p1", k1_1=(10, 20)), may_fall=True))
+
+    assert (await shop.do(traffic.usage, key)).visible == Bytes(160, 1520)
+
+
+async def test_readings_booked_at_the_same_time_count_every_byte_once(shop: Shop) -> None:
+    key = await shop.issue()
+
+    await asyncio.gather(*(book(shop, reading("p1", k1_1=(100, 1000))) for _ in range(8)))
+
+    assert (await shop.do(traffic.usage, key)).visible == Bytes(100, 1000)
+
+
 async def test_reset_keeps_the_total_of_other_keys(shop: Shop) -> None:
     first, second = await shop.issue(), await shop.issue()
     await book(shop, reading("p1", k1_1=(1, 2), k2_1=(3, 4)))
@@ -99,6 +132,19 @@ async def test_a_sync_counts_active_keys_and_an_unreadable_engine_counts_as_erro
 
     assert (well.updated, well.errors) == (1, 0)
     assert (badly.updated, badly.errors) == (0, 1)
+
+
+async def test_a_sync_counts_for_a_confined_token_its_own_keys_only(shop: Shop) -> None:
+    made = await shop.workplace.do(tokens.create, name="bot", permissions=VPN_PERMISSIONS, is_confined=True)
+    bot = Principal(shop.workplace.account_id, "bot", VPN_PERMISSIONS, made.token.id, confined_to_token=made.token.id)
+    await shop.issue()
+    await shop.issue(principal=bot)
+
+    report = await shop.workplace.do_as(
+        bot, traffic.sync, scope=SCOPE, placement=Placement.SHARED, reading=reading("p1", k1_1=(1, 1))
+    )
+
+    assert report == traffic.SyncReport(1, 0)
 
 
 async def test_the_time_of_the_figures_is_that_of_the_last_reading(shop: Shop) -> None:

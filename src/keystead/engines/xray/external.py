@@ -23,6 +23,7 @@ import structlog
 
 from keystead.engines.xray import config, users
 from keystead.engines.xray.binary import Binary
+from keystead.engines.xray.boots import Boots, KnownProcesses, nothing_known
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.driver import XrayStatus
 from keystead.engines.xray.state import OWN_LABEL_PREFIX, Reading, XrayActual, XrayDesired, XraySettings
@@ -34,8 +35,6 @@ from keystead.reconcile.plan import Step, Verb
 
 log = structlog.get_logger(__name__)
 
-# Uptime comes in whole seconds and our clock may be stepped; two cores are never started this close together.
-BOOT_TOLERANCE_S = 3.0
 _POLL_S = 1.0
 _TEST_TIMEOUT_S = 20.0
 
@@ -66,6 +65,7 @@ class ExternalXray:
         *,
         load: Callable[[], Awaitable[XrayDesired]],
         clock: Clock,
+        known: KnownProcesses = nothing_known,
     ) -> None:
         self._binary = binary
         self._options = options
@@ -73,8 +73,7 @@ class ExternalXray:
         self._clock = clock
         self._client: XrayClient | None = None
         self._health = Health(Condition.DOWN, "Xray has not been asked yet")
-        self._booted_s: float | None = None
-        self._process = ""
+        self._boots = Boots(clock, known)
 
     async def start(self) -> None:
         """Open the channel to the core, and see to it that there is a file the core can be started from."""
@@ -104,7 +103,7 @@ class ExternalXray:
         """Return what there is to say about the core, without asking it anything."""
         is_ready = self._health.condition is Condition.READY
         state = "running" if is_ready else "unreachable"
-        return XrayStatus(self._binary, state, None, self._process, self._health, self._health.reason, ())
+        return XrayStatus(self._binary, state, None, self._boots.process, self._health, self._health.reason, ())
 
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         """Carry out a step; a restart is prepared here and raises Misconfigured to say who has to carry it out."""
@@ -156,7 +155,7 @@ class ExternalXray:
         if await self._identity() != before:
             raise EngineUnavailable("Xray was restarted while its counters were read")
         customers = {label: read for label, read in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
-        return Reading(before, customers)
+        return Reading(before, customers, may_fall=True)
 
     async def _ensure_config(self) -> None:
         """Write the first file: without it nobody could start the core that we wait for."""
@@ -215,15 +214,11 @@ class ExternalXray:
         except FileNotFoundError:
             return ""
         # Uptime is rounded down, so this boot time is never too early: a core started from the file is never missed.
-        return digest if self._booted_s is not None and self._booted_s >= written_s else ""
+        booted_s = self._boots.booted_s
+        return digest if booted_s is not None and booted_s >= written_s else ""
 
     async def _identity(self) -> str:
-        uptime_s = await self._api().uptime_s()
-        booted_s = self._clock.now().timestamp() - uptime_s
-        if self._booted_s is None or abs(booted_s - self._booted_s) > BOOT_TOLERANCE_S:
-            self._booted_s = booted_s
-            self._process = f"boot-{int(booted_s)}"
-        return self._process
+        return await self._boots.look(await self._api().uptime_s())
 
     def _api(self) -> XrayClient:
         if self._client is None:

@@ -88,7 +88,11 @@ class Counters(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """All counters of one core process at one moment; ``process`` identifies that process, never reused."""
+    """All counters of one core process at one moment; ``process`` identifies that process, never reused.
+
+    ``may_fall`` says that others can reach the core too and may have reset its counters.
+    """
 
     process: str
     counters: Mapping[str, Counters]
+    may_fall: bool = False

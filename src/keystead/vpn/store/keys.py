@@ -1,4 +1,4 @@
-"""Queries of VPN keys and inbounds, built once. Traffic has its own (``meterstore.py``)."""
+"""Queries of VPN keys."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,14 +45,14 @@ _STATES = {state.value: state for state in KeyState}
 _PLACEMENTS = {placement.value: placement for placement in Placement}
 _NOT_REMOVING = K.state != KeyState.REMOVING.value
 _OF_ACCOUNT = K.account_id == bindparam("account_id")
-# PostgreSQL cannot guess the type of a bare "parameter IS NULL".
-_CONFINED = or_(cast(bindparam("issued_by"), BigInteger).is_(None), K.issued_by == bindparam("issued_by"))
+# The keys that a confined token issued, or all. PostgreSQL cannot guess the type of a bare "parameter IS NULL".
+CONFINED = or_(cast(bindparam("issued_by"), BigInteger).is_(None), K.issued_by == bindparam("issued_by"))
 _WANTED = (_NOT_REMOVING, K.is_active.is_(True))
 
 _FIND_BY_NUMBER = Prepared(_JOINED.where(_OF_ACCOUNT, K.number == bindparam("number")))
 _FIND_BY_UUID = Prepared(_JOINED.where(_OF_ACCOUNT, or_(K.uuid == bindparam("uuid"), K.public_id == bindparam("uuid"))))
 _PAGE = Prepared(
-    _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, _CONFINED)
+    _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED)
     .where(INBOUNDS.c.placement == bindparam("placement"), K.number > bindparam("after"))
     .order_by(K.number)
     .limit(bindparam("limit"))
@@ -61,7 +61,7 @@ _COUNT = Prepared(
     select(func.count())
     .select_from(KEYS)
     .join(INBOUNDS, K.inbound_id == INBOUNDS.c.id)
-    .where(_OF_ACCOUNT, _NOT_REMOVING, _CONFINED, INBOUNDS.c.placement == bindparam("placement"))
+    .where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, INBOUNDS.c.placement == bindparam("placement"))
 )
 _INSERT_KEY = Prepared(insert(KEYS).returning(K.number))
 _SET_LABEL = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(label=bindparam("new_label")))

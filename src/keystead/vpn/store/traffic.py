@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import Bytes, LabelReading
 from keystead.vpn.models import INBOUNDS, KEYS, METERS, READINGS, TRAFFIC
+from keystead.vpn.store.keys import CONFINED
 
 T = TRAFFIC.c
 R = READINGS.c
@@ -60,8 +61,11 @@ _COUNT_ACTIVE = Prepared(
     .select_from(KEYS)
     .join(INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
     .where(KEYS.c.account_id == bindparam("account_id"), KEYS.c.is_active.is_(True), KEYS.c.state == "live")
-    .where(INBOUNDS.c.placement == bindparam("placement"))
+    .where(INBOUNDS.c.placement == bindparam("placement"), CONFINED)
 )
+# Any number that nothing else locks; the lock ends with the transaction.
+_TAKE_TURN = select(func.pg_advisory_xact_lock(bindparam("lock")))
+_BOOKING_LOCK = 0x6B65_7973
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,15 @@ def totals(connection: Connection, number: int) -> Totals | None:
 def forgive(connection: Connection, number: int, at: datetime) -> None:
     """Take everything carried so far out of sight."""
     _FORGIVE.run(connection, {"at_number": number, "at": at})
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait for whoever is booking and keep others waiting until the transaction ends: they add to what they have read.
+
+    SQLite has one writer, which is the caller.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_TAKE_TURN, {"lock": _BOOKING_LOCK})
 
 
 def last_reading(connection: Connection, label: str) -> LabelReading | None:
@@ -148,6 +161,7 @@ def set_read_at(connection: Connection, scope: str, process: str, at: datetime) 
         connection.execute(_SET_METER, {"at_scope": scope, "to_process": process, "at": at})
 
 
-def count_active(connection: Connection, account_id: int, placement: str) -> int:
-    """Count the active keys of an account."""
-    return int(_COUNT_ACTIVE.scalar(connection, {"account_id": account_id, "placement": placement}))
+def count_active(connection: Connection, account_id: int, *, issued_by: int | None, placement: str) -> int:
+    """Count the active keys of an account; with ``issued_by`` those of one token."""
+    values = {"account_id": account_id, "issued_by": issued_by, "placement": placement}
+    return int(_COUNT_ACTIVE.scalar(connection, values))
