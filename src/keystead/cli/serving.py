@@ -68,6 +68,7 @@ async def _serve(settings: "Settings") -> None:
     listener: socket.socket = server.listen_tcp(settings.host, settings.port)
     async with main.open_instance(settings) as instance:
         _greet(settings, instance)
+        gc.collect()
         gc.freeze()
         # A sync or a list of ten thousand keys makes many objects at once, and garbage is not among them.
         gc.set_threshold(20_000)
