@@ -1,5 +1,6 @@
 """How commands speak: tables and sentences for people, JSON for programs, errors in one line on standard error."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Row = Sequence[object]
+
+# Control characters but the end of a line, and those that turn a line around.
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def say(text: str) -> None:
@@ -68,7 +72,7 @@ def say_fields(fields: Iterable[tuple[str, object]]) -> None:
 
 def shown_error(message: str) -> None:
     """Print an error in one line; in red where a person reads it."""
-    text = f"keystead: {message}"
+    text = f"keystead: {_harmless(message)}"
     sys.stderr.write(f"\033[31m{text}\033[0m\n" if sys.stderr.isatty() else f"{text}\n")
 
 
@@ -106,5 +110,10 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "–"
-    return str(value)
+        return _harmless(", ".join(map(str, value))) or "–"
+    return _harmless(str(value))
+
+
+def _harmless(text: str) -> str:
+    """Return a text whose control characters are written out: names come from strangers, and a terminal obeys them."""
+    return _CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)

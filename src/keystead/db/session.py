@@ -97,7 +97,9 @@ def sqlite_engine(url: str, *, synchronous: str = "FULL") -> Engine:
 
     WAL with ``synchronous=FULL`` keeps the last commit through a power cut: an issued key was paid for.
     """
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
@@ -189,7 +191,12 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(
-            url, pool_size=_POSTGRESQL_THREADS, max_overflow=0, pool_pre_ping=True, connect_args={"connect_timeout": 5}
+            url,
+            pool_size=_POSTGRESQL_THREADS,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5},
+            hide_parameters=True,
         )
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._threads = ThreadPoolExecutor(_POSTGRESQL_THREADS, thread_name_prefix="db")

@@ -41,7 +41,7 @@ def origin(scope: Any, headers: Sequence[tuple[bytes, bytes]], trusted: Sequence
     The rightmost address that is not a trusted proxy's is the client's: everything left of it was written by
     somebody we do not trust.
     """
-    peer = (scope.get("client") or ("",))[0]
+    peer = _unmapped((scope.get("client") or ("",))[0])
     scheme: str = scope.get("scheme", "http")
     if not trusted or not _is_within(peer, trusted):
         return peer, scheme
@@ -54,6 +54,12 @@ def origin(scope: Any, headers: Sequence[tuple[bytes, bytes]], trusted: Sequence
         if not _is_within(hop, trusted):
             return (hop if _is_address(hop) else peer), scheme
     return (hops[0] if hops and _is_address(hops[0]) else peer), scheme
+
+
+def _unmapped(peer: str) -> str:
+    """Return a peer's address; a listener on ``::`` is told those of IPv4 as ``::ffff:192.0.2.1`` (RFC 4291)."""
+    bare = peer.removeprefix("::ffff:")
+    return bare if "." in bare else peer
 
 
 def _is_address(text: str) -> bool:

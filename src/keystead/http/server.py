@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from keystead.http.doors import Door
+from keystead.http.doors import HEADERS_SIZE_MAX_BYTES, Door
 from keystead.kit.errors import Misconfigured
 
 GRACE_S = 10
 _BACKLOG = 2048
+# What the door lets pass, the longest path there may be, and as much as one packet from the kernel brings at once.
+_HEAD_SIZE_MAX_BYTES = HEADERS_SIZE_MAX_BYTES * 4
+_HEAD_REFUSED = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,38 @@ def listen_local(path: Path) -> socket.socket:
     return listener
 
 
+class BoundedHead(HttpToolsProtocol):
+    """HTTP/1.1 on one connection, which is closed when a request's head outgrows every limit of the door.
+
+    The door refuses what is too long, but it is asked when a head is complete: one that does not end would be kept in
+    memory for as long as somebody sends it (uvicorn 0.54 bounds heads in its other parser only).
+    """
+
+    _head_size_bytes = 0
+    _is_head_open = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived."""
+        super().data_received(data)
+        if not self._is_head_open:
+            self._head_size_bytes = 0
+            return
+        self._head_size_bytes += len(data)
+        if self._head_size_bytes > _HEAD_SIZE_MAX_BYTES and not self.transport.is_closing():
+            self.transport.write(_HEAD_REFUSED)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Take notice that a head begins."""
+        self._is_head_open = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Take notice that a head is whole."""
+        self._is_head_open = False
+        super().on_headers_complete()
+
+
 class Server(uvicorn.Server):
     """A uvicorn server whose signals are handled by whoever runs it."""
 
@@ -78,7 +114,7 @@ def make_server(door: Door, tls: TlsFiles | None) -> Server:
         uvicorn.Config(
             door,
             loop="uvloop",
-            http="httptools",
+            http=BoundedHead,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -14,7 +14,7 @@ from keystead.kit.errors import Invalid
 from keystead.kit.page import Page
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of, masked, next_label
-from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate
+from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate, locate_for_change
 from keystead.vpn.placement import Placement
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
@@ -133,7 +133,7 @@ def profile_of(connection: Connection, key: VpnKey, public_host: str) -> ClientP
 @requires(Permission.VPN_KEYS_CHANGE)
 def rename(work: Work, *, ident: KeyIdent, name: str | None, is_applied: IsApplied) -> VpnKey:
     """Give a key another name."""
-    key = locate(work.connection, work.principal, ident, is_applied)
+    key = locate_for_change(work.connection, work.principal, ident, is_applied)
     key_store.set_name(work.connection, key.number, _checked_name(name))
     work.audit("vpn.key.rename", _subject(key), name=name)
     return locate(work.connection, work.principal, ident, is_applied)
@@ -142,14 +142,14 @@ def rename(work: Work, *, ident: KeyIdent, name: str | None, is_applied: IsAppli
 @requires(Permission.VPN_KEYS_CHANGE)
 def enable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Enabling:
     """Let a disabled key connect again."""
-    before = locate(work.connection, work.principal, ident, is_applied)
+    before = locate_for_change(work.connection, work.principal, ident, is_applied)
     return Enabling(_set_active(work, before, is_active=True), before.is_active)
 
 
 @requires(Permission.VPN_KEYS_CHANGE)
 def undo_enable(work: Work, *, key: VpnKey) -> None:
     """Disable a key again whose engine did not take it, unless it is gone meanwhile."""
-    current = key_store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
+    current = key_store.find_for_change(work.connection, key.account_id, KeyIdent("", key.number, None))
     if current is not None and current.label == key.label:
         _set_active(work, current, is_active=False)
 
@@ -157,13 +157,13 @@ def undo_enable(work: Work, *, key: VpnKey) -> None:
 @requires(Permission.VPN_KEYS_CHANGE)
 def disable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
     """Refuse new connections of a key and keep it listed."""
-    return _set_active(work, locate(work.connection, work.principal, ident, is_applied), is_active=False)
+    return _set_active(work, locate_for_change(work.connection, work.principal, ident, is_applied), is_active=False)
 
 
 @requires(Permission.VPN_KEYS_CHANGE)
 def reissue(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Reissue:
     """Give a key a new UUID: its old link stops working, its number, name and traffic stay."""
-    before = locate(work.connection, work.principal, ident, is_applied)
+    before = locate_for_change(work.connection, work.principal, ident, is_applied)
     vless_uuid = str(work.ids.uuid())
     _set_credential(work, before, vless_uuid, next_label(before.label))
     work.audit("vpn.key.reissue", _subject(before))
@@ -175,7 +175,7 @@ def reissue(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Reissue:
 @requires(Permission.VPN_KEYS_CHANGE)
 def undo_reissue(work: Work, *, done: Reissue) -> None:
     """Return to the UUID from before a reissue that the engine did not take."""
-    current = key_store.find(work.connection, done.key.account_id, KeyIdent("", done.key.number, None))
+    current = key_store.find_for_change(work.connection, done.key.account_id, KeyIdent("", done.key.number, None))
     if current is None or current.uuid != done.key.uuid:
         return
     _set_credential(work, current, done.before.uuid, done.before.label)
@@ -185,7 +185,7 @@ def undo_reissue(work: Work, *, done: Reissue) -> None:
 @requires(Permission.VPN_KEYS_REVOKE)
 def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
     """Revoke a key; one that is already being removed is found again, so that a repeated call can wait for it."""
-    key = key_store.find(work.connection, work.principal.account_id, ident)
+    key = key_store.find_for_change(work.connection, work.principal.account_id, ident)
     if key is None or not is_allowed(work.principal, key):
         raise KeyNotFound(ident.text)
     if key.state is not KeyState.REMOVING and not is_visible(key, is_applied):

@@ -15,10 +15,12 @@ IsApplied = Callable[[str], bool]
 
 def locate(connection: Connection, principal: Principal, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
     """Return the visible key a caller names; raise KeyNotFound."""
-    key = key_store.find(connection, principal.account_id, ident)
-    if key is None or not is_allowed(principal, key) or not is_visible(key, is_applied):
-        raise KeyNotFound(ident.text)
-    return key
+    return _checked(key_store.find(connection, principal.account_id, ident), principal, ident, is_applied)
+
+
+def locate_for_change(connection: Connection, principal: Principal, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
+    """Return the visible key a caller is about to change, safe from other changes until the commit."""
+    return _checked(key_store.find_for_change(connection, principal.account_id, ident), principal, ident, is_applied)
 
 
 def is_allowed(principal: Principal, key: VpnKey) -> bool:
@@ -29,3 +31,9 @@ def is_allowed(principal: Principal, key: VpnKey) -> bool:
 def is_visible(key: VpnKey, is_applied: IsApplied) -> bool:
     """Tell whether a key is usable and so may show: a key being issued may not until the engine holds it."""
     return key.state is KeyState.LIVE or (key.state is KeyState.ISSUING and is_applied(key.label))
+
+
+def _checked(key: VpnKey | None, principal: Principal, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
+    if key is None or not is_allowed(principal, key) or not is_visible(key, is_applied):
+        raise KeyNotFound(ident.text)
+    return key

@@ -16,7 +16,7 @@ from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.keys import profile_of
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
-from keystead.vpn.lookup import IsApplied, is_visible, locate
+from keystead.vpn.lookup import IsApplied, is_visible, locate_for_change
 from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import subscriptions as subscription_store
@@ -38,7 +38,7 @@ class Subscribed:
 @requires(Permission.VPN_LINKS_READ)
 def token(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
     """Return the token of a key's subscription; the first call opens it."""
-    key = locate(work.connection, work.principal, ident, is_applied)
+    key = locate_for_change(work.connection, work.principal, ident, is_applied)
     sealed = subscription_store.sealed_token(work.connection, key.number)
     return _open(work, key) if sealed is None else work.keys.open(sealed, SUBSCRIPTION_TOKEN.place(key.number))
 
@@ -46,7 +46,7 @@ def token(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
 @requires(Permission.VPN_KEYS_CHANGE)
 def replace(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
     """Give a key's subscription another token; the old address stops at once, the key goes on."""
-    key = locate(work.connection, work.principal, ident, is_applied)
+    key = locate_for_change(work.connection, work.principal, ident, is_applied)
     subscription_store.remove(work.connection, key.number)
     return _open(work, key)
 
@@ -54,7 +54,7 @@ def replace(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str
 @requires(Permission.VPN_KEYS_CHANGE)
 def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> None:
     """Close a key's subscription; the key goes on."""
-    key = locate(work.connection, work.principal, ident, is_applied)
+    key = locate_for_change(work.connection, work.principal, ident, is_applied)
     subscription_store.remove(work.connection, key.number)
     work.audit("vpn.subscription.revoke", f"vpn key {key.number}")
 

@@ -15,7 +15,7 @@ from keystead.engines.xray.state import Reading
 from keystead.kit.errors import Broken
 from keystead.vpn.accounting import Bytes, LabelReading, carried_since, has_fallen
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
-from keystead.vpn.lookup import IsApplied, locate
+from keystead.vpn.lookup import IsApplied, locate, locate_for_change
 from keystead.vpn.placement import Placement
 from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.store.traffic import Booking
@@ -62,7 +62,7 @@ def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Readin
 
     ``reading`` is what the engine said just before, so that the figure returned is exact.
     """
-    key = locate(work.connection, work.principal, ident, is_applied)
+    key = locate_for_change(work.connection, work.principal, ident, is_applied)
     if reading is not None:
         book_one(work.connection, key, reading, work.now)
     ended = usage_of(work.connection, key, work.now)

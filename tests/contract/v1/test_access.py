@@ -93,6 +93,8 @@ async def test_a_token_ends_at_its_expiry(instance: InProcess) -> None:
         ({"expires_at": "2030-01-01T00:00:00"}, "expires_at"),
         ({"name": ""}, "name"),
         ({"is_confined": "yes"}, "is_confined"),
+        ({"user_id": 2**70}, "user_id"),
+        ({"addresses": ["192.0.2.1"] * 101}, "addresses"),
     ],
 )
 async def test_a_bad_token_is_not_made(instance: InProcess, body: dict[str, object], field: str) -> None:

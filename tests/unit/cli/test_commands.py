@@ -88,6 +88,17 @@ def test_list_follows_every_page(run: Run, service: Service) -> None:
     assert [line.split()[0] for line in said.out.splitlines()[2:]] == ["7", "8"]
 
 
+def test_a_name_cannot_command_the_terminal(run: Run, service: Service) -> None:
+    evil = {**KEY, "name": "\x1b]0;owned\x07\u202eanna"}
+    service.will("GET /v1/vpn/keys?limit=500", {"items": [evil], "total": 1, "next": None})
+    service.will("GET /v1/vpn/keys/7", evil)
+
+    said = run("vpn", "key", "list").out + run("vpn", "key", "show", 7).out
+
+    assert said.count("\\x1b]0;owned\\x07\\u202eanna") == 2
+    assert not {"\x1b", "\x07", "\u202e"} & set(said)
+
+
 def test_a_table_in_a_pipe_cuts_nothing(run: Run, service: Service) -> None:
     name = "a very long name " * 10
     service.will("GET /v1/vpn/keys?limit=1", {"items": [{**KEY, "name": name}], "total": 1, "next": 7})

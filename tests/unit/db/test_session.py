@@ -361,3 +361,13 @@ async def test_a_unit_that_nobody_waits_for_shares_the_commit_of_the_next(sqlite
 
 async def test_a_unit_that_nobody_waits_for_is_committed_by_itself_in_a_moment(database: Database) -> None:
     assert await asyncio.wait_for(database.write_soon(lambda connection: 7), 10) == 7
+
+
+async def test_a_failed_statement_does_not_tell_its_values(database: Database) -> None:
+    statement = text("SELECT nonsense FROM accounts WHERE name = :value")
+
+    with pytest.raises(StorageFailed) as failed:
+        await database.read(lambda connection: connection.execute(statement, {"value": "s3cret"}))
+
+    assert "SELECT nonsense" in str(failed.value.__cause__)
+    assert "s3cret" not in str(failed.value.__cause__)

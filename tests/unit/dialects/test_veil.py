@@ -4,6 +4,7 @@ import uuid
 
 import orjson
 import pytest
+import structlog
 from sqlalchemy import Connection, insert, select
 
 from keystead.db import prepared
@@ -48,6 +49,14 @@ def test_an_error_is_answered_by_the_table(
     assert (answer.status_code, body["detail"], answer.headers.get("retry-after")) == (status, detail, retry_after)
     assert body.get("request_id") == ("request-1" if status == 500 else None)
     assert ("www-authenticate" in answer.headers) is (status == 401)
+
+
+def test_the_log_has_the_reason_that_a_caller_is_not_told() -> None:
+    with structlog.testing.capture_logs() as logged:
+        errors.response_of(tree.StorageFailed("disk /dev/sda1 is full"), "create_key", "request-1")
+        errors.response_of(tree.NotFound("Key", 999), "get_key", "request-2")
+
+    assert [line["reason"] for line in logged] == ["disk /dev/sda1 is full"]
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,11 @@ def echo(name: str) -> Any:
     return app
 
 
-def client(trusted: str | None = None) -> httpx2.AsyncClient:
+def client(trusted: str | None = None, *, peer: str = "198.51.100.7") -> httpx2.AsyncClient:
     networks = [] if trusted is None else [network(trusted)]
     mounts = [Mount("", "root", echo("root")), Mount("/v1", "v1", echo("v1"))]
     door = Door(mounts, ids=CountingIds(), metrics=Metrics(), trusted=networks)
-    return httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(door, client=("198.51.100.7", 1)), base_url="http://door.test"
-    )
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(door, client=(peer, 1)), base_url="http://door.test")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +71,16 @@ async def test_forwarded_headers_count_only_from_a_trusted_proxy(
         answer = await http.get("/", headers={"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https"})
 
     assert answer.text.split()[1:3] == [address, scheme]
+
+
+async def test_a_peer_of_ipv4_is_the_same_on_a_listener_of_both() -> None:
+    async with client(peer="::ffff:192.0.2.1") as http:
+        direct = await http.get("/")
+    async with client("198.51.100.0/24", peer="::ffff:198.51.100.7") as http:
+        forwarded = await http.get("/", headers={"X-Forwarded-For": "203.0.113.9"})
+
+    assert direct.text.split()[1] == "192.0.2.1"
+    assert forwarded.text.split()[1] == "203.0.113.9"
 
 
 async def test_a_body_over_its_limit_is_refused_by_its_length() -> None:

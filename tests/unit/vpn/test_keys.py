@@ -1,5 +1,7 @@
 """The verbs of keys: what they change, what they refuse, and what stays invisible."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import select
 
@@ -9,7 +11,7 @@ from keystead.access.principal import Principal
 from keystead.kit.errors import Forbidden, Invalid
 from keystead.kit.page import Page
 from keystead.reconcile import store as scopes
-from keystead.vpn import keys
+from keystead.vpn import keys, subscriptions
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyState, masked, parse_ident
 from keystead.vpn.placement import Placement
@@ -188,3 +190,20 @@ async def test_a_key_disabled_before_it_was_confirmed_stays_a_key(shop: Shop) ->
 
     found = await shop.do(keys.find, key)
     assert (found.state, found.is_active) == (KeyState.LIVE, False)
+
+
+async def test_reissues_at_the_same_time_follow_each_other(shop: Shop) -> None:
+    key = await shop.issue()
+
+    done = await asyncio.gather(*(shop.do(keys.reissue, key) for _ in range(4)))
+
+    assert sorted(one.key.label for one in done) == ["k1-2", "k1-3", "k1-4", "k1-5"]
+    assert len({one.key.uuid for one in done}) == 4
+
+
+async def test_first_questions_for_a_subscription_at_the_same_time_get_one_address(shop: Shop) -> None:
+    key = await shop.issue()
+
+    tokens = await asyncio.gather(*(shop.do(subscriptions.token, key) for _ in range(4)))
+
+    assert len({token.reveal() for token in tokens}) == 1

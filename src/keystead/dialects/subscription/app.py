@@ -1,8 +1,9 @@
 """The subscription wire: one address per customer, answered in the form the asking program reads.
 
 ``GET /sub/<token>`` chooses by User-Agent, ``GET /sub/<token>/<format>`` obeys. ``main`` gives it a backend that
-finds the token and the key; this module parses, renders and presents. It never logs, and never repeats a token except
-as part of the address the backend hands it. What stays true on the wire is listed in ``DIALECT.md``.
+finds the token and the key; this module parses, renders and presents. It logs failures on our side alone, and never
+repeats a token except as part of the address the backend hands it. What stays true on the wire is listed in
+``DIALECT.md``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from starlette.routing import Route
 
 from keystead.dialects.subscription import errors, page, texts
 from keystead.dialects.subscription.apps import platform
+from keystead.http import failures
 from keystead.kit.errors import KeysteadError, Throttled, Unavailable
 from keystead.vpn.links import vless_link
 from keystead.vpn.profiles import links, mihomo, qr, singbox, xray
@@ -175,7 +177,10 @@ async def _no_route(request: Request, error: Exception) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, KeysteadError)  # noqa: S101 - registered for this class only
     headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, Throttled | Unavailable) else {}
-    return _plain(errors.row_of(type(error)), headers)
+    row = errors.row_of(type(error))
+    if row.status == 500:
+        failures.note(error)
+    return _plain(row, headers)
 
 
 def _plain(row: errors.Row, more: Mapping[str, str] | None = None) -> Response:

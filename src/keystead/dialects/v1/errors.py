@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
-import structlog
 from starlette.responses import Response
 
+from keystead.http import failures
 from keystead.kit import errors as tree
-
-log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -58,7 +56,7 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
     """Return the problem document of an error."""
     row = row_of(type(error))
     if row.status == 500:
-        log.error("request failed", code=error.code, reason=error.message)
+        failures.note(error)
     fields = error.fields if isinstance(error, tree.Invalid) else {}
     body = problem(row.status, row.title, row.detail or error.message, code=error.code, request_id=request_id)
     body["errors"] = [{"field": field, "message": message} for field, message in fields.items()]

@@ -94,10 +94,10 @@ class TokenCreate(Body):
 
     name: str
     permissions: GrantedPermissions
-    addresses: list[str] = []
+    addresses: Annotated[list[str], Field(max_length=100)] = []
     expires_at: Moment | None = None
     is_confined: bool = False
-    user_id: int | None = None
+    user_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
 
 
 class Token(Answer):

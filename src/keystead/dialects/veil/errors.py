@@ -12,6 +12,7 @@ import orjson
 from starlette.responses import Response
 
 from keystead.dialects.veil.auth import NoCredential
+from keystead.http import failures
 from keystead.kit import errors as tree
 
 JSON = "application/json"
@@ -75,6 +76,7 @@ def response_of(error: tree.KeysteadError, operation: str, request_id: str) -> R
     body: dict[str, Any] = {"detail": text}
     if wire.status == 500:
         body["request_id"] = request_id
+        failures.note(error)
     headers: dict[str, str] = {}
     if isinstance(error, tree.Invalid):
         body["errors"] = [{"field": field, "message": message} for field, message in error.fields.items()]

@@ -49,8 +49,12 @@ _OF_ACCOUNT = K.account_id == bindparam("account_id")
 CONFINED = or_(cast(bindparam("issued_by"), BigInteger).is_(None), K.issued_by == bindparam("issued_by"))
 _WANTED = (_NOT_REMOVING, K.is_active.is_(True))
 
-_FIND_BY_NUMBER = Prepared(_JOINED.where(_OF_ACCOUNT, K.number == bindparam("number")))
-_FIND_BY_UUID = Prepared(_JOINED.where(_OF_ACCOUNT, or_(K.uuid == bindparam("uuid"), K.public_id == bindparam("uuid"))))
+_BY_NUMBER = _JOINED.where(_OF_ACCOUNT, K.number == bindparam("number"))
+_BY_UUID = _JOINED.where(_OF_ACCOUNT, or_(K.uuid == bindparam("uuid"), K.public_id == bindparam("uuid")))
+_FIND_BY_NUMBER, _FIND_BY_UUID = Prepared(_BY_NUMBER), Prepared(_BY_UUID)
+_CHANGE_BY_NUMBER, _CHANGE_BY_UUID = (
+    Prepared(found.with_for_update(of=KEYS, key_share=True)) for found in (_BY_NUMBER, _BY_UUID)
+)
 _PAGE = Prepared(
     _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED)
     .where(INBOUNDS.c.placement == bindparam("placement"), K.number > bindparam("after"))
@@ -101,13 +105,15 @@ _BURY = Prepared(delete(KEYS).where(K.label == bindparam("at_label"), K.state ==
 
 def find(connection: Connection, account_id: int, ident: KeyIdent) -> VpnKey | None:
     """Return the key a caller names, in any state, or None."""
-    if ident.number is not None:
-        row = _FIND_BY_NUMBER.first(connection, {"account_id": account_id, "number": ident.number})
-    elif ident.uuid is not None:
-        row = _FIND_BY_UUID.first(connection, {"account_id": account_id, "uuid": ident.uuid})
-    else:
-        row = None
-    return None if row is None else _key(row)
+    return _named(connection, account_id, ident, by_number=_FIND_BY_NUMBER, by_uuid=_FIND_BY_UUID)
+
+
+def find_for_change(connection: Connection, account_id: int, ident: KeyIdent) -> VpnKey | None:
+    """Return the key a caller names as the last change left it, and keep other changes waiting until the commit.
+
+    SQLite has one writer, which is the caller.
+    """
+    return _named(connection, account_id, ident, by_number=_CHANGE_BY_NUMBER, by_uuid=_CHANGE_BY_UUID)
 
 
 def page(
@@ -197,6 +203,18 @@ def make_live(connection: Connection, labels: Sequence[str]) -> None:
 def bury(connection: Connection, labels: Sequence[str]) -> None:
     """Delete the tombstones of keys the engine is known to be without; traffic and subscriptions go with them."""
     _BURY.run_many(connection, ["at_label"], [(label,) for label in labels])
+
+
+def _named(
+    connection: Connection, account_id: int, ident: KeyIdent, *, by_number: Prepared, by_uuid: Prepared
+) -> VpnKey | None:
+    if ident.number is not None:
+        row = by_number.first(connection, {"account_id": account_id, "number": ident.number})
+    elif ident.uuid is not None:
+        row = by_uuid.first(connection, {"account_id": account_id, "uuid": ident.uuid})
+    else:
+        row = None
+    return None if row is None else _key(row)
 
 
 def _key(row: Sequence[Any]) -> VpnKey:

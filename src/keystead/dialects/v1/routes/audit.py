@@ -13,7 +13,8 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 
-_Text = Annotated[str | None, Query(max_length=192)]
+# PostgreSQL keeps no zero character and refuses to look for one.
+_Text = Annotated[str | None, Query(max_length=192, pattern=r"^[^\x00]*$")]
 
 
 def _narrowed(

@@ -15,6 +15,7 @@ from keystead.dialects.v1.services import Services
 from keystead.kit.secret import Secret
 
 UserId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
+RoleName = Annotated[str, Path(pattern=r"^[^\x00]*$")]
 
 
 def router(services: Services) -> APIRouter:
@@ -85,13 +86,13 @@ def _add_roles(routes: APIRouter, services: Services) -> None:
         return answer({"items": [present.role(value) for value in found]})
 
     @routes.put("/users/{user_id}/roles/{name}", status_code=204, responses=WRITE)
-    async def assign_role(call: Caller, user_id: UserId, name: str) -> Response:
+    async def assign_role(call: Caller, user_id: UserId, name: RoleName) -> Response:
         """Give a user a role; once more changes nothing."""
         await access.assign_role(call, user_id, name)
         return present.empty()
 
     @routes.delete("/users/{user_id}/roles/{name}", status_code=204, responses=WRITE)
-    async def withdraw_role(call: Caller, user_id: UserId, name: str) -> Response:
+    async def withdraw_role(call: Caller, user_id: UserId, name: RoleName) -> Response:
         """Take a role from a user; once more changes nothing."""
         await access.withdraw_role(call, user_id, name)
         return present.empty()
