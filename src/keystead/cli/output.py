@@ -1,5 +1,6 @@
 """How commands speak: tables and sentences for people, JSON for programs, errors in one line on standard error."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Row = Sequence[object]
+
+# What would act on a terminal instead of being shown: control characters, line separators, changes of direction.
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def say(text: str) -> None:
@@ -106,5 +110,10 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "–"
-    return str(value)
+        return ", ".join(map(_inert, value)) or "–"
+    return _inert(value)
+
+
+def _inert(value: object) -> str:
+    """Return a value as text that does nothing to a terminal; customers' names come from strangers."""
+    return _ACTING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(value))

@@ -97,6 +97,17 @@ def test_a_table_in_a_pipe_cuts_nothing(run: Run, service: Service) -> None:
     assert name.strip() in said.out
 
 
+@pytest.mark.parametrize("command", [("list", "--limit", 1), ("show", 7)])
+def test_a_name_does_nothing_to_the_terminal(run: Run, service: Service, command: tuple[object, ...]) -> None:
+    key = {**KEY, "name": "\x1b]0;title\x07 \u202eRTL\nid 9 \u2028 👩\u200d👧 Анна"}
+    service.will("GET /v1/vpn/keys?limit=1", {"items": [key], "total": 1, "next": None})
+    service.will("GET /v1/vpn/keys/7", key)
+
+    said = run("vpn", "key", *command)
+
+    assert "\\x1b]0;title\\x07 \\u202eRTL\\nid 9 \\u2028 👩\u200d👧 Анна" in said.out
+
+
 def test_an_empty_list_says_what_to_type_next(run: Run, service: Service) -> None:
     service.will("GET /v1/vpn/keys?limit=500", {"items": [], "total": 0, "next": None})
 
