@@ -104,10 +104,11 @@ def create_user(
 
     password = asking.secret("Password", password_file, option="--password-file", is_new=True)
     with connect(context) as client:
+        _require_roles(client, role or [])
         made = client.post(USERS, {"login": login, "password": password.reveal()})
         for name in role or ():
             client.put(_role_path(made["id"], name))
-    output.answer(made, as_json, _say_user)
+    output.answer({**made, "roles": role or []}, as_json, _say_user)
 
 
 @users.command("list")
@@ -220,7 +221,7 @@ def rotate(context: typer.Context, as_json: AsJson = False) -> None:
     output.note("sealing every secret again …")
     with connect(context) as client:
         done = client.post("/v1/secrets/rotate")
-    output.answer(done or {}, as_json, lambda shown: output.say_fields(shown.items() or [("rotated", True)]))
+    output.answer(done, as_json, _say_rotation)
 
 
 def _expiry(text: str, now: datetime) -> datetime:
@@ -233,6 +234,14 @@ def _expiry(text: str, now: datetime) -> datetime:
     except ValueError:
         raise Invalid(f"--expires {text}: write a span like 30d or 12h, or a date like 2027-01-31") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _require_roles(client: "Client", wanted: list[str]) -> None:
+    """Raise NotFound for a role there is not, before a user is made that would lack it."""
+    known = {found["name"] for found in client.get("/v1/roles")["items"]} if wanted else set()
+    for name in wanted:
+        if name not in known:
+            raise NotFound("role", name)
 
 
 def _role_path(user_id: int, role: str) -> str:
@@ -286,11 +295,8 @@ def _say_user(user: dict[str, Any]) -> None:
 
 
 def _say_users(found: list[dict[str, Any]]) -> None:
-    rows = [
-        (user["id"], user["login"], user["is_active"], user.get("roles"), output.moment(user.get("created_at")))
-        for user in found
-    ]
-    columns = ("id", "login", "active", "roles", "created (UTC)")
+    rows = [(user["id"], user["login"], user["is_active"], output.moment(user.get("created_at"))) for user in found]
+    columns = ("id", "login", "active", "created (UTC)")
     output.say_table(columns, rows, nothing="There are no users; create one with: keystead user create LOGIN")
 
 
@@ -312,6 +318,13 @@ def _say_records(found: list[dict[str, Any]]) -> None:
         for record in found
     ]
     output.say_table(("number", "at (UTC)", "actor", "verb", "subject", "outcome"), rows, nothing="No record matches.")
+
+
+def _say_rotation(done: dict[str, Any]) -> None:
+    output.say(f"root key {done['root_key']} is in force")
+    output.say(f"secrets sealed anew: {done['resealed']}; retired data keys deleted: {done['keys_deleted']}")
+    output.say("VPN keys and their links stay as they are")
+    output.say("next       keep a copy of the new root key, and make a new backup: keystead backup FILE")
 
 
 def _say_report(report: dict[str, Any]) -> None:

@@ -241,6 +241,7 @@ def test_tokens_are_listed_and_revoked(run: Run, service: Service) -> None:
 
 
 def test_a_password_is_piped_or_in_a_file_and_never_an_argument(run: Run, service: Service, tmp_path: Path) -> None:
+    service.will("GET /v1/roles", {"items": [{"name": "owner", "permissions": []}]})
     service.will("POST /v1/users", {"id": 1, "login": "anna", "is_active": True}, 201)
     service.will("PUT /v1/users/1/roles/owner", None, 204)
     file = tmp_path / "password"
@@ -255,6 +256,15 @@ def test_a_password_is_piped_or_in_a_file_and_never_an_argument(run: Run, servic
         "piped in",
         "in a file",
     ]
+
+
+def test_a_role_there_is_not_leaves_no_user(run: Run, service: Service) -> None:
+    service.will("GET /v1/roles", {"items": [{"name": "owner", "permissions": []}]})
+
+    said = run("user", "create", "anna", "--role", "owner", "--role", "boss", stdin="a long password\n")
+
+    assert (said.code, said.err) == (5, "keystead: role boss not found\n")
+    assert [request for request, _ in service.asked] == ["GET /v1/roles"]
 
 
 def test_a_user_is_named_by_login(run: Run, service: Service) -> None:
@@ -307,6 +317,7 @@ def test_rotation_tells_what_it_did(run: Run, service: Service) -> None:
     service.will("POST /v1/secrets/rotate", {"root_key": "ab12", "resealed": 9, "keys_deleted": 1})
 
     assert run("secrets", "rotate", "--json").json["resealed"] == 9
+    assert "secrets sealed anew: 9; retired data keys deleted: 1" in run("secrets", "rotate").out
 
 
 def test_doctor_asks_the_service_and_fails_with_it(run: Run, service: Service) -> None:
