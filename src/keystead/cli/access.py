@@ -36,18 +36,20 @@ Login = Annotated[str, typer.Argument(metavar="LOGIN", help="The user's login or
 PasswordFile = Annotated[
     Path | None, typer.Option(help="Read the password from this file (- is standard input).", show_default="prompt")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="all")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.", show_default="all")]
 
 
 @tokens.command("create")
 def create_token(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the token is for.")],
     permission: Annotated[
-        list[str] | None, typer.Option(help="A permission it has; repeatable.", show_default="all of VPN")
+        list[str] | None,
+        typer.Option(metavar="PERMISSION", help="A permission it has; repeatable.", show_default="all of VPN"),
     ] = None,
     address: Annotated[
-        list[str] | None, typer.Option(help="An address or range it works from; repeatable.", show_default="any")
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="An address or range it works from; repeatable.", show_default="any"),
     ] = None,
     expires: Annotated[
         str | None, typer.Option(help="When it ends: 30d, 12h or 2027-01-31.", show_default="never")
@@ -81,7 +83,9 @@ def list_tokens(context: typer.Context, limit: Limit = None, as_json: AsJson = F
 
 @tokens.command("revoke")
 def revoke_token(
-    context: typer.Context, token: Annotated[int, typer.Argument(help="The token's number.")], as_json: AsJson = False
+    context: typer.Context,
+    token: Annotated[int, typer.Argument(metavar="TOKEN", help="The token's number.")],
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a token; it stops working at once."""
     from keystead.cli.client import connect
@@ -94,8 +98,10 @@ def revoke_token(
 @users.command("create")
 def create_user(
     context: typer.Context,
-    login: Annotated[str, typer.Argument(help="1 to 64 of a-z, 0-9 and . _ @ + -")],
-    role: Annotated[list[str] | None, typer.Option(help="A role to give; repeatable.", show_default="none")] = None,
+    login: Annotated[str, typer.Argument(metavar="LOGIN", help="1 to 64 of a-z, 0-9 and . _ @ + -")],
+    role: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE", help="A role to give; repeatable.", show_default="none")
+    ] = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -145,7 +151,7 @@ def set_password(
 def grant(
     context: typer.Context,
     login: Login,
-    role: Annotated[str, typer.Argument(help="A role's name.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role's name.")],
     as_json: AsJson = False,
 ) -> None:
     """Give a user a role."""
@@ -160,7 +166,7 @@ def grant(
 def withdraw(
     context: typer.Context,
     login: Login,
-    role: Annotated[str, typer.Argument(help="A role's name.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role's name.")],
     as_json: AsJson = False,
 ) -> None:
     """Take a role from a user."""

@@ -62,6 +62,14 @@ def test_every_command_says_what_it_does_and_answers_programs() -> None:
     } == {"keystead serve"}
 
 
+@pytest.mark.parametrize("command", [("token", "create"), ("user", "create"), ("vpn", "key", "list")])
+def test_help_speaks_of_values_and_not_of_python_types(run: Run, command: tuple[str, ...]) -> None:
+    shown = run(*command, "--help").out
+
+    assert "list[" not in shown
+    assert "range" not in shown.replace("address or range", "")
+
+
 def walk(command: object, name: str) -> list[tuple[str, object]]:
     if not isinstance(command, TyperGroup):
         return [(name, command)]
