@@ -27,6 +27,8 @@ from keystead.settings import DEFAULT_SHORT_ID, Settings
 from keystead.vpn import founding as vpn_founding
 from keystead.vpn.founding import KeyPair, Wish
 from keystead.vpn.inbound import Inbound
+from keystead.vpn.placement import Placement
+from keystead.vpn.store import inbounds
 from keystead.vpn.targets import Examine
 
 log = structlog.get_logger()
@@ -65,6 +67,16 @@ async def found(
         return Foundation(account_id, host, inbound, _first_token(work))
 
     return await database.write(unit)
+
+
+def require_no_contradiction(settings: Settings, connection: Connection) -> None:
+    """Raise Misconfigured for settings that contradict what was chosen, as a start would; change nothing."""
+    vpn_founding.require_no_contradiction(connection, settings.public_host, _wish(settings))
+
+
+def shared_inbound(connection: Connection) -> Inbound | None:
+    """Return the shared inbound that was chosen, if one was."""
+    return inbounds.for_placement(connection, Placement.SHARED)
 
 
 def load_root(settings: Settings) -> RootKey:

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import logging
 from collections.abc import Iterator
 from typing import Literal
@@ -56,6 +57,26 @@ def test_a_traceback_shows_no_values(form: Literal["json", "text"], capsys: pyte
 
     assert "ZeroDivisionError" in told
     assert secret not in told
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_what_libraries_log_is_json_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("json")
+
+    structlog.get_logger().info("engine is ready", routes=1)
+    logging.getLogger("uvicorn.error").warning("Invalid %s request", "HTTP")
+    try:
+        fail_with_a_secret_at_hand("vless://secret")
+    except ZeroDivisionError:
+        logging.getLogger("uvicorn.error").exception("it failed")
+    told = capsys.readouterr().err
+
+    ours, theirs, failed = [json.loads(line) for line in told.splitlines()]
+    assert list(ours) == ["timestamp", "level", "event", "routes"]
+    assert list(theirs) == ["timestamp", "level", "event", "logger"]
+    assert (theirs["level"], theirs["event"], theirs["logger"]) == ("warning", "Invalid HTTP request", "uvicorn.error")
+    assert failed["exception"][0]["exc_type"] == "ZeroDivisionError"
+    assert "vless://" not in told
 
 
 def fail_with_a_secret_at_hand(presented: str) -> float:

@@ -36,18 +36,20 @@ Login = Annotated[str, typer.Argument(metavar="LOGIN", help="The user's login or
 PasswordFile = Annotated[
     Path | None, typer.Option(help="Read the password from this file (- is standard input).", show_default="prompt")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="all")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.", show_default="all")]
 
 
 @tokens.command("create")
 def create_token(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the token is for.")],
     permission: Annotated[
-        list[str] | None, typer.Option(help="A permission it has; repeatable.", show_default="all of VPN")
+        list[str] | None,
+        typer.Option(metavar="PERMISSION", help="A permission it has; repeatable.", show_default="all of VPN"),
     ] = None,
     address: Annotated[
-        list[str] | None, typer.Option(help="An address or range it works from; repeatable.", show_default="any")
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="An address or range it works from; repeatable.", show_default="any"),
     ] = None,
     expires: Annotated[
         str | None, typer.Option(help="When it ends: 30d, 12h or 2027-01-31.", show_default="never")
@@ -81,7 +83,9 @@ def list_tokens(context: typer.Context, limit: Limit = None, as_json: AsJson = F
 
 @tokens.command("revoke")
 def revoke_token(
-    context: typer.Context, token: Annotated[int, typer.Argument(help="The token's number.")], as_json: AsJson = False
+    context: typer.Context,
+    token: Annotated[int, typer.Argument(metavar="TOKEN", help="The token's number.")],
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a token; it stops working at once."""
     from keystead.cli.client import connect
@@ -94,8 +98,10 @@ def revoke_token(
 @users.command("create")
 def create_user(
     context: typer.Context,
-    login: Annotated[str, typer.Argument(help="1 to 64 of a-z, 0-9 and . _ @ + -")],
-    role: Annotated[list[str] | None, typer.Option(help="A role to give; repeatable.", show_default="none")] = None,
+    login: Annotated[str, typer.Argument(metavar="LOGIN", help="1 to 64 of a-z, 0-9 and . _ @ + -")],
+    role: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE", help="A role to give; repeatable.", show_default="none")
+    ] = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,10 +110,11 @@ def create_user(
 
     password = asking.secret("Password", password_file, option="--password-file", is_new=True)
     with connect(context) as client:
+        _require_roles(client, role or [])
         made = client.post(USERS, {"login": login, "password": password.reveal()})
         for name in role or ():
             client.put(_role_path(made["id"], name))
-    output.answer(made, as_json, _say_user)
+    output.answer({**made, "roles": role or []}, as_json, _say_user)
 
 
 @users.command("list")
@@ -144,7 +151,7 @@ def set_password(
 def grant(
     context: typer.Context,
     login: Login,
-    role: Annotated[str, typer.Argument(help="A role's name.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role's name.")],
     as_json: AsJson = False,
 ) -> None:
     """Give a user a role."""
@@ -159,7 +166,7 @@ def grant(
 def withdraw(
     context: typer.Context,
     login: Login,
-    role: Annotated[str, typer.Argument(help="A role's name.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role's name.")],
     as_json: AsJson = False,
 ) -> None:
     """Take a role from a user."""
@@ -220,7 +227,7 @@ def rotate(context: typer.Context, as_json: AsJson = False) -> None:
     output.note("sealing every secret again …")
     with connect(context) as client:
         done = client.post("/v1/secrets/rotate")
-    output.answer(done or {}, as_json, lambda shown: output.say_fields(shown.items() or [("rotated", True)]))
+    output.answer(done, as_json, _say_rotation)
 
 
 def _expiry(text: str, now: datetime) -> datetime:
@@ -233,6 +240,14 @@ def _expiry(text: str, now: datetime) -> datetime:
     except ValueError:
         raise Invalid(f"--expires {text}: write a span like 30d or 12h, or a date like 2027-01-31") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _require_roles(client: "Client", wanted: list[str]) -> None:
+    """Raise NotFound for a role there is not, before a user is made that would lack it."""
+    known = {found["name"] for found in client.get("/v1/roles")["items"]} if wanted else set()
+    for name in wanted:
+        if name not in known:
+            raise NotFound("role", name)
 
 
 def _role_path(user_id: int, role: str) -> str:
@@ -286,11 +301,8 @@ def _say_user(user: dict[str, Any]) -> None:
 
 
 def _say_users(found: list[dict[str, Any]]) -> None:
-    rows = [
-        (user["id"], user["login"], user["is_active"], user.get("roles"), output.moment(user.get("created_at")))
-        for user in found
-    ]
-    columns = ("id", "login", "active", "roles", "created (UTC)")
+    rows = [(user["id"], user["login"], user["is_active"], output.moment(user.get("created_at"))) for user in found]
+    columns = ("id", "login", "active", "created (UTC)")
     output.say_table(columns, rows, nothing="There are no users; create one with: keystead user create LOGIN")
 
 
@@ -312,6 +324,13 @@ def _say_records(found: list[dict[str, Any]]) -> None:
         for record in found
     ]
     output.say_table(("number", "at (UTC)", "actor", "verb", "subject", "outcome"), rows, nothing="No record matches.")
+
+
+def _say_rotation(done: dict[str, Any]) -> None:
+    output.say(f"root key {done['root_key']} is in force")
+    output.say(f"secrets sealed anew: {done['resealed']}; retired data keys deleted: {done['keys_deleted']}")
+    output.say("VPN keys and their links stay as they are")
+    output.say("next       keep a copy of the new root key, and make a new backup: keystead backup FILE")
 
 
 def _say_report(report: dict[str, Any]) -> None:

@@ -24,7 +24,9 @@ class Engine(StrEnum):
 
 def plan(
     context: typer.Context,
-    scope: Annotated[str, typer.Argument(help="The part of an engine, as ENGINE/NAME.")] = _DEFAULT_SCOPE,
+    scope: Annotated[
+        str, typer.Argument(metavar="SCOPE", help="The part of an engine, as ENGINE/NAME.")
+    ] = _DEFAULT_SCOPE,
     apply: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Carry out the plan with this digest, as it was shown.")
     ] = None,
@@ -57,7 +59,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("install")
 def install(
     context: typer.Context,
-    engine: Annotated[Engine, typer.Argument(help="Which one.")],
+    engine: Annotated[Engine, typer.Argument(metavar="ENGINE", help="Which one.")],
     as_json: AsJson = False,
 ) -> None:
     """Build an engine from its pinned sources into the cache, unless it is there already."""

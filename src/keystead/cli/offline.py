@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import IO
+from typing import IO, TypeVar
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,10 +25,13 @@ from keystead.kit.files import exclusive_lock
 from keystead.kit.ids import RandomIds
 from keystead.settings import Settings
 
+Answer = TypeVar("Answer")
+
 
 def examine(settings: Settings) -> list[Check]:
     """Check everything that a start needs, without starting or changing anything."""
     examinations: list[tuple[str, Callable[[Settings], Check | list[Check]]]] = [
+        ("settings", _settings),
         ("machine", lambda _: checks.machine()),
         ("data directory", _data_directory),
         ("root key", _root_key),
@@ -38,7 +41,7 @@ def examine(settings: Settings) -> list[Check]:
         ("API port", lambda known: _port("API port", known.host, known.port)),
         ("VPN port", _vpn_port),
     ]
-    found = [Check("settings", Status.OK, "valid")]
+    found: list[Check] = []
     for name, examination in examinations:
         made = _made(name, examination, settings)
         found += made if isinstance(made, list) else [made]
@@ -82,6 +85,23 @@ def _has_schema(settings: Settings) -> bool:
         engine.dispose()
 
 
+def _asked(settings: Settings, question: Callable[[Connection], Answer]) -> Answer | None:
+    """Return the answer of a database of this version; None where there is none, and the check of it tells why."""
+    try:
+        if not _has_schema(settings):
+            return None
+        engine = create_engine(settings.sqlalchemy_url)
+        try:
+            if not migrate.engine_is_current(engine):
+                return None
+            with engine.connect() as connection:
+                return question(connection)
+        finally:
+            engine.dispose()
+    except SQLAlchemyError:
+        return None
+
+
 def _made(name: str, examination: Callable[[Settings], Check | list[Check]], settings: Settings) -> Check | list[Check]:
     try:
         return examination(settings)
@@ -89,6 +109,11 @@ def _made(name: str, examination: Callable[[Settings], Check | list[Check]], set
         return Check(name, Status.FAIL, error.message)
     except (OSError, SQLAlchemyError) as error:
         return Check(name, Status.FAIL, str(error).splitlines()[0])
+
+
+def _settings(settings: Settings) -> Check:
+    _asked(settings, lambda connection: founding.require_no_contradiction(settings, connection))
+    return Check("settings", Status.OK, "valid")
 
 
 def _data_directory(settings: Settings) -> Check:
@@ -122,19 +147,24 @@ def _engine(settings: Settings) -> Check:
 
 
 def _target(settings: Settings) -> Check | list[Check]:
-    if settings.reality_target is None:
+    chosen = _asked(settings, founding.shared_inbound)
+    shown = settings.reality_target or (chosen.target if chosen else None)
+    if shown is None:
         return Check("REALITY target", Status.OK, "chosen from the built-in pool at the first start")
-    host, _ = names.host_port(settings.reality_target)
-    wanted = settings.reality_server_names or (host,)
-    found = asyncio.run(target.examine(settings.reality_target, wanted, allow_loopback=True))
+    host, _ = names.host_port(shown)
+    wanted = chosen.server_names if chosen else settings.reality_server_names or (host,)
+    allow_loopback = settings.reality_target is not None
+    found = asyncio.run(target.examine(shown, wanted, allow_loopback=allow_loopback))
     problems, warnings = ([finding.sentence for finding in kind] for kind in (found.problems, found.warnings))
-    return checks.target(problems, warnings, settings.reality_target)
+    return checks.target(problems, warnings, shown)
 
 
 def _vpn_port(settings: Settings) -> Check:
-    if settings.vpn_port is None:
+    chosen = _asked(settings, founding.shared_inbound)
+    port = chosen.port if chosen else settings.vpn_port
+    if port is None:
         return Check("VPN port", Status.OK, "443 where permitted, else 8443")
-    return _port("VPN port", settings.vpn_host, settings.vpn_port)
+    return _port("VPN port", settings.vpn_host, port)
 
 
 def _port(name: str, host: str, port: int) -> Check:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 Row = Sequence[object]
 
-# Control characters but the end of a line, and those that turn a line around.
-_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# What would act on a terminal instead of being shown: control characters, line separators, changes of direction.
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def say(text: str) -> None:
@@ -72,7 +72,7 @@ def say_fields(fields: Iterable[tuple[str, object]]) -> None:
 
 def shown_error(message: str) -> None:
     """Print an error in one line; in red where a person reads it."""
-    text = f"keystead: {_harmless(message)}"
+    text = "keystead: " + "\n".join(map(_inert, message.split("\n")))
     sys.stderr.write(f"\033[31m{text}\033[0m\n" if sys.stderr.isatty() else f"{text}\n")
 
 
@@ -110,10 +110,10 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return _harmless(", ".join(map(str, value))) or "–"
-    return _harmless(str(value))
+        return ", ".join(map(_inert, value)) or "–"
+    return _inert(value)
 
 
-def _harmless(text: str) -> str:
-    """Return a text whose control characters are written out: names come from strangers, and a terminal obeys them."""
-    return _CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+def _inert(value: object) -> str:
+    """Return a value as text that does nothing to a terminal; customers' names come from strangers."""
+    return _ACTING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(value))

@@ -19,7 +19,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 @key.command("add")
 def add(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Whose key it is; names may repeat.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Whose key it is; names may repeat.")] = None,
     placement: Annotated[
         str | None, typer.Option(help="How the key sits in the engine.", show_default="shared")
     ] = None,
@@ -39,7 +39,7 @@ def add(
 def list_(
     context: typer.Context,
     placement: Annotated[str | None, typer.Option(help="Only keys of this placement.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="all")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.", show_default="all")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List keys."""
@@ -87,7 +87,7 @@ def qr(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
 def rename(
     context: typer.Context,
     key: Key,
-    name: Annotated[str, typer.Argument(help="The new name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
     as_json: AsJson = False,
 ) -> None:
     """Rename a key."""

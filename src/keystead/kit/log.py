@@ -3,9 +3,12 @@
 import logging
 import sys
 from contextlib import suppress
-from typing import Literal, TextIO, cast
+from typing import TYPE_CHECKING, Literal, TextIO, cast
 
 import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 
@@ -34,21 +37,41 @@ class LossyStream:
 
 
 def configure(log_format: LogFormat) -> None:
-    """Set up logging of the process once, on standard error; ``auto`` is text on a terminal and JSON elsewhere."""
+    """Set up logging of the process once, on standard error; ``auto`` is text on a terminal and JSON elsewhere.
+
+    What libraries log by the standard library, uvicorn among them, leaves in the same form.
+    """
     is_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if is_text else structlog.processors.JSONRenderer()
+    stream = cast("TextIO", LossyStream(sys.stderr))  # all that is called is there
+    described: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendered = _text() if is_text else _json()
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if is_text else _TRACEBACKS,
-            renderer,
-        ],
+        processors=[structlog.contextvars.merge_contextvars, *described, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),  # all it calls is there
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", force=True
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*described, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+        )
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _text() -> "list[Processor]":
+    return [structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer()]
+
+
+def _json() -> "list[Processor]":
+    return [_TRACEBACKS, _in_order, structlog.processors.JSONRenderer()]
+
+
+def _in_order(_logger: object, _method: str, event: "EventDict") -> "EventDict":
+    """Put what every line has before what only some have."""
+    return {name: event[name] for name in ("timestamp", "level", "event") if name in event} | dict(event)

@@ -6,6 +6,8 @@ Called by the composition root at start, before anything is served.
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from keystead.access import facts
 from keystead.access.work import Work
 from keystead.kit.errors import Misconfigured
@@ -43,9 +45,18 @@ class KeyPair:
 def settle_public_host(work: Work, wished: str | None, default: str) -> str:
     """Return the host that links carry; raise Misconfigured when another one was chosen before."""
     chosen = str(facts.choose(work.connection, PUBLIC_HOST, wished or default, work.now))
-    if wished is not None and wished != chosen:
-        raise Misconfigured(_conflict("KEYSTEAD_PUBLIC_HOST", wished, chosen))
+    _require_host(wished, chosen)
     return chosen
+
+
+def require_no_contradiction(connection: Connection, wished_host: str | None, wish: Wish) -> None:
+    """Raise Misconfigured where a start with these settings would; choose nothing and change nothing."""
+    chosen = facts.get(connection, PUBLIC_HOST)
+    if chosen is not None:
+        _require_host(wished_host, str(chosen))
+    found = inbound_store.for_placement(connection, Placement.SHARED)
+    if found is not None:
+        _require_same(found, wish)
 
 
 def check_shared_inbound(work: Work, wish: Wish) -> Inbound | None:
@@ -57,14 +68,7 @@ def check_shared_inbound(work: Work, wish: Wish) -> Inbound | None:
     found = inbound_store.for_placement(work.connection, Placement.SHARED)
     if found is None:
         return None
-    names = wish.server_names or ((wish.target.rpartition(":")[0],) if wish.target else ())
-    for setting, wanted, chosen in (
-        ("KEYSTEAD_VPN_PORT", wish.port, found.port),
-        ("KEYSTEAD_REALITY_SERVER_NAMES", names or None, found.server_names),
-        ("REALITY_COMMON_SHORT_ID", None if wish.is_short_id_default else wish.short_id, found.short_ids[0]),
-    ):
-        if wanted is not None and wanted != chosen:
-            raise Misconfigured(_conflict(setting, _shown(wanted), _shown(chosen)))
+    _require_same(found, wish)
     target = wish.target or found.target
     if (target, wish.listen) != (found.target, found.listen):
         inbound_store.move(work.connection, found.id, target=target, listen=wish.listen)
@@ -96,6 +100,22 @@ def found_shared_inbound(
     inbound_store.set_private_key(work.connection, inbound_id, work.keys.seal(pair.private_key, place))
     work.audit("vpn.inbound.create", f"vpn inbound {SHARED_TAG}", port=values["port"], target=target, names=list(names))
     return inbound_store.find(work.connection, inbound_id)
+
+
+def _require_host(wished: str | None, chosen: str) -> None:
+    if wished is not None and wished != chosen:
+        raise Misconfigured(_conflict("KEYSTEAD_PUBLIC_HOST", wished, chosen))
+
+
+def _require_same(found: Inbound, wish: Wish) -> None:
+    names = wish.server_names or ((wish.target.rpartition(":")[0],) if wish.target else ())
+    for setting, wanted, chosen in (
+        ("KEYSTEAD_VPN_PORT", wish.port, found.port),
+        ("KEYSTEAD_REALITY_SERVER_NAMES", names or None, found.server_names),
+        ("REALITY_COMMON_SHORT_ID", None if wish.is_short_id_default else wish.short_id, found.short_ids[0]),
+    ):
+        if wanted is not None and wanted != chosen:
+            raise Misconfigured(_conflict(setting, _shown(wanted), _shown(chosen)))
 
 
 def _conflict(setting: str, wished: str, chosen: str) -> str:

@@ -31,7 +31,7 @@ class Site:
     covers: tuple[str, ...] = ("site.example",)
     expires_at: datetime = NOW + timedelta(days=30)
     highest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
-    group: str = "X25519"
+    group: str | None = None
     alpn: tuple[str, ...] = ("h2",)
     listen: str = "127.0.0.1"
 
@@ -60,7 +60,8 @@ def server_context(site: Site, directory: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     context.maximum_version = site.highest
-    context.set_ecdh_curve(site.group)
+    if site.group is not None:  # X25519 is the default, and no name that every Python's ssl knows
+        context.set_ecdh_curve(site.group)
     context.set_alpn_protocols(list(site.alpn))
     return context
 
@@ -126,6 +127,19 @@ async def test_a_site_with_tls12_only_is_refused(tmp_path: Path) -> None:
     examination = await examine_site(Site(highest=ssl.TLSVersion.TLSv1_2), tmp_path)
 
     assert codes(examination) == [ProblemCode.NO_TLS13]
+
+
+async def test_x25519_is_found_where_python_does_not_know_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_context: ssl.SSLContext, name: str) -> None:
+        raise ssl.SSLError(f"unknown group {name}")  # Debian 12's Python 3.11.2
+
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", unknown)
+
+    examination = await examine_site(Site(), tmp_path)
+
+    assert examination.is_valid, examination.problems
 
 
 async def test_a_site_with_p256_only_is_refused(tmp_path: Path) -> None:

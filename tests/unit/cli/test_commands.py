@@ -62,6 +62,14 @@ def test_every_command_says_what_it_does_and_answers_programs() -> None:
     } == {"keystead serve"}
 
 
+@pytest.mark.parametrize("command", [("token", "create"), ("user", "create"), ("vpn", "key", "list")])
+def test_help_speaks_of_values_and_not_of_python_types(run: Run, command: tuple[str, ...]) -> None:
+    shown = run(*command, "--help").out
+
+    assert "list[" not in shown
+    assert "range" not in shown.replace("address or range", "")
+
+
 def walk(command: object, name: str) -> list[tuple[str, object]]:
     if not isinstance(command, TyperGroup):
         return [(name, command)]
@@ -106,6 +114,17 @@ def test_a_table_in_a_pipe_cuts_nothing(run: Run, service: Service) -> None:
     said = run("vpn", "key", "list", "--limit", 1)
 
     assert name.strip() in said.out
+
+
+@pytest.mark.parametrize("command", [("list", "--limit", 1), ("show", 7)])
+def test_a_name_does_nothing_to_the_terminal(run: Run, service: Service, command: tuple[object, ...]) -> None:
+    key = {**KEY, "name": "\x1b]0;title\x07 \u202eRTL\nid 9 \u2028 👩\u200d👧 Анна"}
+    service.will("GET /v1/vpn/keys?limit=1", {"items": [key], "total": 1, "next": None})
+    service.will("GET /v1/vpn/keys/7", key)
+
+    said = run("vpn", "key", *command)
+
+    assert "\\x1b]0;title\\x07 \\u202eRTL\\nid 9 \\u2028 👩\u200d👧 Анна" in said.out
 
 
 def test_an_empty_list_says_what_to_type_next(run: Run, service: Service) -> None:
@@ -241,6 +260,7 @@ def test_tokens_are_listed_and_revoked(run: Run, service: Service) -> None:
 
 
 def test_a_password_is_piped_or_in_a_file_and_never_an_argument(run: Run, service: Service, tmp_path: Path) -> None:
+    service.will("GET /v1/roles", {"items": [{"name": "owner", "permissions": []}]})
     service.will("POST /v1/users", {"id": 1, "login": "anna", "is_active": True}, 201)
     service.will("PUT /v1/users/1/roles/owner", None, 204)
     file = tmp_path / "password"
@@ -255,6 +275,15 @@ def test_a_password_is_piped_or_in_a_file_and_never_an_argument(run: Run, servic
         "piped in",
         "in a file",
     ]
+
+
+def test_a_role_there_is_not_leaves_no_user(run: Run, service: Service) -> None:
+    service.will("GET /v1/roles", {"items": [{"name": "owner", "permissions": []}]})
+
+    said = run("user", "create", "anna", "--role", "owner", "--role", "boss", stdin="a long password\n")
+
+    assert (said.code, said.err) == (5, "keystead: role boss not found\n")
+    assert [request for request, _ in service.asked] == ["GET /v1/roles"]
 
 
 def test_a_user_is_named_by_login(run: Run, service: Service) -> None:
@@ -307,6 +336,7 @@ def test_rotation_tells_what_it_did(run: Run, service: Service) -> None:
     service.will("POST /v1/secrets/rotate", {"root_key": "ab12", "resealed": 9, "keys_deleted": 1})
 
     assert run("secrets", "rotate", "--json").json["resealed"] == 9
+    assert "secrets sealed anew: 9; retired data keys deleted: 1" in run("secrets", "rotate").out
 
 
 def test_doctor_asks_the_service_and_fails_with_it(run: Run, service: Service) -> None:

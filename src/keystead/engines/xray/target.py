@@ -5,9 +5,9 @@ this machine and keeps nothing. It does not know which target is wanted (setting
 (``pool.py``), and it proves no warmth: that is the driver's probe dial.
 
 What a target must do follows from the server (github.com/xtls/reality 9234c772ba8f, tls.go ``Server``): the target's
-ServerHello has to be TLS 1.3 with an X25519 key share, or the core treats its own clients as strangers. OpenSSL 3
-offers X25519 alone after ``set_ecdh_curve("X25519")``, so a handshake under it proves the group. It does not prove
-that a target prefers X25519 over P-256 for a browser that offers both; the driver's probe dial does.
+ServerHello has to be TLS 1.3 with an X25519 key share, or the core treats its own clients as strangers. A hello that
+offers nothing else (``hello.py``) proves the group. It does not prove that a target prefers X25519 over P-256 for a
+browser that offers both; the driver's probe dial does.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from enum import StrEnum
 import psutil
 from cryptography import x509
 
+from keystead.engines.xray.hello import agrees_to_x25519
 from keystead.kit import names
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.errors import Invalid
@@ -255,20 +256,19 @@ async def _reach(addresses: Sequence[Address], port: int, timeout_s: float) -> A
 
 
 async def _examine_name(address: Address, port: int, name: str, timeout_s: float) -> _Answer | Problem:
-    """Shake hands under a name as a client of the core must; on refusal, find out by a laxer one why."""
+    """Shake hands under a name, then ask for what a client of the core must have."""
     try:
         async with asyncio.timeout(timeout_s):
-            with suppress(OSError):
-                return await _shake_hands(address, port, name, _strict())
-            try:
-                answer = await _shake_hands(address, port, name, _lax())
-            except OSError:
-                sentence = f"the target speaks no TLS for {name} or refuses the name; choose another site"
-                return Problem(ProblemCode.NO_TLS, sentence)
+            answer = await _shake_hands(address, port, name)
+            if answer.version == "TLSv1.3" and await agrees_to_x25519(str(address), port, name):
+                return answer
             return _refusal(answer)
     except TimeoutError:
         sentence = f"the target did not finish a TLS handshake for {name} in {timeout_s:g} s; choose another site"
         return Problem(ProblemCode.SILENT, sentence)
+    except OSError:
+        sentence = f"the target speaks no TLS for {name} or refuses the name; choose another site"
+        return Problem(ProblemCode.NO_TLS, sentence)
 
 
 def _refusal(answer: _Answer) -> Problem:
@@ -279,9 +279,9 @@ def _refusal(answer: _Answer) -> Problem:
     return Problem(ProblemCode.NO_TLS13, sentence)
 
 
-async def _shake_hands(address: Address, port: int, name: str, context: ssl.SSLContext) -> _Answer:
+async def _shake_hands(address: Address, port: int, name: str) -> _Answer:
     """Complete a handshake and leave. Raises OSError (ssl.SSLError among them) when the target does not."""
-    _, writer = await asyncio.open_connection(str(address), port, ssl=context, server_hostname=name)
+    _, writer = await asyncio.open_connection(str(address), port, ssl=_client(), server_hostname=name)
     try:
         tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
         return _Answer(
@@ -298,14 +298,7 @@ async def _drop(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-def _strict() -> ssl.SSLContext:
-    context = _lax()
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.set_ecdh_curve("X25519")
-    return context
-
-
-def _lax() -> ssl.SSLContext:
+def _client() -> ssl.SSLContext:
     """Return a client that trusts any certificate: it is compared with the name, and its chain need not be trusted."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
