@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from keystead.keeper.ports import free_loopback_port
 from keystead.vpn.links import parse_link
 from keystead.vpn.profiles import singbox
@@ -85,6 +87,7 @@ async def create_and_dial(instance: Keystead, numbers: Sequence[int], gate: asyn
     return await dial_many(profiles, instance.world.origin)
 
 
+@pytest.mark.slow
 async def test_a_thousand_keys_made_at_once_connect_right_after_their_200(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         gate = asyncio.Semaphore(AT_ONCE)

@@ -13,15 +13,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.support import databases, xray
+from tests.support import xray
 from tests.support.clients import dial_many
 from tests.support.keystead import Keystead, keystead
 
 FAILED_PREFIX = "Failed to create key:"
-
-only_sqlite = pytest.mark.skipif(
-    databases.chosen_backend() != "sqlite", reason="the lock and the full disk are those of SQLite's file"
-)
 
 
 @contextmanager
@@ -158,7 +154,7 @@ async def test_a_key_created_while_the_core_restarts_works_at_its_200(tmp_path: 
             assert await dial_many(profiles, instance.world.origin, within_s=4.0) == [True] * 4
 
 
-@only_sqlite
+@pytest.mark.sqlite
 async def test_a_locked_database_refuses_writes_for_now_and_goes_on_reading(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         kept = await instance.create("kept")
@@ -206,7 +202,7 @@ def fill(directory: Path) -> Path:
     return ballast
 
 
-@only_sqlite
+@pytest.mark.sqlite
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
 async def test_a_full_disk_fails_writes_goes_on_reading_and_heals(tmp_path: Path) -> None:
     async with (
