@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 
 from keystead import founding
 from keystead.access import datakeys, idempotency, rotation
@@ -326,8 +325,3 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def uses_sqlite(settings: Settings) -> bool:
-    """Tell whether the database is a file of ours."""
-    return make_url(settings.sqlalchemy_url).get_backend_name() == "sqlite"

@@ -30,7 +30,7 @@ from keystead.access.seal import HEAD_FILE
 from keystead.access.store import datakeys as store
 from keystead.access.work import Work
 from keystead.db import dump, migrate
-from keystead.kit.crypto import encode_key, key_name
+from keystead.kit.crypto import key_name
 from keystead.kit.errors import Invalid, StorageBusy, StorageFailed
 from keystead.kit.secret import Secret
 
@@ -184,17 +184,11 @@ def _pack(source: Source, into: IO[bytes], *, version: str, now: datetime, progr
             tables={str(table.name): _copy(connection, table, archive, progress) for table in copied},
             last_numbers=dump.last_numbers(connection, copied),
         )
-        archive.writestr(ROOT_KEY_FILE, root_key_lines(root))
+        archive.writestr(ROOT_KEY_FILE, root.lines)
         if head is not None:
             archive.writestr(HEAD_FILE, head)
         archive.writestr(MANIFEST, orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2))
     return manifest
-
-
-def root_key_lines(root: RootKey) -> bytes:
-    """Return the content of a root key file."""
-    keys = [root.current] if root.previous is None else [root.current, root.previous]
-    return "".join(f"{encode_key(key)}\n" for key in keys).encode()
 
 
 def _copy(connection: Connection, table: Any, archive: zipfile.ZipFile, progress: Progress) -> int:

@@ -44,6 +44,12 @@ class RootKey:
         return KeyRing({key_name(key): key for key in keys}, newest=self.name)
 
     @property
+    def lines(self) -> bytes:
+        """Return the content of its file: the present key on the first line."""
+        keys = [self.current] if self.previous is None else [self.current, self.previous]
+        return "".join(f"{encode_key(key)}\n" for key in keys).encode()
+
+    @property
     def source(self) -> str:
         """Return where a person finds the key."""
         return ROOT_KEY_SETTING if self.path is None else str(self.path)
@@ -80,11 +86,10 @@ def load_root_key(
 
 
 def write_root_key(root: RootKey) -> None:
-    """Replace the file of a root key, the present key on the first line; raise Broken for one from the settings."""
+    """Replace the file of a root key; raise Broken for one from the settings."""
     if root.path is None:
         raise Broken("a root key from the settings has no file to write")
-    keys = [root.current] if root.previous is None else [root.current, root.previous]
-    write_private(root.path, "".join(f"{encode_key(key)}\n" for key in keys).encode())
+    write_private(root.path, root.lines)
 
 
 def open_keys(connection: Connection, root: RootKey, now: datetime) -> OpenKeys:
