@@ -200,6 +200,17 @@ async def test_no_core_outlives_a_killed_keystead(tmp_path: Path) -> None:
         assert not psutil.pid_exists(core) or psutil.Process(core).status() == psutil.STATUS_ZOMBIE
 
 
+async def test_everything_in_the_data_directory_is_its_owners_alone(tmp_path: Path) -> None:
+    async with keystead(tmp_path, KEYSTEAD_TLS="self-signed") as instance:
+        await instance.create("anna")
+
+        files = [path for path in instance.data_dir.rglob("*") if not path.is_symlink()]
+        others_may = {str(path.relative_to(instance.data_dir)) for path in files if path.stat().st_mode & 0o077}
+
+        assert {"keystead.lock", "root.key"} <= {path.name for path in files}
+        assert others_may == set()
+
+
 async def test_the_first_token_goes_into_a_private_file_and_not_into_the_log(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         path = instance.data_dir / "first-token"

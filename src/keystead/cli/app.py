@@ -5,6 +5,7 @@ Whatever is heavy to import is imported by the command that needs it: help and c
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage (Typer's own), 3 misconfigured, 4 not reachable, 5 not found.
 """
 
+import os
 import sys
 from typing import Annotated
 
@@ -64,7 +65,8 @@ def keystead(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line."""
+    """Run the command line; whatever it writes is its owner's alone."""
+    os.umask(0o077)
     try:
         app(arguments)
     except (KeysteadError, Answered) as error:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import socket
 
     from keystead import main
+    from keystead.founding import Foundation
     from keystead.settings import Settings
 
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised here, not listened on
 FIRST_TOKEN_FILE = "first-token"  # noqa: S105 - a file name
 
 
@@ -78,15 +80,26 @@ async def _serve(settings: "Settings") -> None:
 
 def _greet(settings: "Settings", instance: "main.Instance") -> None:
     """Say where the API is, the first token (to a terminal only), and what to type next."""
+    foundation = instance.foundation
     scheme = "http" if settings.tls == "off" else "https"
-    url = f"{scheme}://{names.authority(settings.host, settings.port)}"
+    host = foundation.public_host if settings.host in _EVERY_ADDRESS else settings.host
+    url = f"{scheme}://{names.authority(host, settings.port)}"
     say(f"API        {url}  (documentation: {url}/docs)")
-    say(f"VPN links  carry {instance.foundation.public_host}")
-    if names.is_loopback(instance.foundation.public_host):
+    if settings.tls == "self-signed":
+        say(f"           its certificate, for clients to trust: {settings.data_dir / 'tls' / 'certificate.pem'}")
+    say(f"VPN links  carry {_links_carry(foundation)}")
+    if names.is_loopback(foundation.public_host):
         say("warning    links carry a loopback host: they work on this machine only; set KEYSTEAD_PUBLIC_HOST")
     shown = _show_first_token(settings, instance)
     insecure = "-k " if settings.tls == "self-signed" else ""
     say(f'next       curl {insecure}-X POST {url}/api/keys -H "Authorization: Bearer {shown}" -d \'{{"name":"anna"}}\'')
+
+
+def _links_carry(foundation: "Foundation") -> str:
+    """Return host and port of links, the port once there is an inbound: it is what a firewall must let through."""
+    if foundation.inbound is None:
+        return foundation.public_host
+    return f"{names.authority(foundation.public_host, foundation.inbound.port)} (let that port through the firewall)"
 
 
 def _show_first_token(settings: "Settings", instance: "main.Instance") -> str:
