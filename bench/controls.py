@@ -9,7 +9,7 @@ import grpc
 
 from keystead.engines.xray import messages
 from keystead.engines.xray.state import XrayUser
-from keystead.vpn.keyvalue import masked
+from keystead.vpn.keyvalue import label_of, masked
 
 _ALTER = "/xray.app.proxyman.command.HandlerService/AlterInbound"
 
@@ -70,7 +70,7 @@ class BareDatabase:
             " VALUES (?, 1, ?, 'anna', ?, ?, ?, ?, '7bb45050', 'site.test', 1, 'live', ?)",
             (str(uuid.uuid4()), self._inbound[0], vless_uuid, masked(vless_uuid), vless_uuid, self._inbound[1], now),
         ).lastrowid
-        execute("INSERT INTO vpn_traffic VALUES (?, 0, 0, 0, 0, ?)", (number, now))
+        execute("INSERT INTO vpn_traffic VALUES (?, ?, 0, 0, 0, 0, '', 0, 0, ?)", (vless_uuid, number, now))
         execute(
             "INSERT INTO audit_records (at, request_id, account_id, actor, verb, subject, outcome, facts)"
             " VALUES (?, 'bench', 1, 'token:1', 'vpn.key.issue', ?, 'done', '{}')",
@@ -85,7 +85,7 @@ class BareDatabase:
         now = time.time_ns() // 1000
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.executemany(
-            "UPDATE vpn_traffic SET uplink = uplink + ?, downlink = downlink + ?, changed_at = ? WHERE key_number = ?",
-            [(up, down, now, number) for number, (up, down) in counters.items()],
+            "UPDATE vpn_traffic SET uplink = uplink + ?, downlink = downlink + ?, changed_at = ? WHERE label = ?",
+            [(up, down, now, label_of(number, 1)) for number, (up, down) in counters.items()],
         )
         self._connection.execute("COMMIT")

@@ -152,8 +152,9 @@ def _row(number: int, inbound: RowMapping, now: datetime) -> dict[str, object]:
 
 
 def _traffic(number: int, now: datetime) -> dict[str, object]:
-    zero = dict.fromkeys(("uplink", "downlink", "forgiven_uplink", "forgiven_downlink"), 0)
-    return {"key_number": number, **zero, "changed_at": now}
+    counts = ("uplink", "downlink", "forgiven_uplink", "forgiven_downlink", "read_uplink", "read_downlink")
+    zero = dict.fromkeys(counts, 0)
+    return {"label": label_of(number, 1), "key_number": number, "process": "", **zero, "changed_at": now}
 
 
 def _environment(directory: Path, outside: World) -> dict[str, str]:

@@ -28,23 +28,27 @@ class Bytes(NamedTuple):
 
 
 class LabelReading(NamedTuple):
-    """What one core process had counted for a label."""
+    """What one core process had counted for a label; the process "" stands for none yet."""
 
     process: str
     uplink: int
     downlink: int
 
 
-def carried_since(last: LabelReading | None, now: LabelReading) -> Bytes:
+# What stands where no reading has been taken yet; no process is called so.
+NEVER_READ = LabelReading("", 0, 0)
+
+
+def carried_since(last: LabelReading, now: LabelReading) -> Bytes:
     """Return the bytes to book when ``now`` follows ``last``; never negative."""
-    if last is None or last.process != now.process:
+    if last.process != now.process:
         return Bytes(now.uplink, now.downlink)
     return Bytes(_grown(last.uplink, now.uplink), _grown(last.downlink, now.downlink))
 
 
-def has_fallen(last: LabelReading | None, now: LabelReading) -> bool:
+def has_fallen(last: LabelReading, now: LabelReading) -> bool:
     """Tell whether a counter is lower than it was in the same process: ``now`` is the older one, or it was reset."""
-    if last is None or last.process != now.process:
+    if last.process != now.process:
         return False
     return now.uplink < last.uplink or now.downlink < last.downlink
 

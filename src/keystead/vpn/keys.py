@@ -13,7 +13,7 @@ from keystead.access.work import Work
 from keystead.kit.errors import Invalid
 from keystead.kit.page import Page
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
-from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of, masked, next_label
+from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of, masked
 from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate, locate_for_change
 from keystead.vpn.placement import Placement
 from keystead.vpn.store import inbounds as inbound_store
@@ -79,7 +79,7 @@ def issue(work: Work, *, name: str | None, placement: Placement, target_problem:
     number = key_store.add_key(work.connection, values)
     values |= {"label": label_of(number, 1), "state": KeyState.ISSUING}
     key_store.set_label(work.connection, number, label_of(number, 1))
-    traffic_store.start(work.connection, number, work.now)
+    traffic_store.start(work.connection, number, label_of(number, 1), work.now)
     del values["masked_uuid"]
     key = VpnKey(number=number, placement=placement, scope=inbound.scope, **values)  # type: ignore[arg-type]  # one row
     work.audit("vpn.key.issue", _subject(key), name=checked_name, placement=placement.value)
@@ -165,7 +165,10 @@ def reissue(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Reissue:
     """Give a key a new UUID: its old link stops working, its number, name and traffic stay."""
     before = locate_for_change(work.connection, work.principal, ident, is_applied)
     vless_uuid = str(work.ids.uuid())
-    _set_credential(work, before, vless_uuid, next_label(before.label))
+    # Counted, and not taken from the present label: an undone reissue has used up a revision too.
+    label = label_of(before.number, traffic_store.count_labels(work.connection, before.number) + 1)
+    traffic_store.start(work.connection, before.number, label, work.now)
+    _set_credential(work, before, vless_uuid, label)
     work.audit("vpn.key.reissue", _subject(before))
     after = key_store.find(work.connection, before.account_id, KeyIdent("", before.number, None))
     assert after is not None  # noqa: S101 - it was found a line ago, in this transaction

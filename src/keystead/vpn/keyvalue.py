@@ -68,12 +68,6 @@ def label_of(number: int, revision: int) -> str:
     return f"k{number}-{revision}"
 
 
-def next_label(label: str) -> str:
-    """Return the label of the same key's next UUID."""
-    stem, _, revision = label.rpartition("-")
-    return f"{stem}-{int(revision) + 1}"
-
-
 def masked(vless_uuid: str) -> str:
     """Return a UUID as Xray compares it: bytes 6 and 7 are zeroed (proxy/vless/validator.go, v26.7.28)."""
     raw = bytearray(uuid.UUID(vless_uuid).bytes)

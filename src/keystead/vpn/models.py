@@ -66,33 +66,21 @@ KEYS = Table(
     sqlite_autoincrement=True,
 )
 
-# Bytes over the key's whole life, and the part of it that earlier resets took out of sight.
+# What a label has carried over its life, the part of it that resets took out of sight, and the engine's last reading of
+# it with the process it came from ("" before the first). A reissued key has a row for each of its labels, for good.
 TRAFFIC = Table(
     "vpn_traffic",
     METADATA,
-    Column(
-        "key_number",
-        BigNumber,
-        ForeignKey("vpn_keys.number", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    Column("label", String(64), primary_key=True),
+    Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False, index=True),
     Column("uplink", BigNumber, nullable=False),
     Column("downlink", BigNumber, nullable=False),
     Column("forgiven_uplink", BigNumber, nullable=False),
     Column("forgiven_downlink", BigNumber, nullable=False),
-    Column("changed_at", UtcTime, nullable=False),
-)
-
-# The engine's last reading per label, and the process it came from. A reissued key has a row for each label.
-READINGS = Table(
-    "vpn_readings",
-    METADATA,
-    Column("label", String(64), primary_key=True),
-    Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False, index=True),
     Column("process", String(64), nullable=False),
-    Column("uplink", BigNumber, nullable=False),
-    Column("downlink", BigNumber, nullable=False),
+    Column("read_uplink", BigNumber, nullable=False),
+    Column("read_downlink", BigNumber, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
 )
 
 # When a scope's counters were last read, and from which process.

@@ -13,7 +13,7 @@ from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.engines.xray.state import Reading
 from keystead.kit.errors import Broken
-from keystead.vpn.accounting import Bytes, LabelReading, carried_since, has_fallen
+from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, carried_since, has_fallen
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate, locate_for_change
 from keystead.vpn.placement import Placement
@@ -86,7 +86,7 @@ def sync(work: Work, *, scope: str, placement: Placement, reading: Reading | Non
 
 def processes(connection: Connection) -> set[str]:
     """Return the names of the processes that the last readings came from."""
-    return {last.process for _, last in traffic_store.last_readings(connection).values()}
+    return {last.process for last in traffic_store.last_readings(connection).values()} - {NEVER_READ.process}
 
 
 def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
@@ -100,38 +100,31 @@ def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
 def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime) -> None:
     """Book the counters of one key's current label."""
     traffic_store.take_turn(connection)
-    last = traffic_store.last_reading(connection, key.label)
-    booking = _booking(key.label, key.number, last, reading)
+    booking = _booking(key.label, traffic_store.last_reading(connection, key.label), reading)
     if booking is not None:
         traffic_store.book(connection, [booking], at)
 
 
 def book_all(connection: Connection, scope: str, reading: Reading, at: datetime) -> int:
-    """Book all counters of a scope, the last bytes of reissued labels included; return how many keys moved."""
+    """Book all counters of a scope, the last bytes of reissued labels included; return how many labels moved."""
     traffic_store.take_turn(connection)
     last = traffic_store.last_readings(connection)
-    are_all_known = reading.counters.keys() <= last.keys()
-    current = {} if are_all_known else traffic_store.labels(connection, scope)
-    bookings = []
-    for label in reading.counters:
-        number, before = last.get(label) or (current.get(label), None)
-        booking = None if number is None else _booking(label, number, before, reading)
-        if booking is not None:
-            bookings.append(booking)
+    found = [_booking(label, last.get(label), reading) for label in reading.counters]
+    bookings = [booking for booking in found if booking is not None]
     traffic_store.book(connection, bookings, at)
     traffic_store.set_read_at(connection, scope, reading.process, at)
     return len(bookings)
 
 
-def _booking(label: str, number: int, last: LabelReading | None, reading: Reading) -> Booking | None:
-    """Return what a reading adds to a label; None when it says nothing new, or is older than what is booked already.
+def _booking(label: str, last: LabelReading | None, reading: Reading) -> Booking | None:
+    """Return what a reading adds to a label; None for a label that is not ours or a reading that says nothing new.
 
     Readings are taken side by side and booked in any order, so one may come after a later one of the same process.
     """
     counters = reading.counters.get(label)
-    if counters is None:
+    if counters is None or last is None:
         return None
     now = LabelReading(reading.process, *counters)
     if now == last or (not reading.may_fall and has_fallen(last, now)):
         return None
-    return Booking(label, number, now, carried_since(last, now), last is None)
+    return Booking(label, now, carried_since(last, now))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keystead.vpn.accounting import Bytes, LabelReading, carried_since
+from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, carried_since
 
 STEPS = st.lists(
     st.one_of(
@@ -18,7 +18,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_every_byte_the_engine_counted_is_booked_once(steps: list[tuple[str, int, int]]) -> None:
-    counted, carried, booked, process, last = Bytes(), Bytes(), Bytes(), 0, None
+    counted, carried, booked, process, last = Bytes(), Bytes(), Bytes(), 0, NEVER_READ
 
     for step, uplink, downlink in [*steps, ("read", 0, 0)]:
         if step == "carry":

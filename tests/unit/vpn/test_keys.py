@@ -148,6 +148,16 @@ async def test_a_reissue_gives_a_new_uuid_and_label_and_can_be_undone(shop: Shop
     assert back._replace(state=key.state) == key
 
 
+async def test_a_reissue_after_an_undone_one_takes_a_label_of_its_own(shop: Shop) -> None:
+    key = await shop.issue("anna")
+    undone = await shop.do(keys.reissue, key)
+    await shop.workplace.do(keys.undo_reissue, done=undone)
+
+    again = await shop.do(keys.reissue, key)
+
+    assert again.key.label not in {key.label, undone.key.label}
+
+
 async def test_a_disabled_key_stays_listed_and_is_not_wanted_in_the_engine(shop: Shop) -> None:
     key = await shop.issue()
 

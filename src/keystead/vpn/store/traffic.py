@@ -1,26 +1,33 @@
-"""Queries of traffic: totals per key, last readings per label, and when a scope was last read."""
+"""Queries of traffic: what labels carried and were last read at, summed per key, and when a scope was last read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, cast, func, insert, select, update
 
 from keystead.db.prepared import Prepared
-from keystead.vpn.accounting import Bytes, LabelReading
-from keystead.vpn.models import INBOUNDS, KEYS, METERS, READINGS, TRAFFIC
+from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading
+from keystead.vpn.models import INBOUNDS, KEYS, METERS, TRAFFIC
 from keystead.vpn.store.keys import CONFINED
 
 T = TRAFFIC.c
-R = READINGS.c
 
 _START = Prepared(insert(TRAFFIC))
+# PostgreSQL sums whole numbers to decimal ones.
 _TOTALS = Prepared(
-    select(T.uplink, T.downlink, T.forgiven_uplink, T.forgiven_downlink, T.changed_at).where(
-        T.key_number == bindparam("number")
+    select(
+        cast(func.sum(T.uplink), BigInteger),
+        cast(func.sum(T.downlink), BigInteger),
+        cast(func.sum(T.forgiven_uplink), BigInteger),
+        cast(func.sum(T.forgiven_downlink), BigInteger),
+        func.max(T.changed_at),
     )
+    .where(T.key_number == bindparam("number"))
+    .group_by(T.key_number)
 )
+_COUNT_LABELS = Prepared(select(func.count()).select_from(TRAFFIC).where(T.key_number == bindparam("number")))
 _FORGIVE = Prepared(
     update(TRAFFIC)
     .where(T.key_number == bindparam("at_number"))
@@ -28,33 +35,25 @@ _FORGIVE = Prepared(
 )
 _BOOK = Prepared(
     update(TRAFFIC)
-    .where(T.key_number == bindparam("at_number"))
+    .where(T.label == bindparam("at_label"))
     .values(
+        process=bindparam("to_process"),
+        read_uplink=bindparam("to_up"),
+        read_downlink=bindparam("to_down"),
         uplink=T.uplink + bindparam("more_up"),
         downlink=T.downlink + bindparam("more_down"),
         changed_at=bindparam("at"),
     )
 )
-_ALL_READINGS = select(R.label, R.key_number, R.process, R.uplink, R.downlink)
+_ALL_READINGS = select(T.label, T.process, T.read_uplink, T.read_downlink)
 _READINGS = Prepared(_ALL_READINGS)
-_READING = Prepared(_ALL_READINGS.where(R.label == bindparam("label")))
-_ADD_READING = Prepared(insert(READINGS))
-_SET_READING = Prepared(
-    update(READINGS)
-    .where(R.label == bindparam("at_label"))
-    .values(process=bindparam("to_process"), uplink=bindparam("to_up"), downlink=bindparam("to_down"))
-)
+_READING = Prepared(_ALL_READINGS.where(T.label == bindparam("label")))
 _METER = Prepared(select(METERS.c.read_at).where(METERS.c.scope == bindparam("scope")))
 _ADD_METER = insert(METERS)
 _SET_METER = (
     update(METERS)
     .where(METERS.c.scope == bindparam("at_scope"))
     .values(process=bindparam("to_process"), read_at=bindparam("at"))
-)
-_LABELS = Prepared(
-    select(KEYS.c.label, KEYS.c.number)
-    .join_from(KEYS, INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
-    .where(INBOUNDS.c.scope == bindparam("scope"))
 )
 _COUNT_ACTIVE = Prepared(
     select(func.count())
@@ -83,23 +82,29 @@ class Totals:
 
 
 class Booking(NamedTuple):
-    """A new reading of a label of a key, and the bytes it adds."""
+    """A new reading of a label, and the bytes it adds."""
 
     label: str
-    number: int
     reading: LabelReading
     more: Bytes
-    is_first: bool
 
 
-def start(connection: Connection, number: int, at: datetime) -> None:
-    """Start a new key at zero."""
-    zero = dict.fromkeys(("uplink", "downlink", "forgiven_uplink", "forgiven_downlink"), 0)
-    _START.run(connection, {"key_number": number, **zero, "changed_at": at})
+def start(connection: Connection, number: int, label: str, at: datetime) -> None:
+    """Start a new label of a key at zero."""
+    counts = ("uplink", "downlink", "forgiven_uplink", "forgiven_downlink", "read_uplink", "read_downlink")
+    zero = dict.fromkeys(counts, 0)
+    _START.run(
+        connection, {"label": label, "key_number": number, "process": NEVER_READ.process, **zero, "changed_at": at}
+    )
+
+
+def count_labels(connection: Connection, number: int) -> int:
+    """Return how many labels a key has had."""
+    return int(_COUNT_LABELS.scalar(connection, {"number": number}))
 
 
 def totals(connection: Connection, number: int) -> Totals | None:
-    """Return what a key has carried."""
+    """Return what a key has carried, under all its labels."""
     row = _TOTALS.first(connection, {"number": number})
     return None if row is None else Totals(Bytes(row[0], row[1]), Bytes(row[2], row[3]), row[4])
 
@@ -119,32 +124,23 @@ def take_turn(connection: Connection) -> None:
 
 
 def last_reading(connection: Connection, label: str) -> LabelReading | None:
-    """Return the last reading of one label."""
+    """Return the last reading of one label; NEVER_READ before the first, None for a label that is not ours."""
     row = _READING.first(connection, {"label": label})
-    return None if row is None else LabelReading(*row[2:])
+    return None if row is None else LabelReading(*row[1:])
 
 
-def last_readings(connection: Connection) -> dict[str, tuple[int, LabelReading]]:
-    """Return the last reading of every label, with its key's number."""
+def last_readings(connection: Connection) -> dict[str, LabelReading]:
+    """Return the last reading of every label there has been."""
     return {
-        label: (number, LabelReading(process, uplink, downlink))
-        for label, number, process, uplink, downlink in _READINGS.rows(connection, {})
+        label: LabelReading(process, uplink, downlink)
+        for label, process, uplink, downlink in _READINGS.rows(connection, {})
     }
 
 
-def labels(connection: Connection, scope: str) -> dict[str, int]:
-    """Return the number of the key behind every current label of a scope."""
-    return {row[0]: row[1] for row in _LABELS.rows(connection, {"scope": scope})}
-
-
 def book(connection: Connection, bookings: Sequence[Booking], at: datetime) -> None:
-    """Store new readings and add their bytes, all in a handful of statements."""
-    fresh = [(b.label, b.number, *b.reading) for b in bookings if b.is_first]
-    known = [(b.label, *b.reading) for b in bookings if not b.is_first]
-    moved = [(b.number, *b.more, at) for b in bookings if b.more.total]
-    _ADD_READING.run_many(connection, ("label", "key_number", "process", "uplink", "downlink"), fresh)
-    _SET_READING.run_many(connection, ("at_label", "to_process", "to_up", "to_down"), known)
-    _BOOK.run_many(connection, ("at_number", "more_up", "more_down", "at"), moved)
+    """Store new readings and add their bytes."""
+    names = ("at_label", "to_process", "to_up", "to_down", "more_up", "more_down", "at")
+    _BOOK.run_many(connection, names, [(b.label, *b.reading, *b.more, at) for b in bookings])
 
 
 def read_at(connection: Connection, scope: str) -> datetime | None:

@@ -219,21 +219,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_vpn_keys_issued_by"), ["issued_by"], unique=False)
 
     op.create_table(
-        "vpn_readings",
-        sa.Column("label", sa.String(length=64), nullable=False),
-        sa.Column("key_number", NUMBER, nullable=False),
-        sa.Column("process", sa.String(length=64), nullable=False),
-        sa.Column("uplink", NUMBER, nullable=False),
-        sa.Column("downlink", NUMBER, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["key_number"], ["vpn_keys.number"], name=op.f("fk_vpn_readings_key_number_vpn_keys"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("label", name=op.f("pk_vpn_readings")),
-    )
-    with op.batch_alter_table("vpn_readings", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_vpn_readings_key_number"), ["key_number"], unique=False)
-
-    op.create_table(
         "vpn_subscriptions",
         sa.Column("id", NUMBER, autoincrement=True, nullable=False),
         sa.Column("key_number", NUMBER, nullable=False),
@@ -252,27 +237,32 @@ def upgrade() -> None:
     )
     op.create_table(
         "vpn_traffic",
-        sa.Column("key_number", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("label", sa.String(length=64), nullable=False),
+        sa.Column("key_number", NUMBER, nullable=False),
         sa.Column("uplink", NUMBER, nullable=False),
         sa.Column("downlink", NUMBER, nullable=False),
         sa.Column("forgiven_uplink", NUMBER, nullable=False),
         sa.Column("forgiven_downlink", NUMBER, nullable=False),
+        sa.Column("process", sa.String(length=64), nullable=False),
+        sa.Column("read_uplink", NUMBER, nullable=False),
+        sa.Column("read_downlink", NUMBER, nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["key_number"], ["vpn_keys.number"], name=op.f("fk_vpn_traffic_key_number_vpn_keys"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("key_number", name=op.f("pk_vpn_traffic")),
+        sa.PrimaryKeyConstraint("label", name=op.f("pk_vpn_traffic")),
     )
+    with op.batch_alter_table("vpn_traffic", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_vpn_traffic_key_number"), ["key_number"], unique=False)
 
 
 def downgrade() -> None:
     """Undo."""
+    with op.batch_alter_table("vpn_traffic", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_vpn_traffic_key_number"))
+
     op.drop_table("vpn_traffic")
     op.drop_table("vpn_subscriptions")
-    with op.batch_alter_table("vpn_readings", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_vpn_readings_key_number"))
-
-    op.drop_table("vpn_readings")
     with op.batch_alter_table("vpn_keys", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_vpn_keys_issued_by"))
         batch_op.drop_index(batch_op.f("ix_vpn_keys_inbound_id"))
