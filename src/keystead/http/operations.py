@@ -64,13 +64,15 @@ class VpnOperations:
 
         A caller who is gone before the answer (the server is stopping) leaves nothing behind either.
         """
+        clock = self._transactions.clock
+        until_s = clock.monotonic_s() + ISSUE_TIMEOUT_S
         target_problem = await self._targets.when_examined(ISSUE_TIMEOUT_S)
         issuing = asyncio.ensure_future(
             self._transactions.write(call, keys.issue, name=name, placement=placement, target_problem=target_problem)
         )
         try:
             committed = await asyncio.shield(issuing)
-            settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
+            settlement = await self._transactions.settle(committed, until_s - clock.monotonic_s())
         except asyncio.CancelledError:
             self.undoing.later(lambda: self._undo_issue(call, issuing, "the caller was gone before the answer"))
             raise
