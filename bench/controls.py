@@ -8,8 +8,8 @@ from pathlib import Path
 import grpc
 
 from keystead.engines.xray import messages
-from keystead.engines.xray.state import XrayUser
-from keystead.vpn.keyvalue import label_of, masked
+from keystead.engines.xray.state import XrayUser, masked
+from keystead.vpn.keyvalue import label_of
 
 _ALTER = "/xray.app.proxyman.command.HandlerService/AlterInbound"
 

@@ -20,8 +20,9 @@ from tests.support.keystead import World, world
 from bench.load import PROJECT
 from bench.wire import Refused, Wire
 from keystead.db.session import sqlite_engine
+from keystead.engines.xray.state import masked
 from keystead.keeper.ports import free_loopback_port
-from keystead.vpn.keyvalue import KeyState, label_of, masked
+from keystead.vpn.keyvalue import KeyState, label_of
 from keystead.vpn.models import INBOUNDS, KEYS, TRAFFIC
 
 START_S = 60.0

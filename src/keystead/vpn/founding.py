@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from keystead.access import facts
 from keystead.access.work import Work
+from keystead.engines.xray.state import VISION
 from keystead.kit.errors import Misconfigured
 from keystead.kit.secret import Secret
 from keystead.vpn.inbound import Inbound
@@ -17,7 +18,6 @@ from keystead.vpn.placement import Placement
 from keystead.vpn.store import inbounds as inbound_store
 
 SHARED_TAG = "shared"
-FLOW = "xtls-rprx-vision"
 PUBLIC_HOST = "vpn.public_host"
 
 
@@ -92,7 +92,7 @@ def found_shared_inbound(
         "target": target,
         "server_names": list(names),
         "short_ids": [wish.short_id],
-        "flow": FLOW,
+        "flow": VISION,
         "created_at": work.now,
     }
     inbound_id = inbound_store.add(work.connection, values)

@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
+from keystead.engines.xray.state import masked
 from keystead.kit.errors import Invalid
 from keystead.kit.page import Page
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
-from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of, masked
+from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of
 from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate, locate_for_change
 from keystead.vpn.placement import Placement
 from keystead.vpn.store import inbounds as inbound_store

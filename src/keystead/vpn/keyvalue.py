@@ -66,10 +66,3 @@ def parse_ident(text: str) -> KeyIdent:
 def label_of(number: int, revision: int) -> str:
     """Return a key's name in Xray; the revision rises with every new UUID, so that a label is never used twice."""
     return f"k{number}-{revision}"
-
-
-def masked(vless_uuid: str) -> str:
-    """Return a UUID as Xray compares it: bytes 6 and 7 are zeroed (proxy/vless/validator.go, v26.7.28)."""
-    raw = bytearray(uuid.UUID(vless_uuid).bytes)
-    raw[6:8] = b"\0\0"
-    return str(uuid.UUID(bytes=bytes(raw)))

@@ -9,11 +9,10 @@ import re
 import uuid
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from keystead.engines.xray.state import VISION
 from keystead.kit import names
 from keystead.kit.errors import Invalid
 from keystead.vpn.values import ClientProfile
-
-VISION = "xtls-rprx-vision"
 
 _PUBLIC_KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 _SHORT_ID = re.compile(r"([0-9a-f]{2}){0,8}")

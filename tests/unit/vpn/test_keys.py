@@ -8,12 +8,13 @@ from sqlalchemy import select
 from keystead.access.models import AUDIT_RECORDS
 from keystead.access.permissions import VPN_PERMISSIONS, Permission
 from keystead.access.principal import Principal
+from keystead.engines.xray.state import masked
 from keystead.kit.errors import Forbidden, Invalid
 from keystead.kit.page import Page
 from keystead.reconcile import store as scopes
 from keystead.vpn import keys, subscriptions
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
-from keystead.vpn.keyvalue import KeyState, masked, parse_ident
+from keystead.vpn.keyvalue import KeyState, parse_ident
 from keystead.vpn.placement import Placement
 from tests.support.shop import SCOPE, Shop
 from tests.support.work import Workplace

@@ -12,10 +12,9 @@ What it decides:
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from uuid import UUID
 
 from keystead.engines.xray import config
-from keystead.engines.xray.state import XrayActual, XrayDesired, XraySettings, XrayUser
+from keystead.engines.xray.state import XrayActual, XrayDesired, XraySettings, XrayUser, masked
 from keystead.reconcile.plan import Plan, Risk, Step, Verb, plan_of
 
 Users = Mapping[str, Mapping[str, XrayUser]]
@@ -30,15 +29,6 @@ def plan(scope: str, desired: XrayDesired, actual: XrayActual, *, settings: Xray
     held = _by_label(actual.users, tags)
     steps = [*_user_steps(wanted, held), *_restart_steps(scope, desired, actual, settings or XraySettings())]
     return plan_of(scope, sorted(steps, key=lambda step: (_ORDER[step.verb], step.kind, step.subject)))
-
-
-def masked(uuid: str) -> str:
-    """Return a UUID as Xray compares it: bytes 6 and 7 zeroed; text that is none is compared as it is."""
-    try:
-        raw = UUID(uuid).bytes
-    except ValueError:
-        return uuid
-    return str(UUID(bytes=raw[:6] + b"\0\0" + raw[8:]))
 
 
 def _merged(users: Users, own: Users) -> Users:

@@ -6,6 +6,7 @@ Made by ``vpn/desired.py`` (desired) and by the driver (actual); compared by ``p
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from uuid import UUID
 
 from keystead.kit.secret import Secret
 
@@ -22,6 +23,18 @@ class XrayUser:
     label: str
     uuid: str
     flow: str = VISION
+
+
+def masked(uuid: str) -> str:
+    """Return a UUID as Xray compares it: bytes 6 and 7 zeroed; text that is none is compared as it is.
+
+    Two users whose UUIDs differ only there are one to it (proxy/vless/validator.go, v26.7.28).
+    """
+    try:
+        raw = UUID(uuid).bytes
+    except ValueError:
+        return uuid
+    return str(UUID(bytes=raw[:6] + b"\0\0" + raw[8:]))
 
 
 @dataclass(frozen=True)
