@@ -23,6 +23,9 @@ Subjects, engines and the reconciler raise these or subclasses; each dialect map
 """
 
 from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class KeysteadError(Exception):
@@ -156,3 +159,11 @@ class Broken(KeysteadError):
     """An invariant of ours failed; this is a bug."""
 
     code = "broken"
+
+
+def most_specific(table: Mapping[type[KeysteadError], T], kind: type[KeysteadError]) -> T:
+    """Return a table's row of the most specific class of an error; raise KeyError when it has none."""
+    for ancestor in kind.__mro__:
+        if ancestor in table:
+            return table[ancestor]
+    raise KeyError(kind)

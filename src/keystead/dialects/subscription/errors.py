@@ -40,7 +40,4 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
 
 def row_of(kind: type[tree.KeysteadError]) -> Row:
     """Return the row of the most specific class; every leaf has one (tests/architecture/test_error_tables.py)."""
-    for ancestor in kind.__mro__:
-        if ancestor in TABLE:
-            return TABLE[ancestor]
-    raise KeyError(kind)
+    return tree.most_specific(TABLE, kind)

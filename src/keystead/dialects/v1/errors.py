@@ -46,10 +46,7 @@ _STATUS_TITLES = {404: "Not found", 405: "Method not allowed", 413: "Too large",
 
 def row_of(kind: type[tree.KeysteadError]) -> Row:
     """Return the row of the most specific class; every leaf has one (tests/architecture/test_error_tables.py)."""
-    for ancestor in kind.__mro__:
-        if ancestor in TABLE:
-            return TABLE[ancestor]
-    raise KeyError(kind)
+    return tree.most_specific(TABLE, kind)
 
 
 def response_of(error: tree.KeysteadError, request_id: str) -> Response:

@@ -61,10 +61,7 @@ TABLE: Mapping[type[tree.KeysteadError], Wire] = {
 
 def wire_of(kind: type[tree.KeysteadError]) -> Wire:
     """Return the row of the most specific class; every leaf has one (tests/architecture/test_error_tables.py)."""
-    for ancestor in kind.__mro__:
-        if ancestor in TABLE:
-            return TABLE[ancestor]
-    raise KeyError(kind)
+    return tree.most_specific(TABLE, kind)
 
 
 def response_of(error: tree.KeysteadError, operation: str, request_id: str) -> Response:
