@@ -15,7 +15,7 @@ help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## Set up what is missing and serve the API with its own Xray in the foreground.
-	@scripts/setup run && exec .venv/bin/keystead serve $(ARGS)
+	@scripts/setup run && exec .venv/bin/keystead serve --foreground $(ARGS)
 
 demo: ## Issue a key, download through it, compare the bytes, delete it and see it refused, in under a minute.
 	@scripts/setup demo && exec $(PYTHON) scripts/demo.py $(ARGS)

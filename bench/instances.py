@@ -69,7 +69,7 @@ class Instance:
 
     async def launch(self) -> None:
         """Start the process and return at once."""
-        arguments = ("serve",) if self.module == "keystead" else ()
+        arguments = ("serve", "--foreground") if self.module == "keystead" else ()
         self.process = await launched(self.module, *arguments, environment=self.environment, log=self._log_path)
 
     async def start(self) -> None:

@@ -80,5 +80,5 @@ class IdleXray:
 if __name__ == "__main__":
     # The composition root makes its driver itself; this is the one place where another one has to stand in for it.
     setattr(main, "ManagedXray", IdleXray)  # noqa: B010 - which is what it is
-    sys.argv[1:] = ["serve"]
+    sys.argv[1:] = ["serve", "--foreground"]
     app.main()

@@ -165,7 +165,7 @@ async def keystead(directory: Path, outside: World) -> AsyncIterator[httpx2.Asyn
         "KEYSTEAD_REALITY_SERVER_NAMES": SERVER_NAME,
         "KEYSTEAD_XRAY_TRUSTED_CERTIFICATES": str(outside.certificate),
     }
-    serve = (sys.executable, "-m", "keystead", "serve")
+    serve = (sys.executable, "-m", "keystead", "serve", "--foreground")
     with log.open("wb") as output:
         started = process(*serve, env=environment, cwd=directory, stdout=output)
         async with (

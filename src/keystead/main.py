@@ -32,6 +32,8 @@ from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.transaction import Transactions
+from keystead.keeper import protocol
+from keystead.keeper.link import KeeperPlace
 from keystead.kit import names
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.errors import Misconfigured
@@ -74,8 +76,10 @@ class Instance:
 
 
 @asynccontextmanager
-async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
+async def open_instance(settings: Settings, *, is_foreground: bool = False) -> AsyncIterator[Instance]:
     """Build an instance, run its background work, and take everything down in order at the end.
+
+    The engine's process belongs to its keeper and goes on without us, unless this is a run in the foreground.
 
     Raises Misconfigured, telling what to change, before anything is served.
     """
@@ -94,7 +98,7 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
         foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
         builder = _Builder(settings, database, keys, root, foundation, clock, ids)
         run_dir = socket_directory(data_dir / "run", longest_name=len(LOCAL_SOCKET))
-        driver = builder.driver(run_dir)
+        driver = builder.driver(run_dir, is_attached=is_foreground)
         await driver.start()
         stack.push_async_callback(driver.stop)
         # The core reads its configuration while the other half of us is imported and wired.
@@ -228,7 +232,7 @@ class _Builder:
             for name, run in loops.items():
                 group.create_task(keep_running(name, run, self._clock), name=name)
 
-    def driver(self, run_dir: Path) -> Xray:
+    def driver(self, run_dir: Path, *, is_attached: bool) -> Xray:
         settings = self._settings
         if settings.xray_api is not None and settings.xray_config is not None:
             external = ExternalOptions(settings.xray_api, settings.xray_config, settings=self._xray_settings)
@@ -237,7 +241,12 @@ class _Builder:
             )
         options = XrayOptions(
             socket=run_dir / ENGINE_SOCKET,
-            log_path=settings.data_dir / "xray.log",
+            keeper=KeeperPlace(
+                run_dir / protocol.SOCKET_NAME,
+                core_log=settings.data_dir / "xray.log",
+                log=settings.data_dir / "keeper.log",
+                is_attached=is_attached,
+            ),
             settings=self._xray_settings,
             environment=_engine_environment(settings),
         )

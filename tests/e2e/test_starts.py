@@ -23,7 +23,7 @@ MISCONFIGURED = 3
 async def refused_start(instance: Keystead, **settings: str) -> str:
     """Start with other settings; it must end by itself as misconfigured, without a traceback. Return what it said."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "keystead", "serve"),
+        *(sys.executable, "-m", "keystead", "serve", "--foreground"),
         env=instance.environment | settings,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -225,7 +225,7 @@ async def test_the_first_token_is_shown_on_a_terminal_once(tmp_path: Path) -> No
     async with keystead(tmp_path, is_started=False) as instance:
         ours, theirs = pty.openpty()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "keystead", "serve"),
+            *(sys.executable, "-m", "keystead", "serve", "--foreground"),
             env=instance.environment | {"TERM": "dumb"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=theirs,

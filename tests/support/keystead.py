@@ -5,8 +5,10 @@ With it come a REALITY target and an origin on loopback, so that a key's link ca
 
 import asyncio
 import atexit
+import json
 import os
 import signal
+import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -21,8 +23,10 @@ from sqlalchemy import create_engine, text
 
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.state import OWN_LABEL_PREFIX
+from keystead.keeper import protocol
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.errors import EngineUnavailable, NotFound
+from keystead.kit.files import noted_directory
 from keystead.vpn.links import parse_link
 from tests.support import databases, xray
 from tests.support.postgres import PostgresServer, running_postgres
@@ -51,6 +55,7 @@ class Keystead:
     database_url: str
     process: asyncio.subprocess.Process | None = None
     http: httpx2.AsyncClient = field(default_factory=httpx2.AsyncClient)
+    is_detached: bool = False
 
     @property
     def url(self) -> str:
@@ -69,6 +74,7 @@ class Keystead:
             "-m",
             "keystead",
             "serve",
+            *(() if self.is_detached else ("--foreground",)),
             env=self.environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
@@ -170,12 +176,28 @@ class Keystead:
 
     def core_pid(self) -> int:
         """Return the process id of this instance's Xray."""
-        assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        pids = [int(pid) for file in children for pid in file.read_text().split()]
-        found = [pid for pid in pids if b"xray" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        assert len(found) == 1, (pids, self.log())
-        return found[0]
+        [core] = self.keeper_says()["cores"]
+        assert core["pid"] is not None, self.log()
+        return int(core["pid"])
+
+    def keeper_says(self) -> dict[str, Any]:
+        """Return the keeper's own account of itself and its cores."""
+        return self._ask_keeper("hello")
+
+    def end_engine(self) -> None:
+        """End a detached keeper and its cores."""
+        with suppress(OSError):
+            self._ask_keeper("end")
+
+    def _ask_keeper(self, verb: str) -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.connect(str(noted_directory(self.data_dir / "run") / protocol.SOCKET_NAME))
+            wire.sendall(protocol.frame({"id": 1, "verb": verb}))
+            with wire.makefile("rb") as answers:
+                while "answer" not in (said := json.loads(answers.read(int.from_bytes(answers.read(4), "big")))):
+                    continue
+        answer: dict[str, Any] = said["answer"]
+        return answer
 
     def log(self) -> str:
         """Return everything the process has printed."""
@@ -194,9 +216,11 @@ async def world(directory: Path) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def keystead(
-    directory: Path, *, is_started: bool = True, is_trusted: bool = False, **settings: str
+    directory: Path, *, is_started: bool = True, is_trusted: bool = False, is_detached: bool = False, **settings: str
 ) -> AsyncIterator[Keystead]:
     """Run a world and an instance in it; ``settings`` are environment variables by full name.
+
+    With ``is_detached`` the engine outlives the instance, until the end of this context.
 
     With ``is_trusted`` the core believes the target's certificate, and its first dial takes the real five seconds.
     """
@@ -205,6 +229,7 @@ async def keystead(
         url = settings.get("KEYSTEAD_DATABASE_URL") or stack.enter_context(fresh_database(directory))
         settings = {"KEYSTEAD_DATABASE_URL": url, **settings}
         made = _instance(directory, outside, is_trusted=is_trusted, settings=settings)
+        made.is_detached = is_detached
         try:
             if is_started:
                 await made.start()
@@ -212,6 +237,8 @@ async def keystead(
             yield made
         finally:
             await made.stop()
+            if is_detached:
+                made.end_engine()
             await made.http.aclose()
 
 

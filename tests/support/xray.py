@@ -30,8 +30,9 @@ from keystead.engines.xray import keys
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.driver import ManagedXray, XrayOptions
 from keystead.engines.xray.state import VISION, Reading, XrayDesired, XrayInbound, XraySettings, XrayUser
+from keystead.keeper.core import State
+from keystead.keeper.link import KeeperPlace
 from keystead.keeper.ports import free_loopback_port
-from keystead.keeper.process import State
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import StorageBusy
 from keystead.kit.ids import RandomIds
@@ -341,6 +342,11 @@ class Lab:
         return await dial(self.profile(user), self.origin, within_s=within_s)
 
 
+def keeper_place(directory: Path, *, is_attached: bool = True) -> KeeperPlace:
+    """Return where a laboratory's keeper lives; it ends with the laboratory unless told otherwise."""
+    return KeeperPlace(directory / "run" / "k.sock", directory / "xray.log", directory / "keeper.log", is_attached)
+
+
 @asynccontextmanager
 async def lab(
     directory: Path, *, is_trusted: bool = False, is_started: bool = True, **options: object
@@ -352,7 +358,7 @@ async def lab(
     socket_directory.mkdir(mode=0o700, exist_ok=True)
     chosen = XrayOptions(
         socket=socket_directory / "x.sock",
-        log_path=directory / "xray.log",
+        keeper=keeper_place(directory),
         settings=LOOPBACK_OPEN,
         environment={"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {},
         probe_every_s=0.2,

@@ -28,8 +28,9 @@ def serve(
     data_dir: DataDir = None,
     host: Annotated[str | None, typer.Option(help="Address the API listens on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port the API listens on.")] = None,
+    foreground: Annotated[bool, typer.Option("--foreground", help="End the VPN engine with this command.")] = False,
 ) -> None:
-    """Serve the API and run the VPN engine in the foreground, until interrupted."""
+    """Serve the API until interrupted; the VPN engine goes on without it, unless run with --foreground."""
     # What a start makes stays: looking for garbage among it finds none, and takes a seventh of the start.
     gc.disable()
     import uvloop
@@ -40,7 +41,7 @@ def serve(
     given = {"data_dir": data_dir or where(context).data_dir, "host": host, "port": port}
     settings = settings_module.load(**{name: value for name, value in given.items() if value is not None})
     log.configure(settings.log_format)
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(settings, is_foreground=foreground))
 
 
 def migrate(context: typer.Context, as_json: AsJson = False) -> None:
@@ -58,7 +59,7 @@ def migrate(context: typer.Context, as_json: AsJson = False) -> None:
         say(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
 
 
-async def _serve(settings: "Settings") -> None:
+async def _serve(settings: "Settings", *, is_foreground: bool) -> None:
     from keystead import main
     from keystead.http import server
 
@@ -68,7 +69,7 @@ async def _serve(settings: "Settings") -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     listener: socket.socket = server.listen_tcp(settings.host, settings.port)
-    async with main.open_instance(settings) as instance:
+    async with main.open_instance(settings, is_foreground=is_foreground) as instance:
         _greet(settings, instance)
         gc.collect()
         gc.freeze()

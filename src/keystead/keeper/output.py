@@ -10,7 +10,6 @@ Forms of lines: Xray-core v26.7.28, common/log/access.go ("from … accepted …
 import ipaddress
 import re
 from collections import deque
-from pathlib import Path
 
 from keystead.keeper.logfile import LogFile
 
@@ -63,8 +62,8 @@ def _without_name(match: re.Match[str]) -> str:
 class Output:
     """Take raw bytes as they come; keep scrubbed lines in a bounded file and the last few in memory."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = LogFile(path)
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._rest = b""
 

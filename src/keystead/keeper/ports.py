@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import psutil
-
 from keystead.kit.errors import Misconfigured
 from keystead.kit.names import authority
 
@@ -62,6 +60,8 @@ def _require_free(host: str, port: int, *, is_alternative: bool) -> None:
 
 
 def _holder(port: int) -> str:
+    import psutil  # only on the way to an error: it takes longer to import than the keeper to start
+
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
             is_listener = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)

@@ -108,7 +108,7 @@ async def test_every_pair_and_every_inbound_has_a_route(tmp_path: Path) -> None:
         new_pair = xray.replace(first, tag="third", server_names=("b.test", "c.test"))
         chosen = config.routes([first, same_pairs, new_pair])
 
-    assert [(route.inbound.tag, route.server_name) for route in chosen] == [
+    assert [(route.tag, route.server_name) for route in chosen] == [
         ("shared", "a.test"),
         ("shared", "b.test"),
         ("second", "a.test"),

@@ -1,6 +1,7 @@
 """The managed driver against the real core: what customers would notice, dialled with real clients."""
 
 import asyncio
+import socket
 import time
 from pathlib import Path
 
@@ -40,7 +41,7 @@ async def test_ready_means_that_the_first_dial_is_as_fast_as_the_hundredth(tmp_p
 
 async def test_a_restart_is_not_ready_before_it_is_warm_again(tmp_path: Path) -> None:
     async with xray.lab(tmp_path, is_trusted=True) as lab:
-        user = lab.want("k1-1")
+        user = await lab.add("k1-1")
         lab.driver._core.kill("by the test")
         async with asyncio.timeout(5):
             await lab.driver._core.when_changed()
@@ -137,12 +138,22 @@ async def test_a_killed_core_comes_back_with_its_users_and_over_its_stale_socket
 
 async def test_while_the_core_is_down_a_removal_is_done_and_an_addition_is_not(tmp_path: Path) -> None:
     async with xray.lab(tmp_path, is_started=False) as lab:
-        lab.want("k1-1")
-        outcomes = await lab.driver.apply_marked(lab.part("k1-1", "k2-1"), ["k1-1", "k2-1"])
+        removed = lab.want("k2-1")
+        with socket.create_server(("127.0.0.1", lab.inbound.port)):
+            await lab.driver.start()
+            await lab.driver._core.when(xray.State.BACKING_OFF)
+            del lab.users["k2-1"]
+            added = lab.want("k1-1")
+            outcomes = await lab.driver.apply_marked(lab.part("k1-1", "k2-1"), ["k1-1", "k2-1"])
+            was_reachable = await lab.driver.when_reachable()
+        await lab.ready()
+        connected, refused = await lab.dial(added), await lab.dial(removed, within_s=3)
 
-        assert not await lab.driver.when_reachable()
-        assert outcomes["k2-1"] is None
-        assert getattr(outcomes["k1-1"], "code", "") == "engine_unavailable"
+    assert not was_reachable
+    assert outcomes["k2-1"] is None
+    assert getattr(outcomes["k1-1"], "code", "") == "engine_unavailable"
+    assert connected is not None
+    assert refused is None
 
 
 async def test_a_stopped_core_is_unavailable_in_time_called_hung_and_replaced(tmp_path: Path) -> None:
@@ -198,9 +209,9 @@ async def test_the_log_names_nobody_and_is_the_owners_alone(tmp_path: Path) -> N
         await lab.dial(user)
         await xray.dial(lab.profile(user), ("nowhere.invalid", 443), within_s=1)
         await asyncio.sleep(0.2)
-    written = lab.options.log_path.read_text()
+    written = lab.options.keeper.core_log.read_text()
 
-    assert lab.options.log_path.stat().st_mode & 0o777 == 0o600
+    assert lab.options.keeper.core_log.stat().st_mode & 0o777 == 0o600
     assert "Xray 26.7.28" in written
     for private in ("127.0.0.1", "nowhere.invalid", user.uuid, "accepted"):
         assert private not in written

@@ -60,7 +60,7 @@ def test_what_went_wrong_stays_readable(line: str) -> None:
 
 
 def test_lines_are_put_together_from_chunks_and_bounded(tmp_path: Path) -> None:
-    output = Output(tmp_path / "log")
+    output = Output(LogFile(tmp_path / "log"))
 
     output.feed(b"first ha")
     output.feed(b"lf\nsecond\nthird")

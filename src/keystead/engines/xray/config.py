@@ -49,7 +49,7 @@ class Route:
     """
 
     account: str
-    inbound: XrayInbound
+    tag: str
     server_name: str
 
 
@@ -65,7 +65,7 @@ class ProbePlan:
 
     def own_users(self) -> dict[str, dict[str, XrayUser]]:
         """Return the probe's user in every inbound it dials."""
-        return {route.inbound.tag: {self.user.label: self.user} for route in self.routes}
+        return {route.tag: {self.user.label: self.user} for route in self.routes}
 
 
 def routes(inbounds: Iterable[XrayInbound]) -> tuple[Route, ...]:
@@ -79,7 +79,7 @@ def routes(inbounds: Iterable[XrayInbound]) -> tuple[Route, ...]:
         new = [name for name in inbound.server_names if (inbound.target, name) not in seen]
         seen.update((inbound.target, name) for name in new)
         chosen += [(inbound, name) for name in new or inbound.server_names[:1]]
-    return tuple(Route(f"{_PROBE}-{number}", inbound, name) for number, (inbound, name) in enumerate(chosen))
+    return tuple(Route(f"{_PROBE}-{number}", inbound.tag, name) for number, (inbound, name) in enumerate(chosen))
 
 
 def render(
@@ -89,8 +89,13 @@ def render(
     probe: ProbePlan | None,
     settings: XraySettings,
     log_level: str = "warning",
+    has_access_log: bool = False,
 ) -> Json:
-    """Return the whole configuration. ``api_listen`` is ``/path/to.sock,0600`` or host:port."""
+    """Return the whole configuration. ``api_listen`` is ``/path/to.sock,0600`` or host:port.
+
+    With ``has_access_log`` the core writes a line for every stream to its standard output, which must be somebody who
+    keeps no destinations.
+    """
     own = probe.own_users() if probe else {}
     static = _static(desired.inbounds, settings)
     listeners = [
@@ -99,10 +104,10 @@ def render(
     ]
     return {
         **static,
-        "log": {"access": "none", "loglevel": log_level},
+        "log": {"access": "" if has_access_log else "none", "loglevel": log_level},
         "api": {"tag": "api", "listen": api_listen, "services": _API_SERVICES},
         "inbounds": [*listeners, *(_probe_inbounds(probe) if probe else [])],
-        "outbounds": [*static["outbounds"], *(_probe_outbounds(probe) if probe else [])],
+        "outbounds": [*static["outbounds"], *(_probe_outbounds(probe, desired.inbounds) if probe else [])],
         "routing": {
             "domainStrategy": "AsIs",
             "rules": [*(_probe_rules(probe) if probe else []), *static["routing"]["rules"]],
@@ -154,8 +159,13 @@ def _listener(inbound: XrayInbound) -> Json:
 
 
 def _with_users(listener: Json, users: Mapping[str, XrayUser]) -> Json:
-    clients = [{"id": user.uuid, "email": user.label, "flow": user.flow} for user in users.values()]
+    clients = [client(user) for user in users.values()]
     return {**listener, "settings": {**listener["settings"], "clients": clients}}
+
+
+def client(user: XrayUser) -> Json:
+    """Return a user as an inbound's configuration lists it."""
+    return {"id": user.uuid, "email": user.label, "flow": user.flow}
 
 
 def _probe_inbounds(probe: ProbePlan) -> list[Json]:
@@ -165,17 +175,17 @@ def _probe_inbounds(probe: ProbePlan) -> list[Json]:
     return [{"tag": _PROBE, "listen": _LOOPBACK, "port": probe.socks_port, "protocol": "socks", "settings": settings}]
 
 
-def _probe_outbounds(probe: ProbePlan) -> list[Json]:
+def _probe_outbounds(probe: ProbePlan, inbounds: Iterable[XrayInbound]) -> list[Json]:
+    by_tag = {inbound.tag: inbound for inbound in inbounds}
     only_echo = [
         {"action": "allow", "network": "tcp", "ip": [f"{_LOOPBACK}/32"], "port": str(probe.echo_port)},
         {"action": "block"},
     ]
     echo = {"tag": _ECHO, "protocol": "freedom", "settings": {"finalRules": only_echo}}
-    return [echo, *(_self_outbound(route, probe.user) for route in probe.routes)]
+    return [echo, *(_self_outbound(route, by_tag[route.tag], probe.user) for route in probe.routes)]
 
 
-def _self_outbound(route: Route, user: XrayUser) -> Json:
-    inbound = route.inbound
+def _self_outbound(route: Route, inbound: XrayInbound, user: XrayUser) -> Json:
     account = {"id": user.uuid, "encryption": "none", "flow": user.flow}
     address = _ANY.get(inbound.listen, inbound.listen)
     return {

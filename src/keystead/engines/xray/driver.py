@@ -1,4 +1,4 @@
-"""Drive an Xray that Keystead starts itself: it is configured on standard input and forgotten when it ends.
+"""Drive an Xray that Keystead's keeper starts: it is configured on standard input and outlives the API.
 
 Made by the composition root; used by the loop (the Driver port), by metering (``read_counters``) and by ``doctor``.
 
@@ -10,16 +10,17 @@ connections of a removed user (they outlive RemoveUser, XTLS/Xray-core#6102): ne
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import orjson
 import structlog
 
-from keystead.engines.xray import config, users
+from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.client import XrayClient
+from keystead.engines.xray.launching import Started
 from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
@@ -28,8 +29,11 @@ from keystead.engines.xray.state import (
     XrayDesired,
     XraySettings,
 )
-from keystead.keeper.ports import Listen, free_loopback_port
-from keystead.keeper.process import CoreProcess, Launch, State
+from keystead.keeper.core import State
+from keystead.keeper.kept import KeptCore
+from keystead.keeper.launch import Change, Launch
+from keystead.keeper.link import KeeperPlace
+from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
 from keystead.kit.ids import Ids
@@ -49,11 +53,11 @@ _FINAL_READING_TIMEOUT_S = 3.0
 class XrayOptions:
     """Where a managed core lives and how patient its driver is.
 
-    The socket's directory must be the owner's alone. ``environment`` is added to the core's otherwise empty one.
+    The sockets' directory must be the owner's alone. ``environment`` is added to the core's otherwise empty one.
     """
 
     socket: Path
-    log_path: Path
+    keeper: KeeperPlace
     settings: XraySettings = field(default_factory=XraySettings)
     environment: Mapping[str, str] = field(default_factory=dict)
     call_timeout_s: float = 2.0
@@ -74,17 +78,8 @@ class XrayStatus:
     last_lines: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Started:
-    """What the present process was started with."""
-
-    tags: tuple[str, ...]
-    digest: str
-    probe: config.ProbePlan
-
-
 class ManagedXray:
-    """One core, its supervisor, its API client and its probe; a Driver for the loop, a Program for the keeper."""
+    """One core, its mirror, its API client and its probe; a Driver for the loop, a Program for the keeper."""
 
     def __init__(
         self,
@@ -102,11 +97,10 @@ class ManagedXray:
         self._clock = clock
         self._ids = ids
         self._on_final_reading = on_final_reading
-        self._core = CoreProcess(self, log_path=options.log_path, clock=clock, ids=ids)
+        self._core = KeptCore(self, options.keeper, clock=clock)
         self._prober = Prober(clock=clock, ids=ids)
-        self._echo_port = 0
         self._client: XrayClient | None = None
-        self._started: _Started | None = None
+        self._started: Started | None = None
         self._reachable = asyncio.Event()
         self._ready = asyncio.Event()
         self._is_hung = False
@@ -116,13 +110,11 @@ class ManagedXray:
     async def start(self) -> None:
         """Begin to keep a core running; returns at once. Trouble shows in ``status`` and ``probe``."""
         self._client = XrayClient.on_socket(self._options.socket, timeout_s=self._options.call_timeout_s)
-        self._echo_port = await self._prober.start()
         await self._core.start()
 
     async def stop(self) -> None:
-        """Take a final reading, end the core and close everything."""
+        """Let go of the core, or end it after a final reading when it is to end with us; close everything."""
         await self._core.stop()
-        await self._prober.close()
         if self._client is not None:
             await self._client.close()
 
@@ -153,6 +145,7 @@ class ManagedXray:
             await self._restart()
             return
         client, started = self._running()
+        await self._core.remember(_changes(desired, [step.subject], started.tags))
         own = started.probe.own_users()
         wanted = {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in started.tags}
         await users.apply(client, step, wanted=wanted, tags=started.tags)
@@ -189,13 +182,20 @@ class ManagedXray:
         While the core is down for certain a removal is done (the next start will not bring the user back) and an
         addition is EngineUnavailable. While it starts neither is certain.
         """
-        present = {label for users_of_tag in desired.users.values() for label in users_of_tag}
-        if self._core.state is State.RUNNING:
-            client, started = self._running()
-            outcomes = await users.apply_marked(client, desired, subjects, tags=started.tags)
-        else:
-            outcomes = {label: EngineUnavailable(f"Xray is {self._core.state.value}") for label in subjects}
-        if self._core.is_down:
+        tags = self._started.tags if self._started else tuple(desired.users)
+        try:
+            remembering = self._core.remember(_changes(desired, subjects, tags))
+            if self._core.state is State.RUNNING:
+                client, started = self._running()
+                telling = users.apply_marked(client, desired, subjects, tags=started.tags)
+                outcomes, is_down = await asyncio.gather(telling, remembering)
+            else:
+                is_down = await remembering
+                outcomes = {label: EngineUnavailable(f"Xray is {self._core.state.value}") for label in subjects}
+        except EngineUnavailable as error:
+            return dict.fromkeys(subjects, error)
+        if is_down:
+            present = {label for users_of_tag in desired.users.values() for label in users_of_tag}
             return {label: error if label in present else None for label, error in outcomes.items()}
         return outcomes
 
@@ -209,54 +209,44 @@ class ManagedXray:
         customers = {label: read for label, read in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
         return Reading(process, customers)
 
-    # --- the Program port: what the keeper asks ---
+    # --- the Program port: what the core's mirror asks ---
 
-    @property
-    def argv(self) -> Sequence[str]:
-        """Return the core's command line; there is nothing secret on it."""
-        return (str(self._binary.path), "run", "-config", "stdin:")
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """Return what the core's environment holds besides PATH."""
-        return self._options.environment
-
-    @property
-    def stale_files(self) -> Sequence[Path]:
-        """Return the socket and its lock: a killed core leaves both, and the next one would not start."""
-        socket = self._options.socket
-        return (socket, socket.with_name(f"{socket.name}.lock"))
-
-    async def prepare(self) -> Launch:
-        """Render a configuration from what is desired now, with a fresh probe."""
+    async def prepare(self, echo_port: int) -> Launch:
+        """Make a start's input from what is desired now, with a fresh probe."""
         desired = await self._load()
-        settings = self._options.settings
         probe = config.ProbePlan(
             socks_port=free_loopback_port(),
-            echo_port=self._echo_port,
+            echo_port=echo_port,
             password=self._prober.password(),
             user=config.probe_user(str(self._ids.uuid())),
             routes=config.routes(desired.inbounds),
         )
-        api_listen = config.api_on_socket(self._options.socket)
-        rendered = config.render(desired, api_listen=api_listen, probe=probe, settings=settings)
-        tags = tuple(inbound.tag for inbound in desired.inbounds)
-        self._started = _Started(tags, config.digest(desired, settings), probe)
-        return Launch(
-            stdin=orjson.dumps(rendered),
-            listens=tuple(Listen(inbound.listen, inbound.port) for inbound in desired.inbounds),
+        return launching.launch(
+            desired,
+            binary=self._binary.path,
+            version=self._binary.version,
+            socket=self._options.socket,
+            environment=self._options.environment,
+            settings=self._options.settings,
+            probe=probe,
         )
+
+    def began(self, memo: Mapping[str, Any]) -> bool:
+        """Take notice of the process that runs; False when it is not one of ours."""
+        self._started = launching.started_with(memo)
+        return self._started is not None
 
     async def attend(self) -> None:
         """Watch the API and keep proving the way through, for as long as the process lives."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._watch_api())
-                group.create_task(self._keep_proving())
-        finally:
-            self._reachable.clear()
-            self._ready.clear()
-            self._is_hung = False
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_api())
+            group.create_task(self._keep_proving())
+
+    def ended(self) -> None:
+        """Take notice that the process has ended: whoever waits for it waits for the next one."""
+        self._reachable.clear()
+        self._ready.clear()
+        self._is_hung = False
 
     async def before_stop(self) -> None:
         """Hand over a last reading: the counters end with the process."""
@@ -266,7 +256,7 @@ class ManagedXray:
 
     # --- the rest ---
 
-    def _running(self) -> tuple[XrayClient, _Started]:
+    def _running(self) -> tuple[XrayClient, Started]:
         if self._client is None:
             raise Broken("the Xray driver was used before it was started")
         if self._core.state is not State.RUNNING or self._started is None:
@@ -349,3 +339,12 @@ class ManagedXray:
             await take(await self.read_counters())
         except KeysteadError as error:
             log.warning("no final reading", reason=error.message)
+
+
+def _changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:
+    """Return what the next start has to hold of these labels."""
+    return [
+        (tag, label, launching.entry(user) if (user := desired.users.get(tag, {}).get(label)) else None)
+        for tag in tags
+        for label in subjects
+    ]

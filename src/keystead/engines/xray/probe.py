@@ -1,8 +1,8 @@
 """The core as its own client: one dial, end to end, answers whether a customer would be served.
 
 Used by the managed driver. A dial goes through the loopback SOCKS inbound of the core, out as a VLESS client, in
-again through the public listener, and out to the echo kept here, which must send back what only this dial knows
-(the SOCKS answer alone proves nothing: the core gives it before it has dialled).
+again through the public listener, and out to the keeper's echo, which must send back what only this dial knows (the
+SOCKS answer alone proves nothing: the core gives it before it has dialled).
 
 REALITY examines every (target, server name) once per process, and who arrives meanwhile sleeps in steps of five
 seconds (xtls/reality, tls.go and record_detect.go). So the proof of warmth does not wait for one dial: it starts a
@@ -16,6 +16,7 @@ from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, Pr
 from python_socks.async_.asyncio import Proxy
 
 from keystead.engines.xray.config import ProbePlan, Route
+from keystead.keeper.echo import NONCE_SIZE
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable
 from keystead.kit.ids import Ids
@@ -27,30 +28,15 @@ _EAGER_S = 0.5
 _PATIENT_S = 5.0
 # Nothing but a target that is down takes longer than this; then there is no reason to knock twice a second.
 _EAGER_FOR_S = 30.0
-_NONCE_SIZE = 32
 _LOOPBACK = "127.0.0.1"
 
 
 class Prober:
-    """Keep the echo and dial it through the core."""
+    """Dial the echo through the core."""
 
     def __init__(self, *, clock: Clock, ids: Ids) -> None:
         self._clock = clock
         self._ids = ids
-        self._server: asyncio.Server | None = None
-        self._expected: set[bytes] = set()
-
-    async def start(self) -> int:
-        """Open the echo on a loopback port and return the port."""
-        self._server = await asyncio.start_server(self._echo, _LOOPBACK, 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    async def close(self) -> None:
-        """Close the echo."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
 
     def password(self) -> Secret[str]:
         """Return a fresh password for the core's SOCKS inbound."""
@@ -58,17 +44,14 @@ class Prober:
 
     async def dial(self, plan: ProbePlan, route: Route) -> None:
         """Dial once; raise EngineUnavailable when the echo does not come back in time."""
-        nonce = self._ids.hex(_NONCE_SIZE // 2).encode()
-        self._expected.add(nonce)
+        nonce = self._ids.hex(NONCE_SIZE // 2).encode()
         try:
             async with asyncio.timeout(DIAL_TIMEOUT_S):
                 answer = await self._exchange(plan, route, nonce)
         except (OSError, EOFError, ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:
-            raise EngineUnavailable(f"a dial through inbound {route.inbound.tag} does not come back") from error
-        finally:
-            self._expected.discard(nonce)
+            raise EngineUnavailable(f"a dial through inbound {route.tag} does not come back") from error
         if answer != nonce:
-            raise EngineUnavailable(f"a dial through inbound {route.inbound.tag} comes back wrong")
+            raise EngineUnavailable(f"a dial through inbound {route.tag} comes back wrong")
 
     async def prove(self, plan: ProbePlan, routes: Iterable[Route]) -> None:
         """Return when a dial over every one of these routes has succeeded; try for as long as it takes."""
@@ -115,15 +98,3 @@ class Prober:
             return await reader.readexactly(len(nonce))
         finally:
             writer.transport.abort()
-
-    async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(DIAL_TIMEOUT_S):
-                nonce = await reader.readexactly(_NONCE_SIZE)
-            if nonce in self._expected:
-                writer.write(nonce)
-                await writer.drain()
-        except (OSError, EOFError):
-            pass
-        finally:
-            writer.close()

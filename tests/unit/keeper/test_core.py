@@ -1,52 +1,45 @@
 """The supervisor with small real programs and a clock that goes only when told to."""
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from keystead.keeper.core import Core, State
+from keystead.keeper.launch import Launch
+from keystead.keeper.logfile import LogFile
+from keystead.keeper.output import Output
 from keystead.keeper.ports import Listen, free_loopback_port, require_free
-from keystead.keeper.process import CoreProcess, Launch, State
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import Misconfigured
-from keystead.kit.ids import RandomIds
 from tests.support.clocks import ManualClock
 
 
-class Script:
-    """A program made of shell; counts what the supervisor asks of it."""
-
-    def __init__(self, script: str, *, listens: tuple[Listen, ...] = ()) -> None:
-        self.argv = ("/bin/sh", "-c", script)
-        self.environment = {"GREETING": "hello"}
-        self.stale_files: Sequence[Path] = ()
-        self.listens = listens
-        self.prepared: list[State] = []
-        self.attended = 0
-        self.stopped = 0
-        self.core: CoreProcess
-
-    async def prepare(self) -> Launch:
-        self.prepared.append(self.core.state)
-        return Launch(b"from memory\n", self.listens)
-
-    async def attend(self) -> None:
-        self.attended += 1
-        await asyncio.Event().wait()
-
-    async def before_stop(self) -> None:
-        self.stopped += 1
+def script(text: str, *listens: Listen) -> Launch:
+    """Return the launch of a program made of shell."""
+    return Launch(
+        ("/bin/sh", "-c", text),
+        environment={"GREETING": "hello"},
+        texts=("from memory: ", "\n"),
+        gaps=("names",),
+        entries={"names": {"a": "anna"}},
+        listens=listens,
+        memo={"of": text},
+    )
 
 
 @asynccontextmanager
-async def running(script: Script, path: Path, clock: SystemClock | ManualClock) -> AsyncIterator[CoreProcess]:
-    core = script.core = CoreProcess(script, log_path=path / "log", clock=clock, ids=RandomIds())
-    await core.start()
+async def running(launch: Launch, path: Path, clock: SystemClock | ManualClock) -> AsyncIterator[Core]:
+    names = (f"p-{number}" for number in itertools.count(1))
+    output = Output(LogFile(path / "log"))
+    core = Core(1, launch, output=output, clock=clock, name_process=lambda: next(names), on_change=lambda _: None)
+    core.start()
     try:
         yield core
     finally:
@@ -63,31 +56,32 @@ async def test_the_input_comes_from_memory_and_the_environment_is_not_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_SECRET_KEY", "secret of ours")
-    async with running(Script("cat; env; sleep 60"), tmp_path, SystemClock()) as core:
+    async with running(script("cat; env; sleep 60"), tmp_path, SystemClock()) as core:
         await until(lambda: len(core.last_lines) >= 3)
 
-        assert core.last_lines[0] == "from memory"
+        assert core.last_lines[0] == "from memory: anna"
         assert "GREETING=hello" in core.last_lines
         assert not [line for line in core.last_lines if "API_SECRET_KEY" in line]
 
 
 async def test_restarts_wait_longer_each_time_up_to_half_a_minute(tmp_path: Path) -> None:
-    clock, waits = ManualClock(), []
-    async with running(Script("exit 3"), tmp_path, clock) as core:
+    clock, waits, troubles = ManualClock(), [], set()
+    async with running(script("exit 3"), tmp_path, clock) as core:
         for _ in range(10):
             await core.when(State.BACKING_OFF)
             await until(clock.waits_s)
             waits.append(clock.waits_s()[0])
+            troubles.add(core.trouble)
             clock.advance(waits[-1])
             await core.when_changed()
 
     assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0, 10.0, 10.0]
-    assert "ended with 3" in core.trouble
+    assert troubles == {"ended with 3: it wrote nothing"}
 
 
 async def test_a_long_life_makes_the_next_restart_quick_again(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with running(Script("exec sleep 1000"), tmp_path, clock) as core:
+    async with running(script("exec sleep 1000"), tmp_path, clock) as core:
         for lived_s in (1, 1, 61):
             await core.when(State.RUNNING)
             clock.advance(lived_s)
@@ -101,23 +95,32 @@ async def test_a_long_life_makes_the_next_restart_quick_again(tmp_path: Path) ->
     assert waits[0] == 0.2
 
 
-async def test_the_input_is_made_afresh_in_the_step_that_leaves_a_down_state(tmp_path: Path) -> None:
-    script = Script("exec sleep 1000")
-    async with running(script, tmp_path, SystemClock()) as core:
-        await core.when(State.RUNNING)
-        first = core.identity
+async def test_a_start_has_the_entries_of_the_moment_it_is_spawned_in(tmp_path: Path) -> None:
+    async with running(script("cat; exec sleep 1000"), tmp_path, SystemClock()) as core:
+        await until(lambda: core.last_lines)
+        first = core.process
+        core.remember([("names", "a", None), ("names", "b", "bert"), ("names", "c", "carl"), ("nowhere", "d", "dora")])
         await core.restart()
+        await until(lambda: len(core.last_lines) > 1)
+
+        assert core.last_lines == ("from memory: anna", "from memory: bert,carl")
+        assert core.process != first
+
+
+async def test_a_renewed_launch_is_for_the_next_process_and_hurries_one_that_is_put_off(tmp_path: Path) -> None:
+    async with running(script("exit 1"), tmp_path, ManualClock()) as core:
+        await core.when(State.BACKING_OFF)
+        core.renew(script("exec sleep 1000"))
         await core.when(State.RUNNING)
 
-        assert script.prepared == [State.STARTING, State.STARTING]
-        assert core.identity != first
-        assert script.stopped == 1
-        await until(lambda: script.attended == 2)
+        assert core.memo == {"of": "exec sleep 1000"}
+        core.renew(script("exec sleep 2000"))
+        assert core.memo == {"of": "exec sleep 1000"}
 
 
 async def test_stop_ends_the_whole_group_even_a_stopped_one(tmp_path: Path) -> None:
-    script = Script("sleep 1000 & trap '' TERM; echo $!; wait; sleep 1000")
-    async with running(script, tmp_path, SystemClock()) as core:
+    launch = script("sleep 1000 & trap '' TERM; echo $!; wait; sleep 1000")
+    async with running(launch, tmp_path, SystemClock()) as core:
         await until(lambda: core.last_lines)
         inner = int(core.last_lines[0])
         os.kill(core.pid or 0, signal.SIGSTOP)
@@ -128,7 +131,7 @@ async def test_stop_ends_the_whole_group_even_a_stopped_one(tmp_path: Path) -> N
 
 
 async def test_nothing_is_left_when_stopped_while_backing_off(tmp_path: Path) -> None:
-    async with running(Script("exit 1"), tmp_path, ManualClock()) as core:
+    async with running(script("exit 1"), tmp_path, ManualClock()) as core:
         await core.when(State.BACKING_OFF)
 
     assert core.state is State.STOPPED
@@ -146,8 +149,8 @@ async def test_a_port_that_somebody_holds_is_refused_and_the_holder_named(
         foreign.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         foreign.bind((held, 0))
         foreign.listen()
-        script = Script("exec sleep 1000", listens=(Listen(asked, foreign.getsockname()[1]),))
-        async with running(script, tmp_path, ManualClock()) as core:
+        launch = script("exec sleep 1000", Listen(asked, foreign.getsockname()[1]))
+        async with running(launch, tmp_path, ManualClock()) as core:
             await core.when(State.BACKING_OFF)
 
             assert f"(pid {os.getpid()})" in core.trouble

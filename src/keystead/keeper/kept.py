@@ -1,0 +1,281 @@
+"""A core as the API sees it: the keeper's word about its state, mirrored, and what the API does while it lives.
+
+Driven by an engine's driver, which is the Program: it says how to start and what to do while the process lives. If a
+keeper runs already, its core is taken over as it is. A keeper that ends takes its core with it; another one is started
+then, and the core anew.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from keystead.keeper.core import DOWN, FIRST_DELAY_S, LONGEST_DELAY_S, State
+from keystead.keeper.launch import Change, Launch, to_wire
+from keystead.keeper.link import KeeperLink, KeeperPlace
+from keystead.keeper.protocol import Message
+from keystead.kit.clock import Clock
+from keystead.kit.errors import EngineUnavailable, KeysteadError
+from keystead.kit.waiting import within
+
+log = structlog.get_logger(__name__)
+
+_GONE_S = 5.0
+_POLL_S = 0.02
+
+
+class Program(Protocol):
+    """What a core's mirror is told about the program it runs. Called on the event loop; nothing here may block."""
+
+    async def prepare(self, echo_port: int) -> Launch:
+        """Make a start's input from what is desired now; a KeysteadError puts the start off."""
+        ...
+
+    def began(self, memo: Mapping[str, Any]) -> bool:
+        """Take notice of the process that runs, by the memo of its launch; False when it is not understood."""
+        ...
+
+    async def attend(self) -> None:
+        """Do what has to be done while the process lives; cancelled when it ends."""
+        ...
+
+    def ended(self) -> None:
+        """Take notice, in the same step as the mirror does, that the process has ended."""
+        ...
+
+    async def before_stop(self) -> None:
+        """Take what will be lost with the process; must not take long."""
+        ...
+
+
+class KeptCore:
+    """Mirror one core of a keeper, and ask the keeper for changes."""
+
+    def __init__(self, program: Program, place: KeeperPlace, *, clock: Clock) -> None:
+        self._program = program
+        self._clock = clock
+        self._place = place
+        self._link = KeeperLink(place, clock=clock, on_event=self._hear)
+        self._number = 0
+        self._told: Message = {}
+        self._state = State.STOPPED
+        self._own_trouble = ""
+        self._changed = asyncio.Event()
+        self._renewing = asyncio.Lock()
+        self._attended = ""
+        self._attending: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> State:
+        """Return the present state."""
+        return self._state
+
+    @property
+    def is_down(self) -> bool:
+        """Tell whether for certain nothing runs and the next start has not yet read what is desired."""
+        return self._state in DOWN
+
+    @property
+    def identity(self) -> str:
+        """Return the name of the running (or last) process; no other process ever has it."""
+        return str(self._told.get("process", ""))
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id while there is one."""
+        pid: int | None = self._told.get("pid")
+        return pid if self._state is State.RUNNING else None
+
+    @property
+    def trouble(self) -> str:
+        """Return why the last start or life failed, or ""."""
+        return self._own_trouble or str(self._told.get("trouble", ""))
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """Return the last lines the program wrote, scrubbed."""
+        return tuple(self._told.get("last_lines", ()))
+
+    async def start(self) -> None:
+        """Begin to have the program kept running; returns at once."""
+        if self._task is None:
+            self._become(State.STARTING)
+            self._task = asyncio.create_task(self._keep(), name="keeper")
+
+    async def stop(self) -> None:
+        """Let go of the core: an attached one is ended, gracefully first; another one goes on without us."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        try:
+            if self._place.is_attached and self._link.is_open:
+                await self._program.before_stop()
+                await self._link.ask("end")
+        except KeysteadError as error:
+            log.warning("the core was not ended in order", reason=error.message)
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            await self._stop_attending()
+            await self._link.close()
+            if self._place.is_attached:
+                self._become(State.STOPPED)
+
+    async def restart(self) -> None:
+        """End the present process gracefully; the next one starts at once, with a fresh configuration."""
+        if not self._link.is_open:
+            raise EngineUnavailable("the keeper is not reachable")
+        await self._program.before_stop()
+        await self.renew()
+        await self._link.ask("restart", core=self._number)
+
+    async def renew(self) -> None:
+        """Have the next start made from what is desired now."""
+        async with self._renewing:
+            launch = await self._program.prepare(self._link.hello["echo_port"])
+            await self._link.ask("renew", core=self._number, launch=to_wire(launch))
+
+    async def remember(self, changes: Sequence[Change]) -> bool:
+        """Have the next start include these changes of its entries; tell whether the core was down for certain then."""
+        async with self._renewing:
+            told = await self._link.ask("remember", core=self._number, changes=changes)
+        return State(told["state"]) in DOWN
+
+    def kill(self, reason: str) -> None:
+        """End a process that no longer listens; it is restarted like one that crashed."""
+        asking = self._link.ask("kill", core=self._number, process=self.identity, reason=reason)
+        self._soon(asking)
+
+    def note_served(self) -> None:
+        """Take notice that the present process did what it is for, so that its end is not a failed start."""
+        self._soon(self._link.ask("served", core=self._number, process=self.identity))
+
+    async def when(self, *states: State) -> State:
+        """Wait until the core is in one of these states and return it."""
+        while self._state not in states:
+            await self.when_changed()
+        return self._state
+
+    async def when_changed(self) -> None:
+        """Wait until the state changes."""
+        await self._changed.wait()
+
+    # --- the rest ---
+
+    async def _keep(self) -> None:
+        delay_s = FIRST_DELAY_S
+        while True:
+            begun_s = self._clock.monotonic_s()
+            try:
+                if not self._link.is_open:
+                    self._become(State.STARTING)
+                    await self._link.open()
+                await self._take_over_or_launch()
+                self._own_trouble = ""
+                await self._link.when_closed()
+                self._own_trouble = "the keeper ended"
+            except KeysteadError as error:
+                self._own_trouble = error.message
+            except Exception as error:
+                log.exception("the core was not started")
+                self._own_trouble = f"the start failed: {type(error).__name__}"
+            await self._lost()
+            log.warning("engine is down", trouble=self._own_trouble, next_start_s=delay_s)
+            if self._clock.monotonic_s() - begun_s > LONGEST_DELAY_S:
+                delay_s = FIRST_DELAY_S
+            await self._clock.sleep(delay_s)
+            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+
+    async def _lost(self) -> None:
+        """Note that nothing runs: never started, or gone with its keeper. A core that runs goes on being attended."""
+        if not self._link.is_open:
+            await self._stop_attending()
+            await self._when_gone()
+            self._number, self._told = 0, {}
+        if self._state is not State.RUNNING or not self._number:
+            self._become(State.BACKING_OFF)
+
+    async def _take_over_or_launch(self) -> None:
+        """Take over the core the keeper has, unless it is one we do not understand."""
+        for told in (await self._link.ask("hello", steward=True))["cores"]:
+            self._number = told["core"]
+            if not told["process"] or self._program.began(told["memo"]):
+                log.info("core taken over", process=told["process"], pid=told["pid"])
+                self._hear(told)
+                await self.renew()
+                return
+            log.warning("core ended, it is of another kind", pid=told["pid"])
+            await self._link.ask("stop", core=self._number)
+        self._number = 0
+        self._become(State.STARTING)
+        async with self._renewing:
+            launch = await self._program.prepare(self._link.hello["echo_port"])
+            told = await self._link.ask("launch", launch=to_wire(launch))
+            self._number = told["core"]
+
+    def _hear(self, told: Message) -> None:
+        if self._number and told["core"] != self._number:
+            return
+        self._told = told
+        state = State(told["state"])
+        if state is State.RUNNING and told["process"] != self._attended:
+            self._attend(told)
+        if state is not State.RUNNING:
+            if self._attending is not None:
+                self._attending.cancel()
+            self._program.ended()
+        if state is State.BACKING_OFF:
+            log.warning("engine is down", trouble=self.trouble)
+        self._become(state)
+
+    def _attend(self, told: Message) -> None:
+        self._attended = told["process"]
+        if self._attending is not None:
+            self._attending.cancel()
+        if self._program.began(told["memo"]):
+            self._attending = asyncio.create_task(self._attend_to(told["process"]), name="attending")
+
+    async def _attend_to(self, process: str) -> None:
+        """Let the program attend to its process; a process that nobody attends to is ended and started again."""
+        try:
+            await self._program.attend()
+        except Exception:
+            log.exception("supervision failed")
+            if self.identity == process:
+                self.kill("its supervision failed")
+
+    async def _stop_attending(self) -> None:
+        attending, self._attending, self._attended = self._attending, None, ""
+        if attending is not None:
+            attending.cancel()
+            await asyncio.wait([attending])
+        self._program.ended()
+
+    async def _when_gone(self) -> None:
+        """Wait until the process the keeper told of last is gone: it ends with its keeper, but let us see it."""
+        pid = self._told.get("pid")
+        if pid is not None and not await within(self._clock, _GONE_S, self._until_gone(int(pid))):
+            log.error("a core outlives its keeper", pid=pid)
+
+    async def _until_gone(self, pid: int) -> None:
+        while _is_alive(pid):
+            await self._clock.sleep(_POLL_S)
+
+    def _become(self, state: State) -> None:
+        self._state = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _soon(self, asking: Any) -> None:
+        task = asyncio.ensure_future(asking)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

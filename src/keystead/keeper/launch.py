@@ -1,0 +1,85 @@
+"""What one core is started with, as it travels from the API to the keeper and is kept there for every later start.
+
+The standard input is text with gaps: the keeper can fill in and take out single entries (a customer's user, say)
+without knowing what the text means, so that a core which crashes while the API is away starts with exactly those
+entries that the API last had acknowledged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from keystead.keeper.ports import Listen
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One core's start.
+
+    ``texts`` and ``gaps`` alternate, beginning and ending with a text; ``entries`` maps gap → subject → what stands
+    there, and entries of a gap are joined by commas. ``environment`` is the whole of it besides PATH. ``listens`` are
+    the addresses nobody else may hold; ``stale_files`` what a killed predecessor may have left in the way.
+    ``access`` is a regular expression (bytes) with the groups host, port, tag and label that finds the owner of a
+    connection in a line of output, "" for none. ``memo`` is the API's own and is given back to the next one.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ("",)
+    gaps: tuple[str, ...] = ()
+    entries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    listens: tuple[Listen, ...] = ()
+    stale_files: tuple[str, ...] = ()
+    access: str = ""
+    memo: Mapping[str, Any] = field(default_factory=dict)
+
+    def stdin(self) -> bytes:
+        """Return the standard input with every gap filled."""
+        filled = [",".join(self.entries.get(gap, {}).values()) for gap in self.gaps]
+        return "".join(part for pair in zip(self.texts, [*filled, ""], strict=True) for part in pair).encode()
+
+
+# One change of the entries: gap, subject, and what is to stand there (None: nothing).
+Change = tuple[str, str, str | None]
+
+
+def to_wire(launch: Launch) -> dict[str, Any]:
+    """Return a launch as JSON can carry it."""
+    return {
+        "argv": launch.argv,
+        "environment": dict(launch.environment),
+        "texts": launch.texts,
+        "gaps": launch.gaps,
+        "entries": {gap: dict(entries) for gap, entries in launch.entries.items()},
+        "listens": [[listen.host, listen.port] for listen in launch.listens],
+        "stale_files": launch.stale_files,
+        "access": launch.access,
+        "memo": dict(launch.memo),
+    }
+
+
+def from_wire(message: Mapping[str, Any]) -> Launch:
+    """Return the launch that a frame carried."""
+    return Launch(
+        argv=tuple(message["argv"]),
+        environment=message["environment"],
+        texts=tuple(message["texts"]),
+        gaps=tuple(message["gaps"]),
+        entries=message["entries"],
+        listens=tuple(Listen(host, port) for host, port in message["listens"]),
+        stale_files=tuple(message["stale_files"]),
+        access=message["access"],
+        memo=message["memo"],
+    )
+
+
+def changed(launch: Launch, changes: Sequence[Change]) -> None:
+    """Carry out changes of the entries in place; gaps the text does not have are not made."""
+    for gap, subject, entry in changes:
+        entries: Any = launch.entries.get(gap)
+        if entries is None:
+            continue
+        if entry is None:
+            entries.pop(subject, None)
+        else:
+            entries[subject] = entry

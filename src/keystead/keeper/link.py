@@ -1,0 +1,176 @@
+"""The API's end of the keeper's wire: find a keeper or start one, ask it, hear of its cores.
+
+Used by ``kept.py``, on the API's event loop.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keystead.keeper import protocol
+from keystead.keeper.protocol import Message
+from keystead.kit.clock import Clock
+from keystead.kit.errors import EngineUnavailable, Misconfigured, Rejected
+from keystead.kit.waiting import within
+
+# More than a core is given to end in order.
+ANSWER_S = 10.0
+_START_S = 10.0
+_POLL_S = 0.01
+_LOG_MAX_BYTES = 5_000_000
+
+
+@dataclass(frozen=True)
+class KeeperPlace:
+    """Where a keeper listens and writes, and whether it ends with the API."""
+
+    socket: Path
+    core_log: Path
+    log: Path
+    is_attached: bool
+
+
+class KeeperLink:
+    """One connection to a keeper."""
+
+    def __init__(self, place: KeeperPlace, *, clock: Clock, on_event: Callable[[Message], None]) -> None:
+        self.hello: Message = {}
+        self._place = place
+        self._clock = clock
+        self._on_event = on_event
+        self._writer: asyncio.StreamWriter | None = None
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._serial = 0
+        self._closed = asyncio.Event()
+        self._closed.set()
+        self._reading: asyncio.Task[None] | None = None
+        self._child: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the keeper can be asked."""
+        return not self._closed.is_set()
+
+    async def open(self) -> None:
+        """Connect to the keeper that runs, else start one; raise EngineUnavailable when none answers in time."""
+        if not await self._connect():
+            self._child = start(self._place)
+            give_up_s = self._clock.monotonic_s() + _START_S
+            while not await self._connect():
+                if self._clock.monotonic_s() > give_up_s:
+                    raise EngineUnavailable(f"the keeper does not start; see {self._place.log}")
+                await self._clock.sleep(_POLL_S)
+        self.hello = await self.ask("hello", steward=True)
+        if self.hello["version"] != protocol.VERSION:
+            raise Misconfigured(
+                f"the keeper that runs (pid {self.hello['pid']}) speaks version {self.hello['version']} of its wire, "
+                f"and this Keystead version {protocol.VERSION}; end it with: keystead engine stop"
+            )
+
+    async def when_closed(self) -> None:
+        """Wait until the connection has ended."""
+        await self._closed.wait()
+
+    async def close(self) -> None:
+        """End the connection; an attached keeper ends with it."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+        if self._child is not None and self._place.is_attached:
+            await within(self._clock, ANSWER_S, self._reaped(self._child))
+            self._child = None
+
+    async def _reaped(self, child: int) -> None:
+        with suppress(ChildProcessError):
+            while os.waitpid(child, os.WNOHANG) == (0, 0):  # noqa: ASYNC222 - WNOHANG does not wait
+                await self._clock.sleep(_POLL_S)
+
+    async def ask(self, verb: str, **arguments: object) -> Any:
+        """Return the keeper's answer; raise EngineUnavailable when it is gone, Rejected for what it refuses."""
+        if self._writer is None or not self.is_open:
+            raise EngineUnavailable("the keeper is not reachable")
+        self._serial += 1
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[self._serial] = future
+        self._writer.write(protocol.frame({"id": self._serial, "verb": verb, **arguments}))
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await future
+        except TimeoutError as error:
+            raise EngineUnavailable("the keeper does not answer") from error
+
+    async def _connect(self) -> bool:
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._place.socket)
+        except OSError:
+            return False
+        self._writer = writer
+        self._closed.clear()
+        self._reading = asyncio.create_task(self._read(reader, writer), name="keeper link")
+        return True
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while (message := await protocol.read_frame(reader)) is not None:
+                if "event" in message:
+                    self._on_event(message)
+                else:
+                    self._resolve(message)
+        finally:
+            writer.close()
+            self._closed.set()
+            waiting, self._waiting = self._waiting, {}
+            for future in waiting.values():
+                if not future.done():
+                    future.set_exception(EngineUnavailable("the keeper ended"))
+
+    def _resolve(self, message: Message) -> None:
+        future = self._waiting.pop(message["id"], None)
+        if future is None or future.done():
+            return
+        if "error" in message:
+            future.set_exception(Rejected(str(message["message"])))
+        else:
+            future.set_result(message["answer"])
+
+
+def start(place: KeeperPlace) -> int:
+    """Start a keeper in a session of its own, so that what ends us does not end it; return its process id."""
+    command = [
+        sys.executable,
+        "-m",
+        "keystead.keeper",
+        "--socket",
+        str(place.socket),
+        "--core-log",
+        str(place.core_log),
+    ]
+    with suppress(OSError):
+        if place.log.stat().st_size > _LOG_MAX_BYTES:
+            place.log.replace(place.log.with_name(f"{place.log.name}.1"))
+    log = os.open(place.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            [*command, *(["--attached"] if place.is_attached else [])],
+            _environment(),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(log)
+
+
+def _environment() -> dict[str, str]:
+    """Return what the keeper needs to find Python and the package; the rest of ours may hold secrets."""
+    return {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

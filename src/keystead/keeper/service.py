@@ -1,0 +1,242 @@
+"""The keeper's service: who may talk to it, what it can be asked, and when it ends.
+
+One connection at a time is the *steward's*: the API's. While there is none the cores go on as they are. An attached
+keeper (a run in the foreground) takes the end of its steward's connection as the order to end its cores and itself;
+a detached one ends when it has had neither a core nor a connection for a while.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from keystead.keeper import protocol
+from keystead.keeper.core import Core
+from keystead.keeper.echo import Echo
+from keystead.keeper.journal import note
+from keystead.keeper.launch import from_wire
+from keystead.keeper.logfile import LogFile
+from keystead.keeper.output import Output
+from keystead.keeper.protocol import Message
+from keystead.kit.clock import Clock
+from keystead.kit.errors import Broken, KeysteadError, NotFound
+
+IDLE_S = 60.0
+_CREDENTIALS = struct.Struct("3i")
+
+Verb = Callable[[Message], Awaitable[Any]]
+
+
+class Keeper:
+    """The cores, the connections, and what may be asked."""
+
+    def __init__(self, socket_path: Path, *, core_log: Path, is_attached: bool, clock: Clock) -> None:
+        self._socket_path = socket_path
+        self._core_log = LogFile(core_log)
+        self._is_attached = is_attached
+        self._clock = clock
+        self._boot = secrets.token_hex(8)
+        self._cores: dict[int, Core] = {}
+        self._processes = self._numbers = 0
+        self._echo = Echo(clock)
+        self._echo_port = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._steward: asyncio.StreamWriter | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until told to end, orphaned while attached, or idle for long; leave nothing running."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._ending.set)
+        self._echo_port = await self._echo.start()
+        self._socket_path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._serve, self._socket_path, limit=1 << 20)
+        self._socket_path.chmod(0o600)
+        ours = self._socket_path.stat().st_ino
+        note("keeper serves", pid=os.getpid(), boot=self._boot, attached=self._is_attached)
+        watch = asyncio.create_task(self._watch_idleness())
+        try:
+            await self._ending.wait()
+        finally:
+            watch.cancel()
+            server.close()
+            self._remove_socket(ours)
+            await asyncio.gather(*(core.stop() for core in self._cores.values()), return_exceptions=True)
+            await self._echo.close()
+            for writer in list(self._writers):
+                writer.close()
+            note("keeper ends", boot=self._boot)
+
+    def _remove_socket(self, ours: int) -> None:
+        """Remove our socket, and not the one of a keeper that was started meanwhile."""
+        with suppress(FileNotFoundError):
+            if self._socket_path.stat().st_ino == ours:
+                self._socket_path.unlink()
+
+    # --- connections ---
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if _uid_of(writer) not in {0, os.geteuid()}:
+            writer.close()
+            return
+        self._writers.add(writer)
+        try:
+            while (message := await protocol.read_frame(reader)) is not None:
+                if message.get("verb") == "hello" and message.get("steward"):
+                    self._steward = writer
+                task = asyncio.create_task(self._answer(message, writer))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+            if self._steward is writer:
+                self._steward = None
+                note("steward is gone", attached=self._is_attached)
+                if self._is_attached:
+                    self._ending.set()
+
+    async def _answer(self, message: Message, writer: asyncio.StreamWriter) -> None:
+        verbs: dict[str, Verb] = {
+            "hello": self._hello,
+            "launch": self._launch,
+            "renew": self._renew,
+            "remember": self._remember,
+            "restart": self._restart,
+            "stop": self._stop,
+            "kill": self._kill,
+            "served": self._served,
+            "end": self._end,
+        }
+        answer: Message = {"id": message.get("id")}
+        try:
+            verb = verbs.get(str(message.get("verb")))
+            if verb is None:
+                raise NotFound("verb", message.get("verb"))
+            answer["answer"] = await verb(message)
+        except KeysteadError as error:
+            answer |= {"error": error.code, "message": error.message}
+        except (KeyError, TypeError, ValueError) as error:
+            answer |= {"error": Broken.code, "message": f"the keeper does not understand: {type(error).__name__}"}
+        _send(writer, answer)
+
+    def _announce(self, core: Core) -> None:
+        message = {"event": "core", **self._description(core)}
+        for writer in self._writers:
+            _send(writer, message)
+
+    async def _watch_idleness(self) -> None:
+        idle_since_s = self._clock.monotonic_s()
+        while True:
+            await self._clock.sleep(IDLE_S / 10)
+            now_s = self._clock.monotonic_s()
+            if self._cores or self._writers:
+                idle_since_s = now_s
+            elif now_s - idle_since_s >= IDLE_S:
+                self._ending.set()
+
+    # --- verbs ---
+
+    async def _hello(self, _: Message) -> Message:
+        return {
+            "version": protocol.VERSION,
+            "pid": os.getpid(),
+            "boot": self._boot,
+            "echo_port": self._echo_port,
+            "is_attached": self._is_attached,
+            "cores": [self._description(core) for core in self._cores.values()],
+        }
+
+    async def _launch(self, message: Message) -> Message:
+        self._numbers += 1
+        core = Core(
+            self._numbers,
+            from_wire(message["launch"]),
+            output=Output(self._core_log),
+            clock=self._clock,
+            name_process=self._name_process,
+            on_change=self._announce,
+        )
+        self._cores[core.number] = core
+        core.start()
+        return self._description(core)
+
+    async def _renew(self, message: Message) -> Message:
+        core = self._core(message)
+        core.renew(from_wire(message["launch"]))
+        return self._description(core)
+
+    async def _remember(self, message: Message) -> Message:
+        core = self._core(message)
+        core.remember([(gap, subject, entry) for gap, subject, entry in message["changes"]])
+        return self._description(core)
+
+    async def _restart(self, message: Message) -> Message:
+        core = self._core(message)
+        await core.restart()
+        return self._description(core)
+
+    async def _stop(self, message: Message) -> Message:
+        core = self._core(message)
+        await core.stop()
+        self._cores.pop(core.number, None)
+        return self._description(core)
+
+    async def _kill(self, message: Message) -> Message:
+        core = self._core(message)
+        if core.process == message["process"]:
+            core.kill(message["reason"])
+        return self._description(core)
+
+    async def _served(self, message: Message) -> Message:
+        core = self._core(message)
+        if core.process == message["process"]:
+            core.note_served()
+        return {}
+
+    async def _end(self, _: Message) -> Message:
+        await asyncio.gather(*(core.stop() for core in self._cores.values()))
+        asyncio.get_running_loop().call_soon(self._ending.set)
+        return {}
+
+    # --- the rest ---
+
+    def _core(self, message: Message) -> Core:
+        core = self._cores.get(message["core"])
+        if core is None:
+            raise NotFound("core", message["core"])
+        return core
+
+    def _name_process(self) -> str:
+        self._processes += 1
+        return f"{self._boot}-{self._processes}"
+
+    def _description(self, core: Core) -> Message:
+        return {
+            "core": core.number,
+            "state": core.state.value,
+            "process": core.process,
+            "pid": core.pid,
+            "trouble": core.trouble,
+            "last_lines": core.last_lines,
+            "memo": core.memo,
+        }
+
+
+def _send(writer: asyncio.StreamWriter, message: Message) -> None:
+    if not writer.is_closing():
+        with suppress(OSError):
+            writer.write(protocol.frame(message))
+
+
+def _uid_of(writer: asyncio.StreamWriter) -> int:
+    peer: socket.socket = writer.get_extra_info("socket")
+    _, uid, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(uid)

@@ -1,0 +1,149 @@
+"""The engine outlives Keystead: stopped, killed, started again, and nobody who watches notices."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from python_socks import ProxyType
+from python_socks.async_.asyncio import Proxy
+
+from tests.support import xray
+from tests.support.keystead import Keystead, keystead
+
+
+@dataclass
+class Download:
+    """A long download through a tunnel: when bytes came, and whether it still goes on."""
+
+    longest_gap_s: float = 0.0
+    received: int = 0
+    is_over: bool = False
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+@asynccontextmanager
+async def downloading(instance: Keystead, key_id: object) -> AsyncIterator[Download]:
+    """Download slowly and endlessly with a real client built from a key's link."""
+    download = Download()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"x" * 20_000)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async def receive(reader: asyncio.StreamReader) -> None:
+        loop = asyncio.get_running_loop()
+        await reader.read(65536)  # the client waits half a second for us to speak first
+        last_s = loop.time()
+        while chunk := await reader.read(65536):
+            download.received += len(chunk)
+            download.longest_gap_s = max(download.longest_gap_s, loop.time() - last_s)
+            last_s = loop.time()
+        download.is_over = True
+
+    profile = await instance.profile(key_id)
+    async with xray.serving(drip) as port, xray.client(profile) as socks:
+        sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", socks).connect("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(sock=sock)
+        download.task = asyncio.create_task(receive(reader))
+        await asyncio.sleep(0.8)
+        try:
+            yield download
+        finally:
+            download.task.cancel()
+            await asyncio.gather(download.task, return_exceptions=True)
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+async def test_a_download_goes_on_while_keystead_is_away_and_keys_are_as_they_were(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with keystead(tmp_path, is_detached=True) as instance:
+        key, gone = await instance.create("watching"), await instance.create("leaving")
+        profile, gone_profile = [await instance.profile(each["key_id"]) for each in (key, gone)]
+        core = instance.core_pid()
+        async with downloading(instance, key["key_id"]) as download:
+            await instance.stop(number)
+            await asyncio.sleep(1.0)
+            while_away = await xray.dial(profile, instance.world.origin)
+            await instance.start()
+            await instance.ready()
+            taken_over = instance.core_pid()
+            await instance.http.delete(f"/api/keys/{gone['key_id']}")
+            refused = await xray.dial(gone_profile, instance.world.origin, within_s=3)
+            fresh = await instance.create("new")
+
+            assert await instance.dial(fresh["key_id"]) is not None
+            assert refused is None
+            assert while_away is not None
+            assert taken_over == core
+            assert not download.is_over
+            assert download.longest_gap_s < 0.5
+        await instance.until_agreed()
+
+
+async def test_a_core_that_crashes_while_keystead_is_away_comes_back_with_the_keys_of_the_last_moment(
+    tmp_path: Path,
+) -> None:
+    async with keystead(tmp_path, is_detached=True) as instance:
+        kept, gone = await instance.create("kept"), await instance.create("gone")
+        kept_profile, gone_profile = [await instance.profile(key["key_id"]) for key in (kept, gone)]
+        await instance.http.delete(f"/api/keys/{gone['key_id']}")
+        await instance.stop(signal.SIGKILL)
+        core = instance.core_pid()
+        os.kill(core, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while not _has_another_core(instance, core):
+                await asyncio.sleep(0.05)
+        connected = await xray.dial(kept_profile, instance.world.origin)
+        refused = await xray.dial(gone_profile, instance.world.origin, within_s=3)
+        await instance.start()
+        await instance.ready()
+        await instance.until_agreed()
+
+    assert connected is not None
+    assert refused is None
+
+
+async def test_a_keeper_that_is_killed_takes_its_core_along_and_both_come_back(tmp_path: Path) -> None:
+    async with keystead(tmp_path, is_detached=True) as instance:
+        key = await instance.create("kept")
+        keeper, core = instance.keeper_says()["pid"], instance.core_pid()
+        os.kill(keeper, signal.SIGKILL)
+        async with asyncio.timeout(5):
+            while psutil.pid_exists(core) and psutil.Process(core).status() != psutil.STATUS_ZOMBIE:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)
+        await instance.ready()
+
+        assert await instance.dial(key["key_id"]) is not None
+        assert instance.keeper_says()["pid"] != keeper
+        await instance.until_agreed()
+
+
+async def test_an_idle_change_of_settings_is_put_in_place_at_the_next_start(tmp_path: Path) -> None:
+    async with keystead(tmp_path, is_detached=True) as instance:
+        key = await instance.create("kept")
+        before = instance.keeper_says()["cores"][0]["process"]
+        await instance.stop()
+        instance.environment["KEYSTEAD_VPN_ALLOW_SMTP"] = "true"
+        await instance.start()
+        async with asyncio.timeout(20):
+            while instance.keeper_says()["cores"][-1]["process"] == before:
+                await asyncio.sleep(0.1)
+        await instance.ready()
+
+        assert await instance.dial(key["key_id"]) is not None
+
+
+def _has_another_core(instance: Keystead, pid: int) -> bool:
+    [core] = instance.keeper_says()["cores"]
+    return core["state"] == "running" and core["pid"] not in {None, pid}
