@@ -27,7 +27,7 @@ CATCHES_EVERYTHING = {
     "kit/files.py": "removes the half-written file, then raises the same again",
     "http/doors.py": "the request boundary: logs, and answers 500",
     "http/idempotency.py": "releases the claim of a request that failed, then raises the same again",
-    "keeper/process.py": "the loop boundary of supervision: logs, and starts the program again",
+    "keeper/kept.py": "the loop boundary of supervision: logs, and starts the program again",
     "kit/loops.py": "the loop boundary: logs, and begins the loop again",
     "reconcile/scope.py": "takes marks back when their application was cut, then raises the same again",
 }
