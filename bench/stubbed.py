@@ -55,6 +55,12 @@ class IdleXray:
     async def sizes(self) -> Mapping[str, int]:
         return {tag: len(labels) for tag, labels in self._labels.items()}
 
+    def is_prepared(self, step: Step, desired: XrayDesired) -> bool:
+        return True
+
+    async def prepare_for(self, step: Step, desired: XrayDesired) -> None:
+        return
+
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         self._labels = {inbound.tag: set(desired.users.get(inbound.tag, {})) for inbound in desired.inbounds}
 

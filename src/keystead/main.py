@@ -40,8 +40,8 @@ from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
 from keystead.kit.ids import Ids, RandomIds
 from keystead.kit.loops import keep_running
+from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
-from keystead.reconcile.scope import ScopeWiring
 from keystead.settings import Settings
 from keystead.vpn import traffic
 from keystead.vpn.desired import XraySource

@@ -3,63 +3,14 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
-from python_socks import ProxyType
-from python_socks.async_.asyncio import Proxy
 
 from tests.support import xray
+from tests.support.downloads import downloading
 from tests.support.keystead import Keystead, keystead
-
-
-@dataclass
-class Download:
-    """A long download through a tunnel: when bytes came, and whether it still goes on."""
-
-    longest_gap_s: float = 0.0
-    received: int = 0
-    is_over: bool = False
-    task: asyncio.Task[None] | None = field(default=None, repr=False)
-
-
-@asynccontextmanager
-async def downloading(instance: Keystead, key_id: object) -> AsyncIterator[Download]:
-    """Download slowly and endlessly with a real client built from a key's link."""
-    download = Download()
-
-    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            writer.write(b"x" * 20_000)
-            await writer.drain()
-            await asyncio.sleep(0.05)
-
-    async def receive(reader: asyncio.StreamReader) -> None:
-        loop = asyncio.get_running_loop()
-        await reader.read(65536)  # the client waits half a second for us to speak first
-        last_s = loop.time()
-        while chunk := await reader.read(65536):
-            download.received += len(chunk)
-            download.longest_gap_s = max(download.longest_gap_s, loop.time() - last_s)
-            last_s = loop.time()
-        download.is_over = True
-
-    profile = await instance.profile(key_id)
-    async with xray.serving(drip) as port, xray.client(profile) as socks:
-        sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", socks).connect("127.0.0.1", port)
-        reader, writer = await asyncio.open_connection(sock=sock)
-        download.task = asyncio.create_task(receive(reader))
-        await asyncio.sleep(0.8)
-        try:
-            yield download
-        finally:
-            download.task.cancel()
-            await asyncio.gather(download.task, return_exceptions=True)
-            writer.transport.abort()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
@@ -70,7 +21,7 @@ async def test_a_download_goes_on_while_keystead_is_away_and_keys_are_as_they_we
         key, gone = await instance.create("watching"), await instance.create("leaving")
         profile, gone_profile = [await instance.profile(each["key_id"]) for each in (key, gone)]
         core = instance.core_pid()
-        async with downloading(instance, key["key_id"]) as download:
+        async with downloading(profile) as download:
             await instance.stop(number)
             await asyncio.sleep(1.0)
             while_away = await xray.dial(profile, instance.world.origin)

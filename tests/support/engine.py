@@ -79,6 +79,12 @@ class FakeEngine:
     async def when_ready(self) -> None:
         await self.ready.wait()
 
+    def is_prepared(self, step: Step, desired: Part) -> bool:
+        return True
+
+    async def prepare_for(self, step: Step, desired: Part) -> None:
+        return
+
     async def apply(self, step: Step, desired: Part) -> None:
         self._require_up()
         error = self._change(step.subject, is_wanted=step.verb is Verb.ADD)

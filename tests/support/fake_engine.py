@@ -43,6 +43,12 @@ class FakeXray:
         self._check()
         return {tag: len(users) for tag, users in self.users.items()}
 
+    def is_prepared(self, step: Step, desired: XrayDesired) -> bool:
+        return True
+
+    async def prepare_for(self, step: Step, desired: XrayDesired) -> None:
+        return
+
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         self._check()
         if step.verb is Verb.RESTART:

@@ -31,8 +31,8 @@ from keystead.kit.files import private_directory
 from keystead.kit.ids import RandomIds
 from keystead.kit.page import Page
 from keystead.mounts import Mounts, Parts
+from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
-from keystead.reconcile.scope import ScopeWiring
 from keystead.settings import Settings
 from keystead.vpn.desired import XraySource
 from keystead.vpn.meter import Meter

@@ -27,6 +27,7 @@ from python_socks import ProxyConnectionError, ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
 from keystead.engines.xray import keys
+from keystead.engines.xray.attendance import Patience
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.driver import ManagedXray, XrayOptions
 from keystead.engines.xray.state import VISION, Reading, XrayDesired, XrayInbound, XraySettings, XrayUser
@@ -349,7 +350,7 @@ def keeper_place(directory: Path, *, is_attached: bool = True) -> KeeperPlace:
 
 @asynccontextmanager
 async def lab(
-    directory: Path, *, is_trusted: bool = False, is_started: bool = True, **options: object
+    directory: Path, *, is_trusted: bool = False, is_started: bool = True, **options: float
 ) -> AsyncIterator[Lab]:
     """Run a laboratory; the core is started (and ready) unless told otherwise."""
     directory.mkdir(exist_ok=True)
@@ -361,9 +362,8 @@ async def lab(
         keeper=keeper_place(directory),
         settings=LOOPBACK_OPEN,
         environment={"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {},
-        probe_every_s=0.2,
+        patience=Patience(**{"probe_every_s": 0.2, **options}),
     )
-    chosen = replace(chosen, **options)  # type: ignore[arg-type]
     context = tls_1_3(certificate_path, key_path)
     async with AsyncExitStack() as target, serving(origin) as origin_port:
         target_port = await target.enter_async_context(serving(silent_site, context))

@@ -17,9 +17,13 @@ def main() -> None:
     )
     parser.add_argument("--core-log", type=Path, required=True, help="where the cores' own lines go, scrubbed")
     parser.add_argument("--attached", action="store_true", help="end the cores when the API goes away")
+    parser.add_argument("--without", default="", help="tricks not to use, by name, separated by commas")
     given = parser.parse_args()
     os.umask(0o077)
-    keeper = Keeper(given.socket, core_log=given.core_log, is_attached=given.attached, clock=SystemClock())
+    without = [name for name in given.without.split(",") if name]
+    keeper = Keeper(
+        given.socket, core_log=given.core_log, is_attached=given.attached, clock=SystemClock(), without=without
+    )
     asyncio.run(keeper.run())
 
 

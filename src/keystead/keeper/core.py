@@ -79,6 +79,7 @@ class Core:
         self._hurry = asyncio.Event()
         self._is_planned = False
         self._is_ending = False
+        self.is_drained = False
         self._has_served = False
         self._child: subprocess.Popen[bytes] | None = None
         self._exited = asyncio.Event()
@@ -125,6 +126,10 @@ class Core:
         self._hurry.set()
         await self._end()
 
+    def retire(self) -> None:
+        """Let the present process be the last one."""
+        self._is_ending = True
+
     def kill(self, reason: str) -> None:
         """End a process that no longer listens; it is restarted like one that crashed."""
         self.trouble = reason
@@ -170,6 +175,7 @@ class Core:
             except OSError as error:
                 self.trouble = f"cannot start {self.launch.argv[0]}: {error.strerror}"
             if self._is_ending:
+                self._become(State.STOPPED)
                 return
             if self._is_planned:
                 self._is_planned, delay_s = False, FIRST_DELAY_S

@@ -6,7 +6,8 @@ then, and the core anew.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,14 @@ _GONE_S = 5.0
 _POLL_S = 0.02
 
 
+class Standing(StrEnum):
+    """What a program says of a process that a keeper was found with."""
+
+    SERVING = "serving"
+    LEAVING = "leaving"
+    FOREIGN = "foreign"
+
+
 class Program(Protocol):
     """What a core's mirror is told about the program it runs. Called on the event loop; nothing here may block."""
 
@@ -33,8 +42,16 @@ class Program(Protocol):
         """Make a start's input from what is desired now; a KeysteadError puts the start off."""
         ...
 
-    def began(self, memo: Mapping[str, Any]) -> bool:
-        """Take notice of the process that runs, by the memo of its launch; False when it is not understood."""
+    def standing(self, memo: Mapping[str, Any]) -> Standing:
+        """Tell what a process is, by its memo; a foreign one is ended."""
+        ...
+
+    def began(self, process: str, memo: Mapping[str, Any]) -> None:
+        """Take notice of the process that runs."""
+        ...
+
+    def leaves(self, number: int, process: str, memo: Mapping[str, Any]) -> None:
+        """Take notice of a process that another one took the place of, and that still has to be seen off."""
         ...
 
     async def attend(self) -> None:
@@ -60,6 +77,7 @@ class KeptCore:
         self._link = KeeperLink(place, clock=clock, on_event=self._hear)
         self._number = 0
         self._told: Message = {}
+        self._all_told: dict[int, Message] = {}
         self._state = State.STOPPED
         self._own_trouble = ""
         self._changed = asyncio.Event()
@@ -135,7 +153,7 @@ class KeptCore:
     async def renew(self) -> None:
         """Have the next start made from what is desired now."""
         async with self._renewing:
-            launch = await self._program.prepare(self._link.hello["echo_port"])
+            launch = await self._program.prepare(self.echo_port)
             await self._link.ask("renew", core=self._number, launch=to_wire(launch))
 
     async def remember(self, changes: Sequence[Change]) -> bool:
@@ -144,14 +162,75 @@ class KeptCore:
             told = await self._link.ask("remember", core=self._number, changes=changes)
         return State(told["state"]) in DOWN
 
-    def kill(self, reason: str) -> None:
-        """End a process that no longer listens; it is restarted like one that crashed."""
-        asking = self._link.ask("kill", core=self._number, process=self.identity, reason=reason)
-        self._soon(asking)
+    # --- connections ---
 
-    def note_served(self) -> None:
+    async def cut(self, labels: Sequence[str]) -> int:
+        """End the live connections of these labels; return how many were found. A process that is gone has none."""
+        try:
+            return int(await self._link.ask("cut", labels=labels))
+        except EngineUnavailable as error:
+            log.warning("connections not cut", reason=error.message)
+            return 0
+
+    # --- another core beside this one ---
+
+    @property
+    def number(self) -> int:
+        """Return the keeper's number of this core."""
+        return self._number
+
+    @property
+    def echo_port(self) -> int:
+        """Return the loopback port of the keeper's echo."""
+        port: int = self._link.hello["echo_port"]
+        return port
+
+    def memos(self) -> list[Mapping[str, Any]]:
+        """Return the memos of all processes the keeper has."""
+        return [told["memo"] for told in self._all_told.values()]
+
+    def told_of(self, number: int) -> Message:
+        """Return what the keeper said last of a core."""
+        return self._all_told.get(number, {})
+
+    async def launch_beside(self, launch: Launch) -> int:
+        """Have another core started beside this one; return its number."""
+        told = await self._link.ask("launch", launch=to_wire(launch))
+        self._all_told.setdefault(told["core"], told)
+        return int(told["core"])
+
+    async def relabel(self, memos: Mapping[int, Mapping[str, Any]]) -> None:
+        """Have the keeper note what these processes are from now on, all at once."""
+        await self._link.ask("relabel", memos=[[number, memo] for number, memo in memos.items()])
+
+    async def succeed(self, number: int, attending: asyncio.Task[None]) -> None:
+        """Mirror another core from now on; its process is attended to already."""
+        async with self._renewing:
+            launch = await self._program.prepare(self.echo_port)
+            await self._link.ask("renew", core=number, launch=to_wire(launch))
+            if self._attending is not None:
+                self._attending.cancel()
+            self._number, self._told, self._attending = number, self._all_told[number], attending
+            self._attended = self._told["process"]
+            self._become(State(self._told["state"]))
+
+    async def retire(self, number: int, deadline_s: float) -> None:
+        """Have a core end when its last connection has, at the latest after so long."""
+        await self._link.ask("retire", core=number, deadline_s=deadline_s)
+
+    async def discard(self, number: int) -> None:
+        """Have a core ended now."""
+        await self._link.ask("stop", core=number)
+
+    def kill(self, reason: str, process: str | None = None) -> None:
+        """End the present process, if it is this one, because it hangs; it is restarted like one that crashed."""
+        if process in {None, self.identity}:
+            self._soon(self._link.ask("kill", core=self._number, process=self.identity, reason=reason))
+
+    def note_served(self, process: str) -> None:
         """Take notice that the present process did what it is for, so that its end is not a failed start."""
-        self._soon(self._link.ask("served", core=self._number, process=self.identity))
+        if process == self.identity:
+            self._soon(self._link.ask("served", core=self._number, process=process))
 
     async def when(self, *states: State) -> State:
         """Wait until the core is in one of these states and return it."""
@@ -194,30 +273,45 @@ class KeptCore:
         if not self._link.is_open:
             await self._stop_attending()
             await self._when_gone()
-            self._number, self._told = 0, {}
+            self._number, self._told, self._all_told = 0, {}, {}
         if self._state is not State.RUNNING or not self._number:
             self._become(State.BACKING_OFF)
 
     async def _take_over_or_launch(self) -> None:
         """Take over the core the keeper has, unless it is one we do not understand."""
-        for told in (await self._link.ask("hello", steward=True))["cores"]:
-            self._number = told["core"]
-            if not told["process"] or self._program.began(told["memo"]):
-                log.info("core taken over", process=told["process"], pid=told["pid"])
-                self._hear(told)
-                await self.renew()
-                return
-            log.warning("core ended, it is of another kind", pid=told["pid"])
-            await self._link.ask("stop", core=self._number)
+        cores = (await self._link.ask("hello", steward=True))["cores"]
+        standings = {told["core"]: self._program.standing(told["memo"]) for told in cores}
+        for told in cores:
+            self._all_told[told["core"]] = told
+            if standings[told["core"]] is Standing.FOREIGN:
+                log.warning("core ended, nothing is known of it", pid=told["pid"])
+                await self.discard(told["core"])
+        serving = [told for told in cores if standings[told["core"]] is Standing.SERVING]
+        if serving:
+            log.info("core taken over", process=serving[0]["process"], pid=serving[0]["pid"])
+            self._number = serving[0]["core"]
+            self._hear(serving[0])
+            await self.renew()
+        else:
+            await self._launch()
+        for told in cores:
+            if standings[told["core"]] is Standing.LEAVING:
+                self._program.leaves(told["core"], told["process"], told["memo"])
+
+    async def _launch(self) -> None:
         self._number = 0
         self._become(State.STARTING)
         async with self._renewing:
-            launch = await self._program.prepare(self._link.hello["echo_port"])
+            launch = await self._program.prepare(self.echo_port)
             told = await self._link.ask("launch", launch=to_wire(launch))
             self._number = told["core"]
 
     def _hear(self, told: Message) -> None:
+        self._all_told[told["core"]] = told
         if self._number and told["core"] != self._number:
+            if told["state"] == State.STOPPED:
+                del self._all_told[told["core"]]
+            self._become(self._state)
             return
         self._told = told
         state = State(told["state"])
@@ -235,17 +329,20 @@ class KeptCore:
         self._attended = told["process"]
         if self._attending is not None:
             self._attending.cancel()
-        if self._program.began(told["memo"]):
-            self._attending = asyncio.create_task(self._attend_to(told["process"]), name="attending")
+        self._program.began(told["process"], told["memo"])
+        self._attending = self.attended(told["process"], self._program.attend())
 
-    async def _attend_to(self, process: str) -> None:
-        """Let the program attend to its process; a process that nobody attends to is ended and started again."""
-        try:
-            await self._program.attend()
-        except Exception:
-            log.exception("supervision failed")
-            if self.identity == process:
-                self.kill("its supervision failed")
+    def attended(self, process: str, attending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let the program attend to a process; a process that nobody attends to is ended and started again."""
+
+        async def attend() -> None:
+            try:
+                await attending
+            except Exception:
+                log.exception("supervision failed")
+                self.kill("its supervision failed", process)
+
+        return asyncio.create_task(attend(), name="attending")
 
     async def _stop_attending(self) -> None:
         attending, self._attending, self._attended = self._attending, None, ""

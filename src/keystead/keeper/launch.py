@@ -19,8 +19,9 @@ class Launch:
     ``texts`` and ``gaps`` alternate, beginning and ending with a text; ``entries`` maps gap → subject → what stands
     there, and entries of a gap are joined by commas. ``environment`` is the whole of it besides PATH. ``listens`` are
     the addresses nobody else may hold; ``stale_files`` what a killed predecessor may have left in the way.
-    ``access`` is a regular expression (bytes) with the groups host, port, tag and label that finds the owner of a
-    connection in a line of output, "" for none. ``memo`` is the API's own and is given back to the next one.
+    ``access`` is a regular expression with the groups host, port, tag and label that finds the owner of a connection in
+    a line of output, "" for none; ``tags`` tells the port of each tag. ``memo`` is the API's own and is given back to
+    the next one.
     """
 
     argv: tuple[str, ...]
@@ -31,6 +32,7 @@ class Launch:
     listens: tuple[Listen, ...] = ()
     stale_files: tuple[str, ...] = ()
     access: str = ""
+    tags: Mapping[str, int] = field(default_factory=dict)
     memo: Mapping[str, Any] = field(default_factory=dict)
 
     def stdin(self) -> bytes:
@@ -54,6 +56,7 @@ def to_wire(launch: Launch) -> dict[str, Any]:
         "listens": [[listen.host, listen.port] for listen in launch.listens],
         "stale_files": launch.stale_files,
         "access": launch.access,
+        "tags": dict(launch.tags),
         "memo": dict(launch.memo),
     }
 
@@ -69,6 +72,7 @@ def from_wire(message: Mapping[str, Any]) -> Launch:
         listens=tuple(Listen(host, port) for host, port in message["listens"]),
         stale_files=tuple(message["stale_files"]),
         access=message["access"],
+        tags=message["tags"],
         memo=message["memo"],
     )
 

@@ -10,6 +10,7 @@ Forms of lines: Xray-core v26.7.28, common/log/access.go ("from … accepted …
 import ipaddress
 import re
 from collections import deque
+from collections.abc import Callable
 
 from keystead.keeper.logfile import LogFile
 
@@ -62,8 +63,10 @@ def _without_name(match: re.Match[str]) -> str:
 class Output:
     """Take raw bytes as they come; keep scrubbed lines in a bounded file and the last few in memory."""
 
-    def __init__(self, file: LogFile) -> None:
+    def __init__(self, file: LogFile, on_line: Callable[[bytes], bool] = lambda _: False) -> None:
+        """``on_line`` is offered every line first, and keeps it from being looked at further by saying True."""
         self._file = file
+        self._on_line = on_line
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._rest = b""
 
@@ -87,6 +90,8 @@ class Output:
             self._keep(rest)
 
     def _keep(self, raw: bytes) -> None:
+        if self._on_line(raw):
+            return
         line = scrub(raw.decode(errors="replace").rstrip())
         if line:
             self._last.append(line)

@@ -7,27 +7,31 @@ a detached one ends when it has had neither a core nor a connection for a while.
 
 import asyncio
 import os
+import re
 import secrets
 import signal
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from keystead.keeper import protocol
-from keystead.keeper.core import Core
+from keystead.keeper.core import Core, State
 from keystead.keeper.echo import Echo
 from keystead.keeper.journal import note
 from keystead.keeper.launch import from_wire
 from keystead.keeper.logfile import LogFile
 from keystead.keeper.output import Output
 from keystead.keeper.protocol import Message
+from keystead.keeper.watch import Watch
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, KeysteadError, NotFound
 
 IDLE_S = 60.0
+SEE_OFF_EVERY_S = 1.0
+LAST_READING_S = 5.0
 _CREDENTIALS = struct.Struct("3i")
 
 Verb = Callable[[Message], Awaitable[Any]]
@@ -36,7 +40,9 @@ Verb = Callable[[Message], Awaitable[Any]]
 class Keeper:
     """The cores, the connections, and what may be asked."""
 
-    def __init__(self, socket_path: Path, *, core_log: Path, is_attached: bool, clock: Clock) -> None:
+    def __init__(
+        self, socket_path: Path, *, core_log: Path, is_attached: bool, clock: Clock, without: Collection[str] = ()
+    ) -> None:
         self._socket_path = socket_path
         self._core_log = LogFile(core_log)
         self._is_attached = is_attached
@@ -44,6 +50,7 @@ class Keeper:
         self._boot = secrets.token_hex(8)
         self._cores: dict[int, Core] = {}
         self._processes = self._numbers = 0
+        self._watch = Watch(clock, without=without)
         self._echo = Echo(clock)
         self._echo_port = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -61,11 +68,14 @@ class Keeper:
         self._socket_path.chmod(0o600)
         ours = self._socket_path.stat().st_ino
         note("keeper serves", pid=os.getpid(), boot=self._boot, attached=self._is_attached)
-        watch = asyncio.create_task(self._watch_idleness())
+        tasks = [asyncio.create_task(self._watch_idleness()), asyncio.create_task(self._watch.run())]
+        for task in tasks:
+            task.add_done_callback(_note_failure)
         try:
             await self._ending.wait()
         finally:
-            watch.cancel()
+            for task in tasks:
+                task.cancel()
             server.close()
             self._remove_socket(ours)
             await asyncio.gather(*(core.stop() for core in self._cores.values()), return_exceptions=True)
@@ -91,9 +101,7 @@ class Keeper:
             while (message := await protocol.read_frame(reader)) is not None:
                 if message.get("verb") == "hello" and message.get("steward"):
                     self._steward = writer
-                task = asyncio.create_task(self._answer(message, writer))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._background(self._answer(message, writer))
         finally:
             self._writers.discard(writer)
             writer.close()
@@ -111,8 +119,18 @@ class Keeper:
             "remember": self._remember,
             "restart": self._restart,
             "stop": self._stop,
+            "relabel": self._relabel,
+            "retire": self._retire,
             "kill": self._kill,
             "served": self._served,
+            "cut": self._cut,
+            "pardon": self._pardon,
+            "limit": self._limit,
+            "carried": self._carried,
+            "settle": self._settle,
+            "connections": self._connections,
+            "attribute": self._attribute,
+            "state": self._state,
             "end": self._end,
         }
         answer: Message = {"id": message.get("id")}
@@ -127,10 +145,49 @@ class Keeper:
             answer |= {"error": Broken.code, "message": f"the keeper does not understand: {type(error).__name__}"}
         _send(writer, answer)
 
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _announce(self, core: Core) -> None:
+        if core.state is State.RUNNING and core.pid is not None:
+            self._watch.begin(core.process, core.pid, core.launch.tags.values(), core.launch.tags)
+        else:
+            self._watch.end(core.process)
         message = {"event": "core", **self._description(core)}
         for writer in self._writers:
             _send(writer, message)
+
+    async def _see_off(self, core: Core, deadline_s: float) -> None:
+        """End a retired core when its last connection is gone or time is over; the API may read it once more first."""
+        end_s = self._clock.monotonic_s() + deadline_s
+        while not core.is_down and self._watch.count(core.process) and self._clock.monotonic_s() < end_s:
+            await self._clock.sleep(SEE_OFF_EVERY_S)
+        core.is_drained = True
+        self._announce(core)
+        if self._steward is not None:
+            await self._clock.sleep(LAST_READING_S)
+        await core.stop()
+        self._cores.pop(core.number, None)
+        note("core is gone", core=core.number, process=core.process)
+
+    def _access_reader(self, number: int, pattern: str) -> Callable[[bytes], bool]:
+        """Return what finds the owner of a connection in a line of output; the rest of such a line is forgotten."""
+        if not pattern:
+            return lambda _: False
+        search = re.compile(pattern.encode()).search
+
+        def read(line: bytes) -> bool:
+            found = search(line)
+            if found is None:
+                return False
+            host, port, tag, label = found.group("host", "port", "tag", "label")
+            process = self._cores[number].process
+            self._watch.note_access(process, host.decode(), int(port), tag.decode(), label.decode(errors="replace"))
+            return True
+
+        return read
 
     async def _watch_idleness(self) -> None:
         idle_since_s = self._clock.monotonic_s()
@@ -156,10 +213,11 @@ class Keeper:
 
     async def _launch(self, message: Message) -> Message:
         self._numbers += 1
+        launch = from_wire(message["launch"])
         core = Core(
             self._numbers,
-            from_wire(message["launch"]),
-            output=Output(self._core_log),
+            launch,
+            output=Output(self._core_log, self._access_reader(self._numbers, launch.access)),
             clock=self._clock,
             name_process=self._name_process,
             on_change=self._announce,
@@ -175,7 +233,9 @@ class Keeper:
 
     async def _remember(self, message: Message) -> Message:
         core = self._core(message)
-        core.remember([(gap, subject, entry) for gap, subject, entry in message["changes"]])
+        changes = [(gap, subject, entry) for gap, subject, entry in message["changes"]]
+        core.remember(changes)
+        self._watch.pardon([subject for _, subject, entry in changes if entry is not None])
         return self._description(core)
 
     async def _restart(self, message: Message) -> Message:
@@ -187,6 +247,19 @@ class Keeper:
         core = self._core(message)
         await core.stop()
         self._cores.pop(core.number, None)
+        return self._description(core)
+
+    async def _relabel(self, message: Message) -> Message:
+        """Give running processes other memos, all at once."""
+        cores = [(self._core({"core": number}), memo) for number, memo in message["memos"]]
+        for core, memo in cores:
+            core.memo = memo
+        return {}
+
+    async def _retire(self, message: Message) -> Message:
+        core = self._core(message)
+        core.retire()
+        self._background(self._see_off(core, float(message["deadline_s"])))
         return self._description(core)
 
     async def _kill(self, message: Message) -> Message:
@@ -205,6 +278,44 @@ class Keeper:
         await asyncio.gather(*(core.stop() for core in self._cores.values()))
         asyncio.get_running_loop().call_soon(self._ending.set)
         return {}
+
+    async def _cut(self, message: Message) -> int:
+        return await self._watch.cut(message["labels"])
+
+    async def _pardon(self, message: Message) -> Message:
+        self._watch.pardon(message["labels"])
+        return {}
+
+    async def _limit(self, message: Message) -> Message:
+        """Set limits; with ``is_all`` those not named are lifted."""
+        lifted = dict.fromkeys(self._watch.limits()) if message.get("is_all") else {}
+        self._watch.limit({**lifted, **message["limits"]})
+        return {}
+
+    async def _carried(self, _: Message) -> Message:
+        return {"live": self._watch.carried(), "ended": self._watch.ended()}
+
+    async def _settle(self, message: Message) -> Message:
+        self._watch.settle(message["process"])
+        return {}
+
+    async def _connections(self, message: Message) -> list[list[Any]]:
+        """Return process, label, peer, local port, ages and bytes of open connections."""
+        now_s = self._clock.monotonic_s()
+        return [
+            [
+                *(process, one.label, one.socket.peer_host, one.socket.peer_port, one.socket.local_port),
+                *(round(now_s - one.first_seen_s, 1), round(now_s - one.moved_s, 1)),
+                *(one.uplink, one.downlink, one.uplink_per_s, one.downlink_per_s),
+            ]
+            for process, one in self._watch.connections(message["labels"])
+        ]
+
+    async def _attribute(self, message: Message) -> int:
+        return self._watch.attribute(message["process"], message["online"])
+
+    async def _state(self, _: Message) -> Message:
+        return self._watch.state()
 
     # --- the rest ---
 
@@ -226,8 +337,14 @@ class Keeper:
             "pid": core.pid,
             "trouble": core.trouble,
             "last_lines": core.last_lines,
-            "memo": core.memo,
+            "is_drained": core.is_drained,
+            "memo": core.memo or core.launch.memo,
         }
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        note("a task of the keeper failed", error=repr(task.exception()))
 
 
 def _send(writer: asyncio.StreamWriter, message: Message) -> None:

@@ -40,6 +40,14 @@ class Driver(Protocol[DesiredIn, ActualOut]):
         """Return what the engine really holds, completely."""
         ...
 
+    def is_prepared(self, step: Step, desired: DesiredIn) -> bool:
+        """Tell whether a step can be carried out without a long preparation."""
+        ...
+
+    async def prepare_for(self, step: Step, desired: DesiredIn) -> None:
+        """Make what a step needs and what takes long, beside what serves; nothing that serves is changed."""
+        ...
+
     async def apply(self, step: Step, desired: DesiredIn) -> None:
         """Carry out one idempotent step; the desired state holds what the step's text may not (secrets)."""
         ...

@@ -9,9 +9,10 @@ from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, NotFound
 from keystead.kit.flights import SharedFlight
 from keystead.reconcile import store
+from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.marks import Mark
 from keystead.reconcile.plan import Plan
-from keystead.reconcile.scope import ScopeWiring, ScopeWorker
+from keystead.reconcile.scope import ScopeWorker
 from keystead.reconcile.settle import Outcome, Settlement
 from keystead.reconcile.store import ScopeStatus
 
@@ -22,7 +23,7 @@ class Reconciler:
     def __init__(self, wirings: Sequence[ScopeWiring[Any, Any]], *, database: Database, clock: Clock) -> None:
         self._database = database
         self._workers = {wiring.name: ScopeWorker(wiring, database=database, clock=clock) for wiring in wirings}
-        self._passes = {name: SharedFlight(worker.full_pass) for name, worker in self._workers.items()}
+        self._passes = {name: SharedFlight(worker.patient_pass) for name, worker in self._workers.items()}
 
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in its engine although the database does not say so yet."""

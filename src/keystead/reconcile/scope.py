@@ -26,7 +26,7 @@ from keystead.kit.errors import (
     Unavailable,
 )
 from keystead.reconcile import guard, store
-from keystead.reconcile.engine import Driver, Planner, Source
+from keystead.reconcile.confirming import Background, Confirmations, ScopeWiring
 from keystead.reconcile.marks import Mark
 from keystead.reconcile.plan import Plan, Step
 from keystead.reconcile.settle import Outcome, Settlement, Waiters
@@ -40,19 +40,6 @@ CHECK_INTERVAL_S = 5.0
 FULL_INTERVAL_S = 60.0
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 5.0
-_LAST_CONFIRMATIONS_S = 1.0
-# Far longer than any reading takes; labels are never used again, so that a late one misleads nobody.
-_READERS_LINGER_S = 60.0
-
-
-@dataclass(frozen=True)
-class ScopeWiring(Generic[D, A]):
-    """What the composition root tells the reconciler about a scope."""
-
-    name: str
-    driver: Driver[D, A]
-    source: Source[D]
-    planner: Planner[D, A]
 
 
 class ScopeWorker(Generic[D, A]):
@@ -68,17 +55,25 @@ class ScopeWorker(Generic[D, A]):
         self._waiters = Waiters()
         self._dirty: dict[str, int] = {}
         self._uncertain: set[str] = set()
-        self._applied: set[str] = set()
         self._wake = asyncio.Event()
         self._engine_lock = asyncio.Lock()
         self._wants_full_pass = True
         self._has_begun = False
         self._next_check_s = self._next_full_s = 0.0
-        self._background: set[asyncio.Task[None]] = set()
+        self._is_preparing = False
+        self._background = Background()
+        self._confirmations = Confirmations(
+            wiring,
+            self._waiters,
+            database=database,
+            clock=clock,
+            is_quiet=lambda: not self._dirty,
+            on_put_off=self.wake_fully,
+        )
 
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in the engine although the database does not say so yet."""
-        return subject in self._applied
+        return self._confirmations.is_applied(subject)
 
     def wake(self, marks: Iterable[Mark]) -> None:
         """Take notice of committed marks."""
@@ -110,7 +105,7 @@ class ScopeWorker(Generic[D, A]):
         try:
             await self._work()
         finally:
-            await self._finish_background()
+            await self._background.finish()
 
     async def _trust_predecessor(self) -> None:
         """Show what an earlier process left unconfirmed: it may have been answered, and the engine starts with it."""
@@ -119,7 +114,7 @@ class ScopeWorker(Generic[D, A]):
         except KeysteadError as error:
             log.warning("unconfirmed subjects not read", scope=self.name, reason=error.message)
             return
-        self._applied.update(present, absent)
+        self._confirmations.trust([*present, *absent])
 
     async def _work(self) -> None:
         backoff_s = _BACKOFF_FIRST_S
@@ -156,15 +151,6 @@ class ScopeWorker(Generic[D, A]):
         """Write down what a person has to see to; the log has it already when the database cannot take it."""
         with suppress(KeysteadError):
             await self._record(store.PassRecord("blocked", error.message, "", "", 0))
-
-    async def _finish_background(self) -> None:
-        """Let confirmations under way be written, and leave the rest to the next start."""
-        if not self._background:
-            return
-        _, late = await asyncio.wait(self._background, timeout=_LAST_CONFIRMATIONS_S)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
 
     async def _sleep(self, seconds: float) -> None:
         waiting = asyncio.ensure_future(self._wake.wait())
@@ -233,38 +219,9 @@ class ScopeWorker(Generic[D, A]):
             self._wants_full_pass = True
         if present:
             self._uncertain -= present.keys()
-            self._spawn(self._settle_when_ready(present))
+            self._background.spawn(self._confirmations.settle_when_ready(present))
         if certain_absent:
-            self._spawn(self._confirm((), certain_absent, max(certain_absent.values())))
-
-    async def _settle_when_ready(self, present: dict[str, int]) -> None:
-        """A key is usable when the engine is warm, not when it holds the key."""
-        await self._driver.when_ready()
-        self._applied |= present.keys()
-        for subject, generation in present.items():
-            self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
-        await self._confirm(present, (), max(present.values()))
-
-    async def _confirm(self, present: Collection[str], absent: Collection[str], reached: int) -> None:
-        def unit(connection: Any) -> None:
-            self._source.confirm(connection, present=list(present), absent=list(absent))
-            if not self._dirty:
-                store.raise_applied(connection, self.name, reached, self._clock.now())
-
-        try:
-            await self._database.write_soon(unit)
-        except KeysteadError as error:
-            log.warning("confirmation put off to the next full pass", scope=self.name, reason=error.message)
-            self._wants_full_pass = True
-            return
-        # A reader that is slower than this commit may still be looking at the rows from before it.
-        confirmed = (*present, *absent)
-        asyncio.get_running_loop().call_later(_READERS_LINGER_S, self._applied.difference_update, confirmed)
-
-    def _spawn(self, coroutine: Any) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+            self._background.spawn(self._confirmations.confirm((), certain_absent, max(certain_absent.values())))
 
     # --- the full comparison -----------------------------------------------------------------------------------------
 
@@ -279,12 +236,35 @@ class ScopeWorker(Generic[D, A]):
     async def full_pass(self, *, approved_digest: str | None = None) -> Plan:
         """Observe, plan, guard, apply, verify and record; return the plan that was applied.
 
+        What takes long to prepare is prepared meanwhile, and done by a pass of its own.
         Raises Unavailable when the engine does not answer, Conflict when an approved plan is no longer the plan.
         """
         if not await self._driver.when_reachable():
             raise EngineUnavailable(f"the engine of {self.name} is down")
         async with self._engine_lock:
             return await self._full_pass(approved_digest)
+
+    async def patient_pass(self, *, approved_digest: str | None = None) -> Plan:
+        """Do a full pass once everything it needs has been prepared; small changes go on meanwhile."""
+        if not await self._driver.when_reachable():
+            raise EngineUnavailable(f"the engine of {self.name} is down")
+        async with self._engine_lock:
+            _, desired, plan, _ = await self._look()
+        for step in plan.steps:
+            await self._driver.prepare_for(step, desired)
+        return await self.full_pass(approved_digest=approved_digest)
+
+    async def _prepare(self, steps: Collection[Step], desired: D) -> None:
+        """Prepare beside what serves, then ask for the pass that can carry the steps out."""
+        self._is_preparing = True
+        try:
+            for step in steps:
+                await self._driver.prepare_for(step, desired)
+            self.wake_fully()
+        except KeysteadError as error:
+            log.warning("a step is not prepared", scope=self.name, reason=error.message)
+        finally:
+            self._is_preparing = False
 
     async def _full_pass(self, approved_digest: str | None) -> Plan:
         started = self._clock.monotonic_s()
@@ -295,10 +275,13 @@ class ScopeWorker(Generic[D, A]):
         verdict = guard.judge(plan, explained=explained, held_objects=held_objects)
         steps = plan.steps if approved_digest is not None else verdict.allowed
         held = () if approved_digest is not None else verdict.held
-        if steps:
-            await self._apply_steps(steps, desired)
-            await self._verify(desired, held)
-            log.info("plan applied", scope=self.name, steps=len(steps), digest=plan.digest)
+        waiting = tuple(step for step in steps if not self._driver.is_prepared(step, desired))
+        if waiting and not self._is_preparing:
+            self._background.spawn(self._prepare(waiting, desired))
+        if ready := [step for step in steps if step not in waiting]:
+            await self._apply_steps(ready, desired)
+            await self._verify(desired, (*held, *waiting))
+            log.info("plan applied", scope=self.name, steps=len(ready), digest=plan.digest)
         await self._settle_snapshot(snapshot, self._source.present(desired), frozenset(step.subject for step in held))
         message = self._held_message(plan, len(held))
         took_ms = int((self._clock.monotonic_s() - started) * 1000)
@@ -349,9 +332,9 @@ class ScopeWorker(Generic[D, A]):
         for subject in absent:
             self._waiters.resolve(subject, snapshot.reached, Settlement(Outcome.SETTLED))
         if present:
-            self._spawn(self._settle_when_ready(present))
+            self._background.spawn(self._confirmations.settle_when_ready(present))
         if absent:
-            await self._confirm((), absent, snapshot.reached)
+            await self._confirmations.confirm((), absent, snapshot.reached)
 
     def _held_message(self, plan: Plan, held: int) -> str | None:
         if not held:
@@ -375,7 +358,7 @@ class ScopeWorker(Generic[D, A]):
         """Apply exactly the plan a person reviewed; raise NeedsConfirmation without a digest."""
         if not digest:
             raise NeedsConfirmation("name the digest of the plan you reviewed")
-        return await self.full_pass(approved_digest=digest)
+        return await self.patient_pass(approved_digest=digest)
 
 
 @dataclass(frozen=True)

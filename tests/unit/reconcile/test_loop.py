@@ -8,8 +8,8 @@ from keystead.db.session import Database
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import EngineUnavailable
 from keystead.reconcile import store
+from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
-from keystead.reconcile.scope import ScopeWiring
 from tests.support.engine import FakeEngine, FakeSource, Part, plan
 
 SCOPE = "fake/main"

@@ -12,8 +12,9 @@ from keystead.kit.clock import SystemClock
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed
 from keystead.reconcile import scope as scope_module
 from keystead.reconcile import store
+from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.marks import Mark, bump
-from keystead.reconcile.scope import ScopeWiring, ScopeWorker
+from keystead.reconcile.scope import ScopeWorker
 from keystead.reconcile.settle import Outcome
 from tests.support.engine import FakeEngine, FakeSource, Part, plan
 

@@ -56,8 +56,8 @@ class XrayClient:
         return cls(f"unix:{path}", timeout_s=timeout_s)
 
     async def close(self) -> None:
-        """Close the channel."""
-        await self._channel.close(grace=None)
+        """Close the channel; calls under way get their answer first."""
+        await self._channel.close(grace=self._timeout_s)
 
     async def add_user(self, tag: str, user: XrayUser) -> None:
         """Add a user to an inbound; raise AlreadyExists for a label that is in it, NotFound for no such inbound."""
@@ -70,7 +70,8 @@ class XrayClient:
     async def add_inbound(self, inbound: XrayInbound, users: Iterable[XrayUser] = ()) -> None:
         """Open a listener; a failed one is taken back, since the core keeps its tag although nothing listens."""
         try:
-            await self._ask(f"{_HANDLER}AddInbound", messages.add_inbound(inbound, users), wire.Empty)
+            request = messages.add_inbound(inbound, users)
+            await self._ask(f"{_HANDLER}AddInbound", request, wire.Empty, self._slow_timeout_s)
         except Rejected:
             await self.remove_inbound(inbound.tag)
             raise

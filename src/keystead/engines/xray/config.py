@@ -15,8 +15,8 @@ range starts before.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ Json = dict[str, Any]
 PROBE_LABEL = "keystead-probe"
 _PROBE = "keystead-probe"
 _ECHO = "keystead-echo"
+_WARM = "keystead-warm-"
 _DIRECT = "direct"
 _BLOCKED = "blocked"
 _LOOPBACK = "127.0.0.1"
@@ -55,17 +56,26 @@ class Route:
 
 @dataclass(frozen=True)
 class ProbePlan:
-    """How the core dials itself: made anew for every start, with fresh secrets."""
+    """How the core dials itself: made anew for every start, with fresh secrets.
+
+    ``warm_routes`` lead through the loopback listeners of a core that has not taken its public ones yet.
+    """
 
     socks_port: int
     echo_port: int
     password: Secret[str]
     user: XrayUser
     routes: tuple[Route, ...]
+    warm_routes: tuple[Route, ...] = ()
+
+    @property
+    def all_routes(self) -> tuple[Route, ...]:
+        """Return every way the core can dial itself."""
+        return (*self.routes, *self.warm_routes)
 
     def own_users(self) -> dict[str, dict[str, XrayUser]]:
         """Return the probe's user in every inbound it dials."""
-        return {route.tag: {self.user.label: self.user} for route in self.routes}
+        return {route.tag: {self.user.label: self.user} for route in self.all_routes}
 
 
 def routes(inbounds: Iterable[XrayInbound]) -> tuple[Route, ...]:
@@ -82,6 +92,18 @@ def routes(inbounds: Iterable[XrayInbound]) -> tuple[Route, ...]:
     return tuple(Route(f"{_PROBE}-{number}", inbound.tag, name) for number, (inbound, name) in enumerate(chosen))
 
 
+def warm_inbounds(inbounds: Iterable[XrayInbound], free_port: Callable[[], int]) -> tuple[XrayInbound, ...]:
+    """Return a loopback listener for every inbound, alike in all that REALITY examines."""
+    return tuple(
+        replace(inbound, tag=f"{_WARM}{inbound.tag}", listen=_LOOPBACK, port=free_port()) for inbound in inbounds
+    )
+
+
+def warm_routes(warm: Iterable[XrayInbound]) -> tuple[Route, ...]:
+    """Choose what to dial through the loopback listeners."""
+    return tuple(Route(f"{route.account}-warm", route.tag, route.server_name) for route in routes(warm))
+
+
 def render(
     desired: XrayDesired,
     *,
@@ -90,14 +112,17 @@ def render(
     settings: XraySettings,
     log_level: str = "warning",
     has_access_log: bool = False,
+    warm: tuple[XrayInbound, ...] | None = None,
 ) -> Json:
     """Return the whole configuration. ``api_listen`` is ``/path/to.sock,0600`` or host:port.
 
+    With ``warm`` (see ``warm_inbounds``) the core listens there alone, until it is told to take the public listeners.
     With ``has_access_log`` the core writes a line for every stream to its standard output, which must be somebody who
     keeps no destinations.
     """
     own = probe.own_users() if probe else {}
-    static = _static(desired.inbounds, settings)
+    static = _static(desired.inbounds if warm is None else warm, settings)
+    dialled = (*desired.inbounds, *(warm or ()))
     listeners = [
         _with_users(listener, {**desired.users.get(listener["tag"], {}), **own.get(listener["tag"], {})})
         for listener in static["inbounds"]
@@ -107,7 +132,10 @@ def render(
         "log": {"access": "" if has_access_log else "none", "loglevel": log_level},
         "api": {"tag": "api", "listen": api_listen, "services": _API_SERVICES},
         "inbounds": [*listeners, *(_probe_inbounds(probe) if probe else [])],
-        "outbounds": [*static["outbounds"], *(_probe_outbounds(probe, desired.inbounds) if probe else [])],
+        "outbounds": [
+            *static["outbounds"],
+            *(_probe_outbounds(probe, dialled) if probe else []),
+        ],
         "routing": {
             "domainStrategy": "AsIs",
             "rules": [*(_probe_rules(probe) if probe else []), *static["routing"]["rules"]],
@@ -170,7 +198,7 @@ def client(user: XrayUser) -> Json:
 
 def _probe_inbounds(probe: ProbePlan) -> list[Json]:
     password = probe.password.reveal()
-    accounts = [{"user": route.account, "pass": password} for route in probe.routes]
+    accounts = [{"user": route.account, "pass": password} for route in probe.all_routes]
     settings = {"auth": "password", "accounts": accounts, "udp": False}
     return [{"tag": _PROBE, "listen": _LOOPBACK, "port": probe.socks_port, "protocol": "socks", "settings": settings}]
 
@@ -182,7 +210,7 @@ def _probe_outbounds(probe: ProbePlan, inbounds: Iterable[XrayInbound]) -> list[
         {"action": "block"},
     ]
     echo = {"tag": _ECHO, "protocol": "freedom", "settings": {"finalRules": only_echo}}
-    return [echo, *(_self_outbound(route, by_tag[route.tag], probe.user) for route in probe.routes)]
+    return [echo, *(_self_outbound(route, by_tag[route.tag], probe.user) for route in probe.all_routes)]
 
 
 def _self_outbound(route: Route, inbound: XrayInbound, user: XrayUser) -> Json:
@@ -207,7 +235,7 @@ def _self_outbound(route: Route, inbound: XrayInbound, user: XrayUser) -> Json:
 
 def _probe_rules(probe: ProbePlan) -> list[Json]:
     to_self = [
-        {"inboundTag": [_PROBE], "user": [route.account], "outboundTag": route.account} for route in probe.routes
+        {"inboundTag": [_PROBE], "user": [route.account], "outboundTag": route.account} for route in probe.all_routes
     ]
     nothing_else = {"inboundTag": [_PROBE], "outboundTag": _BLOCKED}
     return [*to_self, nothing_else, {"user": [PROBE_LABEL], "outboundTag": _ECHO}]

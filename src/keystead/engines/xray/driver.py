@@ -3,14 +3,13 @@
 Made by the composition root; used by the loop (the Driver port), by metering (``read_counters``) and by ``doctor``.
 
 Can: add, remove and change users without a restart; serve again by itself after a crash or a hang; tell *ready*,
-proven by a dial over every (target, server name), from *reachable*, which is only that it can be told things.
-Cannot: change a listener of a running core (Xray has no call for it), so that is a planned restart; end the live
-connections of a removed user (they outlive RemoveUser, XTLS/Xray-core#6102): new ones are refused at once.
+proven by a dial over every (target, server name), from *reachable*, which is only that it can be told things; put
+another process in the place of this one while everybody keeps watching (``handover.py``).
 """
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from typing import Any
 import structlog
 
 from keystead.engines.xray import config, launching, users
+from keystead.engines.xray.attendance import Attendance, Patience
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.client import XrayClient
-from keystead.engines.xray.launching import Started
+from keystead.engines.xray.handover import Handover
+from keystead.engines.xray.launching import Role, Started
 from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
@@ -30,7 +31,7 @@ from keystead.engines.xray.state import (
     XraySettings,
 )
 from keystead.keeper.core import State
-from keystead.keeper.kept import KeptCore
+from keystead.keeper.kept import KeptCore, Standing
 from keystead.keeper.launch import Change, Launch
 from keystead.keeper.link import KeeperPlace
 from keystead.keeper.ports import free_loopback_port
@@ -43,9 +44,6 @@ from keystead.reconcile.plan import Step, Verb
 
 log = structlog.get_logger(__name__)
 
-_POLL_S = 0.02
-_RETRY_S = 1.0
-_RESTART_TIMEOUT_S = 15.0
 _FINAL_READING_TIMEOUT_S = 3.0
 
 
@@ -54,15 +52,15 @@ class XrayOptions:
     """Where a managed core lives and how patient its driver is.
 
     The sockets' directory must be the owner's alone. ``environment`` is added to the core's otherwise empty one.
+    A process whose place another one took is ended with its last connection, at the latest after ``see_off_s``.
     """
 
     socket: Path
     keeper: KeeperPlace
     settings: XraySettings = field(default_factory=XraySettings)
     environment: Mapping[str, str] = field(default_factory=dict)
-    call_timeout_s: float = 2.0
-    probe_every_s: float = 5.0
-    hung_after_s: float = 20.0
+    patience: Patience = field(default_factory=Patience)
+    see_off_s: float = 6 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class XrayStatus:
 
 
 class ManagedXray:
-    """One core, its mirror, its API client and its probe; a Driver for the loop, a Program for the keeper."""
+    """One core, its mirror and what is known of its process; a Driver for the loop, a Program for the mirror."""
 
     def __init__(
         self,
@@ -99,24 +97,19 @@ class ManagedXray:
         self._on_final_reading = on_final_reading
         self._core = KeptCore(self, options.keeper, clock=clock)
         self._prober = Prober(clock=clock, ids=ids)
-        self._client: XrayClient | None = None
-        self._started: Started | None = None
-        self._reachable = asyncio.Event()
-        self._ready = asyncio.Event()
-        self._is_hung = False
+        self._attendance: Attendance | None = None
+        self._handover = Handover(self, self._core, clock=clock, see_off_s=options.see_off_s)
 
     # --- life ---
 
     async def start(self) -> None:
         """Begin to keep a core running; returns at once. Trouble shows in ``status`` and ``probe``."""
-        self._client = XrayClient.on_socket(self._options.socket, timeout_s=self._options.call_timeout_s)
         await self._core.start()
 
     async def stop(self) -> None:
         """Let go of the core, or end it after a final reading when it is to end with us; close everything."""
+        await self._handover.stop()
         await self._core.stop()
-        if self._client is not None:
-            await self._client.close()
 
     def status(self) -> XrayStatus:
         """Return what there is to say about the core, without asking it anything."""
@@ -128,53 +121,68 @@ class ManagedXray:
     # --- the Driver port ---
 
     async def observe(self) -> XrayActual:
-        """Return the users of every inbound the process was started with, its digest and its own users."""
-        client, started = self._running()
-        found = await users.observe(client, started.tags)
-        return XrayActual(found, started.digest, started.probe.own_users())
+        """Return the users of every inbound the process should have, its digest and its own users."""
+        served = self._running()
+        found = await users.observe(served.client, served.started.tags)
+        return XrayActual(found, served.started.digest, served.started.probe.own_users(), hands_over=True)
 
     async def sizes(self) -> Mapping[str, int]:
-        """Return how many customers' users each inbound has: cheap, for the comparison before the full one."""
-        client, started = self._running()
-        own = started.probe.own_users()
-        return {tag: await client.users_count(tag) - len(own.get(tag, {})) for tag in started.tags}
+        """Count how many customers' users each inbound has: cheap, for the comparison before the full one."""
+        served = self._running()
+        own = served.started.probe.own_users()
+        return {tag: await served.client.users_count(tag) - len(own.get(tag, {})) for tag in served.started.tags}
+
+    def is_prepared(self, step: Step, desired: XrayDesired) -> bool:
+        """Tell whether a step can be carried out at once; another process has to be warm before it takes over."""
+        return step.verb is not Verb.RESTART or self._handover.is_prepared(self._digest(desired))
+
+    async def prepare_for(self, step: Step, desired: XrayDesired) -> None:
+        """Make what a step needs, beside the serving process; raise EngineUnavailable when it does not prove itself."""
+        if step.verb is Verb.RESTART:
+            await self._handover.prepare(desired, self._digest(desired))
 
     async def apply(self, step: Step, desired: XrayDesired) -> None:
-        """Carry out a step; after a restart wait until the new process can be told things."""
+        """Carry out a step; a restart puts a process that was prepared in the place of the present one."""
+        served = self._running()
         if step.verb is Verb.RESTART:
-            await self._restart()
+            await self.prepare_for(step, desired)
+            await self._handover.switch(desired, served)
             return
-        client, started = self._running()
-        await self._core.remember(_changes(desired, [step.subject], started.tags))
-        own = started.probe.own_users()
-        wanted = {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in started.tags}
-        await users.apply(client, step, wanted=wanted, tags=started.tags)
+        await self._core.remember(_changes(desired, [step.subject], served.started.tags))
+        own = served.started.probe.own_users()
+        wanted = {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in served.started.tags}
+        await users.apply(served.client, step, wanted=wanted, tags=served.started.tags)
+        if step.verb is not Verb.ADD:
+            await self._core.cut([step.subject])
 
     async def probe(self) -> Health:
         """Ask the core now: its API, and one dial over each route; DOWN, HUNG and WARMING need no dial."""
-        if self._core.state is State.RUNNING and self._ready.is_set():
-            client, started = self._running()
-            try:
-                await client.uptime_s()
-            except EngineUnavailable as error:
-                return Health(Condition.HUNG, error.message)
-            try:
-                await asyncio.gather(*(self._prober.dial(started.probe, route) for route in started.probe.routes))
-            except EngineUnavailable as error:
-                return Health(Condition.WARMING, error.message)
+        health = self._health()
+        if health.condition is not Condition.READY:
+            return health
+        served = self._running()
+        try:
+            await served.client.uptime_s()
+        except EngineUnavailable as error:
+            return Health(Condition.HUNG, error.message)
+        try:
+            await served.dial()
+        except EngineUnavailable as error:
+            return Health(Condition.WARMING, error.message)
         return self._health()
 
     async def when_reachable(self) -> bool:
         """Wait until the API answers; return False at once when no process serves and the next reads afresh."""
-        while not self._reachable.is_set():
+        while (served := self._attendance) is None or not served.reachable.is_set():
             if self._core.is_down:
                 return False
-            await first_of(self._reachable.wait(), self._core.when_changed())
+            await self._when_changed(None if served is None else served.reachable)
         return True
 
     async def when_ready(self) -> None:
         """Wait until a dial over every (target, server name) has come back since the process started."""
-        await self._ready.wait()
+        while (served := self._attendance) is None or not served.ready.is_set():
+            await self._when_changed(None if served is None else served.ready)
 
     async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         """Bring only these labels to the desired state.
@@ -182,18 +190,20 @@ class ManagedXray:
         While the core is down for certain a removal is done (the next start will not bring the user back) and an
         addition is EngineUnavailable. While it starts neither is certain.
         """
-        tags = self._started.tags if self._started else tuple(desired.users)
+        tags = self._attendance.started.tags if self._attendance else tuple(desired.users)
         try:
             remembering = self._core.remember(_changes(desired, subjects, tags))
             if self._core.state is State.RUNNING:
-                client, started = self._running()
-                telling = users.apply_marked(client, desired, subjects, tags=started.tags)
+                telling = users.apply_marked(self._running().client, desired, subjects, tags=tags)
                 outcomes, is_down = await asyncio.gather(telling, remembering)
             else:
                 is_down = await remembering
                 outcomes = {label: EngineUnavailable(f"Xray is {self._core.state.value}") for label in subjects}
         except EngineUnavailable as error:
             return dict.fromkeys(subjects, error)
+        gone = [label for label, error in outcomes.items() if error is None and label in desired.absent]
+        if gone and not is_down:
+            await self._core.cut(gone)
         if is_down:
             present = {label for users_of_tag in desired.users.values() for label in users_of_tag}
             return {label: error if label in present else None for label, error in outcomes.items()}
@@ -201,144 +211,141 @@ class ManagedXray:
 
     async def read_counters(self, label: str | None = None) -> Reading:
         """Read the counters of a label (None: of all) of the present process; raise EngineUnavailable when it ends."""
-        client, _ = self._running()
-        process = self._core.identity
-        counters = await client.counters(label)
-        if self._core.state is not State.RUNNING or self._core.identity != process:
+        served = self._running()
+        reading = await read(served.client, served.process, label)
+        if self._core.state is not State.RUNNING or self._core.identity != served.process:
             raise EngineUnavailable("Xray ended while its counters were read")
-        customers = {label: read for label, read in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
-        return Reading(process, customers)
+        return reading
 
     # --- the Program port: what the core's mirror asks ---
 
     async def prepare(self, echo_port: int) -> Launch:
         """Make a start's input from what is desired now, with a fresh probe."""
-        desired = await self._load()
+        socket = self._attendance.started.socket if self._attendance else self._options.socket
+        return self.launch(await self._load(), echo_port=echo_port, socket=socket)
+
+    def launch(self, desired: XrayDesired, *, echo_port: int, socket: Path, is_candidate: bool = False) -> Launch:
+        """Return the launch of a process; a candidate listens on loopback until it takes the public listeners."""
+        warm = config.warm_inbounds(desired.inbounds, free_loopback_port) if is_candidate else None
         probe = config.ProbePlan(
             socks_port=free_loopback_port(),
             echo_port=echo_port,
             password=self._prober.password(),
             user=config.probe_user(str(self._ids.uuid())),
             routes=config.routes(desired.inbounds),
+            warm_routes=config.warm_routes(warm or ()),
         )
         return launching.launch(
             desired,
             binary=self._binary.path,
             version=self._binary.version,
-            socket=self._options.socket,
+            socket=socket,
             environment=self._options.environment,
             settings=self._options.settings,
             probe=probe,
+            warm=warm,
         )
 
-    def began(self, memo: Mapping[str, Any]) -> bool:
-        """Take notice of the process that runs; False when it is not one of ours."""
-        self._started = launching.started_with(memo)
-        return self._started is not None
+    def standing(self, memo: Mapping[str, Any]) -> Standing:
+        """Tell what a process is, by its memo; a candidate nobody waits for any more is ended."""
+        started = launching.started_with(memo)
+        if started is None or started.role is Role.CANDIDATE:
+            return Standing.FOREIGN
+        return Standing.SERVING if started.role is Role.SERVING else Standing.LEAVING
+
+    def began(self, process: str, memo: Mapping[str, Any]) -> None:
+        """Take notice of the process that runs."""
+        started = launching.started_with(memo)
+        if started is None:
+            raise Broken("the keeper started a process that nobody asked for")
+        self._attendance = self.attendance(process, started)
+
+    def attendance(self, process: str, started: Started) -> Attendance:
+        """Return what is to be known of a process, not yet attended to."""
+        return Attendance(
+            process,
+            started,
+            self._prober,
+            self._options.patience,
+            clock=self._clock,
+            on_hung=lambda reason: self._core.kill(reason, process),
+            on_served=lambda: self._core.note_served(process),
+        )
+
+    def free_socket(self) -> Path:
+        """Return a path for the API's socket of another process."""
+        taken = {memo.get("socket") for memo in self._core.memos()}
+        first = self._options.socket
+        others = (first.with_name(f"{first.stem}-{number}{first.suffix}") for number in itertools.count(2))
+        return next(path for path in itertools.chain([first], others) if str(path) not in taken)
+
+    def take(self, successor: Attendance) -> None:
+        """Let another process be the one that serves."""
+        self._attendance = successor
 
     async def attend(self) -> None:
         """Watch the API and keep proving the way through, for as long as the process lives."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_api())
-            group.create_task(self._keep_proving())
+        if self._attendance is not None:
+            await self._attendance.run()
 
     def ended(self) -> None:
         """Take notice that the process has ended: whoever waits for it waits for the next one."""
-        self._reachable.clear()
-        self._ready.clear()
-        self._is_hung = False
+        if self._attendance is not None:
+            self._attendance.over()
+
+    def leaves(self, number: int, process: str, memo: Mapping[str, Any]) -> None:
+        """See off a process whose place was being taken when an API before us ended."""
+        started = launching.started_with(memo)
+        if started is not None:
+            self._handover.finish(number, process, started)
 
     async def before_stop(self) -> None:
         """Hand over a last reading: the counters end with the process."""
-        if self._reachable.is_set() and not self._is_hung and self._on_final_reading is not None:
-            await within(self._clock, _FINAL_READING_TIMEOUT_S, self._give_final_reading(self._on_final_reading))
-        self._ready.clear()
+        served = self._attendance
+        if served is not None and served.reachable.is_set() and not served.is_hung:
+            await within(self._clock, _FINAL_READING_TIMEOUT_S, self.give_final_reading(served.client, served.process))
+
+    async def give_final_reading(self, client: XrayClient, process: str) -> None:
+        """Hand over what a process has counted that is about to end."""
+        if self._on_final_reading is None:
+            return
+        try:
+            await self._on_final_reading(await read(client, process))
+        except KeysteadError as error:
+            log.warning("no final reading", process=process, reason=error.message)
 
     # --- the rest ---
 
-    def _running(self) -> tuple[XrayClient, Started]:
-        if self._client is None:
-            raise Broken("the Xray driver was used before it was started")
-        if self._core.state is not State.RUNNING or self._started is None:
+    def _digest(self, desired: XrayDesired) -> str:
+        return config.digest(desired, self._options.settings)
+
+    def _running(self) -> Attendance:
+        if self._core.state is not State.RUNNING or self._attendance is None:
             raise EngineUnavailable(f"Xray is {self._core.state.value}")
-        return self._client, self._started
+        return self._attendance
 
     def _health(self) -> Health:
-        if self._core.state is not State.RUNNING:
+        served = self._attendance
+        if self._core.state is not State.RUNNING or served is None:
             return Health(Condition.DOWN, self._core.trouble or f"Xray is {self._core.state.value}")
-        if self._is_hung:
+        if served.is_hung:
             return Health(Condition.HUNG, "Xray's API does not answer")
-        if not self._ready.is_set():
+        if not served.ready.is_set():
             return Health(Condition.WARMING, "no dial through Xray has come back yet")
         return Health(Condition.READY)
 
-    async def _watch_api(self) -> None:
-        client, _ = self._running()
-        silent_since_s: float | None = None
-        while True:
-            asked_s = self._clock.monotonic_s()
-            try:
-                await client.uptime_s()
-            except KeysteadError:
-                silent_since_s = asked_s if silent_since_s is None else silent_since_s
-                silent_s = self._clock.monotonic_s() - silent_since_s
-                if silent_s >= self._options.hung_after_s:
-                    log.error("engine hangs and is ended", silent_s=round(silent_s))
-                    self._core.kill("Xray did not answer and was ended")
-                    return
-                if self._reachable.is_set():
-                    self._is_hung = True
-                    self._ready.clear()
-            else:
-                silent_since_s = None
-                self._is_hung = False
-                self._reachable.set()
-            await self._clock.sleep(self._pause_s())
+    async def _when_changed(self, event: asyncio.Event | None) -> None:
+        """Wait until the core's state changes or what is waited for has come."""
+        if event is None:
+            await self._core.when_changed()
+        else:
+            await first_of(event.wait(), self._core.when_changed())
 
-    def _pause_s(self) -> float:
-        if not self._reachable.is_set():
-            return _POLL_S
-        return _RETRY_S if self._is_hung else self._options.probe_every_s
 
-    async def _keep_proving(self) -> None:
-        _, started = self._running()
-        plan = started.probe
-        await self._reachable.wait()
-        while True:
-            await self._prober.prove(plan, plan.routes)
-            log.info("engine is ready", process=self._core.identity, routes=len(plan.routes))
-            self._core.note_served()
-            self._ready.set()
-            await self._until_doubtful(plan, itertools.cycle(plan.routes))
-            self._ready.clear()
-
-    async def _until_doubtful(self, plan: config.ProbePlan, routes: Iterator[config.Route]) -> None:
-        while self._ready.is_set():
-            await self._clock.sleep(self._options.probe_every_s)
-            route = next(routes, None)
-            if route is None:
-                continue
-            try:
-                await self._prober.dial(plan, route)
-            except EngineUnavailable as error:
-                log.warning("engine no longer serves", reason=error.message)
-                return
-
-    async def _restart(self) -> None:
-        process = self._core.identity
-        await self._core.restart()
-        if not await within(self._clock, _RESTART_TIMEOUT_S, self._when_succeeded(process)):
-            raise EngineUnavailable(f"Xray has not come back: {self._core.trouble or self._core.state.value}")
-
-    async def _when_succeeded(self, process: str) -> None:
-        while self._core.identity == process or not self._reachable.is_set():
-            await first_of(self._core.when_changed(), self._clock.sleep(_POLL_S))
-
-    async def _give_final_reading(self, take: Callable[[Reading], Awaitable[None]]) -> None:
-        try:
-            await take(await self.read_counters())
-        except KeysteadError as error:
-            log.warning("no final reading", reason=error.message)
+async def read(client: XrayClient, process: str, label: str | None = None) -> Reading:
+    """Read the counters of customers, of one label or of all."""
+    counters = await client.counters(label)
+    return Reading(process, {name: found for name, found in counters.items() if not name.startswith(OWN_LABEL_PREFIX)})
 
 
 def _changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:

@@ -105,6 +105,13 @@ class ExternalXray:
         state = "running" if is_ready else "unreachable"
         return XrayStatus(self._binary, state, None, self._boots.process, self._health, self._health.reason, ())
 
+    def is_prepared(self, step: Step, desired: XrayDesired) -> bool:
+        """Tell that no step needs a preparation: a core that somebody else runs is restarted by them."""
+        return True
+
+    async def prepare_for(self, step: Step, desired: XrayDesired) -> None:
+        """Prepare nothing."""
+
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         """Carry out a step; a restart is prepared here and raises Misconfigured to say who has to carry it out."""
         if step.verb is Verb.RESTART:

@@ -7,13 +7,14 @@ configured, and how it dials itself. It is as secret as the probe's password and
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from keystead.engines.xray import config
-from keystead.engines.xray.state import XrayDesired, XraySettings, XrayUser
+from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser
 from keystead.keeper.launch import Launch
 from keystead.keeper.ports import Listen
 from keystead.kit.secret import Secret
@@ -29,15 +30,24 @@ ACCESS_LINE = (
 )
 
 
+class Role(StrEnum):
+    """What a process is for: to take another one's place, to serve, or to end when its last connection has."""
+
+    CANDIDATE = "candidate"
+    SERVING = "serving"
+    LEAVING = "leaving"
+
+
 @dataclass(frozen=True)
 class Started:
-    """What a process was started with."""
+    """What a process was started with, and what it has become: a candidate has no public listener yet."""
 
     tags: tuple[str, ...]
     digest: str
     version: str
     socket: Path
     probe: config.ProbePlan
+    role: Role = Role.SERVING
 
 
 def launch(
@@ -49,13 +59,19 @@ def launch(
     environment: Mapping[str, str],
     settings: XraySettings,
     probe: config.ProbePlan,
+    warm: tuple[XrayInbound, ...] | None = None,
 ) -> Launch:
-    """Return the launch of a core that is to hold everything desired."""
+    """Return the launch of a core that is to hold everything desired; with ``warm``, of one that is to become it."""
     rendered = config.render(
-        desired, api_listen=config.api_on_socket(socket), probe=probe, settings=settings, has_access_log=True
+        desired, api_listen=config.api_on_socket(socket), probe=probe, settings=settings, has_access_log=True, warm=warm
     )
     started = Started(
-        tuple(inbound.tag for inbound in desired.inbounds), config.digest(desired, settings), version, socket, probe
+        tuple(inbound.tag for inbound in desired.inbounds),
+        config.digest(desired, settings),
+        version,
+        socket,
+        probe,
+        Role.SERVING if warm is None else Role.CANDIDATE,
     )
     texts, gaps, entries = with_gaps(rendered)
     return Launch(
@@ -64,11 +80,12 @@ def launch(
         texts=texts,
         gaps=gaps,
         entries=entries,
-        listens=tuple(Listen(inbound.listen, inbound.port) for inbound in desired.inbounds),
+        listens=tuple(Listen(inbound.listen, inbound.port) for inbound in (desired.inbounds if warm is None else warm)),
         # A killed core leaves its socket and the lock of it, and the next one would not start.
         stale_files=(str(socket), f"{socket}.lock"),
         access=ACCESS_LINE,
-        memo=_memo(started),
+        tags={inbound.tag: inbound.port for inbound in desired.inbounds},
+        memo=memo_of(started),
     )
 
 
@@ -92,7 +109,8 @@ def entry(user: XrayUser) -> str:
     return orjson.dumps(config.client(user)).decode()
 
 
-def _memo(started: Started) -> dict[str, Any]:
+def memo_of(started: Started) -> dict[str, Any]:
+    """Return what the keeper keeps of a process for whichever API finds it running."""
     probe = started.probe
     return {
         "kind": _KIND,
@@ -106,6 +124,8 @@ def _memo(started: Started) -> dict[str, Any]:
         "password": probe.password.reveal(),
         "user": probe.user.uuid,
         "routes": [[route.account, route.tag, route.server_name] for route in probe.routes],
+        "warm_routes": [[route.account, route.tag, route.server_name] for route in probe.warm_routes],
+        "role": started.role.value,
     }
 
 
@@ -119,5 +139,8 @@ def started_with(memo: Mapping[str, Any]) -> Started | None:
         password=Secret(memo["password"]),
         user=config.probe_user(memo["user"]),
         routes=tuple(config.Route(account, tag, name) for account, tag, name in memo["routes"]),
+        warm_routes=tuple(config.Route(account, tag, name) for account, tag, name in memo["warm_routes"]),
     )
-    return Started(tuple(memo["tags"]), memo["digest"], memo["version"], Path(memo["socket"]), probe)
+    return Started(
+        tuple(memo["tags"]), memo["digest"], memo["version"], Path(memo["socket"]), probe, Role(memo["role"])
+    )

@@ -8,7 +8,8 @@ What it decides:
   bytes 6 and 7: removing a stranger with such a twin of a UUID cuts the right user too (proxy/vless/validator.go of
   v26.7.28), so that user is put back by a change;
 * whatever only a start can change (listeners, key pairs, names, ports, what is open) is one restart step. Users of a
-  listener that is missing need no step of their own: a start brings them.
+  listener that is missing need no step of their own: a start brings them. Where another process can take over from the
+  present one, nobody is cut off by it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -84,4 +85,5 @@ def _restart_steps(scope: str, desired: XrayDesired, actual: XrayActual, setting
         f"{inbound.tag} at {config.address_of(inbound)} for {inbound.target}"
         for inbound in sorted(desired.inbounds, key=lambda inbound: inbound.tag)
     )
-    yield Step("core", scope, Verb.RESTART, "", f"serving {listeners or 'nothing'}", reason, Risk.DISRUPTIVE)
+    risk = Risk.RELOAD if actual.hands_over else Risk.DISRUPTIVE
+    yield Step("core", scope, Verb.RESTART, "", f"serving {listeners or 'nothing'}", reason, risk)

@@ -73,12 +73,13 @@ class XrayActual:
 
     ``config_digest`` is the digest of the static configuration the process was started with ("" when unknown).
     ``own`` is what it was given of Keystead's own users (the probe's): they have to be there, and nobody else desires
-    them.
+    them. ``hands_over`` tells that another process can take this one's place without cutting anybody off.
     """
 
     users: Mapping[str, Mapping[str, XrayUser]] = field(default_factory=dict)
     config_digest: str = ""
     own: Mapping[str, Mapping[str, XrayUser]] = field(default_factory=dict)
+    hands_over: bool = False
 
 
 @dataclass(frozen=True)

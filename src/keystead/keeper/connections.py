@@ -1,0 +1,355 @@
+"""Whose connection is it, and what has it carried: one table per process of an engine.
+
+Fed by the keeper with access lines (peer and label) and with dumps of the kernel's socket table; read for metering,
+pacing, cutting and for people. Pure: no I/O, and the time is given with each call, in seconds of a clock that never
+goes back.
+
+What it can and cannot know:
+- A line may come before the dump that shows its socket, or after the socket is gone. Lines without a socket, and closed
+  connections without an owner, are kept for a few seconds and in bounded number.
+- A connection is its socket's cookie. Address and port of a peer are used again over time; cookies are not.
+- A dump may miss a living socket once, so a connection has ended when two dumps in a row lack it, or when its peer is
+  seen with a new socket.
+- What a connection carries after the last dump that showed it is known to the engine alone.
+"""
+
+import socket
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import NamedTuple, TypeVar
+
+from keystead.keeper.diag import Socket
+
+# Bytes of a connection that the engine will not count: TLS and VLESS handshakes. See ``docs/engines/xray.md``.
+HANDSHAKE_UPLINK = 2_500
+HANDSHAKE_DOWNLINK = 6_000
+
+LINE_KEPT_S = 10.0
+LINES_MAX = 20_000
+CONDEMNED_S = 60.0
+# After this long a connection that belongs to somebody has had its line.
+OWNER_WITHIN_S = 5.0
+# A dump takes a moment: a line noted this shortly before it may be about a socket that it does not show yet.
+_DUMP_LASTS_S = 1.0
+_MAPPED = bytes(10) + b"\xff\xff"
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+Peer = tuple[str, int]
+
+
+class LabelCarried(NamedTuple):
+    """Bytes that a label's connections carried through one process, closed ones included; they never fall.
+
+    ``open_*`` is the part of it that connections still open have carried. A handshake's worth per connection is left
+    out, so that the figures stay below what the engine will count.
+    """
+
+    uplink: int = 0
+    downlink: int = 0
+    open_uplink: int = 0
+    open_downlink: int = 0
+
+
+class Connection(NamedTuple):
+    """One live connection as people and pacing see it; bytes as the kernel counts them, handshake included."""
+
+    socket: Socket
+    label: str | None
+    first_seen_s: float
+    moved_s: float
+    uplink: int
+    downlink: int
+    uplink_per_s: int
+    downlink_per_s: int
+
+
+class _Open:
+    """A connection of the last dump or the one before it; ``counted`` is what its label was given of its bytes."""
+
+    __slots__ = ("counted", "first_seen_s", "is_certain", "label", "moved_s", "per_s", "seen", "socket")
+
+    def __init__(self, found: Socket, now_s: float) -> None:
+        self.socket = found
+        self.label: str | None = None
+        self.is_certain = False
+        self.first_seen_s = self.moved_s = now_s
+        self.per_s = (0, 0)
+        self.counted = (0, 0)
+        self.seen = 0
+
+
+class _Account:
+    """What one label carried, and its open connections by cookie."""
+
+    __slots__ = ("downlink", "open_downlink", "open_uplink", "opened", "uplink")
+
+    def __init__(self) -> None:
+        self.uplink = self.downlink = self.open_uplink = self.open_downlink = 0
+        self.opened: dict[int, _Open] = {}
+
+    def carry(self, one: _Open, uplink: int, downlink: int) -> None:
+        self.uplink += uplink
+        self.downlink += downlink
+        self.open_uplink += uplink
+        self.open_downlink += downlink
+        one.counted = (one.counted[0] + uplink, one.counted[1] + downlink)
+
+    def enter(self, one: _Open) -> None:
+        self.opened[one.socket.cookie] = one
+
+    def leave(self, one: _Open) -> None:
+        del self.opened[one.socket.cookie]
+        self.open_uplink -= one.counted[0]
+        self.open_downlink -= one.counted[1]
+        one.counted = (0, 0)
+
+
+class _Line(NamedTuple):
+    label: str
+    noted_s: float
+
+
+class _Ownerless(NamedTuple):
+    local_port: int
+    uplink: int
+    downlink: int
+    closed_s: float
+
+
+class Table:
+    """The connections of one engine process."""
+
+    def __init__(self, ports: Mapping[str, int] | None = None) -> None:
+        """Take the local port of each inbound tag, as far as known; it tells equal peers at two ports apart."""
+        self.ports: dict[str, int] = dict(ports or {})
+        self._opened: dict[int, _Open] = {}
+        self._by_peer: dict[Peer, list[_Open]] = {}
+        self._accounts: dict[str, _Account] = {}
+        self._lines: dict[tuple[str, int, int | None], _Line] = {}
+        self._ownerless: dict[Peer, _Ownerless] = {}
+        self._condemned: dict[str, float] = {}
+        self._dumped_s: float | None = None
+        self._dumps = 0
+
+    # --- what comes in ---
+
+    def note_access(self, peer_host: str, peer_port: int, tag: str | None, label: str, now_s: float) -> None:
+        """Take an access line: whoever connected from this address and port is this label."""
+        host = canonical(peer_host)
+        local_port = self.ports.get(tag) if tag is not None else None
+        # Kept even when a connection fits, since that one may have ended and this line be its successor's.
+        key = (host, peer_port, local_port)
+        _put_last(self._lines, key, _Line(label, now_s))
+        for one in self._by_peer.get((host, peer_port), ()):
+            if local_port in {None, one.socket.local_port}:
+                self._learn(one, label, is_certain=True)
+        self._claim_closed((host, peer_port), local_port, label)
+
+    def take_dump(self, sockets: Iterable[Socket], now_s: float) -> None:
+        """Take the connections that exist now; whatever two dumps in a row do not show has ended."""
+        elapsed_s = max(now_s - self._dumped_s, 0.001) if self._dumped_s is not None else 1.0
+        self._dumps += 1
+        known = self._opened.get
+        for found in sockets:
+            one = known(found.cookie)
+            if one is None or found.received < one.socket.received or found.acked < one.socket.acked:
+                one = self._open(found, now_s, elapsed_s)
+            elif found.acked != one.socket.acked or found.received != one.socket.received:
+                self._move(one, found, now_s, elapsed_s)
+            else:
+                one.per_s = (0, 0)
+                one.socket = found  # its inode is 0 from the moment it is closed
+            one.seen = self._dumps
+        self._end_missing(now_s)
+        self._dumped_s = now_s
+        self._forget_old(now_s)
+
+    def attribute(self, online: Mapping[str, Collection[str]], now_s: float) -> int:
+        """Give connections that no line told about to the only label online at their address; return how many.
+
+        ``online`` maps addresses to labels. Where several labels are online nothing is guessed. A line that comes
+        later outweighs the guess from then on.
+        """
+        labels = {canonical(host): set(names) for host, names in online.items()}
+        given = 0
+        for one in self._opened.values():
+            if one.label is None and now_s - one.first_seen_s >= OWNER_WITHIN_S:
+                candidates = labels.get(one.socket.peer_host, ())
+                if len(candidates) == 1:
+                    self._learn(one, next(iter(candidates)), is_certain=False)
+                    given += 1
+        return given
+
+    def condemn(self, labels: Iterable[str], now_s: float) -> None:
+        """Report these labels' connections for cutting, those that exist and those that turn up for a minute."""
+        for label in labels:
+            self._condemned[label] = now_s + CONDEMNED_S
+
+    def pardon(self, labels: Iterable[str]) -> None:
+        """Let these labels connect again."""
+        for label in labels:
+            self._condemned.pop(label, None)
+
+    def forget(self, labels: Iterable[str]) -> None:
+        """Drop the figures of labels that are never used again; one with open connections stays."""
+        for label in labels:
+            account = self._accounts.get(label)
+            if account is not None and not account.opened:
+                del self._accounts[label]
+
+    # --- what is read ---
+
+    def live(self, label: str | None = None) -> Iterator[Connection]:
+        """Yield the open connections, of one label or of everybody, with owner or without."""
+        if label is None:
+            return map(_view, list(self._opened.values()))
+        account = self._accounts.get(label)
+        return map(_view, list(account.opened.values()) if account is not None else [])
+
+    def has(self, cookie: int) -> bool:
+        """Tell whether a socket is known as one of this process."""
+        return cookie in self._opened
+
+    def carried(self) -> dict[str, LabelCarried]:
+        """Return what every label seen in this process has carried."""
+        return {
+            label: LabelCarried(account.uplink, account.downlink, account.open_uplink, account.open_downlink)
+            for label, account in self._accounts.items()
+        }
+
+    def downlink_per_s(self, label: str) -> dict[int, int]:
+        """Return bytes a second sent to each open connection of a label in the last interval, by inode."""
+        account = self._accounts.get(label)
+        opened = account.opened.values() if account is not None else ()
+        return {one.socket.inode: one.per_s[1] for one in opened if one.socket.inode}
+
+    def ownerless_share(self, now_s: float) -> float:
+        """Return which part of the connections old enough to have an owner has none, or only a guessed one."""
+        old = [one for one in self._opened.values() if now_s - one.first_seen_s >= OWNER_WITHIN_S]
+        return sum(not one.is_certain for one in old) / len(old) if old else 0.0
+
+    def to_cut(self, now_s: float) -> list[Socket]:
+        """Return the open connections of condemned labels; each is returned again until it is gone."""
+        self._condemned = {label: until_s for label, until_s in self._condemned.items() if until_s > now_s}
+        return [
+            one.socket
+            for label in self._condemned
+            if label in self._accounts
+            for one in self._accounts[label].opened.values()
+        ]
+
+    # --- one connection's life ---
+
+    def _open(self, found: Socket, now_s: float, elapsed_s: float) -> _Open:
+        peer = (found.peer_host, found.peer_port)
+        for former in list(self._by_peer.get(peer, ())):
+            if former.socket.local_port == found.local_port:
+                self._end(former, now_s)
+        reused = self._opened.get(found.cookie)
+        if reused is not None:
+            self._end(reused, now_s)
+        one = self._opened[found.cookie] = _Open(found, now_s)
+        one.per_s = (int(found.received / elapsed_s), int(found.acked / elapsed_s))
+        self._by_peer.setdefault(peer, []).append(one)
+        line = self._lines.get((*peer, found.local_port)) or self._lines.get((*peer, None))
+        if line is not None and now_s - line.noted_s <= LINE_KEPT_S:
+            # A line from before the last dump, which did not show this connection, may be about one that came and went.
+            is_certain = self._dumped_s is None or line.noted_s >= self._dumped_s - _DUMP_LASTS_S
+            self._learn(one, line.label, is_certain=is_certain)
+        return one
+
+    def _learn(self, one: _Open, label: str, *, is_certain: bool) -> None:
+        if one.label == label or one.is_certain:
+            one.is_certain = one.is_certain or is_certain
+            return
+        account = self._accounts.setdefault(label, _Account())
+        account.enter(one)
+        if one.label is None:
+            account.carry(one, *_beyond_handshake(one.socket))
+        else:
+            # What was counted for the other label stays counted there: figures never fall.
+            self._accounts[one.label].leave(one)
+        one.label, one.is_certain = label, is_certain
+
+    def _move(self, one: _Open, found: Socket, now_s: float, elapsed_s: float) -> None:
+        before, one.socket, one.moved_s = one.socket, found, now_s
+        uplink, downlink = found.received - before.received, found.acked - before.acked
+        one.per_s = (int(uplink / elapsed_s), int(downlink / elapsed_s))
+        if one.label is not None:
+            had, has = _beyond_handshake(before), _beyond_handshake(found)
+            self._accounts[one.label].carry(one, has[0] - had[0], has[1] - had[1])
+
+    def _end_missing(self, now_s: float) -> None:
+        for one in [one for one in self._opened.values() if one.seen != self._dumps]:
+            one.per_s = (0, 0)
+            if one.seen < self._dumps - 1:
+                self._end(one, now_s)
+
+    def _end(self, one: _Open, now_s: float) -> None:
+        found = one.socket
+        peer = (found.peer_host, found.peer_port)
+        del self._opened[found.cookie]
+        self._by_peer[peer].remove(one)
+        if not self._by_peer[peer]:
+            del self._by_peer[peer]
+        if one.label is not None:
+            self._accounts[one.label].leave(one)
+        else:
+            _put_last(self._ownerless, peer, _Ownerless(found.local_port, *_beyond_handshake(found), now_s))
+
+    def _claim_closed(self, peer: Peer, local_port: int | None, label: str) -> None:
+        closed = self._ownerless.get(peer)
+        if closed is not None and peer not in self._by_peer and local_port in {None, closed.local_port}:
+            del self._ownerless[peer]
+            account = self._accounts.setdefault(label, _Account())
+            account.uplink += closed.uplink
+            account.downlink += closed.downlink
+
+    def _forget_old(self, now_s: float) -> None:
+        _drop_first(self._lines, lambda line: now_s - line.noted_s > LINE_KEPT_S)
+        _drop_first(self._ownerless, lambda closed: now_s - closed.closed_s > LINE_KEPT_S)
+
+
+def canonical(host: str) -> str:
+    """Return an address in the one form in which addresses are compared; IPv4 inside IPv6 as IPv4."""
+    if ":" not in host:
+        return host
+    bare = host.strip("[]").partition("%")[0]
+    with suppress(OSError):
+        packed = socket.inet_pton(socket.AF_INET6, bare)
+        if packed.startswith(_MAPPED):
+            return socket.inet_ntop(socket.AF_INET, packed[12:])
+        return socket.inet_ntop(socket.AF_INET6, packed)
+    return host
+
+
+def _beyond_handshake(found: Socket) -> tuple[int, int]:
+    return max(0, found.received - HANDSHAKE_UPLINK), max(0, found.acked - HANDSHAKE_DOWNLINK)
+
+
+def _view(one: _Open) -> Connection:
+    found = one.socket
+    return Connection(
+        found, one.label, one.first_seen_s, one.moved_s, found.received, found.acked, one.per_s[0], one.per_s[1]
+    )
+
+
+def _put_last(kept: dict[K, V], key: K, value: V) -> None:
+    """Put a value at the end of what is kept; the first goes when there are too many."""
+    kept.pop(key, None)
+    kept[key] = value
+    if len(kept) > LINES_MAX:
+        del kept[next(iter(kept))]
+
+
+def _drop_first(kept: dict[K, V], is_old: Callable[[V], bool]) -> None:
+    """Drop values from the front, where the oldest are, until one is not old."""
+    old = []
+    for key, value in kept.items():
+        if not is_old(value):
+            break
+        old.append(key)
+    for key in old:
+        del kept[key]

@@ -1,0 +1,118 @@
+"""Confirmations: who waits learns that a change is in force, and the database is told so, behind the answer.
+
+Used by the worker of a scope. Between the answer and the commit a subject is *applied*: shown, although the database
+does not call it live yet.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from keystead.db.session import Database
+from keystead.kit.clock import Clock
+from keystead.kit.errors import KeysteadError
+from keystead.reconcile import store
+from keystead.reconcile.engine import Driver, Planner, Source
+from keystead.reconcile.settle import Outcome, Settlement, Waiters
+
+log = structlog.get_logger()
+
+D = TypeVar("D")
+A = TypeVar("A")
+
+_LAST_CONFIRMATIONS_S = 1.0
+# Far longer than any reading takes; labels are never used again, so that a late one misleads nobody.
+_READERS_LINGER_S = 60.0
+
+
+@dataclass(frozen=True)
+class ScopeWiring(Generic[D, A]):
+    """What the composition root tells the reconciler about a scope."""
+
+    name: str
+    driver: Driver[D, A]
+    source: Source[D]
+    planner: Planner[D, A]
+
+
+class Background:
+    """Work of a scope that nobody waits for."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin something and keep hold of it until it is done."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Let what is under way be written, and leave the rest to the next start."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=_LAST_CONFIRMATIONS_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+class Confirmations:
+    """Settle what the engine was seen to hold or to lack, and have it written down."""
+
+    def __init__(
+        self,
+        wiring: ScopeWiring[Any, Any],
+        waiters: Waiters,
+        *,
+        database: Database,
+        clock: Clock,
+        is_quiet: Callable[[], bool],
+        on_put_off: Callable[[], None],
+    ) -> None:
+        self._name = wiring.name
+        self._driver = wiring.driver
+        self._source = wiring.source
+        self._waiters = waiters
+        self._database = database
+        self._clock = clock
+        self._is_quiet = is_quiet
+        self._on_put_off = on_put_off
+        self._applied: set[str] = set()
+
+    def is_applied(self, subject: str) -> bool:
+        """Tell whether a subject is in the engine although the database does not say so yet."""
+        return subject in self._applied
+
+    def trust(self, subjects: Iterable[str]) -> None:
+        """Show subjects that an earlier process left unconfirmed."""
+        self._applied.update(subjects)
+
+    async def settle_when_ready(self, present: Mapping[str, int]) -> None:
+        """Settle additions: a key is usable when the engine is warm, not when it holds the key."""
+        await self._driver.when_ready()
+        self._applied |= present.keys()
+        for subject, generation in present.items():
+            self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
+        await self.confirm(present, (), max(present.values()))
+
+    async def confirm(self, present: Collection[str], absent: Collection[str], reached: int) -> None:
+        """Write down what is in the engine and what is out of it."""
+
+        def unit(connection: Any) -> None:
+            self._source.confirm(connection, present=list(present), absent=list(absent))
+            if self._is_quiet():
+                store.raise_applied(connection, self._name, reached, self._clock.now())
+
+        try:
+            await self._database.write_soon(unit)
+        except KeysteadError as error:
+            log.warning("confirmation put off to the next full pass", scope=self._name, reason=error.message)
+            self._on_put_off()
+            return
+        # A reader that is slower than this commit may still be looking at the rows from before it.
+        confirmed = (*present, *absent)
+        asyncio.get_running_loop().call_later(_READERS_LINGER_S, self._applied.difference_update, confirmed)

@@ -1,0 +1,53 @@
+"""Another process takes the place of the one that serves, while real clients dial and download."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from keystead.engines.xray.plan import plan
+from keystead.reconcile.plan import Step, Verb
+from tests.support import xray
+from tests.support.downloads import downloading
+
+RESTART = Step("core", "xray/main", Verb.RESTART, "", "serving", "asked for by the test")
+
+
+@asynccontextmanager
+async def dialling(port: int, origin: tuple[str, int]) -> AsyncIterator[list[float | None]]:
+    """Dial through a client without a pause; yield how long each took, None for one that failed."""
+    times: list[float | None] = []
+
+    async def dial() -> None:
+        while True:
+            times.append(await xray.get(port, origin))
+
+    tasks = [asyncio.create_task(dial()) for _ in range(3)]
+    try:
+        yield times
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_no_dial_fails_and_no_download_stops_while_a_process_takes_over(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path) as lab:
+        user, other = await lab.add("k1-1"), await lab.add("k2-1")
+        before = lab.driver.status()
+        async with xray.client(lab.profile(user)) as port, downloading(lab.profile(other)) as download:
+            async with dialling(port, lab.origin) as times:
+                await asyncio.sleep(1)
+                await lab.driver.apply(RESTART, lab.desired)
+                await asyncio.sleep(1)
+            after = lab.driver.status()
+            planned = plan("xray/main", lab.desired, await lab.driver.observe(), settings=lab.options.settings)
+            assert not download.is_over
+            assert download.longest_gap_s < 0.5
+
+    assert after.process != before.process
+    assert after.pid != before.pid
+    assert planned.is_empty
+    assert len(times) > 20
+    assert None not in times
+    assert max(took_s for took_s in times if took_s is not None) < 0.5

@@ -1,0 +1,55 @@
+"""A long download through a tunnel, watched as its user would: does it go on, and without a gap."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from python_socks import ProxyType
+from python_socks.async_.asyncio import Proxy
+
+from tests.support import xray
+
+
+@dataclass
+class Download:
+    """A long download through a tunnel: when bytes came, and whether it still goes on."""
+
+    longest_gap_s: float = 0.0
+    received: int = 0
+    is_over: bool = False
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+@asynccontextmanager
+async def downloading(profile: xray.Profile) -> AsyncIterator[Download]:
+    """Download slowly and endlessly with a real client."""
+    download = Download()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"x" * 20_000)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async def receive(reader: asyncio.StreamReader) -> None:
+        loop = asyncio.get_running_loop()
+        await reader.read(65536)  # the client waits half a second for us to speak first
+        last_s = loop.time()
+        while chunk := await reader.read(65536):
+            download.received += len(chunk)
+            download.longest_gap_s = max(download.longest_gap_s, loop.time() - last_s)
+            last_s = loop.time()
+        download.is_over = True
+
+    async with xray.serving(drip) as port, xray.client(profile) as socks:
+        sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", socks).connect("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(sock=sock)
+        download.task = asyncio.create_task(receive(reader))
+        await asyncio.sleep(0.8)
+        try:
+            yield download
+        finally:
+            download.task.cancel()
+            await asyncio.gather(download.task, return_exceptions=True)
+            writer.transport.abort()

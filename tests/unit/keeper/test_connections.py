@@ -1,0 +1,289 @@
+"""The table of connections: owners, figures, ends, cuts; times and dumps are made up."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keystead.keeper import connections
+from keystead.keeper.connections import HANDSHAKE_DOWNLINK, HANDSHAKE_UPLINK, LabelCarried, Table, canonical
+from keystead.keeper.diag import Socket
+
+HOST = "192.0.2.1"
+
+
+def sock(
+    cookie: int = 1, *, peer: int = 5000, up: int = 0, down: int = 0, port: int = 443, host: str = HOST, inode: int = -1
+) -> Socket:
+    """Return a socket that carried so much beyond its handshake."""
+    inode = 1000 + cookie if inode < 0 else inode
+    return Socket(port, host, peer, inode, cookie, down + HANDSHAKE_DOWNLINK, up + HANDSHAKE_UPLINK)
+
+
+def test_a_line_before_the_dump_gives_the_connection_its_owner() -> None:
+    table = Table()
+
+    table.note_access(HOST, 5000, None, "k1-1", 0.2)
+    table.take_dump([sock(up=10, down=20)], 1.0)
+
+    assert table.carried() == {"k1-1": LabelCarried(10, 20, 10, 20)}
+    assert [one.label for one in table.live()] == ["k1-1"]
+
+
+def test_a_line_after_the_dump_gives_what_was_carried_before_it_too() -> None:
+    table = Table()
+
+    table.take_dump([sock(up=10, down=20)], 1.0)
+    table.note_access(HOST, 5000, None, "k1-1", 1.5)
+
+    assert table.carried() == {"k1-1": LabelCarried(10, 20, 10, 20)}
+
+
+def test_a_line_after_the_end_counts_what_the_connection_carried() -> None:
+    table = Table()
+    table.take_dump([sock(up=10, down=20)], 1.0)
+    table.take_dump([], 2.0)
+    table.take_dump([], 3.0)
+
+    table.note_access(HOST, 5000, None, "k1-1", 3.5)
+    table.note_access(HOST, 5000, None, "k1-1", 3.6)
+
+    assert table.carried() == {"k1-1": LabelCarried(10, 20, 0, 0)}
+
+
+def test_what_a_closed_connection_carried_stays_and_is_open_no_more() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.take_dump([sock(down=20)], 1.0)
+
+    table.take_dump([], 2.0)
+    missed_once = table.carried()
+    table.take_dump([], 3.0)
+
+    assert missed_once == {"k1-1": LabelCarried(0, 20, 0, 20)}
+    assert table.carried() == {"k1-1": LabelCarried(0, 20, 0, 0)}
+    assert list(table.live()) == []
+
+
+def test_a_connection_that_one_dump_missed_goes_on_where_it_was() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.take_dump([sock(down=20)], 1.0)
+    table.take_dump([], 2.0)
+
+    table.take_dump([sock(down=50)], 3.0)
+
+    assert table.carried() == {"k1-1": LabelCarried(0, 50, 0, 50)}
+
+
+def test_a_peer_seen_with_a_new_socket_is_a_new_connection() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.take_dump([sock(1, down=20)], 1.0)
+    table.note_access(HOST, 5000, None, "k2-1", 1.5)
+
+    table.take_dump([sock(2, down=7)], 2.0)
+
+    assert table.carried() == {"k1-1": LabelCarried(0, 20, 0, 0), "k2-1": LabelCarried(0, 7, 0, 7)}
+
+
+def test_a_successor_of_the_same_owner_inherits_the_line_between_the_dumps() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.take_dump([sock(1, down=20)], 1.0)
+    table.note_access(HOST, 5000, None, "k1-1", 1.5)
+
+    table.take_dump([sock(2, down=7)], 2.0)
+
+    assert table.carried() == {"k1-1": LabelCarried(0, 27, 0, 7)}
+
+
+def test_an_old_line_does_not_give_a_later_connection_away() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    for second in range(1, 13):
+        table.take_dump([], float(second))
+
+    table.take_dump([sock()], 13.0)
+
+    assert [one.label for one in table.live()] == [None]
+
+
+def test_a_line_that_was_someone_elses_is_outweighed_by_the_connections_own() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    for second in range(1, 5):
+        table.take_dump([], float(second))
+    table.take_dump([sock(down=5)], 5.0)
+
+    table.note_access(HOST, 5000, None, "k2-1", 5.1)
+    table.take_dump([sock(down=9)], 6.0)
+
+    assert table.carried() == {"k1-1": LabelCarried(0, 5, 0, 0), "k2-1": LabelCarried(0, 4, 0, 4)}
+
+
+def test_equal_peers_at_two_ports_are_told_apart_by_the_tag() -> None:
+    table = Table({"shared": 443, "k2": 8443})
+    table.note_access(HOST, 5000, "k2", "k2-1", 0.0)
+    table.note_access(HOST, 5000, "shared", "k1-1", 0.1)
+
+    table.take_dump([sock(1, port=443, down=1), sock(2, port=8443, down=2)], 1.0)
+
+    assert {one.socket.local_port: one.label for one in table.live()} == {443: "k1-1", 8443: "k2-1"}
+
+
+def test_an_outside_hint_owns_a_connection_only_when_it_is_old_and_the_hint_is_alone() -> None:
+    table = Table()
+    table.take_dump([sock(1), sock(2, host="192.0.2.2", peer=1)], 1.0)
+    too_early = table.attribute({HOST: ["k1-1"]}, 2.0)
+    share_before = table.ownerless_share(7.0)
+
+    given_now = table.attribute({"::ffff:192.0.2.1": ["k1-1"], "192.0.2.2": ["k1-1", "k2-1"]}, 7.0)
+
+    assert (too_early, given_now, share_before) == (0, 1, 1.0)
+    assert {one.socket.peer_host: one.label for one in table.live()} == {HOST: "k1-1", "192.0.2.2": None}
+
+
+def test_the_share_without_owner_counts_only_connections_old_enough() -> None:
+    table = Table()
+    table.take_dump([sock(1), sock(2, peer=1)], 0.0)
+    table.note_access(HOST, 1, None, "k1-1", 0.5)
+    table.take_dump([sock(1), sock(2, peer=1), sock(3, peer=2)], 5.0)
+
+    assert table.ownerless_share(5.0) == 0.5
+    assert table.ownerless_share(1.0) == 0.0
+
+
+def test_condemned_labels_are_reported_now_and_for_a_minute() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.take_dump([sock(1), sock(2, peer=1), sock(3, peer=2)], 1.0)
+
+    table.condemn(["k1-1"], 1.0)
+    at_once = table.to_cut(1.0)
+    table.note_access(HOST, 1, None, "k1-1", 50.0)
+    later = table.to_cut(60.0)
+    too_late = table.to_cut(61.0)
+
+    assert [one.cookie for one in at_once] == [1]
+    assert sorted(one.cookie for one in later) == [1, 2]
+    assert too_late == []
+
+
+def test_a_pardoned_label_is_not_reported() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.take_dump([sock()], 1.0)
+    table.condemn(["k1-1"], 1.0)
+
+    table.pardon(["k1-1"])
+
+    assert table.to_cut(1.0) == []
+
+
+def test_rates_are_per_second_and_by_inode() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.note_access(HOST, 1, None, "k1-1", 0.0)
+    table.take_dump([sock(1), sock(2, peer=1)], 1.0)
+
+    table.take_dump([sock(1, down=3000), sock(2, peer=1, inode=0)], 3.0)
+
+    assert table.downlink_per_s("k1-1") == {1001: 1500}
+    assert table.downlink_per_s("k9-1") == {}
+    (moved, idle) = table.live("k1-1")
+    assert (moved.moved_s, moved.downlink_per_s) == (3.0, 1500)
+    assert (idle.moved_s, idle.first_seen_s) == (1.0, 1.0)
+
+
+def test_what_is_kept_without_a_partner_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LINES_MAX", 10)
+    table = Table()
+
+    for peer in range(100):
+        table.note_access(HOST, peer, None, "k1-1", 0.0)
+    table.take_dump([sock(cookie, peer=1000 + cookie) for cookie in range(100)], 1.0)
+    table.take_dump([], 2.0)
+    table.take_dump([], 3.0)
+
+    assert (len(table._lines), len(table._ownerless)) == (10, 10)
+    table.take_dump([], 100.0)
+    assert (len(table._lines), len(table._ownerless)) == (0, 0)
+
+
+def test_a_label_is_forgotten_only_without_open_connections() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.take_dump([sock()], 1.0)
+    table.forget(["k1-1", "k2-1"])
+    kept = list(table.carried())
+    table.take_dump([], 2.0)
+    table.take_dump([], 3.0)
+
+    table.forget(["k1-1"])
+
+    assert kept == ["k1-1"]
+    assert table.carried() == {}
+
+
+@pytest.mark.parametrize(
+    ("given_host", "expected"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("[2001:DB8:0::1]", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("not:an:address", "not:an:address"),
+    ],
+)
+def test_addresses_have_one_form(given_host: str, expected: str) -> None:
+    assert canonical(given_host) == expected
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("line"), st.integers(0, 4), st.integers(0, 2)),
+        st.tuples(st.just("open"), st.integers(0, 4), st.just(0)),
+        st.tuples(st.just("close"), st.integers(0, 4), st.just(0)),
+        st.tuples(st.just("carry"), st.integers(0, 4), st.integers(0, 10**6)),
+        st.tuples(st.just("dump"), st.integers(0, 1), st.just(0)),
+        st.tuples(st.just("attribute"), st.integers(0, 2), st.just(0)),
+    ),
+    max_size=80,
+)
+
+
+@settings(max_examples=300)
+@given(EVENTS)
+def test_in_any_order_figures_never_fall_and_never_exceed_what_was_carried(events: list[tuple[str, int, int]]) -> None:
+    table, now_s, cookies = Table(), 0.0, 0
+    opened: dict[int, Socket] = {}
+    carried_in_all = 0
+    before: dict[str, LabelCarried] = {}
+    for what, number, amount in events:
+        now_s += 0.7
+        if what == "line":
+            table.note_access(HOST, number, None, f"k{amount}", now_s)
+        elif what == "open":
+            cookies += 1
+            opened[number] = Socket(443, HOST, number, 1000 + cookies, cookies, 0, 0)
+        elif what == "close":
+            opened.pop(number, None)
+        elif what == "carry" and number in opened:
+            opened[number] = opened[number]._replace(acked=opened[number].acked + amount)
+            carried_in_all += amount
+        elif what == "dump":
+            table.take_dump([one for peer, one in opened.items() if number or peer != 0], now_s)
+        elif what == "attribute":
+            table.attribute({HOST: [f"k{number}"]}, now_s)
+        after = table.carried()
+        for label, was in before.items():
+            assert after[label].downlink >= was.downlink
+        assert all(0 <= one.open_downlink <= one.downlink for one in after.values())
+        before = after
+
+    assert sum(one.downlink for one in before.values()) <= carried_in_all
+    for _ in range(2):
+        now_s += 1
+        table.take_dump([], now_s)
+    assert all((one.open_uplink, one.open_downlink) == (0, 0) for one in table.carried().values())
+    assert (table._by_peer, table._opened) == ({}, {})
