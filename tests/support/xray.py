@@ -350,7 +350,12 @@ def keeper_place(directory: Path, *, is_attached: bool = True) -> KeeperPlace:
 
 @asynccontextmanager
 async def lab(
-    directory: Path, *, is_trusted: bool = False, is_started: bool = True, **options: float
+    directory: Path,
+    *,
+    is_trusted: bool = False,
+    is_started: bool = True,
+    settings: XraySettings = LOOPBACK_OPEN,
+    **patience: float,
 ) -> AsyncIterator[Lab]:
     """Run a laboratory; the core is started (and ready) unless told otherwise."""
     directory.mkdir(exist_ok=True)
@@ -360,9 +365,9 @@ async def lab(
     chosen = XrayOptions(
         socket=socket_directory / "x.sock",
         keeper=keeper_place(directory),
-        settings=LOOPBACK_OPEN,
+        settings=settings,
         environment={"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {},
-        patience=Patience(**{"probe_every_s": 0.2, **options}),
+        patience=Patience(**{"probe_every_s": 0.2, **patience}),
     )
     context = tls_1_3(certificate_path, key_path)
     async with AsyncExitStack() as target, serving(origin) as origin_port:

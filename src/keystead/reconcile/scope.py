@@ -60,7 +60,7 @@ class ScopeWorker(Generic[D, A]):
         self._wants_full_pass = True
         self._has_begun = False
         self._next_check_s = self._next_full_s = 0.0
-        self._is_preparing = False
+        self._preparing: asyncio.Task[None] | None = None
         self._background = Background()
         self._confirmations = Confirmations(
             wiring,
@@ -245,18 +245,23 @@ class ScopeWorker(Generic[D, A]):
             return await self._full_pass(approved_digest)
 
     async def patient_pass(self, *, approved_digest: str | None = None) -> Plan:
-        """Do a full pass once everything it needs has been prepared; small changes go on meanwhile."""
+        """Do a full pass and wait for what it has to prepare; small changes go on meanwhile."""
+        if approved_digest is None:
+            plan = await self.full_pass()
+            if self._preparing is not None:
+                await asyncio.wait([self._preparing])
+                await self.full_pass()
+            return plan
         if not await self._driver.when_reachable():
             raise EngineUnavailable(f"the engine of {self.name} is down")
         async with self._engine_lock:
-            _, desired, plan, _ = await self._look()
-        for step in plan.steps:
+            _, desired, reviewed, _ = await self._look()
+        for step in reviewed.steps:
             await self._driver.prepare_for(step, desired)
         return await self.full_pass(approved_digest=approved_digest)
 
     async def _prepare(self, steps: Collection[Step], desired: D) -> None:
         """Prepare beside what serves, then ask for the pass that can carry the steps out."""
-        self._is_preparing = True
         try:
             for step in steps:
                 await self._driver.prepare_for(step, desired)
@@ -264,7 +269,7 @@ class ScopeWorker(Generic[D, A]):
         except KeysteadError as error:
             log.warning("a step is not prepared", scope=self.name, reason=error.message)
         finally:
-            self._is_preparing = False
+            self._preparing = None
 
     async def _full_pass(self, approved_digest: str | None) -> Plan:
         started = self._clock.monotonic_s()
@@ -276,8 +281,8 @@ class ScopeWorker(Generic[D, A]):
         steps = plan.steps if approved_digest is not None else verdict.allowed
         held = () if approved_digest is not None else verdict.held
         waiting = tuple(step for step in steps if not self._driver.is_prepared(step, desired))
-        if waiting and not self._is_preparing:
-            self._background.spawn(self._prepare(waiting, desired))
+        if waiting and self._preparing is None:
+            self._preparing = self._background.spawn(self._prepare(waiting, desired))
         if ready := [step for step in steps if step not in waiting]:
             await self._apply_steps(ready, desired)
             await self._verify(desired, (*held, *waiting))

@@ -53,8 +53,7 @@ async def test_an_allowed_range_is_open(tmp_path: Path) -> None:
 
 async def test_the_probe_itself_reaches_the_echo_alone(tmp_path: Path) -> None:
     async with xray.lab(tmp_path) as lab:
-        _, started = lab.driver._running()
-        refused = await lab.dial(started.probe.user, within_s=2)
+        refused = await lab.dial(lab.driver._running().started.probe.user, within_s=2)
 
     assert refused is None
 

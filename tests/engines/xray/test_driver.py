@@ -45,7 +45,7 @@ async def test_a_restart_is_not_ready_before_it_is_warm_again(tmp_path: Path) ->
         lab.driver._core.kill("by the test")
         async with asyncio.timeout(5):
             await lab.driver._core.when_changed()
-        assert not lab.driver._ready.is_set()
+        assert not lab.driver._attendance.ready.is_set()
         await lab.ready()
         took_s = await lab.dial(user)
 
@@ -71,7 +71,7 @@ async def test_what_was_applied_is_what_is_observed(tmp_path: Path) -> None:
 async def test_a_foreign_user_in_our_inbound_is_removed(tmp_path: Path) -> None:
     async with xray.lab(tmp_path) as lab:
         stranger = xray.XrayUser("somebody@example.org", "11111111-2222-4333-8444-555555555555")
-        client, _ = lab.driver._running()
+        client = lab.driver._running().client
         await client.add_user("shared", stranger)
         found = plan("xray/main", lab.desired, await lab.driver.observe(), settings=lab.options.settings)
         for step in found.steps:
@@ -89,7 +89,7 @@ async def test_a_twin_of_a_uuid_is_removed_without_cutting_the_right_user(tmp_pa
         user = await lab.add("k1-1")
         parts = user.uuid.split("-")
         twin = xray.XrayUser("twin", "-".join([parts[0], parts[1], "4fff", *parts[3:]]))
-        client, _ = lab.driver._running()
+        client = lab.driver._running().client
         await client.add_user("shared", twin)
         found = plan("xray/main", lab.desired, await lab.driver.observe(), settings=lab.options.settings)
         for step in found.steps:
@@ -222,7 +222,7 @@ async def test_a_target_that_goes_down_ends_readiness_and_its_return_restores_it
         target_port = int(lab.inbound.target.rpartition(":")[2])
         await lab.close_target()
         async with asyncio.timeout(15):
-            while lab.driver._ready.is_set():
+            while lab.driver._attendance.ready.is_set():
                 await asyncio.sleep(0.05)
         doubtful = (await lab.driver.probe()).condition
         context = xray.tls_1_3(tmp_path / "target-cert.pem", tmp_path / "target-key.pem")

@@ -51,3 +51,23 @@ async def test_no_dial_fails_and_no_download_stops_while_a_process_takes_over(tm
     assert len(times) > 20
     assert None not in times
     assert max(took_s for took_s in times if took_s is not None) < 0.5
+
+
+async def test_a_removed_key_is_cut_within_a_second_and_its_neighbour_is_not(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path) as lab:
+        user, other = await lab.add("k1-1"), await lab.add("k2-1")
+        async with downloading(lab.profile(user)) as cut, downloading(lab.profile(other)) as kept:
+            await asyncio.sleep(1.5)
+            begun_s = asyncio.get_running_loop().time()
+            await lab.remove("k1-1")
+            async with asyncio.timeout(5):
+                while not cut.is_over:
+                    await asyncio.sleep(0.01)
+            took_s = asyncio.get_running_loop().time() - begun_s
+            received = kept.received
+            await asyncio.sleep(0.5)
+
+            assert took_s < 1
+            assert not kept.is_over
+            assert kept.received > received
+            assert kept.longest_gap_s < 0.5

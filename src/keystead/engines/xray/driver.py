@@ -108,8 +108,9 @@ class ManagedXray:
 
     async def stop(self) -> None:
         """Let go of the core, or end it after a final reading when it is to end with us; close everything."""
-        await self._handover.stop()
+        await self._handover.drop_candidate()
         await self._core.stop()
+        await self._handover.stop()
 
     def status(self) -> XrayStatus:
         """Return what there is to say about the core, without asking it anything."""
@@ -301,6 +302,7 @@ class ManagedXray:
 
     async def before_stop(self) -> None:
         """Hand over a last reading: the counters end with the process."""
+        await self._handover.read_leaving()
         served = self._attendance
         if served is not None and served.reachable.is_set() and not served.is_hung:
             await within(self._clock, _FINAL_READING_TIMEOUT_S, self.give_final_reading(served.client, served.process))

@@ -82,6 +82,7 @@ class Handover:
         self._see_off_s = see_off_s
         self._preparing = asyncio.Lock()
         self._candidate: _Candidate | None = None
+        self._leaving: dict[str, XrayClient] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def is_prepared(self, digest: str) -> bool:
@@ -135,14 +136,22 @@ class Handover:
         """See a process off whose place was taken: close its listeners, wait for its connections, read it, end it."""
         self._soon(self._see_off(number, process, leaving))
 
+    async def drop_candidate(self) -> None:
+        """End a candidate that nobody will need."""
+        with suppress(KeysteadError):
+            await self._discard()
+
+    async def read_leaving(self) -> None:
+        """Hand over what the processes on their way out have counted: they are about to be ended with us."""
+        for process, client in self._leaving.items():
+            await self._side.give_final_reading(client, process)
+
     async def stop(self) -> None:
-        """End a candidate nobody will need; processes on their way out are the keeper's to end."""
+        """Leave processes on their way out to the keeper."""
         tasks, self._tasks = self._tasks, set()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(KeysteadError):
-            await self._discard()
 
     async def _started(self, desired: XrayDesired, digest: str) -> _Candidate:
         launch = self._side.launch(
@@ -171,7 +180,7 @@ class Handover:
                 await new.client.add_inbound(inbound, wanted.values())
 
     async def _see_off(self, number: int, process: str, leaving: Started) -> None:
-        client = XrayClient.on_socket(leaving.socket)
+        client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
         try:
             await self._close_listeners(client, leaving.tags)
             await self._core.retire(number, self._see_off_s)
@@ -183,6 +192,7 @@ class Handover:
         except KeysteadError as error:
             log.warning("a process was not seen off", process=process, reason=error.message)
         finally:
+            del self._leaving[process]
             await client.close()
 
     async def _close_listeners(self, client: XrayClient, tags: tuple[str, ...]) -> None:
