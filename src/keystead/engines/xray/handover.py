@@ -123,7 +123,7 @@ class Handover:
                     "the successor of the core does not prove itself in public; nothing was changed"
                 )
             await self._core.relabel({number: memo_of(new.started), old_number: memo_of(leaving)})
-        except BaseException:
+        except (KeysteadError, asyncio.CancelledError):
             candidate.attending.cancel()
             self.finish(number, new.process, retreated)
             raise
