@@ -13,13 +13,12 @@ import itertools
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.binary import Binary
-from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.launching import Started
 from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.state import (
@@ -35,11 +34,14 @@ from keystead.keeper.launch import Change, Launch
 from keystead.keeper.link import KeeperPlace
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
-from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
+from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.ids import Ids
 from keystead.kit.waiting import first_of, within
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
+
+if TYPE_CHECKING:
+    from keystead.engines.xray.client import XrayClient
 
 log = structlog.get_logger(__name__)
 
@@ -108,9 +110,13 @@ class ManagedXray:
     # --- life ---
 
     async def start(self) -> None:
-        """Begin to keep a core running; returns at once. Trouble shows in ``status`` and ``probe``."""
-        self._client = XrayClient.on_socket(self._options.socket, timeout_s=self._options.call_timeout_s)
+        """Begin to keep a core running; return when the first was started or its start was put off.
+
+        Trouble shows in ``status`` and ``probe``. What speaks to a core is imported while the core reads its
+        configuration, since nobody is served before it has.
+        """
         await self._core.start()
+        await self._core.when(State.RUNNING, State.BACKING_OFF, State.STOPPED)
 
     async def stop(self) -> None:
         """Let go of the core, or end it after a final reading when it is to end with us; close everything."""
@@ -256,11 +262,13 @@ class ManagedXray:
 
     # --- the rest ---
 
-    def _running(self) -> tuple[XrayClient, Started]:
-        if self._client is None:
-            raise Broken("the Xray driver was used before it was started")
+    def _running(self) -> "tuple[XrayClient, Started]":
         if self._core.state is not State.RUNNING or self._started is None:
             raise EngineUnavailable(f"Xray is {self._core.state.value}")
+        if self._client is None:
+            from keystead.engines.xray.client import XrayClient
+
+            self._client = XrayClient.on_socket(self._options.socket, timeout_s=self._options.call_timeout_s)
         return self._client, self._started
 
     def _health(self) -> Health:
