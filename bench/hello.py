@@ -9,7 +9,7 @@ import sys
 import uvloop
 from fastapi import FastAPI
 
-from keystead.http import server
+from keystead.http import listening, server
 
 
 def application() -> FastAPI:
@@ -26,7 +26,7 @@ def application() -> FastAPI:
 async def serve(port: int) -> None:
     """Serve on a loopback port until ended."""
     made = server.make_server(application(), None)  # type: ignore[arg-type]  # any ASGI application will do
-    await server.serve([(made, server.listen_tcp("127.0.0.1", port))], asyncio.Event())
+    await server.serve([(made, listening.listen_tcp("127.0.0.1", port))], asyncio.Event())
 
 
 if __name__ == "__main__":

@@ -1,22 +1,18 @@
 """What a first start chooses and every later one honours: account, first token, public host, shared inbound, target.
 
-Part of the composition root (called by ``main.py`` only): it joins settings, access, vpn and the examination of the
-REALITY target.
+Part of the composition root: it joins settings, access and vpn. The examination of the REALITY target is
+``examining.py``, for which no start waits.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import Connection
 
 from keystead.access import accounts, datakeys, facts, principal, roles, tokens
-from keystead.access.datakeys import RootKey
+from keystead.access.datakeys import OpenKeys, RootKey
 from keystead.access.permissions import VPN_PERMISSIONS
 from keystead.access.work import Work
 from keystead.db.session import Database
-from keystead.engines.xray import keys as xray_keys
-from keystead.engines.xray import pool, target
 from keystead.kit import machine, names
 from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing
@@ -29,12 +25,9 @@ from keystead.vpn.founding import KeyPair, Wish
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.placement import Placement
 from keystead.vpn.store import inbounds
-from keystead.vpn.targets import Examine
-
-log = structlog.get_logger()
 
 _FIRST_TOKEN = "access.first_token"  # noqa: S105 - the name of a fact
-_PORT = 443
+PORT = 443
 _PORT_UNPRIVILEGED = 8443
 
 
@@ -46,6 +39,20 @@ class Foundation:
     public_host: str
     inbound: Inbound | None
     first_token: Secret[str] | None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a start has opened and founded, on which the rest of an instance is wired."""
+
+    settings: Settings
+    foundation: Foundation
+    database: Database
+    keys: OpenKeys
+    root: RootKey
+    clock: Clock
+    ids: Ids
+    scope: str
 
 
 async def found(
@@ -63,10 +70,19 @@ async def found(
         host = vpn_founding.settle_public_host(work, settings.public_host, machine.own_address())
         inbound = vpn_founding.check_shared_inbound(work, _wish(settings))
         if inbound is None and settings.reality_target is not None:
-            inbound = _found_inbound(work, scope, settings, settings.reality_target, _wished_names(settings))
+            inbound = found_inbound(work, scope, settings, settings.reality_target, _wished_names(settings))
         return Foundation(account_id, host, inbound, _first_token(work))
 
     return await database.write(unit)
+
+
+def found_inbound(work: Work, scope: str, settings: Settings, chosen: str, server_names: tuple[str, ...]) -> Inbound:
+    """Make the shared inbound for a target that was chosen, with a key pair of its own."""
+    from keystead.engines.xray import keys as xray_keys
+
+    pair = xray_keys.generate()
+    own_pair = KeyPair(pair.private_key, pair.public_key)
+    return vpn_founding.found_shared_inbound(work, scope, _wish(settings), chosen, server_names, own_pair)
 
 
 def require_no_contradiction(settings: Settings, connection: Connection) -> None:
@@ -89,52 +105,6 @@ def load_root(settings: Settings) -> RootKey:
     )
 
 
-def examiner(
-    settings: Settings,
-    database: Database,
-    foundation: Foundation,
-    *,
-    keys: KeyRing,
-    clock: Clock,
-    ids: Ids,
-    scope: str,
-    on_founded: Callable[[], None],
-) -> Examine:
-    """Return the examination of this instance's target; without a target it chooses one from the pool first."""
-
-    async def examine() -> str | None:
-        if foundation.inbound is None:
-            chosen = await pool.choose(own=_own(settings, foundation))
-            if chosen is None:
-                return "none of the built-in REALITY targets is reachable and valid; set KEYSTEAD_REALITY_TARGET"
-
-            def unit(connection: Connection) -> Inbound:
-                work = Work(connection, principal.system(foundation.account_id), clock, ids, keys, "start")
-                return _found_inbound(work, scope, settings, chosen.target, chosen.server_names)
-
-            foundation.inbound = await database.write(unit)
-            on_founded()
-            return None
-        inbound = foundation.inbound
-        found = await examine_target(settings, foundation, inbound)
-        for warning in found.warnings:
-            log.warning("REALITY target", target=inbound.target, warning=warning.sentence)
-        problems = " ".join(problem.sentence for problem in found.problems)
-        return f"REALITY target {inbound.target}: {problems}" if problems else None
-
-    return examine
-
-
-async def examine_target(settings: Settings, foundation: Foundation, inbound: Inbound) -> target.Examination:
-    """Examine the target of the shared inbound now."""
-    return await target.examine(
-        inbound.target,
-        inbound.server_names,
-        allow_loopback=settings.reality_target is not None,
-        own=_own(settings, foundation),
-    )
-
-
 def _first_token(work: Work) -> Secret[str] | None:
     """Make the token that the first start shows, once."""
     if facts.get(work.connection, _FIRST_TOKEN) is not None:
@@ -148,7 +118,7 @@ def _wish(settings: Settings) -> Wish:
     return Wish(
         listen=settings.vpn_host,
         port=settings.vpn_port,
-        default_port=_PORT if machine.may_listen(settings.vpn_host, _PORT) else _PORT_UNPRIVILEGED,
+        default_port=PORT if machine.may_listen(settings.vpn_host, PORT) else _PORT_UNPRIVILEGED,
         target=settings.reality_target,
         server_names=settings.reality_server_names,
         short_id=settings.reality_common_short_id,
@@ -159,14 +129,3 @@ def _wish(settings: Settings) -> Wish:
 def _wished_names(settings: Settings) -> tuple[str, ...]:
     host, _ = names.host_port(settings.reality_target or "")
     return settings.reality_server_names or (host,)
-
-
-def _found_inbound(work: Work, scope: str, settings: Settings, chosen: str, server_names: tuple[str, ...]) -> Inbound:
-    pair = xray_keys.generate()
-    own_pair = KeyPair(pair.private_key, pair.public_key)
-    return vpn_founding.found_shared_inbound(work, scope, _wish(settings), chosen, server_names, own_pair)
-
-
-def _own(settings: Settings, foundation: Foundation) -> list[tuple[str, int]]:
-    port = foundation.inbound.port if foundation.inbound else settings.vpn_port or _PORT
-    return [(settings.vpn_host, port), (foundation.public_host, port), (settings.host, settings.port)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from keystead import founding
+from keystead import examining, founding
 from keystead import settings as settings_module
 from keystead.access.datakeys import OpenKeys, RootKey
 from keystead.access.gate import TokenDoor
@@ -184,7 +184,7 @@ class Mounts:
         inbound = parts.foundation.inbound
         if inbound is None:
             return checks.target([parts.targets.problem or "none is chosen yet"], [], "no target")
-        found = await founding.examine_target(parts.settings, parts.foundation, inbound)
+        found = await examining.examine_target(parts.settings, parts.foundation, inbound)
         return checks.target(
             [problem.sentence for problem in found.problems],
             [warning.sentence for warning in found.warnings],

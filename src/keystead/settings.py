@@ -10,14 +10,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from keystead.kit import names
 from keystead.kit.errors import Invalid, Misconfigured
@@ -30,20 +27,12 @@ DEFAULT_SHORT_ID = "7bb45050"
 
 # The password of a database URL, before the host or in the query.
 _URL_SECRET = re.compile(r"(://[^/@:]*:)[^@]*(?=@)|([?&]password=)[^&]*")
-_List = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The configuration of one Keystead instance."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="KEYSTEAD_",
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-    )
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     data_dir: Path = Field(
         Path("var"),
@@ -72,7 +61,7 @@ class Settings(BaseSettings):
         description="Base URL at which customers reach subscriptions. Unset: the API's own scheme, host and port.",
         examples=["https://sub.example.com"],
     )
-    trusted_proxies: _List = Field(
+    trusted_proxies: tuple[str, ...] = Field(
         (),
         description="Addresses or CIDR ranges, comma-separated, whose X-Forwarded-For and -Proto are believed.",
         examples=["127.0.0.1,10.0.0.0/8"],
@@ -99,7 +88,7 @@ class Settings(BaseSettings):
         description="Port of the shared VPN inbound. Chosen once; unset: 443 where permitted, else 8443.",
         examples=[443],
     )
-    vpn_allow_private: _List = Field(
+    vpn_allow_private: tuple[str, ...] = Field(
         (),
         description="Private or loopback ranges, comma-separated CIDR, that VPN users may reach. Empty: none.",
         examples=["10.20.0.0/16"],
@@ -119,7 +108,7 @@ class Settings(BaseSettings):
         description="host:port of the TLS 1.3 site REALITY hides behind. Chosen once; unset: one of a pool.",
         examples=["www.example.com:443"],
     )
-    reality_server_names: _List = Field(
+    reality_server_names: tuple[str, ...] = Field(
         (),
         description="Names in links, comma-separated, all valid for the target's certificate. Unset: the target.",
         examples=["www.example.com"],
@@ -209,6 +198,9 @@ class Settings(BaseSettings):
     def _check_database_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
         try:
             url = make_url(value)
         except ArgumentError:
@@ -281,10 +273,17 @@ class Settings(BaseSettings):
 def load(**overrides: object) -> Settings:
     """Read the settings; raise Misconfigured naming the setting, what is wrong with its value, and an example."""
     try:
-        settings = Settings(**overrides)  # type: ignore[arg-type]  # overrides are checked by the model itself
+        settings = Settings.model_validate({**_said(), **overrides})
     except ValidationError as error:
         raise Misconfigured("\n".join(_explain(problem) for problem in error.errors(include_url=False))) from None
     return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+
+
+def _said() -> dict[str, str]:
+    """Return what the environment says, and ``.env`` where it says nothing, by field; an empty value says nothing."""
+    sources = (dotenv_values(".env"), os.environ)
+    said = {name.upper(): value for source in sources for name, value in source.items() if value}
+    return {field: said[name] for field in Settings.model_fields if (name := environment_name(field)) in said}
 
 
 def environment_name(field: str) -> str:

@@ -109,7 +109,6 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     """Run an instance over an empty database."""
     clock, ids = SystemClock(), RandomIds()
     settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]
         data_dir=private_directory(directory / "data"),
         host="127.0.0.1",
         public_host="vpn.example.com",

@@ -69,6 +69,22 @@ def test_a_file_beside_the_process_is_read_and_the_environment_wins(
     assert loaded.reality_common_short_id == "abcdef01"
 
 
+def test_an_empty_value_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KEYSTEAD_PORT=8100\nKEYSTEAD_HOST=\n")
+    monkeypatch.setenv("KEYSTEAD_PORT", "")
+
+    loaded = settings.load()
+
+    assert (loaded.port, loaded.host) == (8100, "127.0.0.1")
+
+
+def test_names_are_read_in_any_case_and_what_is_no_setting_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("keystead_port", "8100")
+    monkeypatch.setenv("KEYSTEAD_PROT", "8200")
+
+    assert settings.load().port == 8100
+
+
 def test_international_names_are_taken_in_their_ascii_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYSTEAD_PUBLIC_HOST", "пример.рф")
 

@@ -43,16 +43,20 @@ class SealedColumn:
     """A column whose values are sealed, and the columns that name the row a value is bound to."""
 
     def __init__(self, table: Table, keys: Sequence[Column[Any]], column: Column[Any]) -> None:
-        self.rows = SealedRows(table, keys, column)
-        self._table = table.name
-        self._column = column.name
-        self._key_count = len(keys)
+        self._table = table
+        self._keys = keys
+        self._column = column
+
+    @functools.cached_property
+    def rows(self) -> SealedRows:
+        """Return the statements over the column; only a rotation needs them."""
+        return SealedRows(self._table, self._keys, self._column)
 
     def place(self, *keys: object) -> Place:
         """Return the place of a row's value: subjects seal with it and rotation opens with it."""
-        if len(keys) != self._key_count:
-            raise ValueError(f"{self._table} has {self._key_count} key columns")
-        return Place(self._table, "/".join(str(key) for key in keys), self._column)
+        if len(keys) != len(self._keys):
+            raise ValueError(f"{self._table.name} has {len(self._keys)} key columns")
+        return Place(self._table.name, "/".join(str(key) for key in keys), self._column.name)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from keystead.kit.files import write_private
 if TYPE_CHECKING:
     import socket
 
-    from keystead import main
     from keystead.founding import Foundation
     from keystead.settings import Settings
+    from keystead.wiring import Instance
 
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised here, not listened on
 FIRST_TOKEN_FILE = "first-token"  # noqa: S105 - a file name
@@ -61,14 +61,14 @@ def migrate(context: typer.Context, as_json: AsJson = False) -> None:
 
 async def _serve(settings: "Settings", *, is_foreground: bool) -> None:
     from keystead import main
-    from keystead.http import server
+    from keystead.http import listening
 
     main.check_exposure(settings)
     main.check_tls_files(settings)
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    listener: socket.socket = server.listen_tcp(settings.host, settings.port)
+    listener: socket.socket = listening.listen_tcp(settings.host, settings.port)
     async with main.open_instance(settings, is_foreground=is_foreground) as instance:
         _greet(settings, instance)
         gc.collect()
@@ -79,7 +79,7 @@ async def _serve(settings: "Settings", *, is_foreground: bool) -> None:
         await main.serve(instance, listener, stopping)
 
 
-def _greet(settings: "Settings", instance: "main.Instance") -> None:
+def _greet(settings: "Settings", instance: "Instance") -> None:
     """Say where the API is, the first token (to a terminal only), and what to type next."""
     foundation = instance.foundation
     scheme = "http" if settings.tls == "off" else "https"
@@ -103,7 +103,7 @@ def _links_carry(foundation: "Foundation") -> str:
     return f"{names.authority(foundation.public_host, foundation.inbound.port)} (let that port through the firewall)"
 
 
-def _show_first_token(settings: "Settings", instance: "main.Instance") -> str:
+def _show_first_token(settings: "Settings", instance: "Instance") -> str:
     from keystead import settings as settings_module
 
     secret = instance.foundation.first_token

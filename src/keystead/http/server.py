@@ -1,12 +1,10 @@
 """Serving: uvicorn on the public port and on the local socket, started ready and stopped gracefully.
 
-The local socket is a Unix socket of mode 0600 in a 0700 directory: the kernel lets only its owner and root connect, so
-whoever speaks there is the operator.
+The sockets come from ``listening.py``, since they are opened long before.
 """
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +15,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from keystead.http.doors import HEADERS_SIZE_MAX_BYTES, Door
-from keystead.kit.errors import Misconfigured
+from keystead.http.listening import BACKLOG
 
 GRACE_S = 10
-_BACKLOG = 2048
 # What the door lets pass, the longest path there may be, and as much as one packet from the kernel brings at once.
 _HEAD_SIZE_MAX_BYTES = HEADERS_SIZE_MAX_BYTES * 4
 _HEAD_REFUSED = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -32,36 +29,6 @@ class TlsFiles:
 
     certificate: Path
     key: Path
-
-
-def listen_tcp(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise Misconfigured when the address is taken or not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise Misconfigured(
-            f"KEYSTEAD_HOST/KEYSTEAD_PORT: cannot listen on {host} port {port}: {error.strerror}; "
-            f"free it or choose another, for example KEYSTEAD_PORT={port + 1}"
-        ) from error
-    listener.listen(_BACKLOG)
-    return listener
-
-
-def listen_local(path: Path) -> socket.socket:
-    """Return a listening Unix socket that only its owner and root may open; a stale one is replaced."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(mask)
-    listener.listen(64)
-    return listener
 
 
 class BoundedHead(HttpToolsProtocol):
@@ -123,7 +90,7 @@ def make_server(door: Door, tls: TlsFiles | None) -> Server:
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
             timeout_keep_alive=30,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
             **options,
         )
     )

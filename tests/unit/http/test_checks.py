@@ -16,7 +16,7 @@ from keystead.settings import Settings
 
 
 def settings(**given: Any) -> Settings:
-    return Settings(_env_file=None, **given)  # type: ignore[call-arg]
+    return Settings(**given)
 
 
 def engine(condition: Condition) -> EngineStatus:

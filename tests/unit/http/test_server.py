@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keystead.http import server
+from keystead.http import listening, server
 from keystead.http.doors import Door, Mount
 from keystead.http.metrics import Metrics
 from tests.support.ids import CountingIds
@@ -19,7 +19,7 @@ async def greet(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    listener = server.listen_tcp("127.0.0.1", 0)
+    listener = listening.listen_tcp("127.0.0.1", 0)
     door = Door([Mount("", "test", greet)], ids=CountingIds(), metrics=Metrics(), trusted=())
     stopping = asyncio.Event()
     serving = asyncio.create_task(server.serve([(server.make_server(door, None), listener)], stopping))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.config import Route
 from keystead.engines.xray.launching import Role, Started
 from keystead.engines.xray.probe import Prober
@@ -50,6 +49,9 @@ class Attendance:
         on_hung: Callable[[str], None],
         on_served: Callable[[], None],
     ) -> None:
+        # Imported with the first process, while that reads its configuration: nobody is served before it has.
+        from keystead.engines.xray.client import XrayClient
+
         self.process = process
         self.started = started
         self.client = XrayClient.on_socket(started.socket, timeout_s=patience.call_timeout_s)

@@ -12,14 +12,13 @@ import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.attendance import Attendance, Patience
 from keystead.engines.xray.binary import Binary
-from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.handover import Handover
 from keystead.engines.xray.launching import Role, Started
 from keystead.engines.xray.probe import Prober
@@ -41,6 +40,9 @@ from keystead.kit.ids import Ids
 from keystead.kit.waiting import first_of, within
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
+
+if TYPE_CHECKING:
+    from keystead.engines.xray.client import XrayClient
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +105,13 @@ class ManagedXray:
     # --- life ---
 
     async def start(self) -> None:
-        """Begin to keep a core running; returns at once. Trouble shows in ``status`` and ``probe``."""
+        """Begin to keep a core running; return when the first was started or its start was put off.
+
+        Trouble shows in ``status`` and ``probe``. What speaks to a core is imported while the core reads its
+        configuration, since nobody is served before it has.
+        """
         await self._core.start()
+        await self._core.when(State.RUNNING, State.BACKING_OFF, State.STOPPED)
 
     async def stop(self) -> None:
         """Let go of the core, or end it after a final reading when it is to end with us; close everything."""
@@ -307,7 +314,7 @@ class ManagedXray:
         if served is not None and served.reachable.is_set() and not served.is_hung:
             await within(self._clock, _FINAL_READING_TIMEOUT_S, self.give_final_reading(served.client, served.process))
 
-    async def give_final_reading(self, client: XrayClient, process: str) -> None:
+    async def give_final_reading(self, client: "XrayClient", process: str) -> None:
         """Hand over what a process has counted that is about to end."""
         if self._on_final_reading is None:
             return
@@ -344,7 +351,7 @@ class ManagedXray:
             await first_of(event.wait(), self._core.when_changed())
 
 
-async def read(client: XrayClient, process: str, label: str | None = None) -> Reading:
+async def read(client: "XrayClient", process: str, label: str | None = None) -> Reading:
     """Read the counters of customers, of one label or of all."""
     counters = await client.counters(label)
     return Reading(process, {name: found for name, found in counters.items() if not name.startswith(OWN_LABEL_PREFIX)})

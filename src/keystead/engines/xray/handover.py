@@ -16,12 +16,11 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from keystead.engines.xray.attendance import Attendance
-from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.launching import Role, Started, memo_of, started_with
 from keystead.engines.xray.state import XrayDesired
 from keystead.keeper.core import State
@@ -30,6 +29,9 @@ from keystead.keeper.launch import Launch
 from keystead.kit.clock import Clock
 from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError, NotFound
 from keystead.kit.waiting import within
+
+if TYPE_CHECKING:
+    from keystead.engines.xray.client import XrayClient
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +61,7 @@ class Side(Protocol):
         """Let another process be the one that serves."""
         ...
 
-    async def give_final_reading(self, client: XrayClient, process: str) -> None:
+    async def give_final_reading(self, client: "XrayClient", process: str) -> None:
         """Hand over what a process has counted that is about to end."""
         ...
 
@@ -180,6 +182,8 @@ class Handover:
                 await new.client.add_inbound(inbound, wanted.values())
 
     async def _see_off(self, number: int, process: str, leaving: Started) -> None:
+        from keystead.engines.xray.client import XrayClient
+
         client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
         try:
             await self._close_listeners(client, leaving.tags)
@@ -195,7 +199,7 @@ class Handover:
             del self._leaving[process]
             await client.close()
 
-    async def _close_listeners(self, client: XrayClient, tags: tuple[str, ...]) -> None:
+    async def _close_listeners(self, client: "XrayClient", tags: tuple[str, ...]) -> None:
         for tag in tags:
             with suppress(NotFound):
                 await client.remove_inbound(tag)

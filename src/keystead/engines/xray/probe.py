@@ -7,13 +7,12 @@ SOCKS answer alone proves nothing: the core gives it before it has dialled).
 REALITY examines every (target, server name) once per process, and who arrives meanwhile sleeps in steps of five
 seconds (xtls/reality, tls.go and record_detect.go). So the proof of warmth does not wait for one dial: it starts a
 new one every half second until any comes back.
+
+What dials is imported by the first dial: the core is started before anything of it is needed.
 """
 
 import asyncio
 from collections.abc import Iterable
-
-from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
-from python_socks.async_.asyncio import Proxy
 
 from keystead.engines.xray.config import ProbePlan, Route
 from keystead.keeper.echo import NONCE_SIZE
@@ -44,6 +43,8 @@ class Prober:
 
     async def dial(self, plan: ProbePlan, route: Route) -> None:
         """Dial once; raise EngineUnavailable when the echo does not come back in time."""
+        from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
+
         nonce = self._ids.hex(NONCE_SIZE // 2).encode()
         try:
             async with asyncio.timeout(DIAL_TIMEOUT_S):
@@ -84,6 +85,9 @@ class Prober:
         proven.set()
 
     async def _exchange(self, plan: ProbePlan, route: Route, nonce: bytes) -> bytes:
+        from python_socks import ProxyType
+        from python_socks.async_.asyncio import Proxy
+
         proxy = Proxy(
             ProxyType.SOCKS5,
             _LOOPBACK,

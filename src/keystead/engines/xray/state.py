@@ -16,9 +16,8 @@ VISION = "xtls-rprx-vision"
 OWN_LABEL_PREFIX = "keystead-"
 
 
-@dataclass(frozen=True)
-class XrayUser:
-    """A VLESS user of an inbound: its label (Xray's email), UUID and flow."""
+class XrayUser(NamedTuple):
+    """A VLESS user of an inbound: its label (Xray's email), UUID and flow. There are thousands."""
 
     label: str
     uuid: str

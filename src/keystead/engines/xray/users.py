@@ -7,11 +7,14 @@ Shared by the managed and the external driver. Two facts carry it: a label belon
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.state import XrayDesired, XrayUser
 from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError, NotFound
 from keystead.reconcile.plan import Step, Verb
+
+if TYPE_CHECKING:
+    from keystead.engines.xray.client import XrayClient
 
 # Calls under way at once; more gains nothing on one channel (10,000 additions in 0.8 s).
 _PIPELINE = 64
@@ -19,7 +22,7 @@ _PIPELINE = 64
 Users = Mapping[str, Mapping[str, XrayUser]]
 
 
-async def observe(client: XrayClient, tags: Sequence[str]) -> dict[str, dict[str, XrayUser]]:
+async def observe(client: "XrayClient", tags: Sequence[str]) -> dict[str, dict[str, XrayUser]]:
     """Return the users of these inbounds; an inbound the core does not have is left out."""
     found: dict[str, dict[str, XrayUser]] = {}
     for tag in tags:
@@ -28,7 +31,7 @@ async def observe(client: XrayClient, tags: Sequence[str]) -> dict[str, dict[str
     return found
 
 
-async def apply(client: XrayClient, step: Step, *, wanted: Users, tags: Sequence[str]) -> None:
+async def apply(client: "XrayClient", step: Step, *, wanted: Users, tags: Sequence[str]) -> None:
     """Carry out a step that concerns one label, in whichever inbounds it is to be or not to be."""
     if step.verb in {Verb.REMOVE, Verb.CHANGE}:
         await _drop(client, tags, step.subject)
@@ -37,7 +40,7 @@ async def apply(client: XrayClient, step: Step, *, wanted: Users, tags: Sequence
 
 
 async def apply_marked(
-    client: XrayClient, desired: XrayDesired, subjects: Collection[str], *, tags: Sequence[str]
+    client: "XrayClient", desired: XrayDesired, subjects: Collection[str], *, tags: Sequence[str]
 ) -> dict[str, KeysteadError | None]:
     """Bring these labels to the desired state, removals first; say per label how it went.
 
@@ -68,7 +71,7 @@ async def _each(labels: Sequence[str], change: Callable[[str], Awaitable[None]])
     return dict(zip(labels, outcomes, strict=True))
 
 
-async def _put(client: XrayClient, wanted: Users, label: str) -> None:
+async def _put(client: "XrayClient", wanted: Users, label: str) -> None:
     for tag in [tag for tag, users in wanted.items() if label in users]:
         try:
             await client.add_user(tag, wanted[tag][label])
@@ -78,7 +81,7 @@ async def _put(client: XrayClient, wanted: Users, label: str) -> None:
             raise EngineUnavailable(f"inbound {tag} is not open; it opens with the next restart") from error
 
 
-async def _drop(client: XrayClient, tags: Sequence[str], label: str) -> None:
+async def _drop(client: "XrayClient", tags: Sequence[str], label: str) -> None:
     for tag in tags:
         with suppress(NotFound):
             await client.remove_user(tag, label)

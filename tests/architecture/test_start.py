@@ -1,0 +1,99 @@
+"""Customers wait for the core, so nothing is imported before its configuration exists that the configuration is not of.
+
+A start is run up to that moment in an interpreter of its own, which then tells what it has imported. What is found here
+belongs into ``wiring.py`` or into the function that needs it.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keystead.keeper.ports import free_loopback_port
+
+PROJECT = Path(__file__).parents[2]
+
+# Each with what it is for, which is always something that comes later.
+LATER = {
+    "alembic": "the schema is up to date at nearly every start",
+    "argon2": "passwords of people who sign in",
+    "cryptography.x509": "certificates of targets and of our own port",
+    "fastapi": "the API",
+    "google.protobuf": "messages to a running core",
+    "grpc": "messages to a running core",
+    "httptools": "the API",
+    "httpx2": "the command line as a client",
+    "jinja2": "pages",
+    "keystead.cli.client": "the command line as a client",
+    "keystead.dialects": "the API",
+    "keystead.engines.xray.external": "a core that somebody else runs",
+    "keystead.http.doors": "the API",
+    "keystead.mounts": "the API",
+    "keystead.reconcile.loop": "compares with a running core",
+    "keystead.wiring": "the second half of the start",
+    "prometheus_client": "the API",
+    "psutil": "names whoever holds a port",
+    "psycopg": "another database",
+    "pyrage": "backups",
+    "python_socks": "dials through a running core",
+    "segno": "pages",
+    "sqlalchemy.dialects.postgresql": "another database",
+    "sqlalchemy.orm": "tables are used without it",
+    "starlette": "the API",
+    "uvicorn": "the API",
+    "yaml": "profiles",
+}
+
+START = """
+import os, sys
+from keystead.engines.xray import config
+
+def told(*_arguments, **_options):
+    sys.stdout.write(" ".join(sys.modules))
+    sys.stdout.flush()
+    os._exit(0)
+
+config.render = told
+from keystead.cli.app import main
+main(["serve", "--foreground"])
+"""
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+    """Return what a start has imported when the configuration is rendered: the second one, which migrates nothing."""
+    directory = tmp_path_factory.mktemp("start")
+    xray = directory / "xray"
+    xray.write_text("#!/bin/sh\necho 'Xray 26.7.28 (Xray, Penetrates Everything.)'\n")
+    xray.chmod(0o755)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT / "src"),
+        "KEYSTEAD_DATA_DIR": str(directory / "data"),
+        "KEYSTEAD_LOG_FORMAT": "json",
+        "KEYSTEAD_PORT": str(free_loopback_port()),
+        "KEYSTEAD_PUBLIC_HOST": "127.0.0.1",
+        "KEYSTEAD_REALITY_TARGET": "127.0.0.1:9",
+        "KEYSTEAD_VPN_HOST": "127.0.0.1",
+        "KEYSTEAD_VPN_PORT": str(free_loopback_port()),
+        "KEYSTEAD_XRAY_PATH": str(xray),
+    }
+    for _ in range(2):
+        ended = subprocess.run(
+            [sys.executable, "-c", START], env=environment, cwd=directory, capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode == 0, ended.stderr
+    return frozenset(ended.stdout.split())
+
+
+def test_a_start_imports_only_what_the_configuration_is_made_of(imported: frozenset[str]) -> None:
+    early = sorted(imported & LATER.keys())
+
+    assert {name: LATER[name] for name in early} == {}
+
+
+@pytest.mark.parametrize("needed", ["keystead.main", "keystead.engines.xray.driver", "sqlalchemy.dialects.sqlite"])
+def test_the_moment_is_that_of_a_real_start(imported: frozenset[str], needed: str) -> None:
+    assert needed in imported
