@@ -34,6 +34,7 @@ CONDEMNED_S = 60.0
 OWNER_WITHIN_S = 5.0
 # A dump takes a moment: a line noted this shortly before it may be about a socket that it does not show yet.
 _DUMP_LASTS_S = 1.0
+_STILL = (0, 0)
 _MAPPED = bytes(10) + b"\xff\xff"
 
 K = TypeVar("K")
@@ -72,15 +73,15 @@ class Connection(NamedTuple):
 class _Open:
     """A connection of the last dump or the one before it; ``counted`` is what its label was given of its bytes."""
 
-    __slots__ = ("counted", "first_seen_s", "is_certain", "label", "moved_s", "per_s", "seen", "socket")
+    __slots__ = ("countable", "counted", "first_seen_s", "is_certain", "label", "moved_s", "per_s", "seen", "socket")
 
     def __init__(self, found: Socket, now_s: float) -> None:
         self.socket = found
         self.label: str | None = None
         self.is_certain = False
         self.first_seen_s = self.moved_s = now_s
-        self.per_s = (0, 0)
-        self.counted = (0, 0)
+        self.per_s = _STILL
+        self.countable = self.counted = (0, 0)
         self.seen = 0
 
 
@@ -158,13 +159,17 @@ class Table:
         known = self._opened.get
         for found in sockets:
             one = known(found.cookie)
-            if one is None or found.received < one.socket.received or found.acked < one.socket.acked:
+            if one is None:
+                one = self._open(found, now_s, elapsed_s)
+            elif one.socket == found:
+                one.per_s = _STILL
+            elif found.received < one.socket.received or found.acked < one.socket.acked:
                 one = self._open(found, now_s, elapsed_s)
             elif found.acked != one.socket.acked or found.received != one.socket.received:
                 self._move(one, found, now_s, elapsed_s)
             else:
-                one.per_s = (0, 0)
-                one.socket = found  # its inode is 0 from the moment it is closed
+                one.per_s = _STILL
+                one.socket = found  # closed or accepted, so its inode is another
             one.seen = self._dumps
         self._end_missing(now_s)
         self._dumped_s = now_s
@@ -271,19 +276,23 @@ class Table:
         else:
             # What was counted for the other label stays counted there: figures never fall.
             self._accounts[one.label].leave(one)
-        one.label, one.is_certain = label, is_certain
+        one.label, one.is_certain, one.countable = label, is_certain, _countable(one.socket)
 
     def _move(self, one: _Open, found: Socket, now_s: float, elapsed_s: float) -> None:
         before, one.socket, one.moved_s = one.socket, found, now_s
-        uplink, downlink = found.received - before.received, found.acked - before.acked
-        one.per_s = (int(uplink / elapsed_s), int(downlink / elapsed_s))
+        one.per_s = (
+            int((found.received - before.received) / elapsed_s),
+            int((found.acked - before.acked) / elapsed_s),
+        )
         if one.label is not None:
-            had, has = _countable(before), _countable(found)
-            self._accounts[one.label].carry(one, has[0] - had[0], has[1] - had[1])
+            had, has = one.countable, _countable(found)
+            one.countable = has
+            if has != had:
+                self._accounts[one.label].carry(one, has[0] - had[0], has[1] - had[1])
 
     def _end_missing(self, now_s: float) -> None:
         for one in [one for one in self._opened.values() if one.seen != self._dumps]:
-            one.per_s = (0, 0)
+            one.per_s = _STILL
             if one.seen < self._dumps - 1:
                 self._end(one, now_s)
 
@@ -326,8 +335,11 @@ def canonical(host: str) -> str:
 
 
 def _countable(found: Socket) -> tuple[int, int]:
-    uplink, downlink = max(0, found.received - HANDSHAKE_UPLINK), max(0, found.acked - HANDSHAKE_DOWNLINK)
-    return uplink - (uplink >> _RECORDS_SHIFT), downlink - (downlink >> _RECORDS_SHIFT)
+    uplink, downlink = found.received - HANDSHAKE_UPLINK, found.acked - HANDSHAKE_DOWNLINK
+    return (
+        uplink - (uplink >> _RECORDS_SHIFT) if uplink > 0 else 0,
+        downlink - (downlink >> _RECORDS_SHIFT) if downlink > 0 else 0,
+    )
 
 
 def _view(one: _Open) -> Connection:
