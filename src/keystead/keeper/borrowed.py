@@ -1,9 +1,9 @@
 """Reach a socket inside a child process: duplicate it, act on it, close the duplicate at once.
 
 Called by the keeper for the process of an engine it started. No privilege is needed for a child of the same user, also
-under Yama's scope 1; a child with file capabilities, or whose program file its user may not read, is out of reach, and
-so is every process where a seccomp filter forbids pidfd_getfd (containers without CAP_SYS_PTRACE). Whether it works is
-found out by ``proving``.
+under Yama's scope 1. Out of reach are a child with file capabilities or whose program file its user may not read (seen
+on Linux 6.18), and every process where a seccomp filter forbids pidfd_getfd (containers without CAP_SYS_PTRACE).
+Whether it works is found out by ``proving``.
 
 A duplicate that stayed open would keep a connection alive after its owner closed it, so none does. Numbers of file
 descriptors are used again at any moment: each duplicate is checked to be the socket wanted before anything is done.
@@ -84,7 +84,7 @@ class Borrower:
     def _each(self, inodes: Iterable[int], act: Callable[[int, socket.socket], None]) -> set[int]:
         done: set[int] = set()
         missed = [inode for inode in inodes if inode and not self._act(inode, act, done)]
-        if missed and self.refusal is None:
+        if missed:
             self._look_through()
             for inode in missed:
                 self._act(inode, act, done)
@@ -134,7 +134,7 @@ class Borrower:
         except OSError as error:
             self.refusal = error
             return
-        self._places = {}
+        self._places, self.refusal = {}, None
         for name in names:
             with suppress(OSError):
                 kind, _, inode = os.readlink(f"{self._directory}/{name}").partition(":[")

@@ -1,11 +1,14 @@
 """Sockets of a real child, duplicated, paced and reset; as root and as nobody."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,14 +18,16 @@ from tests.support.nobody import as_nobody
 
 
 @contextmanager
-def child(count: int = 1) -> Iterator[tuple[subprocess.Popen[bytes], list[socket.socket], list[int]]]:
+def child(
+    count: int = 1, program: str = "cat"
+) -> Iterator[tuple[subprocess.Popen[bytes], list[socket.socket], list[int]]]:
     """Run a child that holds the far ends of connections and echoes the first; yield near ends and inodes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         near = [socket.create_connection(listener.getsockname(), timeout=5) for _ in range(count)]
         far = [listener.accept()[0] for _ in near]
     inodes = [os.fstat(one.fileno()).st_ino for one in far]
-    program = subprocess.Popen(
-        ["cat"],
+    started = subprocess.Popen(
+        [program],
         stdin=far[0].fileno(),
         stdout=far[0].fileno(),
         stderr=subprocess.DEVNULL,
@@ -31,12 +36,12 @@ def child(count: int = 1) -> Iterator[tuple[subprocess.Popen[bytes], list[socket
     for one in far:
         one.close()
     try:
-        yield program, near, inodes
+        yield started, near, inodes
     finally:
         for one in near:
             one.close()
-        program.kill()
-        program.wait()
+        started.kill()
+        started.wait()
 
 
 def echo_s(near: socket.socket, size: int) -> float:
@@ -127,20 +132,19 @@ def test_a_descriptor_that_became_another_socket_is_not_touched() -> None:
             near[1].recv(1)
 
 
-def test_a_process_that_is_not_ours_is_refused_with_the_reason() -> None:
-    with child() as (program, _, inodes), Borrower(program.pid) as borrower:
-        if os.geteuid() != 0:
-            pytest.skip("only root can leave a process behind that is not its own")
-        # Descriptors of a child are open to root: the refusal is seen by somebody with less.
-
-        def body() -> None:
-            assert not borrower.reset(inodes[0])
-            assert isinstance(borrower.refusal, PermissionError)
-
-        as_nobody(body)
+def fail_to_reset(pid: int, inode: int) -> None:
+    with Borrower(pid) as borrower:
+        assert not borrower.reset(inode)
+        assert isinstance(borrower.refusal, PermissionError)
 
 
-def test_a_refusal_to_duplicate_is_kept_and_nothing_is_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has processes that are out of another user's reach")
+def test_a_process_of_another_user_is_refused_with_the_reason() -> None:
+    with child() as (program, _, inodes):
+        as_nobody(fail_to_reset, program.pid, inodes[0])
+
+
+def test_a_refusal_to_duplicate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with child() as (program, _, inodes), Borrower(program.pid) as borrower:
         borrower.pace(inodes[0], None)
         monkeypatch.setattr(borrowed, "_PIDFD_GETFD", 100_000)
@@ -149,6 +153,23 @@ def test_a_refusal_to_duplicate_is_kept_and_nothing_is_looked_through(monkeypatc
 
         assert not is_reset
         assert "not implemented" in str(borrower.refusal)
+
+
+def fail_to_reset_child(program: str) -> None:
+    with child(program=program) as (started, near, inodes):
+        assert echo_s(near[0], 50_000) < 2
+        fail_to_reset(started.pid, inodes[0])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a program that others may run and not read")
+def test_a_program_that_its_user_may_not_read_is_out_of_reach_and_says_so() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        program = Path(directory, "cat")
+        shutil.copy("/bin/cat", program)
+        program.chmod(0o711)
+
+        as_nobody(fail_to_reset_child, str(program))
 
 
 def test_shutting_down_is_the_gentler_way() -> None:

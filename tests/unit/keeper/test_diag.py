@@ -89,16 +89,17 @@ def test_a_closed_connection_keeps_its_cookie_while_the_kernel_still_sends(conne
     assert (after.inode, after.cookie) == (0, before.cookie)
 
 
+def read_and_fail_to_destroy(port: int, peer_port: int) -> None:
+    (found,) = diag.dump([port])
+    assert found.peer_port == peer_port
+    with pytest.raises(PermissionError):
+        diag.destroy(found)
+
+
 def test_anybody_may_read_the_table_but_not_destroy(connect: Connect) -> None:
     client, _, port = connect()
 
-    def body() -> None:
-        (found,) = diag.dump([port])
-        assert found.peer_port == client.getsockname()[1]
-        with pytest.raises(PermissionError):
-            diag.destroy(found)
-
-    as_nobody(body)
+    as_nobody(read_and_fail_to_destroy, port, client.getsockname()[1])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs CAP_NET_ADMIN")
