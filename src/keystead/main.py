@@ -29,7 +29,7 @@ from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
 from keystead.founding import Ground
 from keystead.http.listening import listen_local
 from keystead.keeper import protocol
-from keystead.keeper.link import KeeperPlace
+from keystead.keeper.link import KeeperLink, KeeperPlace
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
@@ -59,7 +59,10 @@ async def open_instance(settings: Settings, *, is_foreground: bool = False) -> "
     async with AsyncExitStack() as stack:
         data_dir = _data_directory(settings)
         stack.enter_context(exclusive_lock(data_dir / "keystead.lock", held_by="Keystead"))
-        # Asking a program for its version takes as long as all that is asked of the database.
+        run_dir = socket_directory(data_dir / "run", longest_name=len(LOCAL_SOCKET))
+        # A keeper to start and a program to ask for its version each take as long as all that is asked of the database.
+        keeper = _keeper(settings, run_dir, clock, is_attached=is_foreground)
+        stack.push_async_callback(keeper.abandon)
         finding = asyncio.get_running_loop().run_in_executor(None, find_binary, settings)
         stack.push_async_callback(_ended, finding)
         migrate.upgrade(settings.sqlalchemy_url)
@@ -72,9 +75,8 @@ async def open_instance(settings: Settings, *, is_foreground: bool = False) -> "
         await database.write(idempotency.abandon_running)
         foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
         ground = Ground(settings, foundation, database, keys, root, clock, ids, SCOPE)
-        run_dir = socket_directory(data_dir / "run", longest_name=len(LOCAL_SOCKET))
         builder = _Builder(ground)
-        driver = builder.driver(await finding, run_dir, is_attached=is_foreground)
+        driver = builder.driver(await finding, run_dir, keeper)
         stack.push_async_callback(driver.stop)
         await driver.start()
         # The core reads its configuration while the other half of us is imported and wired.
@@ -155,7 +157,7 @@ class _Builder:
             self._ground, driver, source=self._source, xray_settings=self._xray_settings, run_dir=run_dir
         )
 
-    def driver(self, program: Binary, run_dir: Path, *, is_attached: bool) -> "Xray":
+    def driver(self, program: Binary, run_dir: Path, keeper: KeeperLink) -> "Xray":
         settings = self._settings
         if settings.xray_api is not None and settings.xray_config is not None:
             from keystead.engines.xray.external import ExternalOptions, ExternalXray
@@ -164,12 +166,7 @@ class _Builder:
             return ExternalXray(program, external, load=self._load, clock=self._clock, known=self._known_processes)
         options = XrayOptions(
             socket=run_dir / ENGINE_SOCKET,
-            keeper=KeeperPlace(
-                run_dir / protocol.SOCKET_NAME,
-                core_log=settings.data_dir / "xray.log",
-                log=settings.data_dir / "keeper.log",
-                is_attached=is_attached,
-            ),
+            keeper=keeper,
             settings=self._xray_settings,
             environment=_engine_environment(settings),
         )
@@ -214,6 +211,19 @@ async def _finish_rotation(database: Database, root: RootKey, keys: OpenKeys, cl
     from keystead.vpn.sealed import SEALED_COLUMNS
 
     return (await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)).root
+
+
+def _keeper(settings: Settings, run_dir: Path, clock: Clock, *, is_attached: bool) -> KeeperLink:
+    place = KeeperPlace(
+        run_dir / protocol.SOCKET_NAME,
+        core_log=settings.data_dir / "xray.log",
+        log=settings.data_dir / "keeper.log",
+        is_attached=is_attached,
+    )
+    link = KeeperLink(place, clock=clock)
+    if settings.xray_api is None:
+        link.start_early()
+    return link
 
 
 def _tls_files(settings: Settings) -> "server.TlsFiles | None":

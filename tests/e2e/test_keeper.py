@@ -72,7 +72,7 @@ async def test_a_keeper_that_is_killed_takes_its_core_along_and_both_come_back(t
         async with asyncio.timeout(5):
             while psutil.pid_exists(core) and psutil.Process(core).status() != psutil.STATUS_ZOMBIE:
                 await asyncio.sleep(0.02)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.5)  # longer than /health remembers
         await instance.ready()
 
         assert await instance.dial(key["key_id"]) is not None

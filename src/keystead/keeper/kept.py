@@ -15,7 +15,7 @@ import structlog
 
 from keystead.keeper.core import DOWN, FIRST_DELAY_S, LONGEST_DELAY_S, State
 from keystead.keeper.launch import Change, Launch, to_wire
-from keystead.keeper.link import KeeperLink, KeeperPlace
+from keystead.keeper.link import KeeperLink
 from keystead.keeper.protocol import Message
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
@@ -70,11 +70,11 @@ class Program(Protocol):
 class KeptCore:
     """Mirror one core of a keeper, and ask the keeper for changes."""
 
-    def __init__(self, program: Program, place: KeeperPlace, *, clock: Clock) -> None:
+    def __init__(self, program: Program, link: KeeperLink, *, clock: Clock) -> None:
         self._program = program
         self._clock = clock
-        self._place = place
-        self._link = KeeperLink(place, clock=clock, on_event=self._hear)
+        self._link = link
+        link.on_event = self._hear
         self._number = 0
         self._told: Message = {}
         self._all_told: dict[int, Message] = {}
@@ -129,7 +129,7 @@ class KeptCore:
         if task is None:
             return
         try:
-            if self._place.is_attached and self._link.is_open:
+            if self._link.place.is_attached and self._link.is_open:
                 await self._program.before_stop()
                 await self._link.ask("end")
         except KeysteadError as error:
@@ -139,7 +139,7 @@ class KeptCore:
             await asyncio.wait([task])
             await self._stop_attending()
             await self._link.close()
-            if self._place.is_attached:
+            if self._link.place.is_attached:
                 self._become(State.STOPPED)
 
     async def restart(self) -> None:

@@ -5,6 +5,8 @@ Used by ``kept.py``, on the API's event loop.
 
 import asyncio
 import os
+import signal
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,11 +40,11 @@ class KeeperPlace:
 class KeeperLink:
     """One connection to a keeper."""
 
-    def __init__(self, place: KeeperPlace, *, clock: Clock, on_event: Callable[[Message], None]) -> None:
+    def __init__(self, place: KeeperPlace, *, clock: Clock) -> None:
         self.hello: Message = {}
-        self._place = place
+        self.place = place
+        self.on_event: Callable[[Message], None] = lambda _: None
         self._clock = clock
-        self._on_event = on_event
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._serial = 0
@@ -50,21 +52,38 @@ class KeeperLink:
         self._closed.set()
         self._reading: asyncio.Task[None] | None = None
         self._child: int | None = None
+        self._is_starting = False
 
     @property
     def is_open(self) -> bool:
         """Tell whether the keeper can be asked."""
         return not self._closed.is_set()
 
+    def start_early(self) -> None:
+        """Start a keeper if none runs, and do not wait for it: it takes as long as the database to be there."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(os.fspath(self.place.socket)) != 0:
+                self._child, self._is_starting = start(self.place), True
+
+    async def abandon(self) -> None:
+        """End a keeper that was started early and is not needed after all."""
+        if self._is_starting and self._child is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGTERM)
+            await within(self._clock, ANSWER_S, self._reaped(self._child))
+
     async def open(self) -> None:
         """Connect to the keeper that runs, else start one; raise EngineUnavailable when none answers in time."""
         if not await self._connect():
-            self._child = start(self._place)
+            if not self._is_starting:
+                self._child = start(self.place)
             give_up_s = self._clock.monotonic_s() + _START_S
             while not await self._connect():
                 if self._clock.monotonic_s() > give_up_s:
-                    raise EngineUnavailable(f"the keeper does not start; see {self._place.log}")
+                    self._is_starting = False
+                    raise EngineUnavailable(f"the keeper does not start; see {self.place.log}")
                 await self._clock.sleep(_POLL_S)
+        self._is_starting = False
         self.hello = await self.ask("hello", steward=True)
         if self.hello["version"] != protocol.VERSION:
             raise Misconfigured(
@@ -82,7 +101,7 @@ class KeeperLink:
             self._writer.close()
         if self._reading is not None:
             await asyncio.wait([self._reading])
-        if self._child is not None and self._place.is_attached:
+        if self._child is not None and self.place.is_attached:
             await within(self._clock, ANSWER_S, self._reaped(self._child))
             self._child = None
 
@@ -107,7 +126,7 @@ class KeeperLink:
 
     async def _connect(self) -> bool:
         try:
-            reader, writer = await asyncio.open_unix_connection(self._place.socket)
+            reader, writer = await asyncio.open_unix_connection(self.place.socket)
         except OSError:
             return False
         self._writer = writer
@@ -119,7 +138,7 @@ class KeeperLink:
         try:
             while (message := await protocol.read_frame(reader)) is not None:
                 if "event" in message:
-                    self._on_event(message)
+                    self.on_event(message)
                 else:
                     self._resolve(message)
         finally:

@@ -209,9 +209,9 @@ async def test_the_log_names_nobody_and_is_the_owners_alone(tmp_path: Path) -> N
         await lab.dial(user)
         await xray.dial(lab.profile(user), ("nowhere.invalid", 443), within_s=1)
         await asyncio.sleep(0.2)
-    written = lab.options.keeper.core_log.read_text()
+    written = lab.options.keeper.place.core_log.read_text()
 
-    assert lab.options.keeper.core_log.stat().st_mode & 0o777 == 0o600
+    assert lab.options.keeper.place.core_log.stat().st_mode & 0o777 == 0o600
     assert "Xray 26.7.28" in written
     for private in ("127.0.0.1", "nowhere.invalid", user.uuid, "accepted"):
         assert private not in written

@@ -32,7 +32,7 @@ from keystead.engines.xray.state import (
 from keystead.keeper.core import State
 from keystead.keeper.kept import KeptCore, Standing
 from keystead.keeper.launch import Change, Launch
-from keystead.keeper.link import KeeperPlace
+from keystead.keeper.link import KeeperLink
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
@@ -58,7 +58,7 @@ class XrayOptions:
     """
 
     socket: Path
-    keeper: KeeperPlace
+    keeper: KeeperLink
     settings: XraySettings = field(default_factory=XraySettings)
     environment: Mapping[str, str] = field(default_factory=dict)
     patience: Patience = field(default_factory=Patience)
