@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from keystead.access import accounts, datakeys, facts, principal, roles, tokens
+from keystead.access import accounts, datakeys, facts, principal, roles, tokens, webhooks
 from keystead.access.datakeys import RootKey
 from keystead.access.permissions import VPN_PERMISSIONS
 from keystead.access.work import Work
@@ -25,6 +25,7 @@ from keystead.kit.secret import Secret
 from keystead.reconcile import store as scopes
 from keystead.settings import DEFAULT_SHORT_ID, Settings
 from keystead.vpn import founding as vpn_founding
+from keystead.vpn import sealed
 from keystead.vpn.founding import KeyPair, Wish
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.placement import Placement
@@ -32,6 +33,9 @@ from keystead.vpn.store import inbounds
 from keystead.vpn.targets import Examine
 
 log = structlog.get_logger()
+
+# Every column that holds sealed secrets, so that a rotation of keys reaches them all.
+SEALED_COLUMNS = (*sealed.SEALED_COLUMNS, *webhooks.SEALED_COLUMNS)
 
 _FIRST_TOKEN = "access.first_token"  # noqa: S105 - the name of a fact
 _PORT = 443

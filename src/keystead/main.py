@@ -15,10 +15,12 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from keystead import founding
-from keystead.access import datakeys, idempotency, rotation
+from keystead.access import datakeys, idempotency, rotation, webhooks
 from keystead.access.datakeys import OpenKeys, RootKey
 from keystead.access.gate import TokenDoor
+from keystead.access.principal import system
 from keystead.access.upkeep import Upkeep
+from keystead.access.work import Work
 from keystead.db import migrate
 from keystead.db.session import Database, open_database
 from keystead.engines.xray import binary, install
@@ -38,13 +40,18 @@ from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
 from keystead.kit.ids import Ids, RandomIds
 from keystead.kit.loops import keep_running
+from keystead.kit.reach import reach
+from keystead.outbox.courier import Courier
+from keystead.outbox.watch import EngineWatch
+from keystead.outgoing.client import OutgoingClient
+from keystead.outgoing.resolver import SystemResolver
+from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.reconcile.scope import ScopeWiring
 from keystead.settings import Settings
 from keystead.vpn import traffic
 from keystead.vpn.desired import XraySource
 from keystead.vpn.meter import Meter
-from keystead.vpn.sealed import SEALED_COLUMNS
 from keystead.vpn.targets import TargetWatch
 
 SCOPE = "xray/main"
@@ -89,7 +96,7 @@ async def open_instance(settings: Settings) -> AsyncIterator[Instance]:
         root = founding.load_root(settings)
         keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
         if keys.is_rotation_unfinished:
-            root = (await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)).root
+            root = (await rotation.rotate(database, root, keys.ring, founding.SEALED_COLUMNS, clock=clock)).root
         await database.write(idempotency.abandon_running)
         foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
         builder = _Builder(settings, database, keys, root, foundation, clock, ids)
@@ -175,7 +182,20 @@ class _Builder:
         self._gate = TokenDoor(clock)
         self._xray_settings = XraySettings(settings.vpn_allow_private, is_mail_open=settings.vpn_allow_smtp)
         self._source = XraySource(
-            SCOPE, keys=keys.ring, min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions]
+            SCOPE,
+            keys=keys.ring,
+            clock=clock,
+            ids=ids,
+            min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions],
+        )
+        self._reach = reach(settings.webhook_allow_private, is_plain_open=settings.webhook_allow_http)
+        self._courier = Courier(
+            database,
+            OutgoingClient(self._reach, SystemResolver(), clock),
+            keys=keys.ring,
+            clock=clock,
+            ids=ids,
+            on_disabled=self._note_disabled,
         )
         self.upkeep = Upkeep(database, self._gate, clock, audit_key=keys.audit_key, data_dir=settings.data_dir)
 
@@ -198,7 +218,12 @@ class _Builder:
             self._clock,
         )
         transactions = Transactions(
-            database=database, clock=self._clock, ids=self._ids, keys=self._keys.ring, reconciler=reconciler
+            database=database,
+            clock=self._clock,
+            ids=self._ids,
+            keys=self._keys.ring,
+            reconciler=reconciler,
+            on_emitted=self._courier.wake,
         )
         operations = VpnOperations(transactions, self._meter, targets, public_host=self._foundation.public_host)
         door, local_door = self._doors(driver, reconciler, transactions, operations, targets)
@@ -223,6 +248,10 @@ class _Builder:
             "target watch": instance.targets.run,
             "upkeep": self.upkeep.run,
             "undoing": instance.operations.undoing.run,
+            "courier": self._courier.run,
+            "engine watch": EngineWatch(
+                SCOPE, partial(_health, instance.driver), database=self._database, clock=self._clock, ids=self._ids
+            ).run,
         }
         async with asyncio.TaskGroup() as group:
             for name, run in loops.items():
@@ -262,6 +291,10 @@ class _Builder:
 
         await self._database.write(unit)
 
+    def _note_disabled(self, connection: Connection, account_id: int, webhook_id: int, reason: str) -> None:
+        work = Work(connection, system(account_id), self._clock, self._ids, self._keys.ring, "courier")
+        webhooks.note_disabled(work, webhook_id, reason)
+
     def _doors(
         self,
         driver: Xray,
@@ -286,6 +319,8 @@ class _Builder:
             transactions=transactions,
             vpn=operations,
             targets=targets,
+            courier=self._courier,
+            reach=self._reach,
             metrics=metrics,
             clock=self._clock,
             scope=SCOPE,
@@ -314,6 +349,11 @@ def _tls_files(settings: Settings) -> server.TlsFiles | None:
     if settings.tls == "self-signed":
         return server.TlsFiles(*tls.self_signed(settings.data_dir / "tls", settings.public_host or settings.host))
     return None
+
+
+async def _health(driver: Xray) -> Health:
+    """Tell how an engine is; ours is watched anyway, and a dial every few seconds would say no more."""
+    return driver.status().health if isinstance(driver, ManagedXray) else await driver.probe()
 
 
 def _engine_environment(settings: Settings) -> dict[str, str]:
