@@ -44,9 +44,10 @@ class NewSecret:
 
 @dataclass(frozen=True)
 class DeliveryLog:
-    """A delivery and its attempts, oldest first."""
+    """A delivery, the body that is sent and signed, and its attempts, oldest first."""
 
     delivery: Delivery
+    body: str
     attempts: list[Attempt]
 
 
@@ -163,7 +164,9 @@ def list_deliveries(work: Work, webhook_id: int, page: Page, state: State | None
 def find_delivery(work: Work, webhook_id: int, number: int) -> DeliveryLog:
     """Return a delivery with its attempts; raise NotFound."""
     _found(work, webhook_id)
-    return DeliveryLog(_found_delivery(work, webhook_id, number), delivery_store.attempts(work.connection, number))
+    delivery = _found_delivery(work, webhook_id, number)
+    body = delivery_store.body(work.connection, number)
+    return DeliveryLog(delivery, body, delivery_store.attempts(work.connection, number))
 
 
 @requires(Permission.WEBHOOKS_MANAGE)

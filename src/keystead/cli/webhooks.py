@@ -191,6 +191,7 @@ def _say_deliveries(found: list[dict[str, Any]]) -> None:
 
 def _say_delivery(found: dict[str, Any]) -> None:
     output.say(f"delivery {found['number']}, {found['event']} ({found['event_id']}): {found['state']}")
+    output.say_fields([("  body", found["body"])])
     for entry in found["log"]:
         told = entry["problem"] if entry["status"] is None else f"status {entry['status']}"
         output.say(f"  {output.moment(entry['at'])} UTC, {entry['duration_ms']} ms: {told}")

@@ -39,8 +39,8 @@ JITTER = 0.2
 # Longer than a request may take, its writing down included.
 LEASE = timedelta(seconds=60)
 GIVE_UP_ON_WEBHOOK_AFTER = timedelta(days=3)
-TOGETHER_MAX = 16
-TOGETHER_PER_WEBHOOK_MAX = 4
+TOGETHER_MAX = 32
+TOGETHER_PER_WEBHOOK_MAX = 8
 KEPT_FOR = timedelta(days=14)
 KEPT_PER_WEBHOOK = 10_000
 _LOOK_EVERY_S = 1.0
@@ -140,7 +140,7 @@ class Courier:
             at = self._clock.now()
             reply = await self._send(parcel, at)
             verdict = judge(parcel.attempts, reply, self._clock.now(), jitter=self._jitter())
-            await self._database.write(partial(self._finish, parcel=parcel, at=at, reply=reply, verdict=verdict))
+            await self._database.write_soon(partial(self._finish, parcel=parcel, at=at, reply=reply, verdict=verdict))
         except KeysteadError as error:
             # The lease runs out, and it is sent again.
             log.warning("delivery not written down", webhook=parcel.webhook_id, reason=error.message)

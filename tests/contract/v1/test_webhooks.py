@@ -64,6 +64,7 @@ async def test_a_test_tells_how_it_went(instance: InProcess, receiver: Receiver)
     assert first.next_attempt_at is not None
     assert (second.state, [entry.status for entry in second.log]) == ("delivered", [204])
     assert second.next_attempt_at is None
+    assert second.body.encode() == receiver.received[1].body
     assert is_genuine(made.secret or "", receiver.received[1])
 
 

@@ -24,6 +24,7 @@ DELIVERY: dict[str, Any] = {
     "subject": "webhook 1",
     "state": "delivered",
     "attempts": 1,
+    "body": "{}",
     "created_at": "2026-11-21T16:00:00+00:00",
     "next_attempt_at": None,
     "ended_at": "2026-11-21T16:00:01+00:00",
@@ -55,7 +56,7 @@ def test_a_test_says_how_it_went_and_ends_with_it(run: Run, service: Service) ->
     good, bad, read = run("webhook", "test", 1), run("webhook", "test", 2), run("webhook", "test", 2, "--json")
 
     assert good.code == 0
-    assert good.out.splitlines()[1] == "  2026-11-21 16:00:00 UTC, 12 ms: status 204"
+    assert good.out.splitlines()[2] == "  2026-11-21 16:00:00 UTC, 12 ms: status 204"
     assert bad.code == 1
     assert "no answer in time" in bad.out
     assert "next attempt 2026-11-21 16:00:05 UTC" in bad.out

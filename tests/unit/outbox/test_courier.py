@@ -1,6 +1,7 @@
 """The courier: what is claimed is claimed once, what is cut comes again under the same id, what fails waits longer."""
 
 import asyncio
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -296,6 +297,66 @@ async def test_a_full_or_dead_webhook_leaves_room_for_the_others(office: Office)
     assert (len(stuck), [parcel.webhook_id for parcel in served]) == (TOGETHER_PER_WEBHOOK_MAX, [2])
     office.sender.gate.set()
     await asyncio.gather(*on_their_way, *(courier.deliver(parcel) for parcel in served))
+
+
+async def test_what_could_not_be_written_down_is_sent_again_under_the_same_id(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise StorageBusy("busy")
+
+    await office.webhook()
+    await office.emit()
+    courier = office.courier()
+    parcels = await courier.claim()
+    with monkeypatch.context() as patch:  # a database that is busy at exactly this moment
+        patch.setattr(office.place.database, "write_soon", refuse)
+        await courier.deliver(parcels[0])
+    office.place.clock.advance(LEASE.total_seconds())
+
+    assert await office.carry(courier) == 1
+
+    assert len(office.sender.ids) == 2
+    assert len(set(office.sender.ids)) == 1
+    assert await office.count(ATTEMPTS) == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_happens_no_event_is_lost_and_none_changes(office: Office, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(2):
+        await office.webhook()
+    couriers = [office.courier(), office.courier()]
+    emitted = 0
+    for _ in range(40):
+        courier = chance.choice(couriers)
+        match chance.randrange(5):
+            case 0:
+                emitted += await office.emit(chance.randrange(1, 4))
+            case 1:  # killed between claim and send
+                await courier.claim()
+                couriers[couriers.index(courier)] = office.courier()
+            case 2:  # the lease runs out while it is sent
+                parcels = await courier.claim()
+                office.place.clock.advance(LEASE.total_seconds())
+                await asyncio.gather(*(courier.deliver(parcel) for parcel in parcels))
+            case _:
+                office.sender.replies = [Reply(chance.choice((200, 204, 301, 404, 500))) for _ in range(8)]
+                await office.carry(courier)
+        office.place.clock.advance(chance.choice((0, 1, 60, 700)))
+    office.sender.replies = []
+    for _ in range(20):
+        office.place.clock.advance(86_400 / 8)
+        while await office.carry():
+            pass
+
+    found = [*await office.deliveries(1), *await office.deliveries(2)]
+    bodies = {(request.headers["webhook-id"], request.body) for request in office.sender.sent}
+    assert len(found) == emitted
+    assert {delivery.state for delivery in found} <= {State.DELIVERED, State.GIVEN_UP}
+    assert all(delivery.attempts > len(DELAYS_S) for delivery in found if delivery.state is State.GIVEN_UP)
+    assert {delivery.event_id for delivery in found} == set(office.sender.ids)
+    assert len(bodies) == len(set(office.sender.ids))
 
 
 async def test_never_more_than_a_few_are_on_their_way_together(office: Office) -> None:

@@ -89,8 +89,9 @@ class Attempt(Answer):
 
 
 class LoggedDelivery(Delivery):
-    """A delivery with its attempts, oldest first."""
+    """A delivery, its body as it is sent and signed, and its attempts, oldest first."""
 
+    body: str
     log: list[Attempt]
 
 
@@ -139,7 +140,8 @@ def delivery(value: CarriedDelivery) -> dict[str, Any]:
 
 def logged_delivery(value: DeliveryLog) -> dict[str, Any]:
     """Present a delivery with its attempts."""
-    return delivery(value.delivery) | {"log": [_attempt(entry) for entry in value.attempts]}
+    log = [_attempt(entry) for entry in value.attempts]
+    return delivery(value.delivery) | {"body": value.body, "log": log}
 
 
 def _attempt(value: DeliveryAttempt) -> dict[str, Any]:

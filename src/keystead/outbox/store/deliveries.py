@@ -118,6 +118,7 @@ _PAGE = (
     .limit(bindparam("limit"))
 )
 _PAGE_IN_STATE = _PAGE.where(D.state == bindparam("state"))
+_BODY = select(D.body).where(D.number == bindparam("delivery"))
 _ATTEMPTS = select(A.at, A.status, A.problem, A.duration_ms).where(A.delivery == bindparam("delivery")).order_by(A.id)
 _AGAIN = (
     update(DELIVERIES)
@@ -236,6 +237,11 @@ def page(connection: Connection, webhook_id: int, wanted: Page, state: State | N
     else:
         rows = connection.execute(_PAGE_IN_STATE, {**values, "state": state.value}).mappings()
     return [_delivery(row) for row in rows]
+
+
+def body(connection: Connection, number: int) -> str:
+    """Return the body of a delivery."""
+    return str(connection.execute(_BODY, {"delivery": number}).scalar_one())
 
 
 def attempts(connection: Connection, number: int) -> list[Attempt]:
