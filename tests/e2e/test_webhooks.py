@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,20 +103,21 @@ async def test_an_engine_that_stays_away_is_told_and_so_is_its_return(tmp_path: 
         async with keystead(tmp_path, **ALLOWED) as instance:
             await instance.ready()
             await add(instance, receiver.url)
-            with kept_stopped(instance):
+            with frozen(instance):
                 assert await types(receiver, 1, within_s=60) == ["engine.down"]
 
             assert await types(receiver, 2, within_s=60) == ["engine.down", "engine.up"]
             told: Any = receiver.received[0].json["data"]
-            assert (told["scope"], told["condition"]) == ("xray/main", "hung")
+            assert (told["scope"], told["condition"]) in {("xray/main", "hung"), ("xray/main", "down")}
 
 
 @contextmanager
-def kept_stopped(instance: Keystead) -> Iterator[None]:
-    """Keep the core from running at all, so that it cannot be restarted either."""
+def frozen(instance: Keystead) -> Iterator[None]:
+    """Stop the core in the middle of things; after twenty seconds Keystead ends it and starts another."""
     pid = instance.core_pid()
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
