@@ -20,6 +20,7 @@ from keystead.engines.xray import config
 from keystead.engines.xray.state import XraySettings
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import SystemClock
+from keystead.kit.ids import RandomIds
 from keystead.vpn.desired import XraySource
 from keystead.vpn.links import parse_link
 from keystead.vpn.values import ClientProfile
@@ -116,7 +117,9 @@ def _configuration(running: Instance) -> bytes:
     with engine.connect() as connection:
         root = datakeys.load_root_key(running.data_dir, None)
         keys = datakeys.open_keys(connection, root, SystemClock().now())
-        source = XraySource(main.SCOPE, keys=keys.ring, min_client_version="1.0.0")
+        source = XraySource(
+            main.SCOPE, keys=keys.ring, clock=SystemClock(), ids=RandomIds(), min_client_version="1.0.0"
+        )
         desired = source.desired(connection)
     engine.dispose()
     settings = XraySettings(allow_private=("127.0.0.0/8",))

@@ -147,7 +147,11 @@ class _Builder:
         self._clock = ground.clock
         self._xray_settings = XraySettings(settings.vpn_allow_private, is_mail_open=settings.vpn_allow_smtp)
         self._source = XraySource(
-            SCOPE, keys=ground.keys.ring, min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions]
+            SCOPE,
+            keys=ground.keys.ring,
+            clock=ground.clock,
+            ids=ground.ids,
+            min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions],
         )
 
     def build(self, driver: "Xray", run_dir: Path) -> "Instance":
@@ -208,7 +212,7 @@ def _data_directory(settings: Settings) -> Path:
 
 async def _finish_rotation(database: Database, root: RootKey, keys: OpenKeys, clock: Clock) -> RootKey:
     from keystead.access import rotation
-    from keystead.vpn.sealed import SEALED_COLUMNS
+    from keystead.sealing import SEALED_COLUMNS
 
     return (await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)).root
 

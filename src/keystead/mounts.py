@@ -34,11 +34,14 @@ from keystead.http.operations import VpnOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
 from keystead.http.transaction import Transactions
+from keystead.http.webhook_operations import WebhookOperations
 from keystead.kit import names
 from keystead.kit.clock import Clock
+from keystead.kit.reach import Reach
+from keystead.outbox.courier import Courier
 from keystead.reconcile.loop import Reconciler
+from keystead.sealing import SEALED_COLUMNS
 from keystead.settings import Settings
-from keystead.vpn.sealed import SEALED_COLUMNS
 from keystead.vpn.targets import TargetWatch
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not listened on
@@ -59,6 +62,8 @@ class Parts:
     transactions: Transactions
     vpn: VpnOperations
     targets: TargetWatch
+    courier: Courier
+    reach: Reach
     metrics: Metrics
     clock: Clock
     scope: str
@@ -113,6 +118,7 @@ class Mounts:
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
             access=AccessOperations(transactions, parts.gate),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
+            webhooks=WebhookOperations(transactions, parts.courier, parts.reach),
             engines=EngineOperations(transactions, parts.reconciler, self._engines),
             secrets=SecretsOperations(
                 transactions,

@@ -161,6 +161,16 @@ class Settings(BaseModel):
         description="A token of the account default with VPN permissions, while it is set. At least 32 characters.",
         examples=["(openssl rand -hex 32)"],
     )
+    webhook_allow_private: tuple[str, ...] = Field(
+        (),
+        description="Private or loopback ranges, comma-separated CIDR, that webhooks may be sent to. Empty: none.",
+        examples=["10.20.0.0/16"],
+    )
+    webhook_allow_http: bool = Field(
+        False,
+        description="Let webhooks be sent without TLS to public addresses too; allowed private ranges need none.",
+        examples=["true"],
+    )
     support_url: str | None = Field(
         None,
         description="Where customers find help; shown in apps and on the subscription page.",
@@ -173,12 +183,14 @@ class Settings(BaseModel):
         "auto", description="auto: readable on a terminal, JSON elsewhere.", examples=["json"]
     )
 
-    @field_validator("trusted_proxies", "vpn_allow_private", "reality_server_names", mode="before")
+    @field_validator(
+        "trusted_proxies", "vpn_allow_private", "webhook_allow_private", "reality_server_names", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies", "vpn_allow_private")
+    @field_validator("trusted_proxies", "vpn_allow_private", "webhook_allow_private")
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(_checked(names.network, part)) for part in value)

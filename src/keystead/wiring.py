@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from keystead import examining
+from keystead.access import webhooks
 from keystead.access.gate import TokenDoor
+from keystead.access.principal import system
 from keystead.access.upkeep import Upkeep
+from keystead.access.work import Work
 from keystead.engines.xray.driver import ManagedXray
 from keystead.engines.xray.external import ExternalXray
 from keystead.engines.xray.plan import plan as plan_xray
@@ -24,8 +29,14 @@ from keystead.http.transaction import Transactions
 from keystead.kit import names
 from keystead.kit.clock import Clock
 from keystead.kit.loops import keep_running
+from keystead.kit.reach import reach
 from keystead.mounts import Mounts, Parts
+from keystead.outbox.courier import Courier
+from keystead.outbox.watch import EngineWatch
+from keystead.outgoing.client import OutgoingClient
+from keystead.outgoing.resolver import SystemResolver
 from keystead.reconcile.confirming import ScopeWiring
+from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.vpn.desired import XraySource
@@ -48,6 +59,8 @@ class Instance:
     targets: TargetWatch
     upkeep: Upkeep
     operations: VpnOperations
+    courier: Courier
+    engine_watch: EngineWatch
     door: Door
     local_door: Door
     run_dir: Path
@@ -60,6 +73,8 @@ class Instance:
             "target watch": self.targets.run,
             "upkeep": self.upkeep.run,
             "undoing": self.operations.undoing.run,
+            "courier": self.courier.run,
+            "engine watch": self.engine_watch.run,
         }
         async with asyncio.TaskGroup() as group:
             for name, run in loops.items():
@@ -74,8 +89,22 @@ def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: Xra
     meter = Meter(scope, driver, database=database, clock=clock)
     examine = examining.examiner(ground, on_founded=lambda: reconciler.wake_fully(scope))
     targets = TargetWatch(examine, clock)
+    opened = reach(settings.webhook_allow_private, is_plain_open=settings.webhook_allow_http)
+    courier = Courier(
+        database,
+        OutgoingClient(opened, SystemResolver(), clock),
+        keys=ground.keys.ring,
+        clock=clock,
+        ids=ground.ids,
+        on_disabled=partial(_note_disabled, ground),
+    )
     transactions = Transactions(
-        database=database, clock=clock, ids=ground.ids, keys=ground.keys.ring, reconciler=reconciler
+        database=database,
+        clock=clock,
+        ids=ground.ids,
+        keys=ground.keys.ring,
+        reconciler=reconciler,
+        on_emitted=courier.wake,
     )
     gate, metrics = TokenDoor(clock), Metrics()
     parts = Parts(
@@ -90,6 +119,8 @@ def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: Xra
         transactions=transactions,
         vpn=VpnOperations(transactions, meter, targets, public_host=ground.foundation.public_host),
         targets=targets,
+        courier=courier,
+        reach=opened,
         metrics=metrics,
         clock=clock,
         scope=scope,
@@ -105,7 +136,19 @@ def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: Xra
         targets=targets,
         upkeep=Upkeep(database, gate, clock, audit_key=ground.keys.audit_key, data_dir=settings.data_dir),
         operations=parts.vpn,
+        courier=courier,
+        engine_watch=EngineWatch(scope, partial(_health, driver), database=database, clock=clock, ids=ground.ids),
         door=Door(mounts, ids=ground.ids, metrics=metrics, trusted=trusted),
         local_door=Door(mounts, ids=ground.ids, metrics=metrics, trusted=(), is_local=True),
         run_dir=run_dir,
     )
+
+
+async def _health(driver: Xray) -> Health:
+    """Tell how an engine is; ours is watched anyway, and a dial every few seconds would say no more."""
+    return driver.status().health if isinstance(driver, ManagedXray) else await driver.probe()
+
+
+def _note_disabled(ground: Ground, connection: Connection, account_id: int, webhook_id: int, reason: str) -> None:
+    work = Work(connection, system(account_id), ground.clock, ground.ids, ground.keys.ring, "courier")
+    webhooks.note_disabled(work, webhook_id, reason)

@@ -29,7 +29,15 @@ PARTS = {
 }
 # Routes that tell a caller about itself or about this version: a credential is enough.
 NO_VERB = {"/v1/whoami", "/v1/permissions"}
-VALUES = {"key_id": "1", "token_id": "1", "user_id": "1", "name": "main", "engine": "xray"}
+VALUES = {
+    "key_id": "1",
+    "token_id": "1",
+    "user_id": "1",
+    "name": "main",
+    "engine": "xray",
+    "webhook_id": "1",
+    "number": "1",
+}
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
     ("POST", "/v1/tokens"): {"name": "bot", "permissions": []},
@@ -37,6 +45,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/users/{user_id}"): {"is_active": True},
     ("POST", "/v1/roles"): {"name": "reader", "permissions": []},
     ("POST", "/v1/engines/{engine}/{name}/apply"): {"digest": "0"},
+    ("POST", "/v1/webhooks"): {"url": "https://example.com/hook"},
+    ("PATCH", "/v1/webhooks/{webhook_id}"): {"is_enabled": True},
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 

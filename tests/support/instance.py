@@ -30,7 +30,11 @@ from keystead.kit.clock import SystemClock
 from keystead.kit.files import private_directory
 from keystead.kit.ids import RandomIds
 from keystead.kit.page import Page
+from keystead.kit.reach import reach
 from keystead.mounts import Mounts, Parts
+from keystead.outbox.courier import Courier
+from keystead.outgoing.client import OutgoingClient
+from keystead.outgoing.resolver import SystemResolver
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
@@ -117,11 +121,12 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         vpn_port=24443,
         reality_target="127.0.0.1:9",
         reality_server_names="site.test",
+        webhook_allow_private="127.0.0.0/8",
     )
     root = datakeys.load_root_key(settings.data_dir, None)
     keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
     foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
-    source = XraySource(SCOPE, keys=keys.ring, min_client_version="1.0.0")
+    source = XraySource(SCOPE, keys=keys.ring, clock=clock, ids=ids, min_client_version="1.0.0")
     engine = FakeXray(lambda: database.read(source.desired), XraySettings())
     await engine.start()
     wiring = ScopeWiring(SCOPE, engine, source, partial(plan_xray, settings=XraySettings()))
@@ -129,7 +134,18 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     targets = TargetWatch(_no_problem, clock)
     await targets.check()
     gate, metrics = TokenDoor(clock), Metrics()
-    transactions = Transactions(database=database, clock=clock, ids=ids, keys=keys.ring, reconciler=reconciler)
+    opened = reach(settings.webhook_allow_private)
+    courier = Courier(
+        database,
+        OutgoingClient(opened, SystemResolver(), clock),
+        keys=keys.ring,
+        clock=clock,
+        ids=ids,
+        on_disabled=lambda *_: None,
+    )
+    transactions = Transactions(
+        database=database, clock=clock, ids=ids, keys=keys.ring, reconciler=reconciler, on_emitted=courier.wake
+    )
     meter = Meter(SCOPE, engine, database=database, clock=clock)
     vpn = VpnOperations(transactions, meter, targets, public_host=foundation.public_host)
     parts = Parts(
@@ -144,6 +160,8 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         transactions=transactions,
         vpn=vpn,
         targets=targets,
+        courier=courier,
+        reach=opened,
         metrics=metrics,
         clock=clock,
         scope=SCOPE,
@@ -156,13 +174,15 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         Door(mounts, ids=ids, metrics=metrics, trusted=()),
         Door(mounts, ids=ids, metrics=metrics, trusted=(), is_local=True),
     )
-    running = asyncio.create_task(reconciler.run())
+    running = [asyncio.create_task(reconciler.run()), asyncio.create_task(courier.run())]
     try:
         yield made
     finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        for task in running:
+            task.cancel()
+        for task in running:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def _no_problem() -> str | None:

@@ -29,7 +29,8 @@ class Shop:
 
     @property
     def source(self) -> XraySource:
-        return XraySource(SCOPE, keys=self.workplace.keys, min_client_version="1.0.0")
+        place = self.workplace
+        return XraySource(SCOPE, keys=place.keys, clock=place.clock, ids=place.ids, min_client_version="1.0.0")
 
     def is_applied(self, label: str) -> bool:
         return label in self.applied

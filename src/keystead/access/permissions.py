@@ -31,6 +31,8 @@ class Permission(StrEnum):
     AUDIT_READ = "access.audit.read"
     ENGINES_READ = "engines.read"
     ENGINES_APPLY = "engines.apply"
+    WEBHOOKS_READ = "webhooks.read"
+    WEBHOOKS_MANAGE = "webhooks.manage"
     METRICS_READ = "metrics.read"
     BACKUP_MAKE = "system.backup"
     SECRETS_ROTATE = "system.secrets.rotate"

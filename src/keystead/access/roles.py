@@ -23,7 +23,13 @@ VIEWER = "viewer"
 BUILT_IN = {
     OWNER: ALL_PERMISSIONS,
     OPERATOR: VPN_PERMISSIONS
-    | {Permission.ENGINES_READ, Permission.ENGINES_APPLY, Permission.METRICS_READ, Permission.AUDIT_READ},
+    | {
+        Permission.ENGINES_READ,
+        Permission.ENGINES_APPLY,
+        Permission.METRICS_READ,
+        Permission.AUDIT_READ,
+        Permission.WEBHOOKS_READ,
+    },
     VIEWER: frozenset(
         {
             Permission.VPN_KEYS_READ,

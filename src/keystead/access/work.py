@@ -1,10 +1,11 @@
-"""One unit of work: what a verb is given, and the only way it audits and marks.
+"""One unit of work: what a verb is given, and the only way it audits, marks and emits.
 
 ``Work`` carries the connection, the principal, the clock and the random source of one transaction. Verbs load, check,
-change, audit and mark, in that order; they never commit. What they leave in ``marks`` wakes the reconciler after the
-commit (http/transaction.py).
+change, audit, mark and emit, in that order; they never commit. What they leave in ``marks`` and ``emitted`` wakes the
+reconciler and the courier after the commit (http/transaction.py).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,6 +17,9 @@ from keystead.db.prepared import Prepared
 from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing
 from keystead.kit.ids import Ids
+from keystead.outbox.events import Event
+from keystead.outbox.store import deliveries
+from keystead.outbox.store.deliveries import Notice
 from keystead.reconcile.marks import Mark, bump
 
 _INSERT_AUDIT_RECORD = Prepared(insert(AUDIT_RECORDS).inline())
@@ -23,7 +27,7 @@ _INSERT_AUDIT_RECORD = Prepared(insert(AUDIT_RECORDS).inline())
 
 @dataclass
 class Work:
-    """Session, principal, clock, ``audit()`` and ``mark()`` of one transaction."""
+    """Session, principal, clock, ``audit()``, ``mark()`` and ``emit()`` of one transaction."""
 
     connection: Connection
     principal: Principal
@@ -32,6 +36,7 @@ class Work:
     keys: KeyRing
     request_id: str
     marks: list[Mark] = field(default_factory=list)
+    emitted: int = 0
 
     @property
     def now(self) -> datetime:
@@ -49,6 +54,14 @@ class Work:
     def mark(self, scope: str, subject: str) -> None:
         """Say that the desired state of a scope changed at a subject; the reconciler is woken after the commit."""
         self.marks.append(Mark(scope=scope, subject=subject, generation=bump(self.connection, scope)))
+
+    def emit(self, event: Event, subject: str, data: Mapping[str, object]) -> None:
+        """Write an event for the account's webhooks that want it; the courier is woken after the commit.
+
+        ``subject`` names the object as in ``audit()``; ``data`` are JSON values without secrets (``vpn/notices.py``).
+        """
+        notice = Notice(event, subject, data)
+        self.emitted += deliveries.put(self.connection, self.principal.account_id, notice, at=self.now, ids=self.ids)
 
 
 def audit_row(work: Work, verb: str, subject: str, outcome: str, facts: dict[str, object]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from keystead.cli import access, backups, doctor, engines, serving, vpn
+from keystead.cli import access, backups, doctor, engines, serving, vpn, webhooks
 from keystead.cli.answers import Answered
 from keystead.cli.output import shown_error
 from keystead.cli.where import DataDir, Where
@@ -42,6 +42,7 @@ app.add_typer(access.users, name="user")
 app.add_typer(access.audit, name="audit")
 app.add_typer(access.secrets, name="secrets")
 app.add_typer(engines.app, name="engine")
+app.add_typer(webhooks.app, name="webhook")
 
 
 def _print_version(is_asked: bool) -> None:

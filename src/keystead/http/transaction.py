@@ -26,21 +26,32 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Committed(Generic[R]):
-    """What a verb returned, and the marks it left, after the commit."""
+    """What a verb returned, the marks it left and how many events it wrote, after the commit."""
 
     value: R
     marks: tuple[Mark, ...]
+    emitted: int = 0
 
 
 class Transactions:
     """Run verbs."""
 
-    def __init__(self, *, database: Database, clock: Clock, ids: Ids, keys: KeyRing, reconciler: Reconciler) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        keys: KeyRing,
+        reconciler: Reconciler,
+        on_emitted: Callable[[], None],
+    ) -> None:
         self.clock = clock
         self._database = database
         self._ids = ids
         self._keys = keys
         self._reconciler = reconciler
+        self._on_emitted = on_emitted
 
     async def read(
         self, call: Call, verb: Callable[Concatenate[Work, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -61,7 +72,7 @@ class Transactions:
 
         def unit(connection: Connection) -> Committed[R]:
             work = self._work(connection, call)
-            return Committed(verb(work, *args, **kwargs), tuple(work.marks))
+            return Committed(verb(work, *args, **kwargs), tuple(work.marks), work.emitted)
 
         try:
             committed = await self._database.write(unit)
@@ -69,6 +80,8 @@ class Transactions:
             await self._record_denial(call, verb, denial)
             raise
         self._reconciler.wake(committed.marks)
+        if committed.emitted:
+            self._on_emitted()
         return committed
 
     async def settle(self, committed: Committed[Any], timeout_s: float) -> Settlement:

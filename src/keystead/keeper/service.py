@@ -102,6 +102,8 @@ class Keeper:
                 if message.get("verb") == "hello" and message.get("steward"):
                     self._steward = writer
                 self._background(self._answer(message, writer))
+        except asyncio.CancelledError:
+            return  # the keeper ends, and streams would call this an error of theirs
         finally:
             self._writers.discard(writer)
             writer.close()

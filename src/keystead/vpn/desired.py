@@ -6,7 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import Connection
 
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XrayUser
+from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing
+from keystead.kit.ids import Ids
+from keystead.outbox.events import Event
+from keystead.outbox.store import deliveries
+from keystead.outbox.store.deliveries import Notice
+from keystead.vpn import notices
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
 
@@ -14,9 +20,11 @@ from keystead.vpn.store import keys as key_store
 class XraySource:
     """The desired state of the core of one scope (reconcile.engine.Source)."""
 
-    def __init__(self, scope: str, *, keys: KeyRing, min_client_version: str) -> None:
+    def __init__(self, scope: str, *, keys: KeyRing, clock: Clock, ids: Ids, min_client_version: str) -> None:
         self._scope = scope
         self._keys = keys
+        self._clock = clock
+        self._ids = ids
         self._min_client_version = min_client_version
 
     def desired(self, connection: Connection) -> XrayDesired:
@@ -46,8 +54,16 @@ class XraySource:
 
         A key that was disabled before it was confirmed is a key all the same, although the engine is without it.
         """
+        if deliveries.has_wanting(connection):
+            self._tell_created(connection, [*present, *absent])
         key_store.make_live(connection, [*present, *absent])
         key_store.bury(connection, absent)
+
+    def _tell_created(self, connection: Connection, labels: Sequence[str]) -> None:
+        """Write the event of each key that becomes live: one that is taken back before has never been created."""
+        for key in key_store.issuing(connection, labels):
+            notice = Notice(Event.VPN_KEY_CREATED, f"vpn key {key.number}", notices.about(key))
+            deliveries.put(connection, key.account_id, notice, at=self._clock.now(), ids=self._ids)
 
     def _inbounds(self, connection: Connection) -> tuple[XrayInbound, ...]:
         return tuple(

@@ -13,6 +13,8 @@ from keystead.access.work import Work
 from keystead.engines.xray.state import masked
 from keystead.kit.errors import Invalid
 from keystead.kit.page import Page
+from keystead.outbox.events import Event
+from keystead.vpn import notices
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of
 from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate, locate_for_change
@@ -197,6 +199,7 @@ def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
     if key.state is not KeyState.REMOVING:
         key_store.set_state(work.connection, key.number, KeyState.REMOVING)
         work.audit("vpn.key.revoke", _subject(key), name=key.name)
+        work.emit(Event.VPN_KEY_REVOKED, _subject(key), notices.about(key))
     work.mark(key.scope, key.label)
     return key
 
@@ -204,6 +207,9 @@ def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
 @requires(Permission.VPN_KEYS_ISSUE)
 def undo_issue(work: Work, *, key: VpnKey, reason: str) -> None:
     """Take back a key whose engine did not confirm it; a tombstone stays until the engine is seen without it."""
+    current = key_store.find_for_change(work.connection, key.account_id, KeyIdent("", key.number, None))
+    if current is not None and current.state is KeyState.LIVE:  # it was confirmed meanwhile, and said to be created
+        work.emit(Event.VPN_KEY_REVOKED, _subject(key), notices.about(current))
     key_store.set_state(work.connection, key.number, KeyState.REMOVING)
     work.audit("vpn.key.issue.undo", _subject(key), reason=reason)
     work.mark(key.scope, key.label)
@@ -215,12 +221,16 @@ def ask_comparison(work: Work) -> None:
 
 
 def _set_active(work: Work, key: VpnKey, *, is_active: bool) -> VpnKey:
-    if key.is_active is not is_active:
+    is_news = key.is_active is not is_active
+    if is_news:
         key_store.set_active(work.connection, key.number, is_active=is_active)
         work.audit("vpn.key.enable" if is_active else "vpn.key.disable", _subject(key))
     work.mark(key.scope, key.label)
     found = key_store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
     assert found is not None  # noqa: S101 - it was found a line ago, in this transaction
+    if is_news:
+        event = Event.VPN_KEY_ENABLED if is_active else Event.VPN_KEY_DISABLED
+        work.emit(event, _subject(key), notices.about(found))
     return found
 
 

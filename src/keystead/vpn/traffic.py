@@ -13,6 +13,8 @@ from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.engines.xray.state import Reading
 from keystead.kit.errors import Broken
+from keystead.outbox.events import Event
+from keystead.vpn import notices
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, carried_since, has_fallen
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate, locate_for_change
@@ -70,6 +72,8 @@ def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Readin
     work.audit(
         "vpn.traffic.reset", f"vpn key {key.number}", uplink=ended.visible.uplink, downlink=ended.visible.downlink
     )
+    data = notices.reset(key, upload=ended.visible.uplink, download=ended.visible.downlink, by="caller")
+    work.emit(Event.VPN_KEY_RESET, f"vpn key {key.number}", data)
     return ended
 
 

@@ -13,6 +13,7 @@ from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
+from keystead.http.webhook_operations import WebhookOperations
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Services:
     subscriptions: SubscriptionOperations
     access: AccessOperations
     audit: AuditOperations
+    webhooks: WebhookOperations
     engines: EngineOperations
     secrets: SecretsOperations
     backups: Backups

@@ -100,6 +100,11 @@ _MAKE_LIVE = Prepared(
     .where(K.label == bindparam("at_label"), K.state == KeyState.ISSUING.value)
     .values(state=KeyState.LIVE.value)
 )
+_ISSUING = Prepared(
+    _JOINED.where(K.label == bindparam("label"), K.state == KeyState.ISSUING.value).with_for_update(
+        of=KEYS, key_share=True
+    )
+)
 _BURY = Prepared(delete(KEYS).where(K.label == bindparam("at_label"), K.state == KeyState.REMOVING.value))
 
 
@@ -193,6 +198,12 @@ def unconfirmed(connection: Connection, scope: str) -> tuple[list[str], list[str
     for label, state, is_active in _UNCONFIRMED.rows(connection, {"scope": scope}):
         (absent if state == KeyState.REMOVING.value or not is_active else present).append(label)
     return present, absent
+
+
+def issuing(connection: Connection, labels: Sequence[str]) -> list[VpnKey]:
+    """Return those keys that are still being issued, and keep other changes to them waiting until the commit."""
+    found = (_ISSUING.first(connection, {"label": label}) for label in labels)
+    return [_key(row) for row in found if row is not None]
 
 
 def make_live(connection: Connection, labels: Sequence[str]) -> None:

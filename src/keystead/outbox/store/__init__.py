@@ -1,0 +1,1 @@
+"""Queries of the outbox, one module per table group."""

@@ -1,0 +1,6 @@
+"""Every column that holds sealed secrets, so that a rotation of keys reaches them all. Part of the composition root."""
+
+from keystead.access import webhooks
+from keystead.vpn import sealed
+
+SEALED_COLUMNS = (*sealed.SEALED_COLUMNS, *webhooks.SEALED_COLUMNS)
