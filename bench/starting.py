@@ -116,7 +116,7 @@ def _configuration(running: Instance) -> bytes:
     with engine.connect() as connection:
         root = datakeys.load_root_key(running.data_dir, None)
         keys = datakeys.open_keys(connection, root, SystemClock().now())
-        source = XraySource(main.SCOPE, keys=keys.ring, min_client_version="1.0.0")
+        source = XraySource(main.SCOPE, keys=keys.ring, clock=SystemClock(), min_client_version="1.0.0")
         desired = source.desired(connection)
     engine.dispose()
     settings = XraySettings(allow_private=("127.0.0.0/8",))

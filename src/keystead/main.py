@@ -43,7 +43,7 @@ from keystead.kit.loops import keep_running
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
-from keystead.vpn import traffic
+from keystead.vpn import booking, traffic
 from keystead.vpn.desired import XraySource
 from keystead.vpn.meter import Meter
 from keystead.vpn.sealed import SEALED_COLUMNS
@@ -179,7 +179,7 @@ class _Builder:
         self._gate = TokenDoor(clock)
         self._xray_settings = XraySettings(settings.vpn_allow_private, is_mail_open=settings.vpn_allow_smtp)
         self._source = XraySource(
-            SCOPE, keys=keys.ring, min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions]
+            SCOPE, keys=keys.ring, clock=clock, min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions]
         )
         self.upkeep = Upkeep(database, self._gate, clock, audit_key=keys.audit_key, data_dir=settings.data_dir)
 
@@ -267,7 +267,7 @@ class _Builder:
 
     async def _book_final(self, reading: Reading) -> None:
         def unit(connection: Connection) -> int:
-            return traffic.book_all(connection, SCOPE, reading, self._clock.now())
+            return booking.book_all(connection, SCOPE, reading, self._clock.now())
 
         await self._database.write(unit)
 

@@ -122,7 +122,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     root = datakeys.load_root_key(settings.data_dir, None)
     keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
     foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
-    source = XraySource(SCOPE, keys=keys.ring, min_client_version="1.0.0")
+    source = XraySource(SCOPE, keys=keys.ring, clock=clock, min_client_version="1.0.0")
     engine = FakeXray(lambda: database.read(source.desired), XraySettings())
     await engine.start()
     wiring = ScopeWiring(SCOPE, engine, source, partial(plan_xray, settings=XraySettings()))

@@ -1,8 +1,11 @@
-"""A core as its meter sees it: streams that are spliced or not, Xray's count of them, and the kernel's."""
+"""What a meter stands on: a core with streams that are spliced or not, and a database that takes no writes."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from keystead.db.session import Database, Unit, Weight
 from keystead.engines.xray.state import Counters, LabelCarried
+from keystead.kit.errors import KeysteadError
 from keystead.vpn.accounting import NOTHING, Bytes
 
 
@@ -57,3 +60,17 @@ class Core:
         """Return what the kernel says."""
         still_open = sum((stream.kernel for stream in self.streams), NOTHING)
         return LabelCarried(*self.kernel, *still_open)
+
+
+class Unwritable:
+    """A database that can be read only."""
+
+    def __init__(self, database: Database, error: KeysteadError) -> None:
+        self._database = database
+        self._error = error
+
+    async def read(self, unit: Unit[Any], weight: Weight = Weight.POINT) -> Any:
+        return await self._database.read(unit, weight)
+
+    async def write(self, unit: Unit[Any]) -> Any:
+        raise self._error

@@ -29,7 +29,7 @@ class Shop:
 
     @property
     def source(self) -> XraySource:
-        return XraySource(SCOPE, keys=self.workplace.keys, min_client_version="1.0.0")
+        return XraySource(SCOPE, keys=self.workplace.keys, clock=self.workplace.clock, min_client_version="1.0.0")
 
     def is_applied(self, label: str) -> bool:
         return label in self.applied

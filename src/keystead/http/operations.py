@@ -168,28 +168,29 @@ class VpnOperations:
     async def usage(self, call: Call, ident: KeyIdent) -> Usage:
         """Return what a key has carried, read from the engine now when it answers."""
         key = await self._locate(call, ident)
-        fresh_at = await self._meter.refresh(key)
+        seen = await self._meter.refresh(key)
         return await self._transactions.read(
-            call, traffic.usage, ident=ident, is_applied=self._transactions.is_applied, fresh_at=fresh_at
+            call, traffic.usage, ident=ident, is_applied=self._transactions.is_applied, seen=seen
         )
 
     async def reset_traffic(self, call: Call, ident: KeyIdent) -> Usage:
         """Start a key's traffic at zero; return what it had carried until now."""
         key = await self._locate(call, ident)
-        reading = await self._meter.read_one(key)
+        readings, seen = await self._meter.read_one(key)
         committed = await self._transactions.write(
-            call, traffic.reset, ident=ident, is_applied=self._transactions.is_applied, reading=reading
+            call, traffic.reset, ident=ident, is_applied=self._transactions.is_applied, readings=readings, seen=seen
         )
+        await self._meter.reload(key)
         return committed.value
 
     async def sync_traffic(self, call: Call, *, placement: Placement) -> SyncReport:
         """Read all counters now and book them."""
         try:
-            reading = await self._meter.read_all()
+            readings = await self._meter.read_all()
         except EngineUnavailable:
-            reading = None
+            readings = ()
         committed = await self._transactions.write(
-            call, traffic.sync, scope=self._meter.scope, placement=placement, reading=reading
+            call, traffic.sync, scope=self._meter.scope, placement=placement, readings=readings
         )
         return committed.value
 

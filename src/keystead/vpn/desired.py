@@ -6,16 +6,20 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import Connection
 
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XrayUser
+from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing
+from keystead.vpn.store import departed as departed_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
+from keystead.vpn.store import traffic as traffic_store
 
 
 class XraySource:
     """The desired state of the core of one scope (reconcile.engine.Source)."""
 
-    def __init__(self, scope: str, *, keys: KeyRing, min_client_version: str) -> None:
+    def __init__(self, scope: str, *, keys: KeyRing, clock: Clock, min_client_version: str) -> None:
         self._scope = scope
+        self._clock = clock
         self._keys = keys
         self._min_client_version = min_client_version
 
@@ -42,11 +46,14 @@ class XraySource:
         return key_store.unconfirmed(connection, self._scope)
 
     def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
-        """Make issued keys live and bury the revoked ones.
+        """Make issued keys live and bury the revoked ones; what those carried stays with their account.
 
         A key that was disabled before it was confirmed is a key all the same, although the engine is without it.
         """
         key_store.make_live(connection, [*present, *absent])
+        if absent:
+            traffic_store.take_turn(connection)
+            departed_store.keep(connection, absent, self._clock.now())
         key_store.bury(connection, absent)
 
     def _inbounds(self, connection: Connection) -> tuple[XrayInbound, ...]:

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from keystead.db.session import Database, Unit, Weight
 from keystead.kit.errors import EngineUnavailable, KeysteadError, StorageBusy, StorageFailed
 from keystead.vpn import traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.meter import Meter
+from tests.support.metering import Unwritable
 from tests.support.shop import SCOPE, Shop, reading
 from tests.support.work import Workplace
 
@@ -25,28 +25,14 @@ class Engine:
         return self.taken
 
 
-class Unwritable:
-    """A database that can be read only."""
-
-    def __init__(self, database: Database, error: KeysteadError) -> None:
-        self._database = database
-        self._error = error
-
-    async def read(self, unit: Unit[Any], weight: Weight = Weight.POINT) -> Any:
-        return await self._database.read(unit, weight)
-
-    async def write(self, unit: Unit[Any]) -> Any:
-        raise self._error
-
-
 async def test_a_reading_is_booked_with_its_time(workplace: Workplace) -> None:
     shop = await Shop(workplace).open()
     key = await shop.issue()
     meter = Meter(SCOPE, Engine(reading("p1", k1_1=(1, 2))), database=workplace.database, clock=workplace.clock)
 
-    read_at = await meter.refresh(key)
+    seen = await meter.refresh(key)
 
-    assert read_at == workplace.clock.now()
+    assert seen.fresh_at == workplace.clock.now()
     assert (await shop.do(traffic.usage, key)).visible == Bytes(1, 2)
 
 
@@ -59,7 +45,7 @@ async def test_a_reading_that_cannot_be_booked_leaves_the_last_known(
     database: Any = Unwritable(workplace.database, error)
     meter = Meter(SCOPE, Engine(reading("p1", k1_1=(1, 2))), database=database, clock=workplace.clock)
 
-    assert await meter.refresh(key) is None
+    assert (await meter.refresh(key)).fresh_at is None
     assert (await shop.do(traffic.usage, key)).visible == Bytes()
 
 
@@ -68,4 +54,4 @@ async def test_an_engine_that_does_not_answer_leaves_the_last_known(workplace: W
     key = await shop.issue()
     meter = Meter(SCOPE, Engine(EngineUnavailable("down")), database=workplace.database, clock=workplace.clock)
 
-    assert await meter.refresh(key) is None
+    assert (await meter.refresh(key)).fresh_at is None

@@ -105,5 +105,3 @@ def downgrade() -> None:
     with op.batch_alter_table("vpn_traffic", schema=None) as batch_op:
         for name in ADDED:
             batch_op.drop_column(name)
-
-
