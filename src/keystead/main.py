@@ -45,6 +45,7 @@ from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.vpn import booking, traffic
 from keystead.vpn.desired import XraySource
+from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.meter import Meter
 from keystead.vpn.sealed import SEALED_COLUMNS
 from keystead.vpn.targets import TargetWatch
@@ -224,6 +225,11 @@ class _Builder:
         loops: dict[str, Callable[[], Awaitable[object]]] = {
             "reconciler": instance.reconciler.run,
             "meter": partial(self._meter.run, self._settings.traffic_sync_s),
+            "history": Pruner(
+                self._database,
+                Retention(self._settings.traffic_hourly_days, self._settings.traffic_daily_days),
+                self._clock,
+            ).run,
             "target watch": instance.targets.run,
             "upkeep": self.upkeep.run,
             "undoing": instance.operations.undoing.run,

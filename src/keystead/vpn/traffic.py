@@ -73,6 +73,15 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class AccountUsage:
+    """What keys have carried over their lives, as booked; ``departed`` is what deleted ones did, where it is told."""
+
+    counted: Bytes
+    estimated: Bytes
+    departed: Departed | None
+
+
+@dataclass(frozen=True)
 class SyncReport:
     """How many keys a sync brought up to date, and how many it could not."""
 
@@ -127,9 +136,12 @@ def sync(work: Work, *, scope: str, placement: Placement, readings: Sequence[Rea
 
 
 @requires(Permission.VPN_TRAFFIC_READ)
-def departed(work: Work) -> Departed:
-    """Return what the deleted keys of the caller's account carried in all."""
-    return departed_store.totals(work.connection, work.principal.account_id)
+def of_account(work: Work) -> AccountUsage:
+    """Return what the keys the caller sees have carried in all, deleted ones too unless it is confined."""
+    account, confined = work.principal.account_id, work.principal.confined_to_token
+    counted, estimated = traffic_store.totals_of_account(work.connection, account, issued_by=confined)
+    departed = departed_store.totals(work.connection, account) if confined is None else None
+    return AccountUsage(counted, estimated, departed)
 
 
 def processes(connection: Connection) -> set[str]:

@@ -13,6 +13,7 @@ from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.livemeter import BOOK_EVERY_S
 from keystead.vpn.meter import Meter
+from keystead.vpn.store.departed import Departed
 from keystead.vpn.traffic import Quality, Usage
 from tests.support.metering import Core, Unwritable
 from tests.support.shop import SCOPE, Shop
@@ -256,8 +257,8 @@ async def test_the_last_bytes_of_a_deleted_key_stay_with_the_account(bench: Benc
     await bench.meter.sync()
     await bench.meter.sync()
 
-    departed = await bench.shop.workplace.do(traffic.departed)
-    assert (departed.keys, departed.counted) == (1, Bytes(7, 20 * MEGABYTE + 7))
+    account = await bench.shop.workplace.do(traffic.of_account)
+    assert account == traffic.AccountUsage(NOTHING, NOTHING, Departed(1, Bytes(7, 20 * MEGABYTE + 7)))
 
 
 async def test_a_database_that_takes_no_writes_delays_bookings_and_loses_none(bench: Bench) -> None:

@@ -53,6 +53,12 @@ _ADD = Prepared(
     )
 )
 _TOTALS = Prepared(select(D["keys"], *(D[name] for name in _WAYS)).where(D.account_id == bindparam("account_id")))
+_LEAVING_SUMS = Prepared(
+    select(K.number, *(func.sum(column) for column in (T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink)))
+    .join_from(KEYS, TRAFFIC, K.number == T.key_number)
+    .where(K.account_id == bindparam("account_id"), K.state == "removing")
+    .group_by(K.number)
+)
 _READINGS = Prepared(select(L.label, L.account_id, L.process, L.read_uplink, L.read_downlink))
 _READ = Prepared(
     update(DEPARTED_LABELS)
@@ -65,7 +71,7 @@ _PRUNE = delete(DEPARTED_LABELS).where(L.left_at < bindparam("before"))
 
 @dataclass(frozen=True)
 class Departed:
-    """What the deleted keys of an account carried in all: how many they were, counted and estimated bytes."""
+    """What the deleted keys of an account carried in all, and how many they were that carried something."""
 
     keys: int = 0
     counted: Bytes = NOTHING
@@ -88,13 +94,16 @@ def keep(connection: Connection, labels: Sequence[str], at: datetime) -> None:
         account_id, *sums = (int(number) for number in found)
         _KEEP_LABELS.run(connection, {"at_label": label, "left_at": at})
         _KEEP_OTHERS.run(connection, {"at_label": label, "left_at": at})
-        _add(connection, account_id, 1, sums)
+        _add(connection, account_id, 1 if any(sums) else 0, sums)
 
 
 def totals(connection: Connection, account_id: int) -> Departed:
-    """Return what the deleted keys of an account carried."""
-    row = _TOTALS.first(connection, {"account_id": account_id})
-    return Departed() if row is None else Departed(row[0], Bytes(*row[1:3]), Bytes(*row[3:5]))
+    """Return what the deleted keys of an account carried, those that are just being deleted included."""
+    kept = _TOTALS.first(connection, {"account_id": account_id}) or (0, 0, 0, 0, 0)
+    leaving = _LEAVING_SUMS.rows(connection, {"account_id": account_id})
+    rows = [kept, *((1, *map(int, sums)) for _, *sums in leaving if any(sums))]
+    keys, *ways = (sum(column) for column in zip(*rows, strict=True))
+    return Departed(keys, Bytes(*ways[:2]), Bytes(*ways[2:]))
 
 
 def labels(connection: Connection) -> dict[str, DepartedLabel]:
