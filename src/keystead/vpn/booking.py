@@ -83,8 +83,12 @@ def end_process(connection: Connection, scope: str, process: str, carried: Carri
     if processes.meet(connection, scope, process) is not Stage.LIVE:
         return
     last: Mapping[str, LabelCarried] = {} if carried is None else carried.labels
-    labels = {*last, *traffic_store.on_process(connection, process)}
-    _change(connection, labels, lambda row: accounting.end(row.standing, process, last.get(row.label)), at)
+
+    def ended(row: LabelRow) -> Standing:
+        standing = accounting.end(row.standing, process, last.get(row.label))
+        return row.standing if standing.estimated == row.standing.estimated else standing
+
+    _change(connection, {*last, *traffic_store.pending_on(connection, process)}, ended, at)
     processes.set_ended(connection, scope, process)
 
 
@@ -107,20 +111,21 @@ def _book(connection: Connection, scope: str, reading: Reading, lasts: Mapping[s
     if stage is Stage.FORGOTTEN:
         log.warning("reading of a forgotten process", scope=scope, process=reading.process)
         return 0
-    process, may_fall, hour = reading.process, reading.may_fall, hour_of(at)
+    known = lasts if stage is not Stage.LIVE else _with_room(connection, reading, lasts)
+    may_fall, hour = reading.may_fall, hour_of(at)
+    own = (reading.process, NEVER_READ.process) if stage is Stage.LIVE else ()
     bookings: list[Booking] = []
     turning: list[str] = []
     others: list[str] = []
     strangers: list[str] = []
-    known = (process, NEVER_READ.process) if stage is Stage.LIVE else ()
     for label, counters in reading.counters.items():
-        last = lasts.get(label)
+        last = known.get(label)
         if last is None:
             strangers.append(label)
-        elif last.process not in known:
+        elif last.process not in own:
             others.append(label)
         else:
-            now, was = LabelReading(process, *counters), LabelReading(*last[:3])
+            now, was = LabelReading(reading.process, *counters), LabelReading(*last[:3])
             if now == was or (not may_fall and has_fallen(was, now)):
                 continue
             bookings.append(Booking(label, now, carried_since(was, now)))
@@ -131,6 +136,22 @@ def _book(connection: Connection, scope: str, reading: Reading, lasts: Mapping[s
     moved = _change(connection, others, lambda row: _booked(row, reading), at)
     _book_departed(connection, strangers, reading, at)
     return len(bookings) + moved
+
+
+def _with_room(connection: Connection, reading: Reading, lasts: Mapping[str, LastReading]) -> Mapping[str, LastReading]:
+    """Let labels' own rows tell of a process that is new to them: after a restart of the core that is all of them."""
+    own = (reading.process, NEVER_READ.process)
+    new = [
+        label
+        for label, counters in reading.counters.items()
+        if label in lasts and lasts[label].process not in own and counters != _NO_COUNTERS
+    ]
+    if not new:
+        return lasts
+    aside = traffic_store.aside_on(connection, reading.process)
+    labels = [label for label in new if label not in aside]
+    traffic_store.make_room(connection, labels)
+    return {**lasts, **{label: LastReading(*NEVER_READ, lasts[label].hour) for label in labels}}
 
 
 def _booked(row: LabelRow, reading: Reading) -> Standing:

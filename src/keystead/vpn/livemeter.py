@@ -122,7 +122,7 @@ class LiveMeter:
             self.table.know(rows, labels)
 
     async def _take_readings(self) -> None:
-        labels = frozenset(self.table.moving_labels())
+        labels = self.table.moving_labels()
         if not labels:
             return
         try:

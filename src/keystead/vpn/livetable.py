@@ -22,10 +22,12 @@ class LiveTable:
         self._settled: dict[str, dict[str, LabelCarried]] = {}
         self._standings: dict[int, dict[str, Standing]] = {}
         self._numbers: dict[str, int] = {}
+        self._moving: frozenset[str] | None = None
 
     def take(self, carried: Iterable[Carried]) -> None:
         """Take a new snapshot; processes that are over are left out of it."""
         self.carried = tuple(found for found in carried if found.process not in self._over)
+        self._moving = None
 
     def leave_out(self, processes: Collection[str]) -> None:
         """Leave processes out from now on: what they carried is booked."""
@@ -33,17 +35,21 @@ class LiveTable:
         self.carried = tuple(found for found in self.carried if found.process not in self._over)
         for process in processes:
             self._settled.pop(process, None)
+        self._moving = None
 
-    def moving_labels(self) -> set[str]:
+    def moving_labels(self) -> frozenset[str]:
         """Return the labels whose live figure may differ from what is booked."""
-        moving: set[str] = set()
-        for found in self.carried:
-            settled = self._settled.get(found.process)
-            changed = found.labels.items() - settled.items() if settled else found.labels.items()
-            moving.update(label for label, _ in changed)
-        return moving
+        if self._moving is None:
+            self._moving = frozenset(
+                label
+                for found in self.carried
+                for settled in [self._settled.get(found.process, {})]
+                for label, seen in found.labels.items()
+                if settled.get(label) != seen
+            )
+        return self._moving
 
-    def unknown(self) -> set[str]:
+    def unknown(self) -> frozenset[str]:
         """Return the moving labels of which nothing is known yet."""
         return self.moving_labels() - self._numbers.keys()
 
@@ -61,6 +67,7 @@ class LiveTable:
         for label in labels:
             if label in before:
                 settled[label] = before[label]
+        self._moving = None
 
     def forget_still(self) -> None:
         """Drop what is known of keys that do not move, and of labels that are nobody's, which may become somebody's."""

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, cast, func, insert, select, text, update
+from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, cast, func, insert, or_, select, text, update
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, ProcessState, Standing
-from keystead.vpn.models import INBOUNDS, KEYS, METERS, PROCESSES, TRAFFIC, TRAFFIC_OTHERS
+from keystead.vpn.models import INBOUNDS, KEYS, METERS, PROCESSES, TRAFFIC, TRAFFIC_OTHERS, WAYS
 from keystead.vpn.store.keys import CONFINED
 from keystead.vpn.store.processes import Stage
 
@@ -56,9 +56,38 @@ _OF_LABELS = _ROWS.where(T.label.in_(_THESE))
 _OTHERS_OF_LABELS = _OTHER_ROWS.where(A.label.in_(_THESE))
 _NUMBERS = select(T.key_number).where(T.label.in_(_THESE))
 _LABELS_OF_THEIR_KEYS = select(T.label).where(T.key_number.in_(_NUMBERS))
+_ON_OTHERS = select(A.label).where(A.process == bindparam("process"))
+_KEPT = (
+    T.label == bindparam("at_label"),
+    T.process != "",
+    T.process.not_in(select(P.name).where(P.stage == "forgotten")),
+)
+_MOVE_ASIDE = Prepared(
+    insert(TRAFFIC_OTHERS).from_select(
+        ["label", "process", *(f"{what}_{way}" for what in ("read", "carried", "offset") for way in WAYS)],
+        select(
+            *(T.label, T.process, T.read_uplink, T.read_downlink),
+            *(T.carried_uplink, T.carried_downlink, T.offset_uplink, T.offset_downlink),
+        ).where(*_KEPT),
+    )
+)
+_MAKE_ROOM = Prepared(
+    update(TRAFFIC)
+    .where(T.label == bindparam("at_label"))
+    .values(process="", read_uplink=0, read_downlink=0)
+    .values(carried_uplink=0, carried_downlink=0, offset_uplink=0, offset_downlink=0)
+)
 _PROCESSES = select(T.process).distinct()
-_ON_PROCESS = select(T.label).where(T.process == bindparam("process"))
-_OTHERS_ON_PROCESS = select(A.label).where(A.process == bindparam("process"))
+_PENDING, _OTHERS_PENDING = (
+    select(column.label).where(
+        column.process == bindparam("process"),
+        or_(
+            column.carried_uplink + column.offset_uplink > column.read_uplink,
+            column.carried_downlink + column.offset_downlink > column.read_downlink,
+        ),
+    )
+    for column in (T, A)
+)
 
 _STATE = ("read_uplink", "read_downlink", "carried_uplink", "carried_downlink", "offset_uplink", "offset_downlink")
 _TOTALS = tuple(f"{what}{way}" for what in ("", "estimated_", "shown_", "forgiven_") for way in ("uplink", "downlink"))
@@ -192,10 +221,22 @@ def with_their_keys(connection: Connection, labels: Iterable[str]) -> list[Label
     return of_labels(connection, found)
 
 
-def on_process(connection: Connection, process: str) -> set[str]:
-    """Return the labels that were read in a process, as far as that is still known."""
-    own = connection.execute(_ON_PROCESS, {"process": process}).scalars()
-    return {*own, *connection.execute(_OTHERS_ON_PROCESS, {"process": process}).scalars()}
+def pending_on(connection: Connection, process: str) -> set[str]:
+    """Return the labels that had something pending in a process when they were last paired."""
+    own = connection.execute(_PENDING, {"process": process}).scalars()
+    return {*own, *connection.execute(_OTHERS_PENDING, {"process": process}).scalars()}
+
+
+def aside_on(connection: Connection, process: str) -> set[str]:
+    """Return the labels whose own row tells of another process than this one, where they were read as well."""
+    return set(connection.execute(_ON_OTHERS, {"process": process}).scalars())
+
+
+def make_room(connection: Connection, labels: Sequence[str]) -> None:
+    """Move what labels' own rows tell of a process aside, so that they can tell of another."""
+    rows = [(label,) for label in labels]
+    _MOVE_ASIDE.run_many(connection, ["at_label"], rows)
+    _MAKE_ROOM.run_many(connection, ["at_label"], rows)
 
 
 def processes(connection: Connection) -> set[str]:
