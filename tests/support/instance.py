@@ -49,6 +49,7 @@ class InProcess:
 
     parts: Parts
     engine: FakeXray
+    meter: Meter
     upkeep: Upkeep
     door: Door
     local_door: Door
@@ -131,7 +132,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     await targets.check()
     gate, metrics = TokenDoor(clock), Metrics()
     transactions = Transactions(database=database, clock=clock, ids=ids, keys=keys.ring, reconciler=reconciler)
-    meter = Meter(SCOPE, engine, database=database, clock=clock)
+    meter = Meter(SCOPE, engine, database=database, clock=clock, carried=engine)
     vpn = VpnOperations(transactions, meter, targets, public_host=foundation.public_host)
     parts = Parts(
         settings=settings,
@@ -153,6 +154,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     made = InProcess(
         parts,
         engine,
+        meter,
         Upkeep(database, gate, clock, audit_key=keys.audit_key, data_dir=settings.data_dir),
         Door(mounts, ids=ids, metrics=metrics, trusted=()),
         Door(mounts, ids=ids, metrics=metrics, trusted=(), is_local=True),

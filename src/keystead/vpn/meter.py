@@ -133,13 +133,18 @@ class Meter:
         reason = ""
         while self._live is not None:
             try:
-                await self._live.tick()
+                await self.look()
                 reason = ""
             except KeysteadError as error:
                 if error.message != reason:
                     log.warning("live traffic not read", scope=self.scope, reason=error.message)
                 reason = error.message
             await self._clock.sleep(interval_s)
+
+    async def look(self) -> None:
+        """Bring the live figures up to now, and book what is due. Raises Unavailable or a storage error."""
+        if self._live is not None:
+            await self._live.tick()
 
     @property
     def quality(self) -> Quality:

@@ -72,8 +72,7 @@ class Bench:
             if carrying:
                 self.box.core.carry(self.box.core.streams[-1], Bytes(0, carrying))
             self.shop.workplace.clock.advance(1)
-            assert self.meter._live is not None
-            await self.meter._live.tick()
+            await self.meter.look()
 
     async def usage(self) -> Usage:
         seen = await self.meter.refresh(self.key)
