@@ -112,7 +112,7 @@ class Meter:
         def book(connection: Connection) -> int:
             now = self._clock.now()
             moved = sum(booking.book_all(connection, self.scope, reading, now) for reading in readings)
-            if self._live is None:
+            if self._live is None and readings[0].may_fall:
                 self._succeed(connection, readings[0].process)
             return moved
 
@@ -175,7 +175,10 @@ class Meter:
         return [serving, *(reading for reading in draining if reading.process != serving.process)]
 
     def _succeed(self, connection: Connection, process: str) -> None:
-        """Where nobody tells that a process has ended, the next one tells it, and a sync later it is forgotten."""
+        """End the processes before an external core's present one, and forget them a sync later.
+
+        Nobody tells when such a core ends, but there is only ever one; a core of ours may be one of several.
+        """
         for name, stage in processes.stages(connection, self.scope).items():
             if name != process and stage is Stage.ENDED:
                 processes.forget(connection, name)
