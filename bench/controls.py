@@ -70,7 +70,11 @@ class BareDatabase:
             " VALUES (?, 1, ?, 'anna', ?, ?, ?, ?, '7bb45050', 'site.test', 1, 'live', ?)",
             (str(uuid.uuid4()), self._inbound[0], vless_uuid, masked(vless_uuid), vless_uuid, self._inbound[1], now),
         ).lastrowid
-        execute("INSERT INTO vpn_traffic VALUES (?, ?, 0, 0, 0, 0, '', 0, 0, ?)", (vless_uuid, number, now))
+        execute(
+            "INSERT INTO vpn_traffic (label, key_number, uplink, downlink, forgiven_uplink, forgiven_downlink, process,"
+            " read_uplink, read_downlink, changed_at) VALUES (?, ?, 0, 0, 0, 0, '', 0, 0, ?)",
+            (vless_uuid, number, now),
+        )
         execute(
             "INSERT INTO audit_records (at, request_id, account_id, actor, verb, subject, outcome, facts)"
             " VALUES (?, 'bench', 1, 'token:1', 'vpn.key.issue', ?, 'done', '{}')",

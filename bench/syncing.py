@@ -1,4 +1,5 @@
-"""Syncing the traffic of many keys, every counter of which has moved, against one bare question and one bulk update.
+"""Syncing the traffic of many keys, every counter of which has moved, against one bare question and one bulk update;
+and what their history costs when the hour turns.
 
 Moving ten thousand counters of a real core would take ten thousand clients; so both sides read from a stand-in that
 speaks the core's gRPC and answers at once. A real core would add the same time to both, and flatter the ratio.
@@ -10,16 +11,24 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import grpc
+from sqlalchemy import Connection, func, select
 
 from bench.controls import BareDatabase
 from bench.figures import Row, at_most, median_ratio, milliseconds, take_turns
 from bench.instances import instance
 from bench.scale import Scale
+from keystead.db.session import open_database
 from keystead.engines.xray import wire_pb2 as wire
+from keystead.engines.xray.state import Counters, Reading
+from keystead.main import SCOPE
+from keystead.vpn import booking
 from keystead.vpn.keyvalue import label_of
+from keystead.vpn.models import HOURS
 
 _QUERY = "/xray.app.stats.command.StatsService/QueryStats"
 _STEP_BYTES = 1500
@@ -41,6 +50,7 @@ async def measure(directory: Path, scale: Scale) -> list[Row]:
                 measured = await take_turns(rounds, {"ours": ours, "bare": bare.sync}, warm_up=_WARM_UP)
                 report = ask.ask_json("GET", "/api/keys/1/traffic")
             assert report["total"] > 0, report
+    written, plain_s, turn_s = await turning_hours(running.data_dir / "keystead.db", keys)
     return [
         Row(
             "sync of all keys, every counter moved",
@@ -48,8 +58,43 @@ async def measure(directory: Path, scale: Scale) -> list[Row]:
             median_ratio(measured["ours"], measured["bare"]),
             at_most(3.0),
             note=f"{milliseconds(measured['ours'])} over QueryStats, bulk update: {milliseconds(measured['bare'])}",
-        )
+        ),
+        Row(
+            "history: rows written in an hour in which every key carried",
+            f"{keys:,} keys",
+            written,
+            at_most(2 * keys),
+            unit="rows",
+            note=f"booked in {milliseconds(turn_s)} when the hour turns, in {milliseconds(plain_s)} otherwise",
+        ),
     ]
+
+
+async def turning_hours(path: Path, keys: int, hours: int = 3) -> tuple[float, list[float], list[float]]:
+    """Book every key twice an hour; return the rows of an hour, and the seconds of plain and of turning bookings."""
+    database = open_database(f"sqlite:///{path}", synchronous="FULL")
+    moment = datetime.now(UTC).replace(minute=0) + timedelta(hours=1)
+
+    async def book(step: int) -> float:
+        counters = {label_of(number, 1): Counters(step, step) for number in range(1, keys + 1)}
+        reading, at = Reading("turning", counters), moment + step * timedelta(minutes=30)
+        begun = time.perf_counter()
+        await database.write(partial(booking.book_all, scope=SCOPE, reading=reading, at=at))
+        return time.perf_counter() - begun
+
+    try:
+        await book(2)
+        before = await database.read(_history_rows)
+        took = [await book(step) for step in range(3, 2 * hours + 3)]
+        written = await database.read(_history_rows) - before
+    finally:
+        database.close()
+    return written / hours, took[::2], took[1::2]
+
+
+def _history_rows(connection: Connection) -> int:
+    """Count buckets; a bucket of a day is written once an hour."""
+    return 2 * int(connection.execute(select(func.count()).select_from(HOURS)).scalar_one())
 
 
 class BareSync:

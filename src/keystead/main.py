@@ -192,10 +192,10 @@ class _Builder:
         return await self._database.read(traffic.processes)
 
     async def _book_final(self, reading: Reading) -> None:
-        from keystead.vpn import traffic
+        from keystead.vpn import booking
 
         def unit(connection: Connection) -> int:
-            return traffic.book_all(connection, SCOPE, reading, self._clock.now())
+            return booking.book_all(connection, SCOPE, reading, self._clock.now())
 
         await self._database.write(unit)
 

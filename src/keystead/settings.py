@@ -145,6 +145,12 @@ class Settings(BaseModel):
     traffic_sync_s: int = Field(
         300, ge=5, le=86400, description="Seconds between background readings of traffic.", examples=[300]
     )
+    traffic_hourly_days: int = Field(
+        90, ge=2, le=3660, description="Days for which a key's traffic is kept by the hour.", examples=[90]
+    )
+    traffic_daily_days: int = Field(
+        1095, ge=2, le=36600, description="Days for which a key's traffic is kept by the day.", examples=[1095]
+    )
     root_key: SecretStr | None = Field(
         None,
         description="Root key as base64 of 32 bytes. Unset: the file root.key in the data directory.",

@@ -4,7 +4,7 @@ Part of the composition root (called by ``main.py`` only, which imports it when 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from keystead.http.transaction import Transactions
 from keystead.kit import names
 from keystead.kit.clock import Clock
 from keystead.kit.loops import keep_running
-from keystead.kit.reach import reach
+from keystead.kit.reach import Reach, reach
 from keystead.mounts import Mounts, Parts
 from keystead.outbox.courier import Courier
 from keystead.outbox.watch import EngineWatch
@@ -40,9 +40,11 @@ from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.vpn.desired import XraySource
+from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.meter import Meter
 from keystead.vpn.targets import TargetWatch
 
+LIVE_EVERY_S = 1.0
 # The core is ours to run, or somebody else runs it.
 Xray = ManagedXray | ExternalXray
 
@@ -54,50 +56,52 @@ class Instance:
     settings: Settings
     foundation: Foundation
     clock: Clock
-    reconciler: Reconciler
-    meter: Meter
-    targets: TargetWatch
-    upkeep: Upkeep
     operations: VpnOperations
-    courier: Courier
-    engine_watch: EngineWatch
+    upkeep: Upkeep
+    loops: Mapping[str, Callable[[], Awaitable[object]]]
     door: Door
     local_door: Door
     run_dir: Path
 
     async def run_background(self) -> None:
         """Run every loop until cancelled; one that crashes is logged and begun again."""
-        loops: dict[str, Callable[[], Awaitable[object]]] = {
-            "reconciler": self.reconciler.run,
-            "meter": partial(self.meter.run, self.settings.traffic_sync_s),
-            "target watch": self.targets.run,
-            "upkeep": self.upkeep.run,
-            "undoing": self.operations.undoing.run,
-            "courier": self.courier.run,
-            "engine watch": self.engine_watch.run,
-        }
         async with asyncio.TaskGroup() as group:
-            for name, run in loops.items():
+            for name, run in self.loops.items():
                 group.create_task(keep_running(name, run, self.clock), name=name)
 
 
 def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: XraySettings, run_dir: Path) -> Instance:
     """Wire an instance around its driver, on what the first half of the start has opened."""
+    settings, clock = ground.settings, ground.clock
+    parts, meter = _parts(ground, driver, source, xray_settings)
+    upkeep = Upkeep(ground.database, parts.gate, clock, audit_key=ground.keys.audit_key, data_dir=settings.data_dir)
+    mounts = Mounts(parts).all()
+    trusted = [names.network(text) for text in settings.trusted_proxies]
+    return Instance(
+        settings=settings,
+        foundation=ground.foundation,
+        clock=clock,
+        operations=parts.vpn,
+        upkeep=upkeep,
+        loops=_loops(ground, parts, meter, upkeep),
+        door=Door(mounts, ids=ground.ids, metrics=parts.metrics, trusted=trusted),
+        local_door=Door(mounts, ids=ground.ids, metrics=parts.metrics, trusted=(), is_local=True),
+        run_dir=run_dir,
+    )
+
+
+def _parts(ground: Ground, driver: Xray, source: XraySource, xray_settings: XraySettings) -> tuple[Parts, Meter]:
     settings, database, clock, scope = ground.settings, ground.database, ground.clock, ground.scope
-    wiring = ScopeWiring(scope, driver, source, partial(plan_xray, settings=xray_settings))
-    reconciler = Reconciler([wiring], database=database, clock=clock)
-    meter = Meter(scope, driver, database=database, clock=clock)
+    reconciler = Reconciler(
+        [ScopeWiring(scope, driver, source, partial(plan_xray, settings=xray_settings))], database=database, clock=clock
+    )
+    # Who else runs a core has no keeper that could be asked.
+    kept = driver if isinstance(driver, ManagedXray) else None
+    meter = Meter(scope, driver, database=database, clock=clock, carried=kept, draining=kept)
     examine = examining.examiner(ground, on_founded=lambda: reconciler.wake_fully(scope))
     targets = TargetWatch(examine, clock)
     opened = reach(settings.webhook_allow_private, is_plain_open=settings.webhook_allow_http)
-    courier = Courier(
-        database,
-        OutgoingClient(opened, SystemResolver(), clock),
-        keys=ground.keys.ring,
-        clock=clock,
-        ids=ground.ids,
-        on_disabled=partial(_note_disabled, ground),
-    )
+    courier = _courier(ground, opened)
     transactions = Transactions(
         database=database,
         clock=clock,
@@ -106,14 +110,13 @@ def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: Xra
         reconciler=reconciler,
         on_emitted=courier.wake,
     )
-    gate, metrics = TokenDoor(clock), Metrics()
     parts = Parts(
         settings=settings,
         foundation=ground.foundation,
         database=database,
         keys=ground.keys,
         root=ground.root,
-        gate=gate,
+        gate=TokenDoor(clock),
         driver=driver,
         reconciler=reconciler,
         transactions=transactions,
@@ -121,26 +124,40 @@ def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: Xra
         targets=targets,
         courier=courier,
         reach=opened,
-        metrics=metrics,
+        metrics=Metrics(),
         clock=clock,
         scope=scope,
     )
-    mounts = Mounts(parts).all()
-    trusted = [names.network(text) for text in settings.trusted_proxies]
-    return Instance(
-        settings=settings,
-        foundation=ground.foundation,
-        clock=clock,
-        reconciler=reconciler,
-        meter=meter,
-        targets=targets,
-        upkeep=Upkeep(database, gate, clock, audit_key=ground.keys.audit_key, data_dir=settings.data_dir),
-        operations=parts.vpn,
-        courier=courier,
-        engine_watch=EngineWatch(scope, partial(_health, driver), database=database, clock=clock, ids=ground.ids),
-        door=Door(mounts, ids=ground.ids, metrics=metrics, trusted=trusted),
-        local_door=Door(mounts, ids=ground.ids, metrics=metrics, trusted=(), is_local=True),
-        run_dir=run_dir,
+    return parts, meter
+
+
+def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[str, Callable[[], Awaitable[object]]]:
+    settings, database, clock = ground.settings, ground.database, ground.clock
+    watch = EngineWatch(ground.scope, partial(_health, parts.driver), database=database, clock=clock, ids=ground.ids)
+    pruner = Pruner(database, Retention(settings.traffic_hourly_days, settings.traffic_daily_days), clock)
+    loops: dict[str, Callable[[], Awaitable[object]]] = {
+        "reconciler": parts.reconciler.run,
+        "meter": partial(meter.run, settings.traffic_sync_s),
+        "history": pruner.run,
+        "target watch": parts.targets.run,
+        "upkeep": upkeep.run,
+        "undoing": parts.vpn.undoing.run,
+        "courier": parts.courier.run,
+        "engine watch": watch.run,
+    }
+    if isinstance(parts.driver, ManagedXray):
+        loops["live meter"] = partial(meter.run_live, LIVE_EVERY_S)
+    return loops
+
+
+def _courier(ground: Ground, opened: Reach) -> Courier:
+    return Courier(
+        ground.database,
+        OutgoingClient(opened, SystemResolver(), ground.clock),
+        keys=ground.keys.ring,
+        clock=ground.clock,
+        ids=ground.ids,
+        on_disabled=partial(_note_disabled, ground),
     )
 
 

@@ -4,8 +4,8 @@ import asyncio
 import json
 import os
 import signal
-import threading
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path

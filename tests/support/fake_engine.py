@@ -1,12 +1,21 @@
 """An engine that keeps its users in a dictionary: for tests of shapes, never of what a client experiences."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from keystead.engines.xray import config
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.driver import XrayStatus
-from keystead.engines.xray.state import Counters, Reading, XrayActual, XrayDesired, XraySettings, XrayUser
+from keystead.engines.xray.state import (
+    Carried,
+    Counters,
+    LabelCarried,
+    Reading,
+    XrayActual,
+    XrayDesired,
+    XraySettings,
+    XrayUser,
+)
 from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
@@ -20,6 +29,7 @@ class FakeXray:
         self._settings = settings
         self.users: dict[str, dict[str, XrayUser]] = {}
         self.counters: dict[str, Counters] = {}
+        self.kernel: dict[str, LabelCarried] = {}
         self.is_down = False
 
     async def start(self) -> None:
@@ -73,6 +83,10 @@ class FakeXray:
     async def read_counters(self, label: str | None = None) -> Reading:
         self._check()
         return Reading("fake-1", {name: read for name, read in self.counters.items() if label in (None, name)})
+
+    async def carried(self) -> Sequence[Carried]:
+        self._check()
+        return [Carried("fake-1", dict(self.kernel))]
 
     def _bring(self, tag: str, label: str, desired: XrayDesired) -> None:
         user = desired.users.get(tag, {}).get(label)

@@ -53,6 +53,7 @@ class InProcess:
 
     parts: Parts
     engine: FakeXray
+    meter: Meter
     upkeep: Upkeep
     door: Door
     local_door: Door
@@ -146,7 +147,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     transactions = Transactions(
         database=database, clock=clock, ids=ids, keys=keys.ring, reconciler=reconciler, on_emitted=courier.wake
     )
-    meter = Meter(SCOPE, engine, database=database, clock=clock)
+    meter = Meter(SCOPE, engine, database=database, clock=clock, carried=engine)
     vpn = VpnOperations(transactions, meter, targets, public_host=foundation.public_host)
     parts = Parts(
         settings=settings,
@@ -170,6 +171,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     made = InProcess(
         parts,
         engine,
+        meter,
         Upkeep(database, gate, clock, audit_key=keys.audit_key, data_dir=settings.data_dir),
         Door(mounts, ids=ids, metrics=metrics, trusted=()),
         Door(mounts, ids=ids, metrics=metrics, trusted=(), is_local=True),

@@ -145,6 +145,38 @@ def traffic(
     output.answer(found, as_json, _say_traffic)
 
 
+@key.command("history")
+def history(
+    context: typer.Context,
+    key: Key,
+    by: Annotated[str, typer.Option(metavar="hour|day", help="How long a bucket is.")] = "hour",
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="RFC 3339, or a day.", show_default="a day, or a month of days"),
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="The same.", show_default="now")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a key has carried by hours or days of UTC."""
+    from keystead.cli.client import connect
+
+    query = {"step": by, "from": _moment(since), "to": _moment(until)}
+    with connect(context) as client:
+        found = client.get(f"{KEYS}/{key}/traffic/history", query)
+    output.answer(found, as_json, _say_csv if as_csv else _say_history)
+
+
+@app.command("traffic")
+def account_traffic(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what all keys have carried over their lives, deleted ones included."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        found = client.get("/v1/vpn/traffic")
+    output.answer(found, as_json, _say_traffic)
+
+
 @key.command("subscription")
 def subscription(
     context: typer.Context,
@@ -209,4 +241,45 @@ def _say_keys(found: list[dict[str, Any]]) -> None:
 
 
 def _say_traffic(found: dict[str, Any]) -> None:
-    output.say_fields((name, output.size(value) if isinstance(value, int) else value) for name, value in found.items())
+    output.say_fields(_flat(found))
+
+
+def _flat(found: dict[str, Any]) -> list[tuple[str, object]]:
+    """Return the fields of an answer by name; both ways of a figure on one line."""
+    fields: list[tuple[str, object]] = []
+    for name, value in found.items():
+        if isinstance(value, dict) and "upload" in value:
+            up, down = output.size(value["upload"]), output.size(value["download"])
+            fields.append((name, f"{output.size(value['total'])} ({up} up, {down} down)"))
+        elif isinstance(value, dict):
+            fields += [(f"{name} {inner}", shown) for inner, shown in _flat(value)]
+        else:
+            fields.append((name, output.size(value) if isinstance(value, int) and name != "keys" else value))
+    return fields
+
+
+def _say_history(found: dict[str, Any]) -> None:
+    rows = [
+        (output.moment(bucket["start"]), *(output.size(bucket[name]) for name in ("upload", "download", "total")))
+        for bucket in found["items"]
+    ]
+    output.say_table(("start (UTC)", "upload", "download", "total"), rows, nothing="Nothing was carried in that time.")
+
+
+def _say_csv(found: dict[str, Any]) -> None:
+    output.say("start,upload,download,total")
+    for bucket in found["items"]:
+        output.say(f"{bucket['start']},{bucket['upload']},{bucket['download']},{bucket['total']}")
+
+
+def _moment(text: str | None) -> str | None:
+    """Return a time as the service reads it; a day alone begins at midnight, UTC."""
+    if text is None:
+        return None
+    from datetime import UTC, datetime
+
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-03-01 or 2026-03-01T12:00:00Z") from None
+    return (given if given.tzinfo else given.replace(tzinfo=UTC)).isoformat()

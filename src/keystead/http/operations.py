@@ -7,6 +7,7 @@ revocation is answered when no new connection can be made; one that is not certa
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from keystead.access import principal
@@ -16,13 +17,14 @@ from keystead.http.undoing import Undoing
 from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.page import Page
 from keystead.reconcile.settle import Outcome, Settlement
-from keystead.vpn import keys, traffic
+from keystead.vpn import history, keys, traffic
+from keystead.vpn.history import History, Step
 from keystead.vpn.keys import KeyPage
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.meter import Meter
 from keystead.vpn.placement import Placement
 from keystead.vpn.targets import TargetWatch
-from keystead.vpn.traffic import SyncReport, Usage
+from keystead.vpn.traffic import AccountUsage, SyncReport, Usage
 from keystead.vpn.values import ClientProfile
 
 ISSUE_TIMEOUT_S = 15.0
@@ -168,28 +170,47 @@ class VpnOperations:
     async def usage(self, call: Call, ident: KeyIdent) -> Usage:
         """Return what a key has carried, read from the engine now when it answers."""
         key = await self._locate(call, ident)
-        fresh_at = await self._meter.refresh(key)
+        seen = await self._meter.refresh(key)
         return await self._transactions.read(
-            call, traffic.usage, ident=ident, is_applied=self._transactions.is_applied, fresh_at=fresh_at
+            call, traffic.usage, ident=ident, is_applied=self._transactions.is_applied, seen=seen
         )
 
     async def reset_traffic(self, call: Call, ident: KeyIdent) -> Usage:
         """Start a key's traffic at zero; return what it had carried until now."""
         key = await self._locate(call, ident)
-        reading = await self._meter.read_one(key)
+        readings, seen = await self._meter.read_one(key)
         committed = await self._transactions.write(
-            call, traffic.reset, ident=ident, is_applied=self._transactions.is_applied, reading=reading
+            call, traffic.reset, ident=ident, is_applied=self._transactions.is_applied, readings=readings, seen=seen
         )
+        await self._meter.reload(key)
         return committed.value
+
+    async def history(
+        self, call: Call, ident: KeyIdent, *, step: Step, since: datetime | None, until: datetime | None
+    ) -> History:
+        """Return what a key has carried by hours or days; a year of days is read away from the event loop."""
+        return await self._transactions.read_many(
+            call,
+            history.of_key,
+            ident=ident,
+            is_applied=self._transactions.is_applied,
+            step=step,
+            since=since,
+            until=until,
+        )
+
+    async def account_traffic(self, call: Call) -> AccountUsage:
+        """Return what the keys a caller sees have carried in all, as booked."""
+        return await self._transactions.read_many(call, traffic.of_account)
 
     async def sync_traffic(self, call: Call, *, placement: Placement) -> SyncReport:
         """Read all counters now and book them."""
         try:
-            reading = await self._meter.read_all()
+            readings = await self._meter.read_all()
         except EngineUnavailable:
-            reading = None
+            readings = ()
         committed = await self._transactions.write(
-            call, traffic.sync, scope=self._meter.scope, placement=placement, reading=reading
+            call, traffic.sync, scope=self._meter.scope, placement=placement, readings=readings
         )
         return committed.value
 

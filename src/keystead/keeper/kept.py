@@ -81,6 +81,8 @@ class KeptCore:
         self._state = State.STOPPED
         self._own_trouble = ""
         self._changed = asyncio.Event()
+        self._carried: dict[str, dict[str, Sequence[int]]] = {}
+        self._carried_serial = -1
         self._renewing = asyncio.Lock()
         self._attended = ""
         self._attending: asyncio.Task[None] | None = None
@@ -171,6 +173,24 @@ class KeptCore:
         except EngineUnavailable as error:
             log.warning("connections not cut", reason=error.message)
             return 0
+
+    async def cut_all(self, process: str) -> int:
+        """End every connection of a process that is about to end; return how many there were."""
+        try:
+            return int(await self._link.ask("cut", process=process))
+        except EngineUnavailable as error:
+            log.warning("connections not cut", reason=error.message)
+            return 0
+
+    async def carried(self) -> Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]:
+        """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
+        told = await self._link.ask("carried", since=self._carried_serial)
+        if told["is_full"]:
+            self._carried = {}
+        self._carried_serial = told["serial"]
+        for process, labels in told["changed"].items():
+            self._carried.setdefault(process, {}).update(labels)
+        return {process: (process in told["living"], self._carried.get(process, {})) for process in told["all"]}
 
     # --- another core beside this one ---
 

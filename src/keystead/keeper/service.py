@@ -129,7 +129,6 @@ class Keeper:
             "pardon": self._pardon,
             "limit": self._limit,
             "carried": self._carried,
-            "settle": self._settle,
             "connections": self._connections,
             "attribute": self._attribute,
             "state": self._state,
@@ -282,7 +281,10 @@ class Keeper:
         return {}
 
     async def _cut(self, message: Message) -> int:
-        return await self._watch.cut(message["labels"])
+        """Cut the connections of labels, or all of a process."""
+        if "process" in message:
+            return self._watch.cut_all(message["process"])
+        return self._watch.cut(message["labels"])
 
     async def _pardon(self, message: Message) -> Message:
         self._watch.pardon(message["labels"])
@@ -294,12 +296,8 @@ class Keeper:
         self._watch.limit({**lifted, **message["limits"]})
         return {}
 
-    async def _carried(self, _: Message) -> Message:
-        return {"live": self._watch.carried(), "ended": self._watch.ended()}
-
-    async def _settle(self, message: Message) -> Message:
-        self._watch.settle(message["process"])
-        return {}
+    async def _carried(self, message: Message) -> Message:
+        return self._watch.carried(message["since"])
 
     async def _connections(self, message: Message) -> list[list[Any]]:
         """Return process, label, peer, local port, ages and bytes of open connections."""

@@ -52,6 +52,8 @@ class Watch:
         self._hurry = asyncio.Event()
         self._looked = asyncio.Event()
         self._trouble = ""
+        self._serial = 0
+        self._told: dict[str, dict[str, LabelCarried]] = {}
 
     async def run(self) -> None:
         """Find out what works here, then look until cancelled."""
@@ -88,10 +90,6 @@ class Watch:
         if len(self._ended) > ENDED_MAX:
             del self._ended[next(iter(self._ended))]
 
-    def settle(self, process: str) -> None:
-        """Forget an ended process: what it carried is booked."""
-        self._ended.pop(process, None)
-
     def note_access(self, process: str, host: str, port: int, tag: str, label: str) -> None:
         """Take an access line; one of a label with a limit is looked at soon."""
         found = self._processes.get(process)
@@ -103,17 +101,22 @@ class Watch:
 
     # --- rules ---
 
-    async def cut(self, labels: Collection[str]) -> int:
+    def cut(self, labels: Collection[str]) -> int:
         """End every connection of these labels, and for a minute whatever turns up; return how many were found."""
         now_s = self._clock.monotonic_s()
-        found = 0
         for process in self._processes.values():
             process.table.condemn(labels, now_s)
         self._look()
-        for process in self._processes.values():
-            found += sum(1 for label in labels for _ in process.table.live(label))
         self._hurry.set()
-        return found
+        return sum(1 for process in self._processes.values() for label in labels for _ in process.table.live(label))
+
+    def cut_all(self, process: str) -> int:
+        """End every connection of a process that is about to end, so that it counts what they carried."""
+        found = self._processes.get(process)
+        if found is None:
+            return 0
+        self._look()
+        return len(found.cutter.cut_many([connection.socket for connection in found.table.live()]))
 
     def pardon(self, labels: Collection[str]) -> None:
         """Let labels connect again."""
@@ -140,13 +143,28 @@ class Watch:
 
     # --- what is read ---
 
-    def carried(self) -> dict[str, dict[str, LabelCarried]]:
-        """Return what labels carried, by living process."""
-        return {name: process.table.carried() for name, process in self._processes.items()}
+    def carried(self, since: int) -> dict[str, Any]:
+        """Return what labels carried, by process; only what has changed when ``since`` is the last answer's serial.
 
-    def ended(self) -> dict[str, dict[str, LabelCarried]]:
-        """Return what labels carried through processes that have ended and are not settled."""
-        return dict(self._ended)
+        A process that has ended is told of as long as it is among the last few of them.
+        """
+        is_full = since != self._serial
+        living = {name: process.table.carried() for name, process in self._processes.items()}
+        now = {**self._ended, **living}
+        before = {} if is_full else self._told
+        self._serial, self._told = self._serial + 1, now
+        changed = {
+            name: {label: found for label, found in labels.items() if before.get(name, {}).get(label) != found}
+            for name, labels in now.items()
+            if labels is not before.get(name)
+        }
+        return {
+            "serial": self._serial,
+            "is_full": is_full,
+            "living": list(living),
+            "all": list(now),
+            "changed": changed,
+        }
 
     def connections(self, labels: Collection[str] | None) -> list[tuple[str, Connection]]:
         """Return the open connections of these labels (None: all), each with its process."""

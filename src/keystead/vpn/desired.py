@@ -13,8 +13,10 @@ from keystead.outbox.events import Event
 from keystead.outbox.store import deliveries
 from keystead.outbox.store.deliveries import Notice
 from keystead.vpn import notices
+from keystead.vpn.store import departed as departed_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
+from keystead.vpn.store import traffic as traffic_store
 
 
 class XraySource:
@@ -50,13 +52,16 @@ class XraySource:
         return key_store.unconfirmed(connection, self._scope)
 
     def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
-        """Make issued keys live and bury the revoked ones.
+        """Make issued keys live and bury the revoked ones; what those carried stays with their account.
 
         A key that was disabled before it was confirmed is a key all the same, although the engine is without it.
         """
         if deliveries.has_wanting(connection):
             self._tell_created(connection, [*present, *absent])
         key_store.make_live(connection, [*present, *absent])
+        if absent:
+            traffic_store.take_turn(connection)
+            departed_store.keep(connection, absent, self._clock.now())
         key_store.bury(connection, absent)
 
     def _tell_created(self, connection: Connection, labels: Sequence[str]) -> None:

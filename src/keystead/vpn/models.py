@@ -1,8 +1,10 @@
-"""Tables of the vpn subject: inbounds, keys, what they carried, and subscriptions.
+"""Tables of the vpn subject: inbounds, keys, what they carried and when, and subscriptions.
 
 A key's ``label`` is its name in Xray and carries a revision (``k12-1``): a label is never used for another UUID, so
 that counters never mix and an existing label always means the right account.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -66,8 +68,19 @@ KEYS = Table(
     sqlite_autoincrement=True,
 )
 
-# What a label has carried over its life, the part of it that resets took out of sight, and the engine's last reading of
-# it with the process it came from ("" before the first). A reissued key has a row for each of its labels, for good.
+WAYS = ("uplink", "downlink")
+
+
+def _ways(*names: str, **more: Any) -> list[Column[Any]]:
+    """Return two columns of bytes for each name: client to server, and back."""
+    return [Column(f"{name}_{way}", BigNumber, nullable=False, **more) for name in names for way in WAYS]
+
+
+# What a label has carried over its life, as Xray counted it (``uplink``, ``downlink``); what was estimated besides; the
+# highest figure that was shown, and the part of it that resets took out of sight. Then the label in one core process
+# ("" before the first): Xray's count as last read, the kernel's as last paired with it, and the offset between them.
+# ``hour`` is the hour, counted from 1970, whose bytes are not in the history yet, ``before`` the total when it began.
+# A reissued key has a row for each of its labels, for good.
 TRAFFIC = Table(
     "vpn_traffic",
     METADATA,
@@ -75,13 +88,72 @@ TRAFFIC = Table(
     Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False, index=True),
     Column("uplink", BigNumber, nullable=False),
     Column("downlink", BigNumber, nullable=False),
-    Column("forgiven_uplink", BigNumber, nullable=False),
-    Column("forgiven_downlink", BigNumber, nullable=False),
+    *_ways("forgiven"),
     Column("process", String(64), nullable=False),
-    Column("read_uplink", BigNumber, nullable=False),
-    Column("read_downlink", BigNumber, nullable=False),
+    *_ways("read"),
     Column("changed_at", UtcTime, nullable=False),
+    *_ways("estimated", "shown", "carried", "offset", server_default="0"),
+    Column("hour", BigNumber, nullable=False, server_default="0"),
+    *_ways("before", server_default="0"),
 )
+
+# The same of a label in other processes than that of its row: while one hands over to the next, and shortly after.
+TRAFFIC_OTHERS = Table(
+    "vpn_traffic_others",
+    METADATA,
+    Column("label", String(64), ForeignKey("vpn_traffic.label", ondelete="CASCADE"), primary_key=True),
+    Column("process", String(64), primary_key=True),
+    *_ways("read", "carried", "offset"),
+)
+
+# The core processes that were read. What an ``ended`` one never reported is estimated; of a ``forgotten`` one no
+# reading is on its way any more.
+PROCESSES = Table(
+    "vpn_processes",
+    METADATA,
+    Column("number", BigNumber, primary_key=True, autoincrement=True),
+    Column("scope", String(64), ForeignKey("scopes.name"), nullable=False),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("stage", String(16), nullable=False),
+    CheckConstraint("stage IN ('live', 'ended', 'forgotten')", name="stage_is_known"),
+)
+
+# What the deleted keys of an account have carried, how many they were; and the last readings of their labels, whose
+# last bytes may still come.
+DEPARTED = Table(
+    "vpn_departed",
+    METADATA,
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    Column("keys", BigNumber, nullable=False),
+    Column("uplink", BigNumber, nullable=False),
+    Column("downlink", BigNumber, nullable=False),
+    *_ways("estimated"),
+)
+DEPARTED_LABELS = Table(
+    "vpn_departed_labels",
+    METADATA,
+    Column("label", String(64), primary_key=True),
+    Column("process", String(64), primary_key=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False),
+    *_ways("read"),
+    Column("left_at", UtcTime, nullable=False),
+)
+
+
+def _history(name: str, unit: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), primary_key=True),
+        Column(unit, Integer, primary_key=True),
+        Column("uplink", BigNumber, nullable=False),
+        Column("downlink", BigNumber, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+# What a key carried in an hour or a day of UTC, counted from 1970, once that is over.
+HOURS, DAYS = _history("vpn_hours", "hour"), _history("vpn_days", "day")
 
 # When a scope's counters were last read, and from which process.
 METERS = Table(

@@ -20,7 +20,7 @@ from keystead.vpn.lookup import IsApplied, is_visible, locate_for_change
 from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import subscriptions as subscription_store
-from keystead.vpn.store import traffic as traffic_store
+from keystead.vpn.traffic import visible_of
 from keystead.vpn.values import ClientProfile
 
 TOKEN_KIND = "sub"  # noqa: S105 - a prefix, not a secret
@@ -65,8 +65,7 @@ def find_by_token(connection: Connection, presented: str, *, public_host: str, i
     key = None if found is None else key_store.find(connection, found[1], KeyIdent("", found[0], None))
     if key is None or not is_visible(key, is_applied):
         raise NotFound("subscription", "of this address")
-    totals = traffic_store.totals(connection, key.number)
-    return Subscribed(key, profile_of(connection, key, public_host), totals.visible if totals else Bytes())
+    return Subscribed(key, profile_of(connection, key, public_host), visible_of(connection, key.number))
 
 
 def _open(work: Work, key: VpnKey) -> Secret[str]:

@@ -1,36 +1,85 @@
-"""The verbs of traffic: show, reset, sync; and the booking of readings, which is metering and not audited.
+"""The verbs of traffic: show, reset, sync.
 
-A reading is taken from the engine before the transaction and passed in. Failing to read never lowers a figure: the
-last known ones are shown with the time they were read.
+A reading is taken from the engine before the transaction and passed in, and so is what the kernel has carried. Failing
+to read never lowers a figure: the last known ones are shown with the time they were read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Connection
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
-from keystead.engines.xray.state import Reading
+from keystead.engines.xray.state import Carried, Reading
 from keystead.kit.errors import Broken
 from keystead.outbox.events import Event
-from keystead.vpn import notices
-from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, carried_since, has_fallen
+from keystead.vpn import accounting, booking, notices
+from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate, locate_for_change
 from keystead.vpn.placement import Placement
+from keystead.vpn.store import departed as departed_store
+from keystead.vpn.store import processes as process_store
 from keystead.vpn.store import traffic as traffic_store
-from keystead.vpn.store.traffic import Booking
+from keystead.vpn.store.departed import Departed
+from keystead.vpn.store.traffic import LabelRow
+
+
+class Quality(StrEnum):
+    """How good the figures of open connections are.
+
+    ``live``: the kernel is asked every second. ``counted``: only what Xray has counted; a spliced download is not in it
+    before it ends.
+    """
+
+    LIVE = "live"
+    COUNTED = "counted"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was learned for one answer, outside the transaction: when the engine was asked, and what the kernel says."""
+
+    fresh_at: datetime | None = None
+    carried: Sequence[Carried] = ()
+    quality: Quality = Quality.COUNTED
+
+
+UNSEEN = Seen()
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a key has carried since its last reset, over its life, and when the engine was last asked."""
+    """What a key has carried.
+
+    ``visible`` since its last reset and ``live`` over its life, both as of now; of the latter ``counted`` by Xray, and
+    ``estimated`` of processes that ended without saying so. ``read_at`` is when the engine was last asked.
+    """
 
     key: VpnKey
     visible: Bytes
-    lifetime: Bytes
+    live: Bytes
+    counted: Bytes
+    estimated: Bytes
     read_at: datetime
+    quality: Quality
+
+    @property
+    def lifetime(self) -> Bytes:
+        """Return what is booked over the key's life: the figure to bill."""
+        return self.counted + self.estimated
+
+
+@dataclass(frozen=True)
+class AccountUsage:
+    """What keys have carried over their lives, as booked; ``departed`` is what deleted ones did, where it is told."""
+
+    counted: Bytes
+    estimated: Bytes
+    departed: Departed | None
 
 
 @dataclass(frozen=True)
@@ -42,33 +91,33 @@ class SyncReport:
 
 
 @requires(Permission.VPN_TRAFFIC_READ)
-def usage(work: Work, *, ident: KeyIdent, is_applied: IsApplied, fresh_at: datetime | None = None) -> Usage:
-    """Return what a key has carried; ``fresh_at`` is when the engine was asked just before."""
-    key = locate(work.connection, work.principal, ident, is_applied)
-    return usage_of(work.connection, key, fresh_at)
+def usage(work: Work, *, ident: KeyIdent, is_applied: IsApplied, seen: Seen = UNSEEN) -> Usage:
+    """Return what a key has carried; ``seen`` is what was learned just before."""
+    return usage_of(work.connection, locate(work.connection, work.principal, ident, is_applied), seen)
 
 
-def usage_of(connection: Connection, key: VpnKey, fresh_at: datetime | None) -> Usage:
+def usage_of(connection: Connection, key: VpnKey, seen: Seen) -> Usage:
     """Return what a key that was already found has carried."""
-    found = traffic_store.totals(connection, key.number)
-    if found is None:
-        raise Broken(f"vpn key {key.number} has no traffic row")
-    scope_read_at = traffic_store.read_at(connection, key.scope)
-    read_at = fresh_at or max(moment for moment in (found.changed_at, scope_read_at, key.created_at) if moment)
-    return Usage(key, found.visible, found.lifetime, read_at)
+    return _usage(connection, key, _rows(connection, key), seen)
 
 
 @requires(Permission.VPN_TRAFFIC_RESET)
-def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Reading | None) -> Usage:
+def reset(
+    work: Work, *, ident: KeyIdent, is_applied: IsApplied, readings: Sequence[Reading], seen: Seen = UNSEEN
+) -> Usage:
     """Start a new epoch at zero and return the usage of the one that ends; the lifetime total stays.
 
-    ``reading`` is what the engine said just before, so that the figure returned is exact.
+    ``readings`` are what the engine said just before, so that the figure returned is exact; just that is forgiven.
     """
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
-    if reading is not None:
-        book_one(work.connection, key, reading, work.now)
-    ended = usage_of(work.connection, key, work.now)
-    traffic_store.forgive(work.connection, key.number, work.now)
+    traffic_store.take_turn(work.connection)
+    for reading in readings:
+        booking.book_label(work.connection, key.scope, key.label, reading, work.now)
+    rows = _rows(work.connection, key)
+    ended = _usage(work.connection, key, rows, Seen(work.now, seen.carried, seen.quality))
+    for row in rows:
+        forgiven = accounting.forgive(row.standing, booking.carried_by(seen.carried, row.label))
+        traffic_store.save(work.connection, row, forgiven, work.now)
     work.audit(
         "vpn.traffic.reset", f"vpn key {key.number}", uplink=ended.visible.uplink, downlink=ended.visible.downlink
     )
@@ -78,57 +127,72 @@ def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Readin
 
 
 @requires(Permission.VPN_TRAFFIC_READ)
-def sync(work: Work, *, scope: str, placement: Placement, reading: Reading | None) -> SyncReport:
-    """Book a reading of all counters; report the active keys the caller sees, as errors when there is no reading."""
+def sync(work: Work, *, scope: str, placement: Placement, readings: Sequence[Reading]) -> SyncReport:
+    """Book readings of all counters; report the active keys the caller sees, as errors when there is no reading."""
     account, confined = work.principal.account_id, work.principal.confined_to_token
     active = traffic_store.count_active(work.connection, account, issued_by=confined, placement=placement.value)
-    if reading is None:
+    if not readings:
         return SyncReport(0, active)
-    book_all(work.connection, scope, reading, work.now)
+    for reading in readings:
+        booking.book_all(work.connection, scope, reading, work.now)
     return SyncReport(active, 0)
 
 
+@requires(Permission.VPN_TRAFFIC_READ)
+def of_account(work: Work) -> AccountUsage:
+    """Return what the keys the caller sees have carried in all, deleted ones too unless it is confined."""
+    account, confined = work.principal.account_id, work.principal.confined_to_token
+    counted, estimated = traffic_store.totals_of_account(work.connection, account, issued_by=confined)
+    departed = departed_store.totals(work.connection, account) if confined is None else None
+    return AccountUsage(counted, estimated, departed)
+
+
 def processes(connection: Connection) -> set[str]:
-    """Return the names of the processes that the last readings came from."""
-    return {last.process for last in traffic_store.last_readings(connection).values()} - {NEVER_READ.process}
+    """Return the names of the processes that readings came from."""
+    return process_store.names(connection) | traffic_store.processes(connection)
 
 
-def has_news(connection: Connection, key: VpnKey, reading: Reading) -> bool:
-    """Tell whether a reading of one key says anything that is not booked yet."""
-    counters = reading.counters.get(key.label)
-    if counters is None:
-        return False
-    return traffic_store.last_reading(connection, key.label) != LabelReading(reading.process, *counters)
+def visible_of(connection: Connection, number: int) -> Bytes:
+    """Return the figure of a key since its last reset as it was last booked."""
+    rows = traffic_store.of_key(connection, number)
+    return sum((accounting.visible(row.standing, {}) for row in rows), NOTHING)
 
 
-def book_one(connection: Connection, key: VpnKey, reading: Reading, at: datetime) -> None:
-    """Book the counters of one key's current label."""
+def is_ahead(connection: Connection, key: VpnKey, carried: Sequence[Carried]) -> bool:
+    """Tell whether the figure to show is higher than any that is stored."""
+    return any(
+        accounting.figure(row.standing, booking.carried_by(carried, row.label))
+        != row.standing.shown.or_more(row.standing.counted + row.standing.estimated)
+        for row in traffic_store.of_key(connection, key.number)
+    )
+
+
+def record_shown(connection: Connection, key: VpnKey, carried: Sequence[Carried], at: datetime) -> None:
+    """Store the figures that are about to be shown, so that no later one is lower, whatever breaks."""
     traffic_store.take_turn(connection)
-    booking = _booking(key.label, traffic_store.last_reading(connection, key.label), reading)
-    if booking is not None:
-        traffic_store.book(connection, [booking], at)
+    for row in traffic_store.of_key(connection, key.number):
+        shown = accounting.show(row.standing, booking.carried_by(carried, row.label))
+        if shown != row.standing:
+            traffic_store.save(connection, row, shown, at)
 
 
-def book_all(connection: Connection, scope: str, reading: Reading, at: datetime) -> int:
-    """Book all counters of a scope, the last bytes of reissued labels included; return how many labels moved."""
-    traffic_store.take_turn(connection)
-    last = traffic_store.last_readings(connection)
-    found = [_booking(label, last.get(label), reading) for label in reading.counters]
-    bookings = [booking for booking in found if booking is not None]
-    traffic_store.book(connection, bookings, at)
-    traffic_store.set_read_at(connection, scope, reading.process, at)
-    return len(bookings)
+def _rows(connection: Connection, key: VpnKey) -> list[LabelRow]:
+    rows = traffic_store.of_key(connection, key.number)
+    if not rows:
+        raise Broken(f"vpn key {key.number} has no traffic row")
+    return rows
 
 
-def _booking(label: str, last: LabelReading | None, reading: Reading) -> Booking | None:
-    """Return what a reading adds to a label; None for a label that is not ours or a reading that says nothing new.
-
-    Readings are taken side by side and booked in any order, so one may come after a later one of the same process.
-    """
-    counters = reading.counters.get(label)
-    if counters is None or last is None:
-        return None
-    now = LabelReading(reading.process, *counters)
-    if now == last or (not reading.may_fall and has_fallen(last, now)):
-        return None
-    return Booking(label, now, carried_since(last, now))
+def _usage(connection: Connection, key: VpnKey, rows: Sequence[LabelRow], seen: Seen) -> Usage:
+    carried = [booking.carried_by(seen.carried, row.label) for row in rows]
+    both = list(zip((row.standing for row in rows), carried, strict=True))
+    moments = (*(row.changed_at for row in rows), traffic_store.read_at(connection, key.scope), key.created_at)
+    return Usage(
+        key,
+        visible=sum((accounting.visible(*each) for each in both), NOTHING),
+        live=sum((accounting.figure(*each) for each in both), NOTHING),
+        counted=sum((row.standing.counted for row in rows), NOTHING),
+        estimated=sum((row.standing.estimated for row in rows), NOTHING),
+        read_at=seen.fresh_at or max(moment for moment in moments if moment),
+        quality=seen.quality,
+    )

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from keystead.access.permissions import VPN_PERMISSIONS
-from keystead.dialects.v1 import schemas
+from keystead.dialects.v1 import schemas, traffic_schemas
 from keystead.engines.xray.state import Counters
 from keystead.vpn.links import parse_link
 from tests.support.instance import InProcess
@@ -161,9 +161,87 @@ async def test_a_reset_answers_what_it_ended_and_keeps_the_lifetime(instance: In
     ended = await instance.operator.post(f"{KEYS}/{key.id}/traffic/reset")
 
     now = await instance.operator.get(f"{KEYS}/{key.id}/traffic")
-    figures = schemas.Traffic.model_validate_json(ended.content), schemas.Traffic.model_validate_json(now.content)
+    figures = (
+        traffic_schemas.Traffic.model_validate_json(ended.content),
+        traffic_schemas.Traffic.model_validate_json(now.content),
+    )
     assert [(usage.upload, usage.download, usage.total) for usage in figures] == [(3, 4, 7), (0, 0, 0)]
-    assert figures[1].lifetime_total == 7
+    assert figures[1].lifetime_total == figures[1].billed.total == figures[1].live.total == 7
+    assert (figures[1].estimated.total, figures[1].quality) == (0, "counted")
+
+
+async def test_history_adds_up_to_what_is_billed(instance: InProcess) -> None:
+    key = await issue(instance)
+    instance.engine.counters[f"k{key.number}-1"] = Counters(3, 4)
+    await instance.operator.get(f"{KEYS}/{key.id}/traffic")
+
+    by_step = [
+        traffic_schemas.TrafficHistory.model_validate_json(
+            (await instance.operator.get(f"{KEYS}/{key.id}/traffic/history", params={"step": step})).content
+        )
+        for step in ("hour", "day")
+    ]
+
+    assert [[(item.upload, item.download, item.total) for item in found.items] for found in by_step] == [
+        [(3, 4, 7)]
+    ] * 2
+
+
+async def test_history_is_given_as_comma_separated_values(instance: InProcess) -> None:
+    key = await issue(instance)
+    instance.engine.counters[f"k{key.number}-1"] = Counters(3, 4)
+    await instance.operator.get(f"{KEYS}/{key.id}/traffic")
+
+    answer = await instance.operator.get(f"{KEYS}/{key.id}/traffic/history", params={"step": "day", "format": "csv"})
+
+    header, row, rest = answer.text.split("\r\n")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert (header, row.partition("T")[2], rest) == ("start,upload,download,total", "00:00:00Z,3,4,7", "")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"step": "week"},
+        {"from": "yesterday"},
+        {"from": "2026-03-01T00:00:00"},
+        {"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"},
+        {"format": "xml"},
+    ],
+)
+async def test_a_history_that_cannot_be_is_refused(instance: InProcess, query: dict[str, str]) -> None:
+    key = await issue(instance)
+
+    answer = await instance.operator.get(f"{KEYS}/{key.id}/traffic/history", params=query)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+
+
+async def test_deleted_keys_stay_in_the_total_of_the_account(instance: InProcess) -> None:
+    keys = [await issue(instance) for _ in range(2)]
+    for key in keys:
+        instance.engine.counters[f"k{key.number}-1"] = Counters(3, 4)
+        await instance.operator.get(f"{KEYS}/{key.id}/traffic")
+
+    await instance.operator.delete(f"{KEYS}/{keys[0].id}")
+
+    answer = await instance.operator.get("/v1/vpn/traffic")
+    found = traffic_schemas.AccountTraffic.model_validate_json(answer.content)
+    assert found.deleted is not None
+    assert (found.billed.total, found.deleted.keys, found.deleted.billed.total) == (7, 1, 7)
+
+
+async def test_a_confined_token_is_told_of_its_own_keys_traffic_only(instance: InProcess) -> None:
+    key = await issue(instance)
+    instance.engine.counters[f"k{key.number}-1"] = Counters(3, 4)
+    await instance.operator.get(f"{KEYS}/{key.id}/traffic")
+    made = await instance.token(*VPN_PERMISSIONS, is_confined=True)
+
+    answer = await instance.bearer(made.secret.reveal()).get("/v1/vpn/traffic")
+
+    found = traffic_schemas.AccountTraffic.model_validate_json(answer.content)
+    assert (found.billed.total, found.deleted) == (0, None)
 
 
 async def test_a_subscription_is_the_same_until_it_is_replaced(instance: InProcess) -> None:

@@ -152,6 +152,11 @@ def test_a_qr_code_is_drawn_and_the_link_stays_copyable(run: Run, service: Servi
         (("rename", 7, "eva"), "PATCH /v1/vpn/keys/7", {"name": "eva"}),
         (("show", 7), "GET /v1/vpn/keys/7", None),
         (("traffic", 7), "GET /v1/vpn/keys/7/traffic", None),
+        (
+            ("history", 7, "--by", "day", "--from", "2026-03-01"),
+            "GET /v1/vpn/keys/7/traffic/history?step=day&from=2026-03-01T00%3A00%3A00%2B00%3A00",
+            None,
+        ),
         (("traffic", 7, "--reset"), "POST /v1/vpn/keys/7/traffic/reset", None),
         (("subscription", 7), "GET /v1/vpn/keys/7/subscription", None),
         (("subscription", 7, "--replace"), "POST /v1/vpn/keys/7/subscription/replace", None),
@@ -161,12 +166,30 @@ def test_a_qr_code_is_drawn_and_the_link_stays_copyable(run: Run, service: Servi
 def test_each_verb_of_a_key_is_one_request(
     run: Run, service: Service, command: tuple[object, ...], request_: str, body: object
 ) -> None:
-    service.will(request_, {**KEY, "url": "https://x/sub/y"})
+    service.will(request_, {**KEY, "url": "https://x/sub/y", "items": []})
 
     said = run("vpn", "key", *command)
 
     assert said.code == 0, said.err
     assert service.asked == [(request_, body)]
+
+
+def test_history_is_a_table_or_comma_separated_values(run: Run, service: Service) -> None:
+    bucket = {"start": "2026-03-01T12:00:00Z", "upload": 1, "download": 2048, "total": 2049}
+    service.will("GET /v1/vpn/keys/7/traffic/history?step=hour", {"id": "0a1b", "step": "hour", "items": [bucket]})
+
+    table, values = run("vpn", "key", "history", 7), run("vpn", "key", "history", 7, "--csv")
+
+    assert "2026-03-01 12:00:00" in table.out
+    assert "2.0 KiB" in table.out
+    assert values.out == "start,upload,download,total\n2026-03-01T12:00:00Z,1,2048,2049\n"
+
+
+def test_a_time_that_is_none_is_named(run: Run) -> None:
+    said = run("vpn", "key", "history", 7, "--from", "yesterday")
+
+    assert said.code == 2
+    assert "yesterday" in said.err
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 1), (404, 5), (409, 1), (422, 1), (500, 1), (503, 4)])

@@ -51,6 +51,24 @@ def test_migrations_make_the_models_on_postgresql(postgres_server: PostgresServe
         postgres_server.drop("migrated")
 
 
+def test_what_was_carried_before_there_was_a_history_stands_in_the_hour_it_was_last_counted_in(
+    empty_sqlite: str,
+) -> None:
+    engine = create_engine(empty_sqlite)
+    with engine.connect() as connection:
+        migrate.build(connection, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO vpn_traffic (label, key_number, uplink, downlink, forgiven_uplink, forgiven_downlink, process,"
+            " read_uplink, read_downlink, changed_at) VALUES ('k1-1', 1, 7, 8, 0, 0, 'p', 7, 8, 7200000001)"
+        )
+        connection.commit()
+        migrate.build(connection, "0002")
+        found = connection.exec_driver_sql("SELECT uplink, hour, before_uplink, offset_downlink FROM vpn_traffic").all()
+    engine.dispose()
+
+    assert [tuple(row) for row in found] == [(7, 2, 0, 0)]
+
+
 def test_the_names_of_the_files_are_the_revisions_alembic_knows() -> None:
     scripts = ScriptDirectory.from_config(alembic_run.config())
 

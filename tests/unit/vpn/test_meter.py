@@ -1,14 +1,17 @@
 """The meter: a reading is booked, or the last known figures stand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from keystead.db.session import Database, Unit, Weight
 from keystead.kit.errors import EngineUnavailable, KeysteadError, StorageBusy, StorageFailed
-from keystead.vpn import traffic
+from keystead.vpn import booking, traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.meter import Meter
+from keystead.vpn.store import processes
+from keystead.vpn.store.processes import Stage
+from tests.support.metering import Unwritable
 from tests.support.shop import SCOPE, Shop, reading
 from tests.support.work import Workplace
 
@@ -25,28 +28,14 @@ class Engine:
         return self.taken
 
 
-class Unwritable:
-    """A database that can be read only."""
-
-    def __init__(self, database: Database, error: KeysteadError) -> None:
-        self._database = database
-        self._error = error
-
-    async def read(self, unit: Unit[Any], weight: Weight = Weight.POINT) -> Any:
-        return await self._database.read(unit, weight)
-
-    async def write(self, unit: Unit[Any]) -> Any:
-        raise self._error
-
-
 async def test_a_reading_is_booked_with_its_time(workplace: Workplace) -> None:
     shop = await Shop(workplace).open()
     key = await shop.issue()
     meter = Meter(SCOPE, Engine(reading("p1", k1_1=(1, 2))), database=workplace.database, clock=workplace.clock)
 
-    read_at = await meter.refresh(key)
+    seen = await meter.refresh(key)
 
-    assert read_at == workplace.clock.now()
+    assert seen.fresh_at == workplace.clock.now()
     assert (await shop.do(traffic.usage, key)).visible == Bytes(1, 2)
 
 
@@ -59,7 +48,7 @@ async def test_a_reading_that_cannot_be_booked_leaves_the_last_known(
     database: Any = Unwritable(workplace.database, error)
     meter = Meter(SCOPE, Engine(reading("p1", k1_1=(1, 2))), database=database, clock=workplace.clock)
 
-    assert await meter.refresh(key) is None
+    assert (await meter.refresh(key)).fresh_at is None
     assert (await shop.do(traffic.usage, key)).visible == Bytes()
 
 
@@ -68,4 +57,35 @@ async def test_an_engine_that_does_not_answer_leaves_the_last_known(workplace: W
     key = await shop.issue()
     meter = Meter(SCOPE, Engine(EngineUnavailable("down")), database=workplace.database, clock=workplace.clock)
 
-    assert await meter.refresh(key) is None
+    assert (await meter.refresh(key)).fresh_at is None
+
+
+async def test_the_next_process_of_an_external_core_is_the_end_of_the_one_before(workplace: Workplace) -> None:
+    shop = await Shop(workplace).open()
+    key = await shop.issue()
+    engine = Engine(None)
+    meter = Meter(SCOPE, engine, database=workplace.database, clock=workplace.clock)
+
+    for process, count in (("p1", 5), ("p2", 7), ("p2", 8), ("p3", 1)):
+        engine.taken = replace(reading(process, k1_1=(0, count)), may_fall=True)
+        await meter.sync()
+
+    stages = await workplace.database.read(lambda connection: processes.stages(connection, SCOPE))
+    assert stages == {"p1": Stage.FORGOTTEN, "p2": Stage.ENDED, "p3": Stage.LIVE}
+    assert (await shop.do(traffic.usage, key)).visible == Bytes(0, 14)
+
+
+async def test_a_core_of_ours_that_hands_over_is_read_to_its_end(workplace: Workplace) -> None:
+    shop = await Shop(workplace).open()
+    key = await shop.issue()
+    engine = Engine(None)
+    meter = Meter(SCOPE, engine, database=workplace.database, clock=workplace.clock)
+    for process, count in (("p1", 5), ("p2", 7), ("p2", 8)):
+        engine.taken = reading(process, k1_1=(0, count))
+        await meter.sync()
+
+    last_word = reading("p1", k1_1=(0, 100))
+    now = workplace.clock.now()
+    await workplace.database.write(lambda connection: booking.book_all(connection, SCOPE, last_word, now))
+
+    assert (await shop.do(traffic.usage, key)).visible == Bytes(0, 108)

@@ -8,7 +8,7 @@ import pytest
 from keystead.access import tokens
 from keystead.access.permissions import VPN_PERMISSIONS
 from keystead.access.principal import Principal
-from keystead.vpn import keys, traffic
+from keystead.vpn import booking, keys, traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.placement import Placement
 from tests.support.shop import SCOPE, Shop, reading
@@ -23,7 +23,7 @@ async def shop(workplace: Workplace) -> Shop:
 async def book(shop: Shop, taken: object) -> int:
     clock = shop.workplace.clock
     return await shop.workplace.database.write(
-        lambda connection: traffic.book_all(connection, SCOPE, taken, clock.now())  # type: ignore[arg-type]
+        lambda connection: booking.book_all(connection, SCOPE, taken, clock.now())  # type: ignore[arg-type]
     )
 
 
@@ -31,7 +31,7 @@ async def test_a_reset_returns_the_exact_figure_and_starts_at_zero(shop: Shop) -
     key = await shop.issue()
     await book(shop, reading("p1", k1_1=(100, 1000)))
 
-    ended = await shop.do(traffic.reset, key, reading=reading("p1", k1_1=(150, 1500)))
+    ended = await shop.do(traffic.reset, key, readings=[reading("p1", k1_1=(150, 1500))])
     after = await shop.do(traffic.usage, key)
 
     assert ended.visible == Bytes(150, 1500)
@@ -41,7 +41,7 @@ async def test_a_reset_returns_the_exact_figure_and_starts_at_zero(shop: Shop) -
 
 async def test_after_a_reset_only_new_bytes_count(shop: Shop) -> None:
     key = await shop.issue()
-    await shop.do(traffic.reset, key, reading=reading("p1", k1_1=(150, 1500)))
+    await shop.do(traffic.reset, key, readings=[reading("p1", k1_1=(150, 1500))])
 
     await book(shop, reading("p1", k1_1=(151, 1502)))
 
@@ -51,8 +51,8 @@ async def test_after_a_reset_only_new_bytes_count(shop: Shop) -> None:
 async def test_a_second_reset_and_one_before_any_traffic_are_zero(shop: Shop) -> None:
     key = await shop.issue()
 
-    first = await shop.do(traffic.reset, key, reading=None)
-    second = await shop.do(traffic.reset, key, reading=None)
+    first = await shop.do(traffic.reset, key, readings=())
+    second = await shop.do(traffic.reset, key, readings=())
 
     assert first.visible == second.visible == Bytes()
 
@@ -97,7 +97,7 @@ async def test_reset_keeps_the_total_of_other_keys(shop: Shop) -> None:
     first, second = await shop.issue(), await shop.issue()
     await book(shop, reading("p1", k1_1=(1, 2), k2_1=(3, 4)))
 
-    await shop.do(traffic.reset, first, reading=None)
+    await shop.do(traffic.reset, first, readings=())
 
     assert (await shop.do(traffic.usage, second)).visible == Bytes(3, 4)
 
@@ -127,8 +127,8 @@ async def test_a_sync_counts_active_keys_and_an_unreadable_engine_counts_as_erro
     await shop.do(keys.disable, disabled)
     arguments = {"scope": SCOPE, "placement": Placement.SHARED}
 
-    well = await shop.workplace.do(traffic.sync, reading=reading("p1", k1_1=(1, 1)), **arguments)  # type: ignore[arg-type]
-    badly = await shop.workplace.do(traffic.sync, reading=None, **arguments)  # type: ignore[arg-type]
+    well = await shop.workplace.do(traffic.sync, readings=[reading("p1", k1_1=(1, 1))], **arguments)  # type: ignore[arg-type]
+    badly = await shop.workplace.do(traffic.sync, readings=(), **arguments)  # type: ignore[arg-type]
 
     assert (well.updated, well.errors) == (1, 0)
     assert (badly.updated, badly.errors) == (0, 1)
@@ -141,7 +141,7 @@ async def test_a_sync_counts_for_a_confined_token_its_own_keys_only(shop: Shop) 
     await shop.issue(principal=bot)
 
     report = await shop.workplace.do_as(
-        bot, traffic.sync, scope=SCOPE, placement=Placement.SHARED, reading=reading("p1", k1_1=(1, 1))
+        bot, traffic.sync, scope=SCOPE, placement=Placement.SHARED, readings=[reading("p1", k1_1=(1, 1))]
     )
 
     assert report == traffic.SyncReport(1, 0)

@@ -18,9 +18,11 @@ from keystead.http.doctor import Diagnosis
 from keystead.http.engine_operations import ScopeView
 from keystead.kit.page import Page
 from keystead.reconcile.plan import Plan
+from keystead.vpn.accounting import Bytes
+from keystead.vpn.history import History
 from keystead.vpn.keys import KeyPage
 from keystead.vpn.keyvalue import VpnKey
-from keystead.vpn.traffic import Usage
+from keystead.vpn.traffic import AccountUsage, Usage
 
 JSON = "application/json"
 
@@ -63,15 +65,46 @@ def key_list(page: KeyPage) -> dict[str, Any]:
 
 def traffic(usage: Usage) -> dict[str, Any]:
     """Present what a key has carried."""
+    lifetime = usage.lifetime
     return {
         "id": usage.key.public_id,
-        "upload": usage.visible.uplink,
-        "download": usage.visible.downlink,
-        "total": usage.visible.total,
-        "lifetime_upload": usage.lifetime.uplink,
-        "lifetime_download": usage.lifetime.downlink,
-        "lifetime_total": usage.lifetime.total,
+        **_both_ways(usage.visible),
+        "lifetime_upload": lifetime.uplink,
+        "lifetime_download": lifetime.downlink,
+        "lifetime_total": lifetime.total,
+        "billed": _both_ways(usage.counted),
+        "estimated": _both_ways(usage.estimated),
+        "live": _both_ways(usage.live),
+        "quality": usage.quality.value,
         "read_at": usage.read_at,
+    }
+
+
+def history(found: History) -> dict[str, Any]:
+    """Present what a key has carried by hours or days."""
+    items = [{"start": bucket.start, **_both_ways(bucket.carried)} for bucket in found.buckets]
+    return {"id": found.key.public_id, "step": found.step.value, "items": items}
+
+
+def history_csv(found: History) -> Response:
+    """Return the same as a table of comma-separated values."""
+    rows = [
+        f"{bucket.start:%Y-%m-%dT%H:%M:%SZ},{bucket.carried.uplink},{bucket.carried.downlink},{bucket.carried.total}"
+        for bucket in found.buckets
+    ]
+    text = "\r\n".join(["start,upload,download,total", *rows, ""])
+    return Response(text, headers={"cache-control": "no-store"}, media_type="text/csv")
+
+
+def account_traffic(found: AccountUsage) -> dict[str, Any]:
+    """Present what an account's keys have carried."""
+    gone = found.departed
+    return {
+        "billed": _both_ways(found.counted),
+        "estimated": _both_ways(found.estimated),
+        "deleted": None
+        if gone is None
+        else {"keys": gone.keys, "billed": _both_ways(gone.counted), "estimated": _both_ways(gone.estimated)},
     }
 
 
@@ -182,6 +215,10 @@ def diagnosis(found: Diagnosis) -> dict[str, Any]:
             {"name": setting.name, "value": setting.value, "origin": setting.origin} for setting in found.settings
         ],
     }
+
+
+def _both_ways(carried: Bytes) -> dict[str, int]:
+    return {"upload": carried.uplink, "download": carried.downlink, "total": carried.total}
 
 
 def _scope(view: ScopeView) -> dict[str, Any]:

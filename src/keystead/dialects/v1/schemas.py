@@ -70,19 +70,6 @@ class Link(Answer):
     link: str
 
 
-class Traffic(Answer):
-    """Bytes since the last reset and over the key's life; upload is client to server."""
-
-    id: str
-    upload: int
-    download: int
-    total: int
-    lifetime_upload: int
-    lifetime_download: int
-    lifetime_total: int
-    read_at: datetime
-
-
 class Subscription(Answer):
     """The address that a customer's app polls."""
 

@@ -9,7 +9,7 @@ another process in the place of this one while everybody keeps watching (``hando
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,13 @@ import structlog
 from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.attendance import Attendance, Patience
 from keystead.engines.xray.binary import Binary
-from keystead.engines.xray.handover import Handover
+from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover
 from keystead.engines.xray.launching import Role, Started
 from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
+    Carried,
+    LabelCarried,
     Reading,
     XrayActual,
     XrayDesired,
@@ -220,10 +222,21 @@ class ManagedXray:
     async def read_counters(self, label: str | None = None) -> Reading:
         """Read the counters of a label (None: of all) of the present process; raise EngineUnavailable when it ends."""
         served = self._running()
-        reading = await read(served.client, served.process, label)
+        reading = await self.read(served.client, served.process, label)
         if self._core.state is not State.RUNNING or self._core.identity != served.process:
             raise EngineUnavailable("Xray ended while its counters were read")
         return reading
+
+    async def read_draining(self, label: str | None = None) -> Sequence[Reading]:
+        """Read the counters of processes that another one took the place of; one that does not answer is left out."""
+        return await self._handover.read_draining(label)
+
+    async def carried(self) -> Sequence[Carried]:
+        """Return what the kernel has carried per label through each process, about a second old."""
+        return [
+            Carried(process, {label: LabelCarried(*found) for label, found in labels.items()}, is_ended=not lives)
+            for process, (lives, labels) in (await self._core.carried()).items()
+        ]
 
     # --- the Program port: what the core's mirror asks ---
 
@@ -312,14 +325,23 @@ class ManagedXray:
         await self._handover.read_leaving()
         served = self._attendance
         if served is not None and served.reachable.is_set() and not served.is_hung:
+            # What goes through the kernel alone is counted when the connection ends.
+            if await self._core.cut_all(served.process):
+                await self._clock.sleep(COUNTED_WITHIN_S)
             await within(self._clock, _FINAL_READING_TIMEOUT_S, self.give_final_reading(served.client, served.process))
+
+    async def read(self, client: "XrayClient", process: str, label: str | None = None) -> Reading:
+        """Read the counters of customers, of one label or of all, in one process."""
+        counters = await client.counters(label)
+        customers = {name: found for name, found in counters.items() if not name.startswith(OWN_LABEL_PREFIX)}
+        return Reading(process, customers)
 
     async def give_final_reading(self, client: "XrayClient", process: str) -> None:
         """Hand over what a process has counted that is about to end."""
         if self._on_final_reading is None:
             return
         try:
-            await self._on_final_reading(await read(client, process))
+            await self._on_final_reading(await self.read(client, process))
         except KeysteadError as error:
             log.warning("no final reading", process=process, reason=error.message)
 
@@ -349,12 +371,6 @@ class ManagedXray:
             await self._core.when_changed()
         else:
             await first_of(event.wait(), self._core.when_changed())
-
-
-async def read(client: "XrayClient", process: str, label: str | None = None) -> Reading:
-    """Read the counters of customers, of one label or of all."""
-    counters = await client.counters(label)
-    return Reading(process, {name: found for name, found in counters.items() if not name.startswith(OWN_LABEL_PREFIX)})
 
 
 def _changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:

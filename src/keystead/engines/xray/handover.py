@@ -22,7 +22,7 @@ import structlog
 
 from keystead.engines.xray.attendance import Attendance
 from keystead.engines.xray.launching import Role, Started, memo_of, started_with
-from keystead.engines.xray.state import XrayDesired
+from keystead.engines.xray.state import Reading, XrayDesired
 from keystead.keeper.core import State
 from keystead.keeper.kept import KeptCore
 from keystead.keeper.launch import Launch
@@ -40,6 +40,8 @@ WARM_WITHIN_S = 30.0
 # Dials land on either process while both listen: one in two comes back.
 PROVEN_WITHIN_S = 15.0
 _KEPT_WARM_S = 120.0
+# What went through the kernel alone is counted when the connection ends.
+COUNTED_WITHIN_S = 0.3
 
 
 class Side(Protocol):
@@ -59,6 +61,10 @@ class Side(Protocol):
 
     def take(self, successor: Attendance) -> None:
         """Let another process be the one that serves."""
+        ...
+
+    async def read(self, client: "XrayClient", process: str, label: str | None = None) -> Reading:
+        """Read the counters of customers, of one label or of all."""
         ...
 
     async def give_final_reading(self, client: "XrayClient", process: str) -> None:
@@ -143,9 +149,18 @@ class Handover:
         with suppress(KeysteadError):
             await self._discard()
 
+    async def read_draining(self, label: str | None) -> list[Reading]:
+        """Return the counters of the processes on their way out; one that does not answer is left out."""
+        readings = []
+        for process, client in list(self._leaving.items()):
+            with suppress(KeysteadError):
+                readings.append(await self._side.read(client, process, label))
+        return readings
+
     async def read_leaving(self) -> None:
         """Hand over what the processes on their way out have counted: they are about to be ended with us."""
-        for process, client in self._leaving.items():
+        for process, client in list(self._leaving.items()):
+            await self._core.cut_all(process)
             await self._side.give_final_reading(client, process)
 
     async def stop(self) -> None:
@@ -191,6 +206,8 @@ class Handover:
             while (told := self._core.told_of(number)) and not told.get("is_drained"):
                 await self._core.when_changed()
             if told:
+                if await self._core.cut_all(process):
+                    await self._clock.sleep(COUNTED_WITHIN_S)
                 await self._side.give_final_reading(client, process)
                 await self._core.discard(number)
         except KeysteadError as error:

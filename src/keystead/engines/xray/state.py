@@ -109,3 +109,28 @@ class Reading:
     process: str
     counters: Mapping[str, Counters]
     may_fall: bool = False
+
+
+class LabelCarried(NamedTuple):
+    """Bytes the kernel has carried for a label in one core process, handshakes left out; there are thousands.
+
+    ``uplink`` and ``downlink`` add up all its connections, closed ones too, and never fall while the process lives;
+    the open parts are what connections that are still open have carried of it.
+    """
+
+    uplink: int
+    downlink: int
+    open_uplink: int
+    open_downlink: int
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What the kernel has carried in one core process at one moment; ``is_ended`` says that these are its last words.
+
+    A label that has no connection yet is left out. A process that has ended is told of for at least some minutes.
+    """
+
+    process: str
+    labels: Mapping[str, LabelCarried]
+    is_ended: bool = False

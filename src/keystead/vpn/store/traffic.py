@@ -1,38 +1,27 @@
-"""Queries of traffic: what labels carried and were last read at, summed per key, and when a scope was last read."""
+"""Queries of traffic: what labels have carried and were last read at, one by one and per key.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Most bookings are of the process a label's row already tells of and go through ``book``, for thousands at a time; all
+others load the label's whole standing, have it changed by ``accounting.py``, and go through ``save``.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, cast, func, insert, select, update
+from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, cast, func, insert, or_, select, text, update
 
 from keystead.db.prepared import Prepared
-from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading
-from keystead.vpn.models import INBOUNDS, KEYS, METERS, TRAFFIC
+from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, ProcessState, Standing
+from keystead.vpn.models import INBOUNDS, KEYS, METERS, PROCESSES, TRAFFIC, TRAFFIC_OTHERS, WAYS
 from keystead.vpn.store.keys import CONFINED
+from keystead.vpn.store.processes import Stage
 
-T = TRAFFIC.c
+T, A, P = TRAFFIC.c, TRAFFIC_OTHERS.c, PROCESSES.c
+
+_AT_ONCE = 500
 
 _START = Prepared(insert(TRAFFIC))
-# PostgreSQL sums whole numbers to decimal ones.
-_TOTALS = Prepared(
-    select(
-        cast(func.sum(T.uplink), BigInteger),
-        cast(func.sum(T.downlink), BigInteger),
-        cast(func.sum(T.forgiven_uplink), BigInteger),
-        cast(func.sum(T.forgiven_downlink), BigInteger),
-        func.max(T.changed_at),
-    )
-    .where(T.key_number == bindparam("number"))
-    .group_by(T.key_number)
-)
 _COUNT_LABELS = Prepared(select(func.count()).select_from(TRAFFIC).where(T.key_number == bindparam("number")))
-_FORGIVE = Prepared(
-    update(TRAFFIC)
-    .where(T.key_number == bindparam("at_number"))
-    .values(forgiven_uplink=T.uplink, forgiven_downlink=T.downlink, changed_at=bindparam("at"))
-)
 _BOOK = Prepared(
     update(TRAFFIC)
     .where(T.label == bindparam("at_label"))
@@ -45,9 +34,74 @@ _BOOK = Prepared(
         changed_at=bindparam("at"),
     )
 )
-_ALL_READINGS = select(T.label, T.process, T.read_uplink, T.read_downlink)
+_ALL_READINGS = select(T.label, T.process, T.read_uplink, T.read_downlink, T.hour)
 _READINGS = Prepared(_ALL_READINGS)
 _READING = Prepared(_ALL_READINGS.where(T.label == bindparam("label")))
+
+_ROWS = select(
+    *(T.label, T.key_number, T.hour, T.changed_at),
+    *(T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink),
+    *(T.shown_uplink, T.shown_downlink, T.forgiven_uplink, T.forgiven_downlink),
+    *(P.stage, T.process, T.read_uplink, T.read_downlink),
+    *(T.carried_uplink, T.carried_downlink, T.offset_uplink, T.offset_downlink),
+).join_from(TRAFFIC, PROCESSES, T.process == P.name, isouter=True)
+_OTHER_ROWS = select(
+    *(A.label, P.stage, A.process, A.read_uplink, A.read_downlink),
+    *(A.carried_uplink, A.carried_downlink, A.offset_uplink, A.offset_downlink),
+).join_from(TRAFFIC_OTHERS, PROCESSES, A.process == P.name, isouter=True)
+_OF_KEY = Prepared(_ROWS.where(T.key_number == bindparam("number")))
+_OTHERS_OF_KEY = Prepared(_OTHER_ROWS.join(TRAFFIC, A.label == T.label).where(T.key_number == bindparam("number")))
+_THESE: BindParameter[list[str]] = bindparam("labels", expanding=True)
+_OF_LABELS = _ROWS.where(T.label.in_(_THESE))
+_OTHERS_OF_LABELS = _OTHER_ROWS.where(A.label.in_(_THESE))
+_NUMBERS = select(T.key_number).where(T.label.in_(_THESE))
+_LABELS_OF_THEIR_KEYS = select(T.label).where(T.key_number.in_(_NUMBERS))
+_ON_OTHERS = select(A.label).where(A.process == bindparam("process"))
+_KEPT = (
+    T.label == bindparam("at_label"),
+    T.process != "",
+    T.process.not_in(select(P.name).where(P.stage == "forgotten")),
+)
+_MOVE_ASIDE = Prepared(
+    insert(TRAFFIC_OTHERS).from_select(
+        ["label", "process", *(f"{what}_{way}" for what in ("read", "carried", "offset") for way in WAYS)],
+        select(
+            *(T.label, T.process, T.read_uplink, T.read_downlink),
+            *(T.carried_uplink, T.carried_downlink, T.offset_uplink, T.offset_downlink),
+        ).where(*_KEPT),
+    )
+)
+_MAKE_ROOM = Prepared(
+    update(TRAFFIC)
+    .where(T.label == bindparam("at_label"))
+    .values(process="", read_uplink=0, read_downlink=0)
+    .values(carried_uplink=0, carried_downlink=0, offset_uplink=0, offset_downlink=0)
+)
+_PROCESSES = select(T.process).distinct()
+_PENDING, _OTHERS_PENDING = (
+    select(column.label).where(
+        column.process == bindparam("process"),
+        or_(
+            column.carried_uplink + column.offset_uplink > column.read_uplink,
+            column.carried_downlink + column.offset_downlink > column.read_downlink,
+        ),
+    )
+    for column in (T, A)
+)
+
+_STATE = ("read_uplink", "read_downlink", "carried_uplink", "carried_downlink", "offset_uplink", "offset_downlink")
+_TOTALS = tuple(f"{what}{way}" for what in ("", "estimated_", "shown_", "forgiven_") for way in ("uplink", "downlink"))
+_SAVED = ("process", *_TOTALS, *_STATE, "changed_at")
+_SAVE = Prepared(
+    update(TRAFFIC).where(T.label == bindparam("at_label")).values({name: bindparam(f"to_{name}") for name in _SAVED})
+)
+_SAVE_OTHER = Prepared(
+    update(TRAFFIC_OTHERS)
+    .where(A.label == bindparam("at_label"), A.process == bindparam("at_process"))
+    .values({name: bindparam(f"to_{name}") for name in _STATE})
+)
+_ADD_OTHER = Prepared(insert(TRAFFIC_OTHERS))
+
 _METER = Prepared(select(METERS.c.read_at).where(METERS.c.scope == bindparam("scope")))
 _ADD_METER = insert(METERS)
 _SET_METER = (
@@ -62,23 +116,19 @@ _COUNT_ACTIVE = Prepared(
     .where(KEYS.c.account_id == bindparam("account_id"), KEYS.c.is_active.is_(True), KEYS.c.state == "live")
     .where(INBOUNDS.c.placement == bindparam("placement"), CONFINED)
 )
+# PostgreSQL sums whole numbers to decimal ones.
+_OF_ACCOUNT = Prepared(
+    select(
+        *(
+            cast(func.coalesce(func.sum(column), 0), BigInteger)
+            for column in (T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink)
+        )
+    )
+    .join_from(TRAFFIC, KEYS, T.key_number == KEYS.c.number)
+    .where(KEYS.c.account_id == bindparam("account_id"), CONFINED, KEYS.c.state != "removing")
+)
 # Any number that nothing else locks; the lock ends with the transaction.
-_TAKE_TURN = select(func.pg_advisory_xact_lock(bindparam("lock")))
-_BOOKING_LOCK = 0x6B65_7973
-
-
-@dataclass(frozen=True)
-class Totals:
-    """A key's bytes over its whole life, the part that resets took out of sight, and when they last changed."""
-
-    lifetime: Bytes
-    forgiven: Bytes
-    changed_at: datetime
-
-    @property
-    def visible(self) -> Bytes:
-        """Return the bytes since the last reset."""
-        return self.lifetime - self.forgiven
+_TAKE_TURN = text("SELECT pg_advisory_xact_lock(1801815923)")
 
 
 class Booking(NamedTuple):
@@ -89,29 +139,37 @@ class Booking(NamedTuple):
     more: Bytes
 
 
+class LastReading(NamedTuple):
+    """A label's last reading in the process its row tells of, and the hour that its bytes are counted in."""
+
+    process: str
+    uplink: int
+    downlink: int
+    hour: int
+
+
+class LabelRow(NamedTuple):
+    """Everything about a label: its key, its standing, and the process its own row tells of, forgotten or not."""
+
+    label: str
+    key_number: int
+    hour: int
+    changed_at: datetime
+    process: str
+    standing: Standing
+
+
 def start(connection: Connection, number: int, label: str, at: datetime) -> None:
     """Start a new label of a key at zero."""
     counts = ("uplink", "downlink", "forgiven_uplink", "forgiven_downlink", "read_uplink", "read_downlink")
     zero = dict.fromkeys(counts, 0)
-    _START.run(
-        connection, {"label": label, "key_number": number, "process": NEVER_READ.process, **zero, "changed_at": at}
-    )
+    values = {"label": label, "key_number": number, "process": NEVER_READ.process, **zero, "changed_at": at}
+    _START.run(connection, {**values, "hour": int(at.timestamp()) // 3600})
 
 
 def count_labels(connection: Connection, number: int) -> int:
     """Return how many labels a key has had."""
     return int(_COUNT_LABELS.scalar(connection, {"number": number}))
-
-
-def totals(connection: Connection, number: int) -> Totals | None:
-    """Return what a key has carried, under all its labels."""
-    row = _TOTALS.first(connection, {"number": number})
-    return None if row is None else Totals(Bytes(row[0], row[1]), Bytes(row[2], row[3]), row[4])
-
-
-def forgive(connection: Connection, number: int, at: datetime) -> None:
-    """Take everything carried so far out of sight."""
-    _FORGIVE.run(connection, {"at_number": number, "at": at})
 
 
 def take_turn(connection: Connection) -> None:
@@ -120,27 +178,89 @@ def take_turn(connection: Connection) -> None:
     SQLite has one writer, which is the caller.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(_TAKE_TURN, {"lock": _BOOKING_LOCK})
+        connection.execute(_TAKE_TURN)
 
 
-def last_reading(connection: Connection, label: str) -> LabelReading | None:
-    """Return the last reading of one label; NEVER_READ before the first, None for a label that is not ours."""
+def last_reading(connection: Connection, label: str) -> LastReading | None:
+    """Return the last reading of one label, None for a label that is not ours."""
     row = _READING.first(connection, {"label": label})
-    return None if row is None else LabelReading(*row[1:])
+    return None if row is None else LastReading(*row[1:])
 
 
-def last_readings(connection: Connection) -> dict[str, LabelReading]:
+def last_readings(connection: Connection) -> dict[str, LastReading]:
     """Return the last reading of every label there has been."""
-    return {
-        label: LabelReading(process, uplink, downlink)
-        for label, process, uplink, downlink in _READINGS.rows(connection, {})
-    }
+    return {row[0]: LastReading._make(row[1:]) for row in _READINGS.rows(connection, {})}
 
 
 def book(connection: Connection, bookings: Sequence[Booking], at: datetime) -> None:
     """Store new readings and add their bytes."""
     names = ("at_label", "to_process", "to_up", "to_down", "more_up", "more_down", "at")
     _BOOK.run_many(connection, names, [(b.label, *b.reading, *b.more, at) for b in bookings])
+
+
+def of_key(connection: Connection, number: int) -> list[LabelRow]:
+    """Return every label of a key."""
+    return _joined(_OF_KEY.rows(connection, {"number": number}), _OTHERS_OF_KEY.rows(connection, {"number": number}))
+
+
+def of_labels(connection: Connection, labels: Iterable[str]) -> list[LabelRow]:
+    """Return these labels; those that are not ours are left out."""
+    found: list[LabelRow] = []
+    for part in _parts(labels):
+        rows = connection.execute(_OF_LABELS, {"labels": part})
+        others = connection.execute(_OTHERS_OF_LABELS, {"labels": part})
+        found += _joined(rows, others)
+    return found
+
+
+def with_their_keys(connection: Connection, labels: Iterable[str]) -> list[LabelRow]:
+    """Return these labels and all others of the same keys."""
+    found: set[str] = set()
+    for part in _parts(labels):
+        found.update(connection.execute(_LABELS_OF_THEIR_KEYS, {"labels": part}).scalars())
+    return of_labels(connection, found)
+
+
+def pending_on(connection: Connection, process: str) -> set[str]:
+    """Return the labels that had something pending in a process when they were last paired."""
+    own = connection.execute(_PENDING, {"process": process}).scalars()
+    return {*own, *connection.execute(_OTHERS_PENDING, {"process": process}).scalars()}
+
+
+def aside_on(connection: Connection, process: str) -> set[str]:
+    """Return the labels whose own row tells of another process than this one, where they were read as well."""
+    return set(connection.execute(_ON_OTHERS, {"process": process}).scalars())
+
+
+def make_room(connection: Connection, labels: Sequence[str]) -> None:
+    """Move what labels' own rows tell of a process aside, so that they can tell of another."""
+    rows = [(label,) for label in labels]
+    _MOVE_ASIDE.run_many(connection, ["at_label"], rows)
+    _MAKE_ROOM.run_many(connection, ["at_label"], rows)
+
+
+def processes(connection: Connection) -> set[str]:
+    """Return the processes that labels' own rows tell of."""
+    return set(connection.execute(_PROCESSES).scalars()) - {NEVER_READ.process}
+
+
+def save(connection: Connection, before: LabelRow, after: Standing, at: datetime) -> None:
+    """Store a changed standing; a process seen for the first time takes the label's own row, if it lives."""
+    known = before.standing.processes
+    changed = {name: state for name, state in after.processes.items() if known.get(name) != state}
+    own = before.process
+    for name, state in changed.items():
+        if name not in known and (own not in known or not state.is_ended):
+            own = name
+    if own != before.process and before.process in after.processes:
+        changed.setdefault(before.process, after.processes[before.process])
+    for name, state in changed.items():
+        if name != own:
+            _save_other(connection, before, name, state)
+    state = after.processes.get(own, ProcessState())
+    totals = (*after.counted, *after.estimated, *after.shown, *after.forgiven)
+    values = dict(zip((f"to_{name}" for name in _SAVED), (own, *totals, *_flat(state), at), strict=True))
+    _SAVE.run(connection, {"at_label": before.label, **values})
 
 
 def read_at(connection: Connection, scope: str) -> datetime | None:
@@ -157,7 +277,57 @@ def set_read_at(connection: Connection, scope: str, process: str, at: datetime) 
         connection.execute(_SET_METER, {"at_scope": scope, "to_process": process, "at": at})
 
 
+def totals_of_account(connection: Connection, account_id: int, *, issued_by: int | None) -> tuple[Bytes, Bytes]:
+    """Return what the keys of an account have carried, counted and estimated; with ``issued_by`` those of one token."""
+    row = _OF_ACCOUNT.rows(connection, {"account_id": account_id, "issued_by": issued_by})[0]
+    return Bytes(*row[:2]), Bytes(*row[2:])
+
+
 def count_active(connection: Connection, account_id: int, *, issued_by: int | None, placement: str) -> int:
     """Count the active keys of an account; with ``issued_by`` those of one token."""
     values = {"account_id": account_id, "issued_by": issued_by, "placement": placement}
     return int(_COUNT_ACTIVE.scalar(connection, values))
+
+
+def _save_other(connection: Connection, before: LabelRow, process: str, state: ProcessState) -> None:
+    """Store a label in a process that its own row does not tell of."""
+    if process in before.standing.processes and process != before.process:
+        values = dict(zip((f"to_{name}" for name in _STATE), _flat(state), strict=True))
+        _SAVE_OTHER.run(connection, {"at_label": before.label, "at_process": process, **values})
+        return
+    values = dict(zip(_STATE, _flat(state), strict=True))
+    _ADD_OTHER.run(connection, {"label": before.label, "process": process, **values})
+
+
+def _joined(rows: Iterable[Sequence[Any]], other_rows: Iterable[Sequence[Any]]) -> list[LabelRow]:
+    """Make labels of their own rows and those of other processes; forgotten processes are left out."""
+    others: dict[str, dict[str, ProcessState]] = {}
+    for label, *rest in other_rows:
+        others.setdefault(label, {}).update(_state(rest))
+    found = []
+    for label, key_number, hour, changed_at, *rest in rows:
+        counted, estimated, shown, forgiven = (Bytes(*rest[at : at + 2]) for at in range(0, 8, 2))
+        own = _state(rest[8:])
+        states = {**own, **others.get(label, {})}
+        standing = Standing(counted, estimated, shown, forgiven, states)
+        found.append(LabelRow(label, key_number, hour, changed_at, rest[9], standing))
+    return found
+
+
+def _state(row: Sequence[Any]) -> dict[str, ProcessState]:
+    """Return a process and its state, of the columns stage, process, read, carried, offset."""
+    stage, process, *numbers = row
+    if process == NEVER_READ.process or stage == Stage.FORGOTTEN:
+        return {}
+    read, carried, offset = (Bytes(*numbers[at : at + 2]) for at in range(0, 6, 2))
+    return {process: ProcessState(read, carried, offset, stage == Stage.ENDED)}
+
+
+def _flat(state: ProcessState) -> tuple[int, ...]:
+    return (*state.read, *state.carried, *state.offset)
+
+
+def _parts(labels: Iterable[str]) -> Iterable[list[str]]:
+    """Cut many labels into parts that fit into one statement."""
+    listed = list(labels)
+    return (listed[at : at + _AT_ONCE] for at in range(0, len(listed), _AT_ONCE))

@@ -1,4 +1,4 @@
-"""VPN keys: issue, show, change, revoke, their links, traffic and subscriptions."""
+"""VPN keys: issue, show, change, revoke, their links and subscriptions."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -22,7 +22,6 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/v1/vpn/keys", tags=["VPN keys"])
     _add_keys(routes, services)
     _add_links(routes, services)
-    _add_traffic(routes, services)
     _add_subscriptions(routes, services)
     return routes
 
@@ -89,20 +88,6 @@ def _add_links(routes: APIRouter, services: Services) -> None:
         """Draw a key's link as a QR code."""
         _, profile = await vpn.profile(call, parse_ident(key_id))
         return Response(qr.png(vless_link(profile)), headers=_NO_STORE, media_type="image/png")
-
-
-def _add_traffic(routes: APIRouter, services: Services) -> None:
-    vpn = services.vpn
-
-    @routes.get("/{key_id}/traffic", response_model=schemas.Traffic, responses=READ)
-    async def get_traffic(call: Caller, key_id: str) -> Response:
-        """Show what a key has carried, read from the engine now."""
-        return answer(present.traffic(await vpn.usage(call, parse_ident(key_id))))
-
-    @routes.post("/{key_id}/traffic/reset", response_model=schemas.Traffic, responses=WRITE)
-    async def reset_traffic(call: Caller, key_id: str) -> Response:
-        """Start a key's traffic at zero; the answer holds the figures that ended. The lifetime total stays."""
-        return answer(present.traffic(await vpn.reset_traffic(call, parse_ident(key_id))))
 
 
 def _add_subscriptions(routes: APIRouter, services: Services) -> None:

@@ -1,0 +1,139 @@
+"""Queries of what deleted keys carried: their account's totals, and the labels whose last bytes may still come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from keystead.db.absent import InsertIfAbsent
+from keystead.db.prepared import Prepared
+from keystead.vpn.accounting import NOTHING, Bytes, LabelReading
+from keystead.vpn.models import DEPARTED, DEPARTED_LABELS, KEYS, TRAFFIC, TRAFFIC_OTHERS
+
+D, L, T, A, K = DEPARTED.c, DEPARTED_LABELS.c, TRAFFIC.c, TRAFFIC_OTHERS.c, KEYS.c
+
+_LEAVING = (K.label == bindparam("at_label"), K.state == "removing")
+_SUMS = Prepared(
+    select(
+        K.account_id,
+        *(func.sum(column) for column in (T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink)),
+    )
+    .join_from(KEYS, TRAFFIC, K.number == T.key_number)
+    .where(*_LEAVING)
+    .group_by(K.account_id)
+)
+_COLUMNS = ("label", "process", "account_id", "read_uplink", "read_downlink", "left_at")
+_LEFT_AT = bindparam("left_at", type_=L.left_at.type)
+_KEEP_LABELS = Prepared(
+    insert(DEPARTED_LABELS).from_select(
+        _COLUMNS,
+        select(T.label, T.process, K.account_id, T.read_uplink, T.read_downlink, _LEFT_AT)
+        .join_from(KEYS, TRAFFIC, K.number == T.key_number)
+        .where(*_LEAVING),
+    )
+)
+_KEEP_OTHERS = Prepared(
+    insert(DEPARTED_LABELS).from_select(
+        _COLUMNS,
+        select(A.label, A.process, K.account_id, A.read_uplink, A.read_downlink, _LEFT_AT)
+        .join_from(KEYS, TRAFFIC, K.number == T.key_number)
+        .join(TRAFFIC_OTHERS, A.label == T.label)
+        .where(*_LEAVING),
+    )
+)
+_OPEN = InsertIfAbsent(DEPARTED)
+_WAYS = ("uplink", "downlink", "estimated_uplink", "estimated_downlink")
+_ADD = Prepared(
+    update(DEPARTED)
+    .where(D.account_id == bindparam("at_account"))
+    .values(
+        {"keys": D["keys"] + bindparam("more_keys"), **{name: D[name] + bindparam(f"more_{name}") for name in _WAYS}}
+    )
+)
+_TOTALS = Prepared(select(D["keys"], *(D[name] for name in _WAYS)).where(D.account_id == bindparam("account_id")))
+_LEAVING_SUMS = Prepared(
+    select(K.number, *(func.sum(column) for column in (T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink)))
+    .join_from(KEYS, TRAFFIC, K.number == T.key_number)
+    .where(K.account_id == bindparam("account_id"), K.state == "removing")
+    .group_by(K.number)
+)
+_READINGS = Prepared(select(L.label, L.account_id, L.process, L.read_uplink, L.read_downlink))
+_READ = Prepared(
+    update(DEPARTED_LABELS)
+    .where(L.label == bindparam("at_label"), L.process == bindparam("at_process"))
+    .values(read_uplink=bindparam("to_up"), read_downlink=bindparam("to_down"))
+)
+_READ_FIRST = Prepared(insert(DEPARTED_LABELS))
+_PRUNE = delete(DEPARTED_LABELS).where(L.left_at < bindparam("before"))
+
+
+@dataclass(frozen=True)
+class Departed:
+    """What the deleted keys of an account carried in all, and how many they were that carried something."""
+
+    keys: int = 0
+    counted: Bytes = NOTHING
+    estimated: Bytes = NOTHING
+
+
+class DepartedLabel(NamedTuple):
+    """A deleted key's label: whose it was, and its last reading in each process."""
+
+    account_id: int
+    readings: dict[str, LabelReading]
+
+
+def keep(connection: Connection, labels: Sequence[str], at: datetime) -> None:
+    """Keep what keys that are about to be deleted for good have carried; the caller takes its turn at booking first."""
+    for label in labels:
+        found = _SUMS.first(connection, {"at_label": label})
+        if found is None:
+            continue
+        account_id, *sums = (int(number) for number in found)
+        _KEEP_LABELS.run(connection, {"at_label": label, "left_at": at})
+        _KEEP_OTHERS.run(connection, {"at_label": label, "left_at": at})
+        _add(connection, account_id, 1 if any(sums) else 0, sums)
+
+
+def totals(connection: Connection, account_id: int) -> Departed:
+    """Return what the deleted keys of an account carried, those that are just being deleted included."""
+    kept = _TOTALS.first(connection, {"account_id": account_id}) or (0, 0, 0, 0, 0)
+    leaving = _LEAVING_SUMS.rows(connection, {"account_id": account_id})
+    rows = [kept, *((1, *map(int, sums)) for _, *sums in leaving if any(sums))]
+    keys, *ways = (sum(column) for column in zip(*rows, strict=True))
+    return Departed(keys, Bytes(*ways[:2]), Bytes(*ways[2:]))
+
+
+def labels(connection: Connection) -> dict[str, DepartedLabel]:
+    """Return the labels of deleted keys whose last bytes may still come."""
+    found: dict[str, DepartedLabel] = {}
+    for label, account_id, process, uplink, downlink in _READINGS.rows(connection, {}):
+        departed = found.setdefault(label, DepartedLabel(account_id, {}))
+        departed.readings[process] = LabelReading(process, uplink, downlink)
+    return found
+
+
+def book(
+    connection: Connection, label: str, departed: DepartedLabel, now: LabelReading, more: Bytes, at: datetime
+) -> None:
+    """Book the last bytes of a deleted key."""
+    if now.process in departed.readings:
+        values = {"at_label": label, "at_process": now.process, "to_up": now.uplink, "to_down": now.downlink}
+        _READ.run(connection, values)
+    else:
+        given = (label, now.process, departed.account_id, now.uplink, now.downlink, at)
+        _READ_FIRST.run(connection, dict(zip(_COLUMNS, given, strict=True)))
+    _add(connection, departed.account_id, 0, (*more, 0, 0))
+
+
+def prune(connection: Connection, before: datetime) -> None:
+    """Stop waiting for the last bytes of keys that were deleted long ago."""
+    connection.execute(_PRUNE, {"before": before})
+
+
+def _add(connection: Connection, account_id: int, keys: int, more: Sequence[int]) -> None:
+    _OPEN.run(connection, {"account_id": account_id, "keys": 0, **dict.fromkeys(_WAYS, 0)})
+    added = {f"more_{name}": number for name, number in zip(_WAYS, more, strict=True)}
+    _ADD.run(connection, {"at_account": account_id, "more_keys": keys, **added})
