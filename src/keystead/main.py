@@ -31,6 +31,7 @@ from keystead.http import server, tls
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.keeper import protocol
 from keystead.keeper.link import KeeperPlace
@@ -45,6 +46,7 @@ from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.vpn import traffic
 from keystead.vpn.desired import XraySource
+from keystead.vpn.enforcing import Booked, Enforcing
 from keystead.vpn.meter import Meter
 from keystead.vpn.sealed import SEALED_COLUMNS
 from keystead.vpn.targets import TargetWatch
@@ -205,6 +207,9 @@ class _Builder:
             database=database, clock=self._clock, ids=self._ids, keys=self._keys.ring, reconciler=reconciler
         )
         operations = VpnOperations(transactions, self._meter, targets, public_host=self._foundation.public_host)
+        figures = Booked()
+        self._terms = TermsOperations(transactions, figures)
+        self._enforcing = Enforcing(SCOPE, figures, self._terms.enforce, database=database, clock=self._clock)
         door, local_door = self._doors(driver, reconciler, transactions, operations, targets)
         return Instance(
             settings,
@@ -224,6 +229,7 @@ class _Builder:
         loops: dict[str, Callable[[], Awaitable[object]]] = {
             "reconciler": instance.reconciler.run,
             "meter": partial(self._meter.run, self._settings.traffic_sync_s),
+            "enforcing": self._enforcing.run,
             "target watch": instance.targets.run,
             "upkeep": self.upkeep.run,
             "undoing": instance.operations.undoing.run,
@@ -294,6 +300,7 @@ class _Builder:
             reconciler=reconciler,
             transactions=transactions,
             vpn=operations,
+            terms=self._terms,
             targets=targets,
             metrics=metrics,
             clock=self._clock,

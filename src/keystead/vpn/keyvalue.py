@@ -23,6 +23,7 @@ class VpnKey(NamedTuple):
     """Permission to use the VPN.
 
     As frozen as the dataclasses that other values are, and made six times as fast: lists are of thousands.
+    ``is_active`` says whether it connects, ``is_enabled`` whether nobody disabled it by hand.
     """
 
     number: int
@@ -37,6 +38,7 @@ class VpnKey(NamedTuple):
     short_id: str
     server_name: str
     is_active: bool
+    is_enabled: bool
     state: KeyState
     created_at: datetime
     placement: Placement

@@ -13,12 +13,16 @@ from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.engines.xray.state import Reading
 from keystead.kit.errors import Broken
+from keystead.vpn import holding
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, carried_since, has_fallen
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate, locate_for_change
+from keystead.vpn.periods import Reset
 from keystead.vpn.placement import Placement
+from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.store.traffic import Booking
+from keystead.vpn.termvalue import renewed
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def usage_of(connection: Connection, key: VpnKey, fresh_at: datetime | None) -> 
 def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Reading | None) -> Usage:
     """Start a new epoch at zero and return the usage of the one that ends; the lifetime total stays.
 
+    A quota begins anew with it, so that a key that was cut connects again; an expiry and a disabling by hand stay.
     ``reading`` is what the engine said just before, so that the figure returned is exact.
     """
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
@@ -70,6 +75,7 @@ def reset(work: Work, *, ident: KeyIdent, is_applied: IsApplied, reading: Readin
     work.audit(
         "vpn.traffic.reset", f"vpn key {key.number}", uplink=ended.visible.uplink, downlink=ended.visible.downlink
     )
+    _renew_terms(work, key, ended.lifetime)
     return ended
 
 
@@ -114,6 +120,17 @@ def book_all(connection: Connection, scope: str, reading: Reading, at: datetime)
     traffic_store.book(connection, bookings, at)
     traffic_store.set_read_at(connection, scope, reading.process, at)
     return len(bookings)
+
+
+def _renew_terms(work: Work, key: VpnKey, lifetime: Bytes) -> None:
+    """Begin a key's quota anew: a rolling period begins now, one of the calendar goes on as it does."""
+    held = term_store.find(work.connection, key.number)
+    if held is None:
+        return
+    period, began_at = held.terms.period, held.progress.period_began_at
+    began_at = work.now if period.reset is Reset.ROLLING else period.current(began_at, work.now)
+    work.mark(key.scope, key.label)
+    holding.keep(work.connection, key, renewed(held, lifetime, began_at), work.marks[-1].generation)
 
 
 def _booking(label: str, last: LabelReading | None, reading: Reading) -> Booking | None:

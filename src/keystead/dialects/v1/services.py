@@ -13,6 +13,7 @@ from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
+from keystead.http.terms_operations import TermsOperations
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Services:
     health: HealthCheck
     doctor: Doctor
     vpn: VpnOperations
+    terms: TermsOperations
     subscriptions: SubscriptionOperations
     access: AccessOperations
     audit: AuditOperations

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, func, insert, se
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading
-from keystead.vpn.models import INBOUNDS, KEYS, METERS, TRAFFIC
+from keystead.vpn.models import INBOUNDS, KEYS, METERS, TERMS, TRAFFIC
 from keystead.vpn.store.keys import CONFINED
 
 T = TRAFFIC.c
@@ -25,6 +25,12 @@ _TOTALS = Prepared(
         func.max(T.changed_at),
     )
     .where(T.key_number == bindparam("number"))
+    .group_by(T.key_number)
+)
+_LIFETIMES = Prepared(
+    select(T.key_number, cast(func.sum(T.uplink), BigInteger), cast(func.sum(T.downlink), BigInteger))
+    .join_from(TERMS, TRAFFIC, TERMS.c.key_number == T.key_number)
+    .where(TERMS.c.key_number.between(bindparam("first"), bindparam("last")))
     .group_by(T.key_number)
 )
 _COUNT_LABELS = Prepared(select(func.count()).select_from(TRAFFIC).where(T.key_number == bindparam("number")))
@@ -48,6 +54,7 @@ _BOOK = Prepared(
 _ALL_READINGS = select(T.label, T.process, T.read_uplink, T.read_downlink)
 _READINGS = Prepared(_ALL_READINGS)
 _READING = Prepared(_ALL_READINGS.where(T.label == bindparam("label")))
+_BOOKED = Prepared(select(T.uplink, T.downlink).where(T.label == bindparam("label")))
 _METER = Prepared(select(METERS.c.read_at).where(METERS.c.scope == bindparam("scope")))
 _ADD_METER = insert(METERS)
 _SET_METER = (
@@ -107,6 +114,18 @@ def totals(connection: Connection, number: int) -> Totals | None:
     """Return what a key has carried, under all its labels."""
     row = _TOTALS.first(connection, {"number": number})
     return None if row is None else Totals(Bytes(row[0], row[1]), Bytes(row[2], row[3]), row[4])
+
+
+def booked(connection: Connection, label: str) -> Bytes:
+    """Return what is booked for one label."""
+    row = _BOOKED.first(connection, {"label": label})
+    return Bytes() if row is None else Bytes(row[0], row[1])
+
+
+def lifetimes(connection: Connection, first: int, last: int) -> dict[int, Bytes]:
+    """Return what the keys with terms whose numbers lie in a range have carried over their lives."""
+    rows = _LIFETIMES.rows(connection, {"first": first, "last": last})
+    return {number: Bytes(uplink, downlink) for number, uplink, downlink in rows}
 
 
 def forgive(connection: Connection, number: int, at: datetime) -> None:

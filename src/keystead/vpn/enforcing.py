@@ -1,0 +1,153 @@
+"""The loop that holds every key to its terms: once a second, over what is due and what moved, never over all keys.
+
+What it knows of each key is when something is due by the clock and from which lifetime total; it learns of changes by
+the generation at which they were made. What to do about a key is decided in a transaction of its own (``enforcement``),
+which finds nothing to do when the loop was wrong.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from keystead.db.session import Database, Weight
+from keystead.kit.clock import Clock
+from keystead.kit.errors import KeysteadError
+from keystead.vpn.accounting import Bytes
+from keystead.vpn.store import terms as store
+from keystead.vpn.store.terms import Watched
+
+log = structlog.get_logger()
+
+INTERVAL_S = 1.0
+# So many transactions at a time share commits, and leave room for those of callers.
+_TOGETHER = 32
+
+# Does what is due for a key: (account, number, what its present label is known to have carried).
+Enforce = Callable[[int, int, Bytes | None], Awaitable[None]]
+
+
+class Figures(Protocol):
+    """Who knows what labels have carried over their lives at this moment."""
+
+    def moving(self) -> Mapping[str, Bytes]:
+        """Return the labels that carry something now, with what each has carried."""
+        ...
+
+    def live(self, label: str) -> Bytes | None:
+        """Return what a label has carried, None when nothing is known beyond what is booked."""
+        ...
+
+
+class Booked:
+    """Figures of an instance that knows no more than what is booked."""
+
+    def moving(self) -> Mapping[str, Bytes]:
+        """Return nothing."""
+        return {}
+
+    def live(self, label: str) -> Bytes | None:
+        """Return None."""
+        return None
+
+
+class Enforcing:
+    """Watch the keys of one scope that have terms."""
+
+    def __init__(self, scope: str, figures: Figures, enforce: Enforce, *, database: Database, clock: Clock) -> None:
+        self._scope = scope
+        self._figures = figures
+        self._enforce = enforce
+        self._database = database
+        self._clock = clock
+        self._known: dict[int, Watched] = {}
+        self._numbers: dict[str, int] = {}
+        self._deadlines: list[tuple[datetime, int]] = []
+        self._queued: dict[int, datetime] = {}
+        self._again: set[int] = set()
+        self._seen = -1
+
+    async def run(self) -> None:
+        """Look every second until cancelled; what fails is tried again."""
+        while True:
+            try:
+                await self.look()
+            except KeysteadError as error:
+                log.warning("terms not enforced", scope=self._scope, reason=error.message)
+            await self._clock.sleep(INTERVAL_S)
+
+    async def look(self) -> None:
+        """Learn what changed and do everything that is due."""
+        await self._learn()
+        due = sorted(self._due() | self._noticed())
+        self._again.clear()
+        for begin in range(0, len(due), _TOGETHER):
+            await asyncio.gather(*(self._hold(number) for number in due[begin : begin + _TOGETHER]))
+
+    async def _learn(self) -> None:
+        since = self._seen
+        found = await self._database.read(
+            lambda connection: store.watched_since(connection, self._scope, since),
+            Weight.LIST if since < 0 else Weight.POINT,
+        )
+        for watched in found:
+            self._seen = max(self._seen, watched.revision)
+            self._remember(watched)
+            if watched.notice_at is not None and watched.others + watched.booked >= watched.notice_at:
+                self._again.add(watched.number)
+
+    def _remember(self, watched: Watched) -> None:
+        self._forget(watched.number)
+        self._known[watched.number] = watched
+        self._numbers[watched.label] = watched.number
+        if watched.due_at is not None and self._queued.get(watched.number) != watched.due_at:
+            self._queued[watched.number] = watched.due_at
+            heapq.heappush(self._deadlines, (watched.due_at, watched.number))
+
+    def _forget(self, number: int) -> None:
+        known = self._known.pop(number, None)
+        if known is not None:
+            self._numbers.pop(known.label, None)
+
+    def _due(self) -> set[int]:
+        """Return the keys for which something is due by the clock; a deadline that was moved meanwhile is passed over.
+
+        A clock that is set back only makes deadlines come later: what happened is stored.
+        """
+        now = self._clock.now()
+        due = set(self._again)
+        while self._deadlines and self._deadlines[0][0] <= now:
+            moment, number = heapq.heappop(self._deadlines)
+            if self._queued.get(number) == moment:
+                del self._queued[number]
+            known = self._known.get(number)
+            if known is not None and known.due_at == moment:
+                due.add(number)
+        return due
+
+    def _noticed(self) -> set[int]:
+        """Return the keys that have carried as much as something waits for."""
+        noticed = set()
+        for label, carried in self._figures.moving().items():
+            known = self._known.get(self._numbers.get(label, 0))
+            if known is not None and known.notice_at is not None and known.others + carried.total >= known.notice_at:
+                noticed.add(known.number)
+        return noticed
+
+    async def _hold(self, number: int) -> None:
+        """Do what is due for a key, and look at what it waits for next; a failure is tried again in the next round."""
+        known = self._known[number]
+        try:
+            await self._enforce(known.account_id, number, self._figures.live(known.label))
+            watched = await self._database.read(lambda connection: store.watched(connection, self._scope, number))
+        except KeysteadError as error:
+            log.warning("terms of a key not enforced", scope=self._scope, key=number, reason=error.message)
+            self._again.add(number)
+            return
+        if watched is None:
+            self._forget(number)
+        else:
+            self._remember(watched)
