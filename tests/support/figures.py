@@ -1,4 +1,4 @@
-"""Live figures that a test sets: what labels have carried over their lives."""
+"""Live figures that a test sets: what the keys of labels have carried over their lives."""
 
 from collections.abc import Mapping
 

@@ -15,7 +15,7 @@ from keystead.vpn.termvalue import Happening, Held, advance
 
 @requires(Permission.VPN_TERMS_CHANGE)
 def enforce(work: Work, *, number: int, live: Bytes | None) -> None:
-    """Do everything that is due for a key; ``live`` is what its present label is known to have carried.
+    """Do everything that is due for a key; ``live`` is what it has carried over its life as far as is known.
 
     A key that is gone, or without terms, needs nothing.
     """

@@ -26,19 +26,22 @@ INTERVAL_S = 1.0
 # So many transactions at a time share commits, and leave room for those of callers.
 _TOGETHER = 32
 
-# Does what is due for a key: (account, number, what its present label is known to have carried).
+# Does what is due for a key: (account, number, what it has carried over its life as far as is known now).
 Enforce = Callable[[int, int, Bytes | None], Awaitable[None]]
 
 
 class Figures(Protocol):
-    """Who knows what labels have carried over their lives at this moment."""
+    """Who knows what keys have carried over their lives at this moment, resets left out of account.
+
+    Keys are asked for by their present label; what their labels before it carried is part of the figure.
+    """
 
     def moving(self) -> Mapping[str, Bytes]:
-        """Return the labels that carry something now, with what each has carried."""
+        """Return the labels that carry something now, with what the key of each has carried over its life."""
         ...
 
     def live(self, label: str) -> Bytes | None:
-        """Return what a label has carried, None when nothing is known beyond what is booked."""
+        """Return what a label's key has carried over its life, None when nothing is known beyond what is booked."""
         ...
 
 
@@ -96,7 +99,7 @@ class Enforcing:
         for watched in found:
             self._seen = max(self._seen, watched.revision)
             self._remember(watched)
-            if watched.notice_at is not None and watched.others + watched.booked >= watched.notice_at:
+            if watched.notice_at is not None and watched.booked >= watched.notice_at:
                 self._again.add(watched.number)
 
     def _remember(self, watched: Watched) -> None:
@@ -133,7 +136,7 @@ class Enforcing:
         noticed = set()
         for label, carried in self._figures.moving().items():
             known = self._known.get(self._numbers.get(label, 0))
-            if known is not None and known.notice_at is not None and known.others + carried.total >= known.notice_at:
+            if known is not None and known.notice_at is not None and carried.total >= known.notice_at:
                 noticed.add(known.number)
         return noticed
 

@@ -12,7 +12,7 @@ from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
-from keystead.vpn.termvalue import Held, Stop
+from keystead.vpn.termvalue import NOTHING, Held, Stop
 
 _REMEDIES = {
     Stop.EXPIRED: "it has expired; extend it",
@@ -44,10 +44,7 @@ def check_can_start(key: VpnKey, held: Held | None) -> None:
 
 
 def lifetime(connection: Connection, key: VpnKey, live: Bytes | None) -> Bytes:
-    """Return what a key has carried over its life; ``live`` is what is known to be carried under its present label."""
+    """Return what a key has carried over its life: what is booked, or ``live`` where that is more."""
     found = traffic_store.totals(connection, key.number)
-    total = Bytes() if found is None else found.lifetime
-    if live is None:
-        return total
-    more = live - traffic_store.booked(connection, key.label)
-    return Bytes(total.uplink + max(0, more.uplink), total.downlink + max(0, more.downlink))
+    booked = NOTHING if found is None else found.lifetime
+    return booked if live is None else Bytes(max(booked.uplink, live.uplink), max(booked.downlink, live.downlink))

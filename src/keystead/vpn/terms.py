@@ -1,7 +1,6 @@
 """The verbs of a key's terms: show, change, extend, top up.
 
-A reached limit or an expiry is taken back here when it no longer holds; reaching them is for ``enforcement``. ``live``
-is what is known to be carried under a key's label beyond what is booked.
+A reached limit or an expiry is taken back here when it no longer holds; reaching them is for ``enforcement``.
 """
 
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.termvalue import BYTES_MAX, Held, Starts, Terms, begin, granted, relaxed
 
-# Tells what a label has carried over its life as far as is known at this moment; None: what is booked.
+# Tells what a label's key has carried over its life as far as is known at this moment; None: what is booked.
 Live = Callable[[str], Bytes | None]
 
 EXTENSION_DAYS_MAX = 3660

@@ -388,7 +388,7 @@ async def test_a_reissued_key_keeps_its_terms_and_what_it_used(shop: Shop) -> No
     again = (await shop.do(keys.reissue, key)).key
     await shop.confirm(present=[again.label])
 
-    await enforce(shop, again, Bytes(0, 40))
+    await enforce(shop, again, Bytes(0, 100))
 
     after = await shown(shop, again)
     assert after.key.is_active is False

@@ -56,17 +56,16 @@ _SET = Prepared(
 )
 _REMOVE = Prepared(delete(TERMS).where(T.key_number == bindparam("at_number")))
 _TOUCH = Prepared(update(TERMS).where(T.key_number == bindparam("at_number")).values(revision=bindparam("to_revision")))
-_OTHERS = (
+_BOOKED = (
     select(cast(func.coalesce(func.sum(TRAFFIC.c.uplink + TRAFFIC.c.downlink), 0), BigInteger))
-    .where(TRAFFIC.c.key_number == KEYS.c.number, TRAFFIC.c.label != KEYS.c.label)
+    .where(TRAFFIC.c.key_number == KEYS.c.number)
     .correlate(KEYS)
     .scalar_subquery()
 )
 _WATCHED = (
-    select(KEYS.c.account_id, KEYS.c.label, _OTHERS, TRAFFIC.c.uplink + TRAFFIC.c.downlink, T.revision, *_HELD)
+    select(KEYS.c.account_id, KEYS.c.label, _BOOKED, T.revision, *_HELD)
     .join_from(TERMS, KEYS, T.key_number == KEYS.c.number)
     .join(INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
-    .join(TRAFFIC, TRAFFIC.c.label == KEYS.c.label)
     .where(INBOUNDS.c.scope == bindparam("scope"))
 )
 _WATCHED_SINCE = Prepared(_WATCHED.where(T.revision > bindparam("since")))
@@ -82,13 +81,12 @@ _GRANT = Prepared(
 class Watched(NamedTuple):
     """What the enforcing loop knows of a key: when something is due by the clock, and from which lifetime total.
 
-    ``others`` is what labels before the present one carried, ``booked`` what is booked for the present one.
+    ``booked`` is the lifetime total that is booked.
     """
 
     number: int
     account_id: int
     label: str
-    others: int
     booked: int
     due_at: datetime | None
     notice_at: int | None
@@ -213,6 +211,6 @@ def _held(row: Sequence[Any]) -> Held:
 
 
 def _watched(row: Sequence[Any]) -> Watched:
-    account_id, label, others, booked, revision = row[:5]
-    held = _held(row[5:])
-    return Watched(row[5], account_id, label, int(others), booked, held.due_at(), held.notice_at(), revision)
+    account_id, label, booked, revision = row[:4]
+    held = _held(row[4:])
+    return Watched(row[4], account_id, label, int(booked), held.due_at(), held.notice_at(), revision)

@@ -54,7 +54,6 @@ _BOOK = Prepared(
 _ALL_READINGS = select(T.label, T.process, T.read_uplink, T.read_downlink)
 _READINGS = Prepared(_ALL_READINGS)
 _READING = Prepared(_ALL_READINGS.where(T.label == bindparam("label")))
-_BOOKED = Prepared(select(T.uplink, T.downlink).where(T.label == bindparam("label")))
 _METER = Prepared(select(METERS.c.read_at).where(METERS.c.scope == bindparam("scope")))
 _ADD_METER = insert(METERS)
 _SET_METER = (
@@ -114,12 +113,6 @@ def totals(connection: Connection, number: int) -> Totals | None:
     """Return what a key has carried, under all its labels."""
     row = _TOTALS.first(connection, {"number": number})
     return None if row is None else Totals(Bytes(row[0], row[1]), Bytes(row[2], row[3]), row[4])
-
-
-def booked(connection: Connection, label: str) -> Bytes:
-    """Return what is booked for one label."""
-    row = _BOOKED.first(connection, {"label": label})
-    return Bytes() if row is None else Bytes(row[0], row[1])
 
 
 def lifetimes(connection: Connection, first: int, last: int) -> dict[int, Bytes]:
