@@ -21,10 +21,17 @@ class Bytes(NamedTuple):
     def __sub__(self, other: "Bytes") -> "Bytes":
         return Bytes(self.uplink - other.uplink, self.downlink - other.downlink)
 
+    def or_more(self, other: "Bytes") -> "Bytes":
+        """Return the higher figure of each way."""
+        return Bytes(max(self.uplink, other.uplink), max(self.downlink, other.downlink))
+
     @property
     def total(self) -> int:
         """Return the sum of both ways."""
         return self.uplink + self.downlink
+
+
+NOTHING = Bytes()
 
 
 class LabelReading(NamedTuple):

@@ -6,13 +6,13 @@ expired. Used by the verbs that change any of these; they audit and mark.
 
 from sqlalchemy import Connection
 
-from keystead.vpn.accounting import Bytes
+from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.errors import KeyStopped
 from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
-from keystead.vpn.termvalue import NOTHING, Held, Stop
+from keystead.vpn.termvalue import Held, Stop
 
 _REMEDIES = {
     Stop.EXPIRED: "it has expired; extend it",
@@ -47,4 +47,4 @@ def lifetime(connection: Connection, key: VpnKey, live: Bytes | None) -> Bytes:
     """Return what a key has carried over its life: what is booked, or ``live`` where that is more."""
     found = traffic_store.totals(connection, key.number)
     booked = NOTHING if found is None else found.lifetime
-    return booked if live is None else Bytes(max(booked.uplink, live.uplink), max(booked.downlink, live.downlink))
+    return booked if live is None else booked.or_more(live)

@@ -12,7 +12,7 @@ from keystead.access.work import Work
 from keystead.kit.errors import Conflict, Invalid
 from keystead.kit.page import Page
 from keystead.vpn import holding, keys
-from keystead.vpn.accounting import Bytes
+from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.enforcement import advance_key
 from keystead.vpn.errors import NothingToGrant
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
@@ -78,8 +78,9 @@ def list_(work: Work, *, placement: Placement, page: Page, is_applied: IsApplied
     booked = traffic_store.lifetimes(work.connection, first, last) if held and may_see else {}
     shown = []
     for key in found.keys:
-        of_key = held.get(key.number)
-        used = of_key.used(booked[key.number]) if of_key is not None and key.number in booked else None
+        of_key, lifetime, used = held.get(key.number), booked.get(key.number), None
+        if of_key is not None and lifetime is not None:
+            used = of_key.used(lifetime.or_more(live(key.label) or NOTHING))
         shown.append(KeyTerms(key, of_key, used))
     return KeyTermsPage(shown, found.total, found.next)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from keystead.kit.errors import Invalid
-from keystead.vpn.accounting import Bytes
+from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.periods import Period
 
 WARN_AT = (80, 95)
@@ -19,7 +19,6 @@ WARNINGS_MAX = 10
 BYTES_MAX = 2**62
 DURATION_S_MAX = 100 * 366 * 86_400
 LAST_YEAR = 9000
-NOTHING = Bytes()
 
 
 class AtLimit(StrEnum):
