@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.support import xray
-from tests.support.keystead import keystead
+from tests.support.keystead import Keystead, keystead
 
 
 async def test_a_key_that_expires_is_refused_keeps_its_link_and_comes_back_with_an_extension(tmp_path: Path) -> None:
@@ -46,3 +46,32 @@ async def test_a_duration_and_an_expiry_outlive_a_restart(tmp_path: Path) -> Non
                 await asyncio.sleep(0.1)
 
         assert await xray.dial(await instance.profile(key["number"]), instance.world.origin, within_s=3.0) is None
+
+
+async def test_a_quota_that_is_used_up_cuts_and_a_reset_brings_back(tmp_path: Path) -> None:
+    async with keystead(tmp_path, KEYSTEAD_TRAFFIC_SYNC_S="5") as instance:
+        await instance.ready()
+        body = {"terms": {"quota_bytes": 1_000_000}}
+        key = (await instance.http.post("/v1/vpn/keys", json=body)).json()
+        path = f"/api/keys/{key['number']}"
+        assert await instance.dial(key["number"], 2_000_000) is not None
+
+        async with asyncio.timeout(20):
+            while (await instance.http.get(path)).json()["is_active"]:
+                await asyncio.sleep(0.1)
+        await until_gone(instance)
+        refused = await xray.dial(await instance.profile(key["number"]), instance.world.origin, within_s=3.0)
+        reset = await instance.http.post(f"{path}/traffic/reset")
+        came_back = await instance.dial(key["number"])
+
+        assert refused is None
+        assert reset.json()["previous_total"] > 2_000_000
+        assert (await instance.http.get(path)).json()["is_active"] is True
+        assert came_back is not None
+
+
+async def until_gone(instance: Keystead) -> None:
+    """Wait until the core holds nobody."""
+    async with asyncio.timeout(5):
+        while await instance.engine_users():
+            await asyncio.sleep(0.05)

@@ -140,7 +140,8 @@ PLANS = Table(
 )
 
 # What was sold with a key, and how far it got; a key without terms has no row. ``pace`` is the speed limit in force,
-# ``revision`` the generation of the scope at the last change, by which the enforcing loop learns of it.
+# ``notice_at`` the lifetime total from which something is due, ``revision`` the generation of the scope at the last
+# change, by which the enforcing loop learns of it.
 TERMS = Table(
     "vpn_terms",
     METADATA,
@@ -156,6 +157,7 @@ TERMS = Table(
     Column("unused_at", BigNumber, nullable=False),
     Column("expired_at", UtcTime),
     Column("pace", BigNumber),
+    Column("notice_at", BigNumber),
     Column("revision", BigNumber, nullable=False, index=True),
 )
 

@@ -7,16 +7,16 @@ import pytest
 
 from keystead.access.principal import system
 from keystead.kit.errors import StorageBusy
-from keystead.vpn import enforcement, keys, terms
+from keystead.vpn import enforcement, keys, terms, traffic
 from keystead.vpn.accounting import Bytes
-from keystead.vpn.enforcing import Enforcing
+from keystead.vpn.enforcing import BOOKED_INTERVAL_S, Enforcing
 from keystead.vpn.keyvalue import VpnKey, parse_ident
 from keystead.vpn.periods import Reset
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import TermChanges, Wish
 from keystead.vpn.termvalue import Held
 from tests.support.figures import FakeFigures
-from tests.support.shop import SCOPE, Shop
+from tests.support.shop import SCOPE, Shop, reading
 from tests.support.work import Workplace
 
 
@@ -218,3 +218,18 @@ async def test_many_deadlines_at_once_are_all_kept(bench: Bench) -> None:
     await bench.loop.look()
 
     assert sorted(bench.done) == [key.number for key in sold]
+
+
+async def test_what_is_booked_is_enforced_where_nobody_sees_it_moving(bench: Bench) -> None:
+    key = await bench.sold(quota_bytes=1000)
+    await bench.loop.look()
+    booked = reading("p1", k1_1=(0, 1000))
+    await bench.shop.workplace.do(traffic.sync, scope=SCOPE, placement=Placement.SHARED, reading=booked)
+    bench.shop.workplace.clock.advance(BOOKED_INTERVAL_S)
+
+    await bench.loop.look()
+
+    assert not await bench.is_active(key)
+    bench.shop.workplace.clock.advance(BOOKED_INTERVAL_S)
+    await bench.loop.look()
+    assert bench.done == [key.number]

@@ -48,7 +48,7 @@ _HELD: tuple[Column[Any], ...] = (
 _OF_KEY = Prepared(select(*_HELD).where(T.key_number == bindparam("number")))
 _OF_KEYS = Prepared(select(*_HELD).where(T.key_number.between(bindparam("first"), bindparam("last"))))
 _ADD = Prepared(insert(TERMS))
-_NAMES = ("plan", *TERM_NAMES, *_PROGRESS_NAMES, "pace", "revision")
+_NAMES = ("plan", *TERM_NAMES, *_PROGRESS_NAMES, "pace", "notice_at", "revision")
 _SET = Prepared(
     update(TERMS)
     .where(T.key_number == bindparam("at_number"))
@@ -63,13 +63,19 @@ _BOOKED = (
     .scalar_subquery()
 )
 _WATCHED = (
-    select(KEYS.c.account_id, KEYS.c.label, _BOOKED, T.revision, *_HELD)
+    select(KEYS.c.account_id, KEYS.c.label, T.revision, *_HELD)
     .join_from(TERMS, KEYS, T.key_number == KEYS.c.number)
     .join(INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
     .where(INBOUNDS.c.scope == bindparam("scope"))
 )
 _WATCHED_SINCE = Prepared(_WATCHED.where(T.revision > bindparam("since")))
 _WATCHED_ONE = Prepared(_WATCHED.where(T.key_number == bindparam("number")))
+_NOTICED = Prepared(
+    select(T.key_number)
+    .join_from(TERMS, KEYS, T.key_number == KEYS.c.number)
+    .join(INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
+    .where(INBOUNDS.c.scope == bindparam("scope"), T.notice_at <= _BOOKED)
+)
 _ADD_GRANT = Prepared(insert(GRANTS))
 _GRANT = Prepared(
     select(G.amount).where(
@@ -79,15 +85,11 @@ _GRANT = Prepared(
 
 
 class Watched(NamedTuple):
-    """What the enforcing loop knows of a key: when something is due by the clock, and from which lifetime total.
-
-    ``booked`` is the lifetime total that is booked.
-    """
+    """What the enforcing loop knows of a key: when something is due by the clock, and from which lifetime total."""
 
     number: int
     account_id: int
     label: str
-    booked: int
     due_at: datetime | None
     notice_at: int | None
     revision: int
@@ -134,6 +136,11 @@ def watched(connection: Connection, scope: str, number: int) -> Watched | None:
     """Return what to watch of a key, None for one without terms."""
     row = _WATCHED_ONE.first(connection, {"scope": scope, "number": number})
     return None if row is None else _watched(row)
+
+
+def noticed(connection: Connection, scope: str) -> set[int]:
+    """Return the keys of a scope that have carried, as booked, what something of their terms waits for."""
+    return {row[0] for row in _NOTICED.rows(connection, {"scope": scope})}
 
 
 def add_grant(connection: Connection, number: int, kind: str, request: str, values: tuple[int, datetime]) -> None:
@@ -198,6 +205,7 @@ def _values(held: Held, revision: int) -> Mapping[str, object]:
         "unused_at": progress.unused_at,
         "expired_at": progress.expired_at,
         "pace": held.pace,
+        "notice_at": held.notice_at(),
         "revision": revision,
     }
 
@@ -211,6 +219,6 @@ def _held(row: Sequence[Any]) -> Held:
 
 
 def _watched(row: Sequence[Any]) -> Watched:
-    account_id, label, booked, revision = row[:4]
-    held = _held(row[4:])
-    return Watched(row[4], account_id, label, int(booked), held.due_at(), held.notice_at(), revision)
+    account_id, label, revision = row[:3]
+    held = _held(row[3:])
+    return Watched(row[3], account_id, label, held.due_at(), held.notice_at(), revision)

@@ -78,6 +78,7 @@ def _create_terms() -> None:
         sa.Column("unused_at", NUMBER, nullable=False),
         sa.Column("expired_at", sa.BigInteger(), nullable=True),
         sa.Column("pace", NUMBER, nullable=True),
+        sa.Column("notice_at", NUMBER, nullable=True),
         sa.Column("revision", NUMBER, nullable=False),
         sa.ForeignKeyConstraint(
             ["key_number"], ["vpn_keys.number"], name=op.f("fk_vpn_terms_key_number_vpn_keys"), ondelete="CASCADE"
