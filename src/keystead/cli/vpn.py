@@ -43,6 +43,9 @@ def add(
 def list_(
     context: typer.Context,
     placement: Annotated[str | None, typer.Option(help="Only keys of this placement.")] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="Only keys that are active, disabled, expired or cut.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.", show_default="all")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,7 +53,7 @@ def list_(
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        found = client.pages(KEYS, {"placement": placement}, limit=limit)
+        found = client.pages(KEYS, {"placement": placement, "state": state}, limit=limit)
     output.answer(found, as_json, _say_keys)
 
 

@@ -14,7 +14,7 @@ from keystead.reconcile.settle import Outcome
 from keystead.vpn import enforcement, plans, terms
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.enforcing import Figures
-from keystead.vpn.keyvalue import KeyIdent, VpnKey
+from keystead.vpn.keyvalue import KeyIdent, KeyStatus, VpnKey
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import TermChanges, Wish
 from keystead.vpn.store.plans import Plan
@@ -50,8 +50,10 @@ class TermsOperations:
             return KeyTerms(key, None, None)
         return await self._transactions.read(call, terms.of_key, key=key, live=self._figures.live)
 
-    async def list_(self, call: Call, *, placement: Placement, page: Page) -> KeyTermsPage:
-        """Return a page of keys with their terms."""
+    async def list_(
+        self, call: Call, *, placement: Placement, page: Page, status: KeyStatus | None = None
+    ) -> KeyTermsPage:
+        """Return a page of keys with their terms, all or those of a status."""
         read = self._transactions.read if page.limit <= _SHORT else self._transactions.read_many
         return await read(
             call,
@@ -60,6 +62,7 @@ class TermsOperations:
             page=page,
             is_applied=self._transactions.is_applied,
             live=self._figures.live,
+            status=status,
         )
 
     async def change(self, call: Call, ident: KeyIdent, wish: Wish) -> KeyTerms:

@@ -16,7 +16,7 @@ from keystead.kit.page import Page
 from keystead.vpn import holding
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
-from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of
+from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey, label_of
 from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate, locate_for_change
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish, wished_terms
@@ -107,17 +107,25 @@ def find(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
 
 
 @requires(Permission.VPN_KEYS_READ)
-def list_(work: Work, *, placement: Placement, page: Page, is_applied: IsApplied) -> KeyPage:
-    """Return visible keys by number, and how many there are in all."""
+def list_(
+    work: Work, *, placement: Placement, page: Page, is_applied: IsApplied, status: KeyStatus | None = None
+) -> KeyPage:
+    """Return visible keys by number, all or those of a status, and how many there are in all."""
     account, confined = work.principal.account_id, work.principal.confined_to_token
     found = key_store.page(
-        work.connection, account, issued_by=confined, placement=placement, after=page.after, limit=page.limit
+        work.connection,
+        account,
+        issued_by=confined,
+        placement=placement,
+        after=page.after,
+        limit=page.limit,
+        status=status,
     )
     shown = [key for key in found if is_visible(key, is_applied)]
     following = found[-1].number if len(found) == page.limit else None
     if page.after == 0 and following is None:
         return KeyPage(shown, len(shown))
-    counted = key_store.count(work.connection, account, issued_by=confined, placement=placement)
+    counted = key_store.count(work.connection, account, issued_by=confined, placement=placement, status=status)
     return KeyPage(shown, counted - (len(found) - len(shown)), following)
 
 

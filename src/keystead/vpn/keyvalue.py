@@ -19,6 +19,15 @@ class KeyState(StrEnum):
     REMOVING = "removing"
 
 
+class KeyStatus(StrEnum):
+    """Whether a key connects, and what stops it: somebody's hand, its end, or its quota, in this order."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    CUT = "cut"
+
+
 class VpnKey(NamedTuple):
     """Permission to use the VPN.
 

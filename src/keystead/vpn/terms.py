@@ -15,7 +15,7 @@ from keystead.vpn import holding, keys
 from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.enforcement import advance_key
 from keystead.vpn.errors import NothingToGrant
-from keystead.vpn.keyvalue import KeyIdent, VpnKey
+from keystead.vpn.keyvalue import KeyIdent, KeyStatus, VpnKey
 from keystead.vpn.lookup import IsApplied, locate, locate_for_change
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish, changed_terms, check_end, fact_values, wished_terms
@@ -36,6 +36,14 @@ class KeyTerms:
     key: VpnKey
     held: Held | None
     used: Bytes | None
+
+    @property
+    def status(self) -> KeyStatus:
+        """Return whether the key connects, and what stops it."""
+        if not self.key.is_enabled:
+            return KeyStatus.DISABLED
+        stop = None if self.held is None else self.held.stop
+        return KeyStatus.ACTIVE if stop is None else KeyStatus(stop.value)
 
 
 @dataclass(frozen=True)
@@ -67,9 +75,17 @@ def of_key(work: Work, *, key: VpnKey, live: Live) -> KeyTerms:
 
 
 @requires(Permission.VPN_KEYS_READ)
-def list_(work: Work, *, placement: Placement, page: Page, is_applied: IsApplied, live: Live) -> KeyTermsPage:
-    """Return visible keys by number, with their terms."""
-    found = keys.list_(work, placement=placement, page=page, is_applied=is_applied)
+def list_(
+    work: Work,
+    *,
+    placement: Placement,
+    page: Page,
+    is_applied: IsApplied,
+    live: Live,
+    status: KeyStatus | None = None,
+) -> KeyTermsPage:
+    """Return visible keys by number, all or those of a status, with their terms."""
+    found = keys.list_(work, placement=placement, page=page, is_applied=is_applied, status=status)
     if not found.keys:
         return KeyTermsPage([], found.total, found.next)
     first, last = found.keys[0].number, found.keys[-1].number

@@ -1,5 +1,6 @@
 """Terms and plans over the native API."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,8 +103,6 @@ async def test_a_quota_that_is_used_up_cuts_and_a_top_up_brings_back(instance: I
 
 async def until_users(instance: InProcess, count: int) -> None:
     """Wait until the engine holds so many users."""
-    import asyncio
-
     async with asyncio.timeout(5):
         while len(instance.engine.users["shared"]) != count:
             await asyncio.sleep(0.01)
@@ -258,3 +257,38 @@ async def test_what_was_done_is_recorded_with_its_figure(instance: InProcess) ->
         {"verb": "vpn.terms.warn", "used": 850, "percent": 80, **figures},
         {"verb": "vpn.terms.limit", "used": 1200, "at_limit": "cut", **figures},
     ]
+
+
+async def test_a_list_is_narrowed_to_a_state(instance: InProcess) -> None:
+    ends = (datetime.now(UTC) + timedelta(seconds=0.2)).isoformat()
+    active, disabled, cut, expired = [
+        await sold(instance, **terms)
+        for terms in ({"quota_bytes": 10}, {}, {"quota_bytes": 10}, {"expires_at": ends, "quota_bytes": 10})
+    ]
+    await instance.operator.patch(f"{KEYS}/{disabled.id}", json={"is_active": False})
+    await asyncio.sleep(0.2)
+    await carry(instance, cut, 10)
+
+    states = {}
+    for state in ("active", "disabled", "expired", "cut"):
+        page = (await instance.operator.get(KEYS, params={"state": state})).json()
+        states[state] = ([item["number"] for item in page["items"]], {item["state"] for item in page["items"]})
+
+    numbered = {"active": active, "disabled": disabled, "expired": expired, "cut": cut}
+    assert states == {state: ([key.number], {state}) for state, key in numbered.items()}
+    refused = await instance.operator.get(KEYS, params={"state": "odd"})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "state")
+
+
+async def test_an_engine_that_is_away_when_a_key_expires_is_told_when_it_is_back(instance: InProcess) -> None:
+    ends = datetime.now(UTC) + timedelta(seconds=0.2)
+    key = await sold(instance, expires_at=ends.isoformat())
+    await asyncio.sleep(0.2)
+    instance.engine.is_down = True
+    await instance.enforcing.look()
+    assert (await instance.operator.get(f"{KEYS}/{key.id}")).json()["state"] == "expired"
+    assert len(instance.engine.users["shared"]) == 1
+
+    instance.engine.is_down = False
+
+    await until_users(instance, 0)

@@ -59,7 +59,7 @@ def key(shown: KeyTerms) -> dict[str, Any]:
         "flow": value.flow,
         "is_active": value.is_active,
         "is_enabled": value.is_enabled,
-        "state": term_present.condition(shown),
+        "state": shown.status.value,
         "created_at": value.created_at,
         "terms": term_present.terms(shown),
     }

@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from keystead.access.permissions import Permission
 from keystead.dialects.v1.bases import Answer, Body, Moment
-from keystead.dialects.v1.term_schemas import KeyCondition, PlanName, Terms, TermsWish
+from keystead.dialects.v1.term_schemas import PlanName, Terms, TermsWish
+from keystead.vpn.keyvalue import KeyStatus
 
 KeyName = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 
@@ -44,7 +45,7 @@ class Key(Answer):
     flow: str
     is_active: bool
     is_enabled: bool
-    state: KeyCondition
+    state: KeyStatus
     created_at: datetime
     terms: Terms | None
 

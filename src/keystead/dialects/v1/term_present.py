@@ -46,14 +46,6 @@ def terms(shown: KeyTerms) -> dict[str, Any] | None:
     }
 
 
-def condition(shown: KeyTerms) -> str:
-    """Return why a key connects or does not, in a word."""
-    if not shown.key.is_enabled:
-        return "disabled"
-    stop = None if shown.held is None else shown.held.stop
-    return "active" if stop is None else stop.value
-
-
 def _terms(value: Terms) -> dict[str, Any]:
     return {
         "quota_bytes": value.quota_bytes,

@@ -1,7 +1,7 @@
 """The native API's shapes of terms and plans. Bytes a second are downwards; 1 Mbit/s is 125,000 of them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -106,6 +106,3 @@ class PlanList(Answer):
     """All plans by name."""
 
     items: list[Plan]
-
-
-KeyCondition = Literal["active", "disabled", "expired", "cut"]

@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     bindparam,
     cast,
     delete,
+    exists,
     func,
     insert,
     or_,
@@ -17,7 +19,7 @@ from sqlalchemy import (
 )
 
 from keystead.db.prepared import Prepared
-from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey
+from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey
 from keystead.vpn.models import INBOUNDS, KEYS, TERMS
 from keystead.vpn.placement import Placement
 
@@ -56,18 +58,30 @@ _FIND_BY_NUMBER, _FIND_BY_UUID = Prepared(_BY_NUMBER), Prepared(_BY_UUID)
 _CHANGE_BY_NUMBER, _CHANGE_BY_UUID = (
     Prepared(found.with_for_update(of=KEYS, key_share=True)) for found in (_BY_NUMBER, _BY_UUID)
 )
-_PAGE = Prepared(
+_LISTED = (
     _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED)
     .where(INBOUNDS.c.placement == bindparam("placement"), K.number > bindparam("after"))
     .order_by(K.number)
     .limit(bindparam("limit"))
 )
-_COUNT = Prepared(
+_COUNTED = (
     select(func.count())
     .select_from(KEYS)
     .join(INBOUNDS, K.inbound_id == INBOUNDS.c.id)
     .where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, INBOUNDS.c.placement == bindparam("placement"))
 )
+_HAS_EXPIRED = exists().where(TERMS.c.key_number == K.number, TERMS.c.expired_at.is_not(None))
+_IS_STOPPED = (K.is_enabled.is_(True), K.is_active.is_(False))
+# A key that nobody disabled and that has not expired is stopped by its quota.
+_OF_STATUS: Mapping[KeyStatus | None, tuple[ColumnElement[bool], ...]] = {
+    None: (),
+    KeyStatus.ACTIVE: (K.is_active.is_(True),),
+    KeyStatus.DISABLED: (K.is_enabled.is_(False),),
+    KeyStatus.EXPIRED: (*_IS_STOPPED, _HAS_EXPIRED),
+    KeyStatus.CUT: (*_IS_STOPPED, ~_HAS_EXPIRED),
+}
+_PAGES = {status: Prepared(_LISTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
+_COUNTS = {status: Prepared(_COUNTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
 _INSERT_KEY = Prepared(insert(KEYS).returning(K.number))
 _SET_LABEL = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(label=bindparam("new_label")))
 _SET_STATE = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(state=bindparam("new_state")))
@@ -123,10 +137,17 @@ def find_for_change(connection: Connection, account_id: int, ident: KeyIdent) ->
 
 
 def page(
-    connection: Connection, account_id: int, *, issued_by: int | None, placement: Placement, after: int, limit: int
+    connection: Connection,
+    account_id: int,
+    *,
+    issued_by: int | None,
+    placement: Placement,
+    after: int,
+    limit: int,
+    status: KeyStatus | None = None,
 ) -> list[VpnKey]:
     """Return keys by number, those being removed left out."""
-    rows = _PAGE.rows(
+    rows = _PAGES[status].rows(
         connection,
         {
             "account_id": account_id,
@@ -139,10 +160,17 @@ def page(
     return [_key(row) for row in rows]
 
 
-def count(connection: Connection, account_id: int, *, issued_by: int | None, placement: Placement) -> int:
+def count(
+    connection: Connection,
+    account_id: int,
+    *,
+    issued_by: int | None,
+    placement: Placement,
+    status: KeyStatus | None = None,
+) -> int:
     """Count keys, those being removed left out."""
     values = {"account_id": account_id, "issued_by": issued_by, "placement": placement.value}
-    return int(_COUNT.scalar(connection, values))
+    return int(_COUNTS[status].scalar(connection, values))
 
 
 def add_key(connection: Connection, values: Mapping[str, Any]) -> int:

@@ -9,7 +9,7 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.operations import KeyChanges
-from keystead.vpn.keyvalue import parse_ident
+from keystead.vpn.keyvalue import KeyStatus, parse_ident
 from keystead.vpn.links import vless_link
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish
@@ -32,9 +32,11 @@ def _add_keys(routes: APIRouter, services: Services) -> None:
     vpn, terms = services.vpn, services.terms
 
     @routes.get("", response_model=schemas.KeyList, responses=READ)
-    async def list_keys(call: Caller, page: Paged, placement: Placement = Placement.SHARED) -> Response:
-        """List keys by number."""
-        return answer(present.key_list(await terms.list_(call, placement=placement, page=page)))
+    async def list_keys(
+        call: Caller, page: Paged, placement: Placement = Placement.SHARED, state: KeyStatus | None = None
+    ) -> Response:
+        """List keys by number, all or those of a state."""
+        return answer(present.key_list(await terms.list_(call, placement=placement, page=page, status=state)))
 
     @routes.post("", response_model=schemas.Key, status_code=201, responses=WRITE)
     async def create_key(request: Request, call: Caller, wanted: schemas.KeyCreate | None = None) -> Response:
