@@ -5,6 +5,7 @@
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
+from keystead.reconcile import store as scopes
 from keystead.vpn import holding
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey
@@ -28,7 +29,8 @@ def enforce(work: Work, *, number: int, live: Bytes | None) -> None:
         return
     if (held.stop, held.pace) != (before.stop, before.pace):
         work.mark(key.scope, key.label)
-    holding.keep(work.connection, key, held, work.marks[-1].generation if work.marks else 0)
+    revision = work.marks[-1].generation if work.marks else scopes.generation(work.connection, key.scope)
+    holding.keep(work.connection, key, held, revision)
 
 
 def advance_key(work: Work, key: VpnKey, held: Held, lifetime: Bytes) -> Held:

@@ -92,8 +92,8 @@ def issue(
     traffic_store.start(work.connection, number, label_of(number, 1), work.now)
     del values["masked_uuid"]
     key = VpnKey(number=number, placement=placement, scope=inbound.scope, **values)  # type: ignore[arg-type]  # one row
-    about_plan = {} if terms is None or terms.plan is None else {"plan": terms.plan}
-    work.audit("vpn.key.issue", _subject(key), name=checked_name, placement=placement.value, **about_plan)
+    sold = {} if wish is None else wish.facts()
+    work.audit("vpn.key.issue", _subject(key), name=checked_name, placement=placement.value, **sold)
     work.mark(key.scope, key.label)
     if terms is not None:
         term_store.add(work.connection, number, begin(terms, Bytes(), work.now), work.marks[-1].generation)

@@ -65,6 +65,10 @@ class Wish:
     plan: str | None = None
     changes: TermChanges = TermChanges()
 
+    def facts(self) -> dict[str, object]:
+        """Return what was asked for as facts of an audit record."""
+        return ({} if self.plan is None else {"plan": self.plan}) | fact_values(self.changes)
+
 
 def changed_terms(terms: Terms, changes: TermChanges) -> Terms:
     """Return terms with changes; raise Invalid when they do not fit together.

@@ -18,7 +18,7 @@ from keystead.vpn.errors import NothingToGrant
 from keystead.vpn.keyvalue import KeyIdent, KeyStatus, VpnKey
 from keystead.vpn.lookup import IsApplied, locate, locate_for_change
 from keystead.vpn.placement import Placement
-from keystead.vpn.plans import Wish, changed_terms, check_end, fact_values, wished_terms
+from keystead.vpn.plans import Wish, changed_terms, check_end, wished_terms
 from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.termvalue import BYTES_MAX, Held, Starts, Terms, begin, granted, relaxed
@@ -108,6 +108,8 @@ def change(work: Work, *, ident: KeyIdent, wish: Wish, is_applied: IsApplied, li
     Raises UnknownPlan, or Invalid for terms that do not fit together.
     """
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
+    if wish.plan is None and not wish.changes.given():
+        return _shown(work, key, live)
     lifetime = holding.lifetime(work.connection, key, live(key.label))
     before = term_store.find(work.connection, key.number)
     if wish.plan is not None or before is None:
@@ -115,8 +117,7 @@ def change(work: Work, *, ident: KeyIdent, wish: Wish, is_applied: IsApplied, li
         held = begin(terms or Terms(), lifetime, work.now)
     else:
         held = _changed(before, wish, lifetime, work)
-    about_plan = {} if wish.plan is None else {"plan": wish.plan}
-    work.audit("vpn.terms.change", f"vpn key {key.number}", **about_plan, **fact_values(wish.changes))
+    work.audit("vpn.terms.change", f"vpn key {key.number}", **wish.facts())
     return _keep(work, key, held, live)
 
 
@@ -133,6 +134,7 @@ def extend(
         raise Invalid("a key is extended by that many days", fields={"days": f"1 to {EXTENSION_DAYS_MAX}"})
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
     if _is_done(work, key, "extend", request, days):
+        work.mark(key.scope, key.label)  # the caller may wait again for what was not in force yet
         return Granted(_shown(work, key, live), is_repeated=True)
     held = term_store.find(work.connection, key.number)
     if held is None or (held.terms.expires_at is None and not held.is_waiting):
@@ -156,6 +158,7 @@ def top_up(
         raise Invalid("a key is topped up by that many bytes", fields={"bytes": f"1 to {BYTES_MAX}"})
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
     if _is_done(work, key, "top_up", request, more):
+        work.mark(key.scope, key.label)  # the caller may wait again for what was not in force yet
         return Granted(_shown(work, key, live), is_repeated=True)
     held = term_store.find(work.connection, key.number)
     if held is None or held.terms.quota_bytes is None:
@@ -169,6 +172,9 @@ def top_up(
 
 def _changed(before: Held, wish: Wish, lifetime: Bytes, work: Work) -> Held:
     given = wish.changes.given()
+    if "starts" in given and given.get("duration_s") is None:
+        problem = "goes with a new duration_s"
+        raise Invalid(f"starts: {problem}", fields={"starts": problem})
     terms = changed_terms(before.terms, wish.changes)
     progress = before.progress
     if given.get("duration_s") is not None:

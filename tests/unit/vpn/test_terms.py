@@ -462,3 +462,39 @@ async def test_a_subscription_tells_quota_and_end(shop: Shop) -> None:
 
     usage = found.usage
     assert (usage.upload, usage.download, usage.total_quota, usage.expires_at) == (10, 60, 120, ends)
+
+
+async def test_a_change_of_nothing_gives_no_terms(shop: Shop) -> None:
+    key = await shop.issue()
+
+    after = await change(shop, key)
+
+    assert after.held is None
+    assert await records(shop, "vpn.terms.change") == []
+
+
+async def test_when_a_duration_starts_is_said_with_the_duration(shop: Shop) -> None:
+    key = await sold(shop, duration_s=60)
+
+    with pytest.raises(Invalid, match="goes with"):
+        await change(shop, key, starts=Starts.ISSUE)
+
+
+async def test_what_was_sold_is_recorded_with_the_issue(shop: Shop) -> None:
+    await sold(shop, quota_bytes=100, reset=Reset.DAY)
+
+    facts = await records(shop, "vpn.key.issue")
+
+    assert facts == [{"name": "anna", "placement": "shared", "quota_bytes": 100, "reset": "day"}]
+
+
+async def test_a_zone_this_machine_lost_goes_by_utc(shop: Shop) -> None:
+    key = await sold(shop, quota_bytes=100, reset=Reset.DAY, time_zone="Asia/Tokyo")
+    await shop.workplace.database.write(
+        lambda connection: connection.exec_driver_sql("UPDATE vpn_terms SET time_zone = 'Gone/Away'")
+    )
+
+    held = (await shown(shop, key)).held
+
+    assert held is not None
+    assert held.terms.period.zone == "UTC"

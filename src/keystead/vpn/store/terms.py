@@ -4,14 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import structlog
 from sqlalchemy import BigInteger, Column, Connection, bindparam, cast, delete, func, insert, select, update
 
 from keystead.db.prepared import Prepared
 from keystead.db.types import AnyRow
+from keystead.kit.errors import Invalid
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.models import GRANTS, INBOUNDS, KEYS, TERMS, TRAFFIC
 from keystead.vpn.periods import Period, Reset
 from keystead.vpn.termvalue import AtLimit, Held, Progress, Terms
+
+log = structlog.get_logger()
 
 T, G = TERMS.c, GRANTS.c
 
@@ -184,11 +188,20 @@ def read_terms(row: Sequence[Any] | AnyRow, plan: str | None) -> Terms:
         slow_to_bytes_s=slow_to,
         warn_at=tuple(warn_at),
         speed_bytes_s=speed,
-        period=Period(Reset(reset), days, month_day, zone),
+        period=_period(reset, days, month_day, zone),
         duration_s=duration_s,
         expires_at=expires_at,
         plan=plan,
     )
+
+
+def _period(reset: str, days: int | None, month_day: int, zone: str) -> Period:
+    """Make a period; one in a zone that this machine does not know goes by UTC, so that it does go on."""
+    try:
+        return Period(Reset(reset), days, month_day, zone)
+    except Invalid as error:
+        log.warning("period by UTC", zone=zone, reason=error.message)
+        return Period(Reset(reset), days, month_day)
 
 
 def _values(held: Held, revision: int) -> Mapping[str, object]:
