@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
+from sqlalchemy import Connection
 
 from keystead.db.session import Database, Weight
 from keystead.kit.clock import Clock
@@ -27,6 +28,8 @@ INTERVAL_S = 1.0
 BOOKED_INTERVAL_S = 5.0
 # So many transactions at a time share commits, and leave room for those of callers.
 _TOGETHER = 32
+# So many are read on the event loop without others noticing.
+_FEW = 8
 
 # Does what is due for a key: (account, number, what it has carried over its life as far as is known now).
 Enforce = Callable[[int, int, Bytes | None], Awaitable[None]]
@@ -94,14 +97,24 @@ class Enforcing:
             await asyncio.gather(*(self._hold(number) for number in due[begin : begin + _TOGETHER]))
 
     async def _learn(self) -> None:
-        since = self._seen
-        found = await self._database.read(
-            lambda connection: store.watched_since(connection, self._scope, since),
-            Weight.LIST if since < 0 else Weight.POINT,
-        )
-        for watched in found:
+        for watched in await self._news():
             self._seen = max(self._seen, watched.revision)
             self._remember(watched)
+        self._seen = max(self._seen, 0)
+
+    async def _news(self) -> list[Watched]:
+        scope, since = self._scope, self._seen
+        if since < 0:
+            return await self._database.read(lambda connection: store.watched_all(connection, scope), Weight.LIST)
+        changed = await self._database.read(lambda connection: store.changed_since(connection, since))
+        if not changed:
+            return []
+
+        def rows(connection: Connection) -> list[Watched]:
+            found = (store.watched(connection, scope, number) for number in changed)
+            return [watched for watched in found if watched is not None]
+
+        return await self._database.read(rows, Weight.POINT if len(changed) <= _FEW else Weight.LIST)
 
     def _remember(self, watched: Watched) -> None:
         self._forget(watched.number)
@@ -144,7 +157,7 @@ class Enforcing:
     async def _booked(self) -> set[int]:
         """Return the keys that have carried so much as is booked, every now and then."""
         now_s = self._clock.monotonic_s()
-        if now_s < self._next_booked_s:
+        if not self._known or now_s < self._next_booked_s:
             return set()
         self._next_booked_s = now_s + BOOKED_INTERVAL_S
         found = await self._database.read(lambda connection: store.noticed(connection, self._scope), Weight.LIST)
