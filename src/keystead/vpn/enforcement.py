@@ -36,6 +36,7 @@ def enforce(work: Work, *, number: int, live: Bytes | None) -> None:
 def advance_key(work: Work, key: VpnKey, held: Held, lifetime: Bytes) -> Held:
     """Return a key's terms after everything that is due; audit and tell each thing that happens."""
     after = advance(held, lifetime, work.now)
+    key = key._replace(is_active=key.is_enabled and after.held.stop is None)
     for happening in after.happenings:
         work.audit(f"vpn.terms.{happening.name}", f"vpn key {key.number}", **happening.facts)
         _tell(work, key, happening)
