@@ -159,6 +159,17 @@ class Meter:
         """Return the same for every label that has carried something since it was last booked; no input or output."""
         return {} if self._live is None else self._live.table.moving()
 
+    def lifetime(self, label: str) -> Bytes | None:
+        """Return what a label's key has carried over its life, or None when it is what is booked."""
+        return None if self._live is None else self._live.table.lifetime(label)
+
+    def lifetimes_moving(self) -> Mapping[str, Bytes]:
+        """Return what the keys of labels that move now have carried over their lives; no input or output."""
+        if self._live is None:
+            return {}
+        found = ((label, self._live.table.lifetime(label)) for label in self._live.table.moving_labels())
+        return {label: carried for label, carried in found if carried is not None}
+
     async def reload(self, key: VpnKey) -> None:
         """Learn what a reset has changed."""
         if self._live is not None:
