@@ -132,9 +132,10 @@ class Watch:
                 self._limits[label] = rate
         self._hurry.set()
 
-    def limits(self) -> dict[str, int]:
-        """Return the limits in force."""
-        return dict(self._limits)
+    def limit_only(self, limits: Mapping[str, int]) -> None:
+        """Hold exactly these labels to bytes a second."""
+        self._limits = dict(limits)
+        self._hurry.set()
 
     def attribute(self, process: str, online: Mapping[str, Collection[str]]) -> int:
         """Give connections without an owner to the only label online at their address."""
