@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from python_socks import ProxyType
 from python_socks.async_.asyncio import Proxy
@@ -79,6 +80,15 @@ async def issued(instance: Keystead, **terms: Any) -> tuple[int, xray.Profile]:
     return number, await instance.profile(number)
 
 
+async def audited(instance: Keystead, verb: str) -> list[dict[str, Any]]:
+    """Return the audit records of a verb, as the operator reads them over the local socket."""
+    transport = httpx2.AsyncHTTPTransport(uds=str(instance.data_dir / "run" / "control.sock"))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://local") as operator:
+        answer = await operator.get("/v1/audit", params={"verb": verb})
+    records: list[dict[str, Any]] = answer.json()["items"]
+    return records
+
+
 async def set_terms(instance: Keystead, number: int, **terms: Any) -> None:
     answer = await instance.http.patch(f"/v1/vpn/keys/{number}/terms", json=terms)
     assert answer.status_code == 200, answer.text
@@ -123,15 +133,14 @@ async def test_a_quota_cuts_a_download_at_the_quota_and_the_figure_that_caused_i
             still_per_s = await kept.per_s(1)
             refused = await xray.dial(profile, instance.world.origin, within_s=3)
         shown = (await instance.http.get(f"/api/keys/{number}")).json()
-        audit = (await instance.http.get("/v1/audit", params={"limit": 200})).json()
-        [limit] = [record for record in audit["items"] if record["action"] == "vpn.terms.limit"]
+        [limit] = await audited(instance, "vpn.terms.limit")
 
     assert cut.received < 30 * MB + 2 * MB + line_per_s
     assert cut.received > 25 * MB
     assert still_per_s > 0.7 * MB
     assert refused is None
     assert shown["is_active"] is False
-    assert limit["detail"]["used"] >= 30 * MB
+    assert limit["facts"]["used"] >= 30 * MB
 
 
 async def test_a_quota_can_slow_a_key_down_instead(tmp_path: Path) -> None:
