@@ -95,7 +95,7 @@ class Watch:
             self._look()
             self._hurry.clear()
             if await within(self._clock, LOOK_EVERY_S, self._hurry.wait()):
-                await self._clock.sleep(HURRY_S)
+                await self._clock.sleep(self._at_least_s())
 
     # --- processes ---
 
@@ -134,11 +134,14 @@ class Watch:
     def cut(self, labels: Collection[str]) -> int:
         """End every connection of these labels, and for a minute whatever turns up; return how many were found."""
         now_s = self._clock.monotonic_s()
+        found = 0
         for process in self._processes.values():
             process.table.condemn(labels, now_s)
-        self._look()
-        self._hurry.set()
-        return sum(1 for process in self._processes.values() for label in labels for _ in process.table.live(label))
+            if doomed := process.table.to_cut(now_s):
+                process.cutter.cut_many(doomed)
+                found += len(doomed)
+        self._hurry.set()  # what was opened since the last look is found by the next
+        return found
 
     def cut_all(self, process: str) -> int:
         """End every connection of a process that is about to end, so that it counts what they carried."""
@@ -179,7 +182,7 @@ class Watch:
 
         A process that has ended is told of as long as it is among the last few of them.
         """
-        if self._clock.monotonic_s() - self._looked_s > max(HURRY_S, LOOK_SHARE * self._look_took_s):
+        if self._clock.monotonic_s() - self._looked_s > self._at_least_s():
             self._look()
         is_full = since != self._serial
         living = {name: process.table.carried() for name, process in self._processes.items()}
@@ -224,6 +227,10 @@ class Watch:
         }
 
     # --- the look ---
+
+    def _at_least_s(self) -> float:
+        """Return how far apart two looks have to be."""
+        return max(HURRY_S, LOOK_SHARE * self._look_took_s)
 
     def _look(self) -> None:
         ports = {port for process in self._processes.values() for port in process.ports}

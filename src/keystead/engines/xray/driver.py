@@ -237,7 +237,7 @@ class ManagedXray:
     async def carried(self) -> Sequence[Carried]:
         """Return what the kernel has carried per label through each process, about a second old."""
         return [
-            Carried(process, {label: LabelCarried(*found) for label, found in labels.items()}, is_ended=not lives)
+            Carried(process, _customers(labels), is_ended=not lives)
             for process, (lives, labels) in (await self._core.carried()).items()
         ]
 
@@ -384,6 +384,11 @@ class ManagedXray:
             await self._core.when_changed()
         else:
             await first_of(event.wait(), self._core.when_changed())
+
+
+def _customers(labels: Mapping[str, Sequence[int]]) -> dict[str, LabelCarried]:
+    """Return what customers' labels carried; the probe's own dials are nobody's."""
+    return {label: LabelCarried(*found) for label, found in labels.items() if not label.startswith(OWN_LABEL_PREFIX)}
 
 
 def _changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:
