@@ -22,7 +22,7 @@ class Download:
 
 
 @asynccontextmanager
-async def downloading(profile: xray.Profile) -> AsyncIterator[Download]:
+async def downloading(profile: xray.Profile, *, source: str | None = None) -> AsyncIterator[Download]:
     """Download slowly and endlessly with a real client."""
     download = Download()
 
@@ -42,7 +42,7 @@ async def downloading(profile: xray.Profile) -> AsyncIterator[Download]:
             last_s = loop.time()
         download.is_over = True
 
-    async with xray.serving(drip) as port, xray.client(profile) as socks:
+    async with xray.serving(drip) as port, xray.client(profile, source=source) as socks:
         sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", socks).connect("127.0.0.1", port)
         reader, writer = await asyncio.open_connection(sock=sock)
         download.task = asyncio.create_task(receive(reader))

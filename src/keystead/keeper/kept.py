@@ -17,6 +17,7 @@ from keystead.keeper.core import DOWN, FIRST_DELAY_S, LONGEST_DELAY_S, State
 from keystead.keeper.launch import Change, Launch, to_wire
 from keystead.keeper.link import KeeperLink, KeeperPlace
 from keystead.keeper.protocol import Message
+from keystead.keeper.watched import Watched
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.waiting import within
@@ -75,6 +76,7 @@ class KeptCore:
         self._clock = clock
         self._place = place
         self._link = KeeperLink(place, clock=clock, on_event=self._hear)
+        self.watched = Watched(self._link)
         self._number = 0
         self._told: Message = {}
         self._all_told: dict[int, Message] = {}

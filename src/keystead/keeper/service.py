@@ -130,6 +130,7 @@ class Keeper:
             "settle": self._settle,
             "connections": self._connections,
             "attribute": self._attribute,
+            "seen": self._seen,
             "state": self._state,
             "end": self._end,
         }
@@ -300,11 +301,13 @@ class Keeper:
         return {}
 
     async def _connections(self, message: Message) -> list[list[Any]]:
-        """Return process, label, peer, local port, ages and bytes of open connections."""
+        """Return cookie, process, label, peer, local port, ages and bytes of open connections."""
+        await self._watch.proven.wait()
         now_s = self._clock.monotonic_s()
         return [
             [
-                *(process, one.label, one.socket.peer_host, one.socket.peer_port, one.socket.local_port),
+                *(one.socket.cookie, process, one.label),
+                *(one.socket.peer_host, one.socket.peer_port, one.socket.local_port),
                 *(round(now_s - one.first_seen_s, 1), round(now_s - one.moved_s, 1)),
                 *(one.uplink, one.downlink, one.uplink_per_s, one.downlink_per_s),
             ]
@@ -314,7 +317,11 @@ class Keeper:
     async def _attribute(self, message: Message) -> int:
         return self._watch.attribute(message["process"], message["online"])
 
+    async def _seen(self, message: Message) -> dict[str, float]:
+        return self._watch.seen(float(message["within_s"]))
+
     async def _state(self, _: Message) -> Message:
+        await self._watch.proven.wait()
         return self._watch.state()
 
     # --- the rest ---

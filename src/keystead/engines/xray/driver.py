@@ -10,6 +10,7 @@ another process in the place of this one while everybody keeps watching (``hando
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import structlog
 from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.attendance import Attendance, Patience
 from keystead.engines.xray.binary import Binary
+from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.handover import Handover
 from keystead.engines.xray.launching import Role, Started
@@ -30,6 +32,7 @@ from keystead.engines.xray.state import (
     XrayDesired,
     XraySettings,
 )
+from keystead.engines.xray.watching import Watching
 from keystead.keeper.core import State
 from keystead.keeper.kept import KeptCore, Standing
 from keystead.keeper.launch import Change, Launch
@@ -96,6 +99,7 @@ class ManagedXray:
         self._ids = ids
         self._on_final_reading = on_final_reading
         self._core = KeptCore(self, options.keeper, clock=clock)
+        self.watching = Watching(self._core.watched, process=lambda: self._core.identity, clock=clock)
         self._prober = Prober(clock=clock, ids=ids)
         self._attendance: Attendance | None = None
         self._handover = Handover(self, self._core, clock=clock, see_off_s=options.see_off_s)
@@ -149,12 +153,14 @@ class ManagedXray:
             await self.prepare_for(step, desired)
             await self._handover.switch(desired, served)
             return
+        if step.verb is not Verb.REMOVE:
+            await self._unblock([step.subject])
         await self._core.remember(_changes(desired, [step.subject], served.started.tags))
         own = served.started.probe.own_users()
         wanted = {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in served.started.tags}
         await users.apply(served.client, step, wanted=wanted, tags=served.started.tags)
         if step.verb is not Verb.ADD:
-            await self._core.cut([step.subject])
+            await self._cut([step.subject], is_gone=step.verb is Verb.REMOVE)
 
     async def probe(self) -> Health:
         """Ask the core now: its API, and one dial over each route; DOWN, HUNG and WARMING need no dial."""
@@ -195,6 +201,7 @@ class ManagedXray:
         try:
             remembering = self._core.remember(_changes(desired, subjects, tags))
             if self._core.state is State.RUNNING:
+                await self._unblock([label for label in subjects if label not in desired.absent])
                 telling = users.apply_marked(self._running().client, desired, subjects, tags=tags)
                 outcomes, is_down = await asyncio.gather(telling, remembering)
             else:
@@ -204,7 +211,7 @@ class ManagedXray:
             return dict.fromkeys(subjects, error)
         gone = [label for label, error in outcomes.items() if error is None and label in desired.absent]
         if gone and not is_down:
-            await self._core.cut(gone)
+            await self._cut(gone, is_gone=True)
         if is_down:
             present = {label for users_of_tag in desired.users.values() for label in users_of_tag}
             return {label: error if label in present else None for label, error in outcomes.items()}
@@ -217,6 +224,24 @@ class ManagedXray:
         if self._core.state is not State.RUNNING or self._core.identity != served.process:
             raise EngineUnavailable("Xray ended while its counters were read")
         return reading
+
+    # --- connections ---
+
+    async def _cut(self, labels: list[str], *, is_gone: bool) -> None:
+        """End the connections of labels; where that is impossible, refuse new streams inside those of removed ones."""
+        await self._core.cut(labels)
+        if is_gone:
+            await self.watching.block_uncut(labels, self._blocks())
+
+    async def _unblock(self, labels: Collection[str]) -> None:
+        await self._running().blocks.lift(labels)
+        for blocks in self._handover.blocks():
+            with suppress(KeysteadError):  # that process takes no new connections and may be gone
+                await blocks.lift(labels)
+
+    def _blocks(self) -> list[Blocks]:
+        serving = [self._attendance.blocks] if self._attendance is not None else []
+        return [*serving, *self._handover.blocks()]
 
     # --- the Program port: what the core's mirror asks ---
 
@@ -271,6 +296,7 @@ class ManagedXray:
             clock=self._clock,
             on_hung=lambda reason: self._core.kill(reason, process),
             on_served=lambda: self._core.note_served(process),
+            look_after=lambda attended: self.watching.run(process, attended.client, attended.blocks),
         )
 
     def free_socket(self) -> Path:

@@ -21,6 +21,7 @@ from typing import Protocol
 import structlog
 
 from keystead.engines.xray.attendance import Attendance
+from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.launching import Role, Started, memo_of, started_with
 from keystead.engines.xray.state import XrayDesired
@@ -83,6 +84,7 @@ class Handover:
         self._preparing = asyncio.Lock()
         self._candidate: _Candidate | None = None
         self._leaving: dict[str, XrayClient] = {}
+        self._blocks: dict[str, Blocks] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def is_prepared(self, digest: str) -> bool:
@@ -146,6 +148,10 @@ class Handover:
         for process, client in self._leaving.items():
             await self._side.give_final_reading(client, process)
 
+    def blocks(self) -> list[Blocks]:
+        """Return the block rules of processes on their way out: customers may still be connected there."""
+        return list(self._blocks.values())
+
     async def stop(self) -> None:
         """Leave processes on their way out to the keeper."""
         tasks, self._tasks = self._tasks, set()
@@ -181,6 +187,7 @@ class Handover:
 
     async def _see_off(self, number: int, process: str, leaving: Started) -> None:
         client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
+        self._blocks[process] = Blocks(client, clock=self._clock)
         try:
             await self._close_listeners(client, leaving.tags)
             await self._core.retire(number, self._see_off_s)
@@ -192,7 +199,7 @@ class Handover:
         except KeysteadError as error:
             log.warning("a process was not seen off", process=process, reason=error.message)
         finally:
-            del self._leaving[process]
+            del self._leaving[process], self._blocks[process]
             await client.close()
 
     async def _close_listeners(self, client: XrayClient, tags: tuple[str, ...]) -> None:
