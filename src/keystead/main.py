@@ -28,6 +28,7 @@ from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
 from keystead.founding import Foundation
 from keystead.http import server, tls
+from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
@@ -47,6 +48,7 @@ from keystead.vpn import traffic
 from keystead.vpn.desired import XraySource
 from keystead.vpn.meter import Meter
 from keystead.vpn.sealed import SEALED_COLUMNS
+from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 
 SCOPE = "xray/main"
@@ -204,6 +206,9 @@ class _Builder:
         transactions = Transactions(
             database=database, clock=self._clock, ids=self._ids, keys=self._keys.ring, reconciler=reconciler
         )
+        self._sightings = Sightings(
+            driver.watching, database=database, clock=self._clock, addresses_kept_s=settings.vpn_addresses_kept_s
+        )
         operations = VpnOperations(transactions, self._meter, targets, public_host=self._foundation.public_host)
         door, local_door = self._doors(driver, reconciler, transactions, operations, targets)
         return Instance(
@@ -225,6 +230,7 @@ class _Builder:
             "reconciler": instance.reconciler.run,
             "meter": partial(self._meter.run, self._settings.traffic_sync_s),
             "target watch": instance.targets.run,
+            "sightings": self._sightings.run,
             "upkeep": self.upkeep.run,
             "undoing": instance.operations.undoing.run,
         }
@@ -246,6 +252,7 @@ class _Builder:
                 core_log=settings.data_dir / "xray.log",
                 log=settings.data_dir / "keeper.log",
                 is_attached=is_attached,
+                without=settings.keeper_without,
             ),
             settings=self._xray_settings,
             environment=_engine_environment(settings),
@@ -294,6 +301,7 @@ class _Builder:
             reconciler=reconciler,
             transactions=transactions,
             vpn=operations,
+            connections=ConnectionOperations(transactions, driver.watching, self._sightings),
             targets=targets,
             metrics=metrics,
             clock=self._clock,

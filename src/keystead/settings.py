@@ -31,6 +31,7 @@ DEFAULT_SHORT_ID = "7bb45050"
 # The password of a database URL, before the host or in the query.
 _URL_SECRET = re.compile(r"(://[^/@:]*:)[^@]*(?=@)|([?&]password=)[^&]*")
 _List = Annotated[tuple[str, ...], NoDecode]
+_Tricks = Annotated[tuple[Literal["lines", "dump", "borrow", "pace", "reset", "destroy"], ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -156,6 +157,18 @@ class Settings(BaseSettings):
     traffic_sync_s: int = Field(
         300, ge=5, le=86400, description="Seconds between background readings of traffic.", examples=[300]
     )
+    vpn_addresses_kept_s: int = Field(
+        0,
+        ge=0,
+        le=2_592_000,
+        description="Seconds a customer's address is kept, in memory only, after it was last seen. 0: while connected.",
+        examples=[3600],
+    )
+    keeper_without: _Tricks = Field(
+        (),
+        description="Tricks a new keeper does without: lines, dump, borrow, pace, reset, destroy. Empty: none.",
+        examples=["destroy"],
+    )
     root_key: SecretStr | None = Field(
         None,
         description="Root key as base64 of 32 bytes. Unset: the file root.key in the data directory.",
@@ -184,7 +197,7 @@ class Settings(BaseSettings):
         "auto", description="auto: readable on a terminal, JSON elsewhere.", examples=["json"]
     )
 
-    @field_validator("trusted_proxies", "vpn_allow_private", "reality_server_names", mode="before")
+    @field_validator("trusted_proxies", "vpn_allow_private", "reality_server_names", "keeper_without", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -22,6 +22,7 @@ from keystead.access.work import Work
 from keystead.db.session import Database
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
+from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
@@ -36,6 +37,7 @@ from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.vpn.desired import XraySource
 from keystead.vpn.meter import Meter
+from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 from tests.support.fake_engine import FakeXray
 
@@ -133,6 +135,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     transactions = Transactions(database=database, clock=clock, ids=ids, keys=keys.ring, reconciler=reconciler)
     meter = Meter(SCOPE, engine, database=database, clock=clock)
     vpn = VpnOperations(transactions, meter, targets, public_host=foundation.public_host)
+    sightings = Sightings(engine.watching, database=database, clock=clock)
     parts = Parts(
         settings=settings,
         foundation=foundation,
@@ -144,6 +147,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         reconciler=reconciler,
         transactions=transactions,
         vpn=vpn,
+        connections=ConnectionOperations(transactions, engine.watching, sightings),
         targets=targets,
         metrics=metrics,
         clock=clock,

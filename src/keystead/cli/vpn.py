@@ -5,11 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.connections import connections
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="VPN keys: issue them, hand over their links, meter and revoke them.")
 key = typer.Typer(no_args_is_help=True, help="VPN keys.")
 app.add_typer(key, name="key")
+app.command("connections")(connections)
 
 KEYS = "/v1/vpn/keys"
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's number, id or UUID.")]
@@ -46,7 +48,7 @@ def list_(
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        found = client.pages(KEYS, {"placement": placement}, limit=limit)
+        found = client.pages(KEYS, {"placement": placement, "addresses": "false"}, limit=limit)
     output.answer(found, as_json, _say_keys)
 
 
@@ -192,7 +194,8 @@ def _draw(text: str) -> None:
 
 def _fields(shown: dict[str, Any]) -> list[tuple[str, object]]:
     names = ("number", "id", "name", "uuid", "placement", "server_name", "short_id", "flow", "is_active", "created_at")
-    return [(name, shown.get(name)) for name in names]
+    present = ("online", "last_seen_at", "addresses")
+    return [(name, shown.get(name)) for name in (*names, *present)]
 
 
 def _say_key(shown: dict[str, Any]) -> None:
@@ -201,10 +204,13 @@ def _say_key(shown: dict[str, Any]) -> None:
 
 def _say_keys(found: list[dict[str, Any]]) -> None:
     rows = [
-        (key["number"], key["name"], key["id"], key["placement"], key["is_active"], output.moment(key["created_at"]))
+        (
+            *(key["number"], key["name"], key["id"], key["placement"], key["is_active"], key["online"]),
+            *(output.moment(key["last_seen_at"]), output.moment(key["created_at"])),
+        )
         for key in found
     ]
-    columns = ("number", "name", "id", "placement", "active", "created (UTC)")
+    columns = ("number", "name", "id", "placement", "active", "online", "last seen (UTC)", "created (UTC)")
     output.say_table(columns, rows, nothing="There are no keys yet; issue one with: keystead vpn key add NAME")
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 import keystead
 from keystead.dialects.v1 import errors, schemas
 from keystead.dialects.v1.auth import Authenticated
-from keystead.dialects.v1.routes import audit, backup, engines, keys, system, tokens, users
+from keystead.dialects.v1.routes import audit, backup, connections, engines, keys, system, tokens, users
 from keystead.dialects.v1.services import Services
 from keystead.http import pages
 from keystead.http.calls import facts_of
@@ -20,7 +20,7 @@ from keystead.kit.errors import Invalid, KeysteadError
 PREFIX = "/v1"
 OPENAPI = f"{PREFIX}/openapi.json"
 PUBLIC = frozenset({OPENAPI, f"{PREFIX}/docs", f"{PREFIX}/redoc", system.HEALTH})
-_ROUTERS = (keys.router, tokens.router, users.router, audit.router, engines.router, system.router, backup.router)
+_ROUTERS = tuple(part.router for part in (keys, connections, tokens, users, audit, engines, system, backup))
 
 
 class Api(FastAPI):

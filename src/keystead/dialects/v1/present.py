@@ -1,6 +1,6 @@
 """From values of the core to the native API's JSON: times are RFC 3339, sets are sorted lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from keystead.http.doctor import Diagnosis
 from keystead.http.engine_operations import ScopeView
 from keystead.kit.page import Page
 from keystead.reconcile.plan import Plan
+from keystead.vpn.connections import Presence
 from keystead.vpn.keys import KeyPage
 from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.traffic import Usage
@@ -40,8 +41,8 @@ def dumped(body: object) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
-def key(value: VpnKey) -> dict[str, Any]:
-    """Present a key."""
+def key(value: VpnKey, presence: Presence) -> dict[str, Any]:
+    """Present a key and whether it is connected."""
     return {
         "id": value.public_id,
         "number": value.number,
@@ -53,12 +54,16 @@ def key(value: VpnKey) -> dict[str, Any]:
         "flow": value.flow,
         "is_active": value.is_active,
         "created_at": value.created_at,
+        "online": presence.online,
+        "last_seen_at": presence.last_seen_at,
+        "addresses": presence.addresses,
     }
 
 
-def key_list(page: KeyPage) -> dict[str, Any]:
+def key_list(page: KeyPage, presence: Mapping[int, Presence]) -> dict[str, Any]:
     """Present a page of keys."""
-    return {"items": [key(value) for value in page.keys], "total": page.total, "next": page.next}
+    items = [key(value, presence[value.number]) for value in page.keys]
+    return {"items": items, "total": page.total, "next": page.next}
 
 
 def traffic(usage: Usage) -> dict[str, Any]:

@@ -41,7 +41,10 @@ class KeyChange(Body):
 
 
 class Key(Answer):
-    """A VPN key."""
+    """A VPN key.
+
+    ``online`` counts live connections, null where nobody knows; ``addresses`` is null without ``vpn.addresses.read``.
+    """
 
     id: str
     number: int
@@ -53,6 +56,9 @@ class Key(Answer):
     flow: str
     is_active: bool
     created_at: datetime
+    online: int | None
+    last_seen_at: datetime | None
+    addresses: list[str] | None
 
 
 class KeyList(Answer):

@@ -1,15 +1,22 @@
 """VPN keys: issue, show, change, revoke, their links, traffic and subscriptions."""
 
+from functools import partial
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present, schemas
 from keystead.dialects.v1.auth import Caller
+from keystead.dialects.v1.connection_shapes import ShowAddresses
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.calls import Call
+from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.operations import KeyChanges
-from keystead.vpn.keyvalue import parse_ident
+from keystead.vpn.connections import Presence
+from keystead.vpn.keyvalue import VpnKey, parse_ident
 from keystead.vpn.links import vless_link
 from keystead.vpn.placement import Placement
 from keystead.vpn.profiles import qr
@@ -28,12 +35,16 @@ def router(services: Services) -> APIRouter:
 
 
 def _add_keys(routes: APIRouter, services: Services) -> None:
-    vpn = services.vpn
+    vpn, connections = services.vpn, services.connections
+    shown = partial(_shown, connections)
 
     @routes.get("", response_model=schemas.KeyList, responses=READ)
-    async def list_keys(call: Caller, page: Paged, placement: Placement = Placement.SHARED) -> Response:
+    async def list_keys(
+        call: Caller, page: Paged, placement: Placement = Placement.SHARED, addresses: ShowAddresses = True
+    ) -> Response:
         """List keys by number."""
-        return answer(present.key_list(await vpn.list_(call, placement=placement, page=page)))
+        found = await vpn.list_(call, placement=placement, page=page)
+        return answer(present.key_list(found, await connections.presence(call, found.keys, with_addresses=addresses)))
 
     @routes.post("", response_model=schemas.Key, status_code=201, responses=WRITE)
     async def create_key(request: Request, call: Caller, wanted: schemas.KeyCreate | None = None) -> Response:
@@ -42,20 +53,23 @@ def _add_keys(routes: APIRouter, services: Services) -> None:
         placement = Placement(wanted.placement)
 
         async def create() -> bytes:
-            return present.dumped(present.key(await vpn.issue(call, name=wanted.name, placement=placement)))
+            return present.dumped(
+                present.key(await vpn.issue(call, name=wanted.name, placement=placement), Presence(online=0))
+            )
 
         return await services.idempotency.once(call, request, await request.body(), create, status=201)
 
     @routes.get("/{key_id}", response_model=schemas.Key, responses=READ)
-    async def get_key(call: Caller, key_id: str) -> Response:
+    async def get_key(call: Caller, key_id: str, addresses: ShowAddresses = True) -> Response:
         """Show a key."""
-        return answer(present.key(await vpn.find(call, parse_ident(key_id))))
+        key = await vpn.find(call, parse_ident(key_id))
+        return answer(await shown(call, key, with_addresses=addresses))
 
     @routes.patch("/{key_id}", response_model=schemas.Key, responses=WRITE)
     async def change_key(call: Caller, key_id: str, changes: schemas.KeyChange) -> Response:
         """Rename, disable or enable a key; it is in force when the answer arrives."""
         wanted = KeyChanges("name" in changes.model_fields_set, changes.name, changes.is_active)
-        return answer(present.key(await vpn.change(call, parse_ident(key_id), wanted)))
+        return answer(await shown(call, await vpn.change(call, parse_ident(key_id), wanted)))
 
     @routes.delete("/{key_id}", status_code=204, responses=WRITE)
     async def delete_key(call: Caller, key_id: str) -> Response:
@@ -66,7 +80,14 @@ def _add_keys(routes: APIRouter, services: Services) -> None:
     @routes.post("/{key_id}/reissue", response_model=schemas.Key, responses=WRITE)
     async def reissue_key(call: Caller, key_id: str) -> Response:
         """Give a key a new UUID: the old link ends, the number, the name and the traffic stay."""
-        return answer(present.key(await vpn.reissue(call, parse_ident(key_id))))
+        return answer(await shown(call, await vpn.reissue(call, parse_ident(key_id))))
+
+
+async def _shown(
+    connections: ConnectionOperations, call: Call, key: VpnKey, *, with_addresses: bool = False
+) -> dict[str, Any]:
+    found = await connections.presence(call, [key], with_addresses=with_addresses)
+    return present.key(key, found[key.number])
 
 
 def _add_links(routes: APIRouter, services: Services) -> None:
