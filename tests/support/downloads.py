@@ -20,6 +20,16 @@ class Download:
     is_over: bool = False
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
+    async def over_after_s(self, *, within_s: float = 5.0) -> float | None:
+        """Return how long it still went on, None when it does not end within so many seconds."""
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        while loop.time() - begun_s < within_s:
+            if self.is_over:
+                return loop.time() - begun_s
+            await asyncio.sleep(0.01)
+        return None
+
 
 @asynccontextmanager
 async def downloading(profile: xray.Profile, *, source: str | None = None) -> AsyncIterator[Download]:

@@ -274,6 +274,7 @@ class Table:
             # A line from before the last dump, which did not show this connection, may be about one that came and went.
             is_certain = self._dumped_s is None or line.noted_s >= self._dumped_s - _DUMP_LASTS_S
             self._learn(one, line.label, is_certain=is_certain)
+            self._seen[line.label] = now_s
         return one
 
     def _learn(self, one: _Open, label: str, *, is_certain: bool) -> None:
