@@ -197,7 +197,8 @@ class Mounts:
         except Unavailable as error:
             advice = "look at keeper.log in the data directory"
             return [Check(f"{scope} connections", Status.FAIL, error.message, advice)]
-        return guarantees.checks(scope, state, is_ready=driver.status().health.condition is Condition.READY)
+        is_ready = driver.status().health.condition is Condition.READY
+        return guarantees.checks(scope, state, is_ready=is_ready, without=self._parts.settings.keeper_without)
 
     async def _examine_target(self) -> Sequence[Check]:
         parts = self._parts

@@ -4,7 +4,7 @@ Read by the doctor and by the metrics; ``docs/engines/xray.md`` has the same tab
 warning where the guarantee is weaker for it, and no more than a remark where another way gives the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from keystead.engines.xray.state import WatchState
 from keystead.http.doctor import Check, Status
@@ -42,14 +42,17 @@ def works(state: WatchState) -> dict[str, bool]:
     return {LINES: state.lines > 0, **{name: reason is None for name, reason in state.tricks.items()}}
 
 
-def checks(scope: str, state: WatchState, *, is_ready: bool) -> Sequence[Check]:
-    """Turn what works into findings; until a core is ready nobody has dialled it, and so no line has come."""
+def checks(scope: str, state: WatchState, *, is_ready: bool, without: Collection[str] = ()) -> Sequence[Check]:
+    """Turn what works into findings; until a core is ready nobody has dialled it, and so no line has come.
+
+    ``without`` are the tricks that the settings switch off.
+    """
     if not state.is_managed:
         reason = next(reason for reason in state.tricks.values() if reason)
         return [_unmanaged(scope, reason)]
     found = [_lines(scope, state, is_ready=is_ready)]
     found += [_trick(scope, name, state.tricks.get(name)) for name in ("dump", "borrow", "pace")]
-    return [*found, _cut(scope, state)]
+    return [*found, _cut(scope, state), *_unheeded(scope, state, without)]
 
 
 def _unmanaged(scope: str, reason: str) -> Check:
@@ -77,6 +80,16 @@ def _trick(scope: str, name: str, reason: str | None) -> Check:
     if reason is None:
         return Check(f"{scope} {told}", Status.OK, f"works: {holds}")
     return Check(f"{scope} {told}", Status.WARN, f"{reason}: {without}", _ADVICE)
+
+
+def _unheeded(scope: str, state: WatchState, without: Collection[str]) -> Sequence[Check]:
+    used = [name for name in without if name != LINES and state.tricks.get(name) != "switched off"]
+    if not used:
+        return []
+    told = f"the keeper that runs was started before KEYSTEAD_KEEPER_WITHOUT named {', '.join(used)}"
+    return [
+        Check(f"{scope} keeper", Status.WARN, told, "end that keeper, whose pid is in keeper.log; another one starts")
+    ]
 
 
 def _cut(scope: str, state: WatchState) -> Check:

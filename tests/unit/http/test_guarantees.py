@@ -62,6 +62,13 @@ def test_lines_that_are_not_understood_show_once_the_core_has_been_dialled() -> 
     assert found(silent, is_ready=True)["access lines"][0] is Status.WARN
 
 
+def test_a_keeper_from_before_the_setting_is_told() -> None:
+    checks = guarantees.checks("core", ALL_WORK, is_ready=True, without=("destroy", "lines"))
+
+    assert checks[-1].status is Status.WARN
+    assert checks[-1].message.endswith("named destroy")
+
+
 def test_every_trick_and_every_way_has_its_words() -> None:
     assert set(guarantees.works(ALL_WORK)) == {guarantees.LINES, *Trick}
     assert set(guarantees.WAYS) == set(Way)
