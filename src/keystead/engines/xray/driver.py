@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
 from keystead.kit.ids import Ids
+from keystead.kit.loops import keep_running
 from keystead.kit.waiting import first_of, within
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
@@ -233,6 +235,11 @@ class ManagedXray:
         if is_gone:
             await self.watching.block_uncut(labels, self._blocks())
 
+    async def _look_after(self, attended: Attendance) -> None:
+        """Look after a process's connections; what goes wrong with that must not end the process."""
+        run = partial(self.watching.run, attended.process, attended.client, attended.blocks)
+        await keep_running("connections", run, self._clock)
+
     async def _unblock(self, labels: Collection[str]) -> None:
         await self._running().blocks.lift(labels)
         for blocks in self._handover.blocks():
@@ -296,7 +303,7 @@ class ManagedXray:
             clock=self._clock,
             on_hung=lambda reason: self._core.kill(reason, process),
             on_served=lambda: self._core.note_served(process),
-            look_after=lambda attended: self.watching.run(process, attended.client, attended.blocks),
+            look_after=self._look_after,
         )
 
     def free_socket(self) -> Path:

@@ -40,6 +40,7 @@ from keystead.engines.xray.watching import Unwatched
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError, Misconfigured, NotFound
 from keystead.kit.files import write_private
+from keystead.kit.loops import keep_running
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
 
@@ -92,7 +93,9 @@ class ExternalXray:
         """Open the channel to the core, and see to it that there is a file the core can be started from."""
         self._client = XrayClient(self._options.address, timeout_s=self._options.call_timeout_s)
         self._blocks = Blocks(self._client, clock=self._clock)
-        self._expiring = asyncio.create_task(self._blocks.run(), name="block rules")
+        self._expiring = asyncio.create_task(
+            keep_running("block rules", self._blocks.run, self._clock), name="block rules"
+        )
         await self._ensure_config()
 
     async def stop(self) -> None:
