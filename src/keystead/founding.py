@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from keystead.access import accounts, datakeys, facts, principal, roles, tokens
 from keystead.access.datakeys import OpenKeys, RootKey
-from keystead.access.permissions import VPN_PERMISSIONS
+from keystead.access.permissions import USUAL_VPN_PERMISSIONS
 from keystead.access.work import Work
 from keystead.db.session import Database
 from keystead.kit import machine, names
@@ -109,7 +109,7 @@ def _first_token(work: Work) -> Secret[str] | None:
     """Make the token that the first start shows, once."""
     if facts.get(work.connection, _FIRST_TOKEN) is not None:
         return None
-    made = tokens.create(work, name="first token", permissions=VPN_PERMISSIONS)
+    made = tokens.create(work, name="first token", permissions=USUAL_VPN_PERMISSIONS)
     facts.choose(work.connection, _FIRST_TOKEN, made.token.id, work.now)
     return made.secret
 

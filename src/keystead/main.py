@@ -223,6 +223,7 @@ def _keeper(settings: Settings, run_dir: Path, clock: Clock, *, is_attached: boo
         core_log=settings.data_dir / "xray.log",
         log=settings.data_dir / "keeper.log",
         is_attached=is_attached,
+        without=settings.keeper_without,
     )
     link = KeeperLink(place, clock=clock)
     if settings.xray_api is None:

@@ -19,11 +19,12 @@ from keystead.dialects.veil.routes import Services as VeilServices
 from keystead.engines.xray.driver import ManagedXray
 from keystead.engines.xray.external import ExternalXray
 from keystead.founding import Foundation
-from keystead.http import checks, metrics_page, pages, subscription_operations
+from keystead.http import checks, guarantees, metrics_page, pages, subscription_operations
 from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
 from keystead.http.backup import Backups
+from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Check, Doctor, Examination, Status
 from keystead.http.doors import Mount
 from keystead.http.engine_operations import EngineOperations, EngineStatus
@@ -38,8 +39,10 @@ from keystead.http.transaction import Transactions
 from keystead.http.webhook_operations import WebhookOperations
 from keystead.kit import names
 from keystead.kit.clock import Clock
+from keystead.kit.errors import Unavailable
 from keystead.kit.reach import Reach
 from keystead.outbox.courier import Courier
+from keystead.reconcile.engine import Condition
 from keystead.reconcile.loop import Reconciler
 from keystead.sealing import SEALED_COLUMNS
 from keystead.settings import Settings
@@ -63,6 +66,7 @@ class Parts:
     transactions: Transactions
     vpn: VpnOperations
     terms: TermsOperations
+    connections: ConnectionOperations
     targets: TargetWatch
     courier: Courier
     reach: Reach
@@ -98,7 +102,12 @@ class Mounts:
         )
         backend = Backend(parts.database, shown, is_applied=parts.reconciler.is_applied)
         scrape = metrics_page.create_app(
-            parts.metrics, self._admission, self._transactions, parts.reconciler, self._engines
+            parts.metrics,
+            self._admission,
+            self._transactions,
+            parts.reconciler,
+            self._engines,
+            {parts.scope: parts.driver.watching.state},
         )
         return [
             Mount(pages.PREFIX, "assets", pages.assets_app()),
@@ -118,6 +127,7 @@ class Mounts:
             doctor=Doctor(transactions, self._examinations(), settings_module.shown(parts.settings)),
             vpn=self._vpn,
             terms=parts.terms,
+            connections=parts.connections,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
             access=AccessOperations(transactions, parts.gate),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
@@ -181,12 +191,23 @@ class Mounts:
             inbound = self._parts.foundation.inbound
             if inbound is not None:
                 found.append(checks.vpn_port(inbound.listen, inbound.port, status.health))
+        found += await self._examine_connections()
         found += [
             Check(f"scope {scope.name}", Status.FAIL, scope.message or scope.state, f"run: keystead plan {scope.name}")
             for scope in await self._parts.reconciler.statuses()
             if scope.state in {"blocked", "held"}
         ]
         return found
+
+    async def _examine_connections(self) -> Sequence[Check]:
+        scope, driver = self._parts.scope, self._parts.driver
+        try:
+            state = await driver.watching.state()
+        except Unavailable as error:
+            advice = "look at keeper.log in the data directory"
+            return [Check(f"{scope} connections", Status.FAIL, error.message, advice)]
+        is_ready = driver.status().health.condition is Condition.READY
+        return guarantees.checks(scope, state, is_ready=is_ready, without=self._parts.settings.keeper_without)
 
     async def _examine_target(self) -> Sequence[Check]:
         parts = self._parts

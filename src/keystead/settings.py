@@ -27,6 +27,7 @@ DEFAULT_SHORT_ID = "7bb45050"
 
 # The password of a database URL, before the host or in the query.
 _URL_SECRET = re.compile(r"(://[^/@:]*:)[^@]*(?=@)|([?&]password=)[^&]*")
+_Tricks = tuple[Literal["lines", "dump", "borrow", "pace", "reset", "destroy"], ...]
 
 
 class Settings(BaseModel):
@@ -151,6 +152,18 @@ class Settings(BaseModel):
     traffic_daily_days: int = Field(
         1095, ge=2, le=36600, description="Days for which a key's traffic is kept by the day.", examples=[1095]
     )
+    vpn_addresses_kept_s: int = Field(
+        0,
+        ge=0,
+        le=2_592_000,
+        description="Seconds a customer's address is kept, in memory only, after it was last seen. 0: while connected.",
+        examples=[3600],
+    )
+    keeper_without: _Tricks = Field(
+        (),
+        description="Tricks a new keeper does without: lines, dump, borrow, pace, reset, destroy. Empty: none.",
+        examples=["destroy"],
+    )
     root_key: SecretStr | None = Field(
         None,
         description="Root key as base64 of 32 bytes. Unset: the file root.key in the data directory.",
@@ -190,7 +203,12 @@ class Settings(BaseModel):
     )
 
     @field_validator(
-        "trusted_proxies", "vpn_allow_private", "webhook_allow_private", "reality_server_names", mode="before"
+        "trusted_proxies",
+        "vpn_allow_private",
+        "webhook_allow_private",
+        "reality_server_names",
+        "keeper_without",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

@@ -22,6 +22,7 @@ from keystead.engines.xray.external import ExternalXray
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
 from keystead.founding import Foundation, Ground
+from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
@@ -44,6 +45,7 @@ from keystead.vpn.desired import XraySource
 from keystead.vpn.enforcing import Enforcing, Metered
 from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.meter import Meter
+from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 
 # The core is ours to run, or somebody else runs it.
@@ -74,7 +76,10 @@ class Instance:
 def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: XraySettings, run_dir: Path) -> Instance:
     """Wire an instance around its driver, on what the first half of the start has opened."""
     settings, clock = ground.settings, ground.clock
-    parts, meter = _parts(ground, driver, source, xray_settings)
+    sightings = Sightings(
+        driver.watching, database=ground.database, clock=clock, addresses_kept_s=settings.vpn_addresses_kept_s
+    )
+    parts, meter = _parts(ground, driver, source, xray_settings, sightings)
     upkeep = Upkeep(ground.database, parts.gate, clock, audit_key=ground.keys.audit_key, data_dir=settings.data_dir)
     mounts = Mounts(parts).all()
     trusted = [names.network(text) for text in settings.trusted_proxies]
@@ -84,14 +89,16 @@ def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: Xra
         clock=clock,
         operations=parts.vpn,
         upkeep=upkeep,
-        loops=_loops(ground, parts, meter, upkeep),
+        loops={**_loops(ground, parts, meter, upkeep), "sightings": sightings.run},
         door=Door(mounts, ids=ground.ids, metrics=parts.metrics, trusted=trusted),
         local_door=Door(mounts, ids=ground.ids, metrics=parts.metrics, trusted=(), is_local=True),
         run_dir=run_dir,
     )
 
 
-def _parts(ground: Ground, driver: Xray, source: XraySource, xray_settings: XraySettings) -> tuple[Parts, Meter]:
+def _parts(
+    ground: Ground, driver: Xray, source: XraySource, xray_settings: XraySettings, sightings: Sightings
+) -> tuple[Parts, Meter]:
     settings, database, clock, scope = ground.settings, ground.database, ground.clock, ground.scope
     reconciler = Reconciler(
         [ScopeWiring(scope, driver, source, partial(plan_xray, settings=xray_settings))], database=database, clock=clock
@@ -123,6 +130,7 @@ def _parts(ground: Ground, driver: Xray, source: XraySource, xray_settings: Xray
         transactions=transactions,
         vpn=VpnOperations(transactions, meter, targets, public_host=ground.foundation.public_host),
         terms=TermsOperations(transactions, Metered(meter)),
+        connections=ConnectionOperations(transactions, driver.watching, sightings),
         targets=targets,
         courier=courier,
         reach=opened,

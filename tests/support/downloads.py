@@ -20,9 +20,19 @@ class Download:
     is_over: bool = False
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
+    async def over_after_s(self, *, within_s: float = 5.0) -> float | None:
+        """Return how long it still went on, None when it does not end within so many seconds."""
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        while loop.time() - begun_s < within_s:
+            if self.is_over:
+                return loop.time() - begun_s
+            await asyncio.sleep(0.01)
+        return None
+
 
 @asynccontextmanager
-async def downloading(profile: xray.Profile) -> AsyncIterator[Download]:
+async def downloading(profile: xray.Profile, *, source: str | None = None) -> AsyncIterator[Download]:
     """Download slowly and endlessly with a real client."""
     download = Download()
 
@@ -42,7 +52,7 @@ async def downloading(profile: xray.Profile) -> AsyncIterator[Download]:
             last_s = loop.time()
         download.is_over = True
 
-    async with xray.serving(drip) as port, xray.client(profile) as socks:
+    async with xray.serving(drip) as port, xray.client(profile, source=source) as socks:
         sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", socks).connect("127.0.0.1", port)
         reader, writer = await asyncio.open_connection(sock=sock)
         download.task = asyncio.create_task(receive(reader))

@@ -10,15 +10,49 @@ from keystead.engines.xray.state import (
     Carried,
     Counters,
     LabelCarried,
+    LiveConnection,
     Reading,
+    WatchState,
     XrayActual,
     XrayDesired,
     XraySettings,
     XrayUser,
 )
-from keystead.kit.errors import EngineUnavailable, KeysteadError
+from keystead.kit.errors import EngineUnavailable, KeysteadError, Unsupported
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
+
+
+class FakeWatching:
+    """Connections in a list; with a ``reason`` nobody knows them."""
+
+    def __init__(self) -> None:
+        self.live: list[LiveConnection] = []
+        self.ago_s: dict[str, float] = {}
+        self.reason: str | None = None
+        self.asked = 0
+
+    def connect(self, label: str | None, host: str = "203.0.113.5", *, idle_s: float = 0.5) -> LiveConnection:
+        """Add a connection."""
+        number = len(self.live) + 1
+        made = LiveConnection(number, "fake-1", label, host, 40000 + number, 24443, 10.0, idle_s, 1000, 2000, 10, 20)
+        self.live.append(made)
+        return made
+
+    async def connections(self, labels: Collection[str] | None = None) -> list[LiveConnection]:
+        self.asked += 1
+        if self.reason is not None:
+            raise Unsupported(f"live connections are unknown: {self.reason}")
+        return [one for one in self.live if labels is None or one.label in labels]
+
+    async def seen(self, within_s: float) -> Mapping[str, float]:
+        return {label: ago_s for label, ago_s in self.ago_s.items() if ago_s <= within_s}
+
+    async def state(self) -> WatchState:
+        tricks = dict.fromkeys(("dump", "borrow", "pace", "reset", "destroy"), self.reason)
+        if self.reason is not None:
+            return WatchState(tricks, "none", is_managed=False)
+        return WatchState(tricks, "destroy", 7, len(self.live), 0.25)
 
 
 class FakeXray:
@@ -31,6 +65,7 @@ class FakeXray:
         self.counters: dict[str, Counters] = {}
         self.kernel: dict[str, LabelCarried] = {}
         self.is_down = False
+        self.watching = FakeWatching()
 
     async def start(self) -> None:
         """Hold what is desired, as a start does."""

@@ -22,6 +22,7 @@ from keystead.access.work import Work
 from keystead.db.session import Database
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
+from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
@@ -42,6 +43,7 @@ from keystead.settings import Settings
 from keystead.vpn.desired import XraySource
 from keystead.vpn.enforcing import Enforcing
 from keystead.vpn.meter import Meter
+from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 from tests.support.fake_engine import FakeXray
 from tests.support.figures import FakeFigures
@@ -157,6 +159,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     figures = FakeFigures()
     terms = TermsOperations(transactions, figures)
     enforcing = Enforcing(SCOPE, figures, terms.enforce, database=database, clock=clock)
+    sightings = Sightings(engine.watching, database=database, clock=clock)
     parts = Parts(
         settings=settings,
         foundation=foundation,
@@ -169,6 +172,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         transactions=transactions,
         vpn=vpn,
         terms=terms,
+        connections=ConnectionOperations(transactions, engine.watching, sightings),
         targets=targets,
         courier=courier,
         reach=opened,

@@ -2,9 +2,12 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 NOBODY = 65534
 _PR_SET_DUMPABLE = 4
@@ -40,3 +43,23 @@ def become_nobody() -> None:
     # A process that changed its user is closed to its equals until it runs a program; this one runs none.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
     os.chdir("/")
+
+
+@contextmanager
+def running_as_nobody(body: Callable[[], None]) -> Iterator[None]:
+    """Run beside the test in a child without privileges, ended by SIGTERM."""
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                become_nobody()
+            body()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)

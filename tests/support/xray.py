@@ -162,8 +162,10 @@ class Profile:
     fingerprint: str = "chrome"
 
 
-def client_config(profile: Profile, socks_port: int) -> dict[str, object]:
-    """Return the configuration of an Xray client with a SOCKS inbound."""
+def client_config(
+    profile: Profile, socks_port: int, *, has_mux: bool = False, source: str | None = None
+) -> dict[str, object]:
+    """Return the configuration of an Xray client with a SOCKS inbound; it dials from a source address."""
     user = {"id": profile.uuid, "encryption": "none", "flow": profile.flow}
     reality = {
         "serverName": profile.server_name,
@@ -175,16 +177,18 @@ def client_config(profile: Profile, socks_port: int) -> dict[str, object]:
         "protocol": "vless",
         "settings": {"vnext": [{"address": profile.host, "port": profile.port, "users": [user]}]},
         "streamSettings": {"network": "tcp", "security": "reality", "realitySettings": reality},
+        **({"mux": {"enabled": True, "concurrency": 8}} if has_mux else {}),
+        **({"sendThrough": source} if source else {}),
     }
     inbound = {"listen": "127.0.0.1", "port": socks_port, "protocol": "socks", "settings": {"udp": True}}
     return {"log": {"loglevel": "none", "access": "none"}, "inbounds": [inbound], "outbounds": [outbound]}
 
 
 @asynccontextmanager
-async def client(profile: Profile) -> AsyncIterator[int]:
+async def client(profile: Profile, *, has_mux: bool = False, source: str | None = None) -> AsyncIterator[int]:
     """Run a real Xray client; yield its SOCKS port."""
     port = free_loopback_port()
-    async with running(client_config(profile, port), port):
+    async with running(client_config(profile, port, has_mux=has_mux, source=source), port):
         yield port
 
 
@@ -343,9 +347,10 @@ class Lab:
         return await dial(self.profile(user), self.origin, within_s=within_s)
 
 
-def keeper_place(directory: Path, *, is_attached: bool = True) -> KeeperPlace:
+def keeper_place(directory: Path, *, is_attached: bool = True, without: tuple[str, ...] = ()) -> KeeperPlace:
     """Return where a laboratory's keeper lives; it ends with the laboratory unless told otherwise."""
-    return KeeperPlace(directory / "run" / "k.sock", directory / "xray.log", directory / "keeper.log", is_attached)
+    run = directory / "run"
+    return KeeperPlace(run / "k.sock", directory / "xray.log", directory / "keeper.log", is_attached, without)
 
 
 @asynccontextmanager
@@ -355,6 +360,7 @@ async def lab(
     is_trusted: bool = False,
     is_started: bool = True,
     settings: XraySettings = LOOPBACK_OPEN,
+    without: tuple[str, ...] = (),
     **patience: float,
 ) -> AsyncIterator[Lab]:
     """Run a laboratory; the core is started (and ready) unless told otherwise."""
@@ -364,7 +370,7 @@ async def lab(
     socket_directory.mkdir(mode=0o700, exist_ok=True)
     chosen = XrayOptions(
         socket=socket_directory / "x.sock",
-        keeper=KeeperLink(keeper_place(directory), clock=SystemClock()),
+        keeper=KeeperLink(keeper_place(directory, without=without), clock=SystemClock()),
         settings=settings,
         environment={"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {},
         patience=Patience(**{"probe_every_s": 0.2, **patience}),

@@ -27,6 +27,7 @@ class Permission(StrEnum):
     VPN_TERMS_CHANGE = "vpn.terms.change"
     VPN_PLANS_READ = "vpn.plans.read"
     VPN_PLANS_MANAGE = "vpn.plans.manage"
+    VPN_ADDRESSES_READ = "vpn.addresses.read"
     TOKENS_READ = "access.tokens.read"
     TOKENS_MANAGE = "access.tokens.manage"
     USERS_READ = "access.users.read"
@@ -42,6 +43,8 @@ class Permission(StrEnum):
 
 
 VPN_PERMISSIONS = frozenset(permission for permission in Permission if permission.value.startswith("vpn."))
+# What a token or a role is given unless more is asked for: customers' addresses are personal data.
+USUAL_VPN_PERMISSIONS = VPN_PERMISSIONS - {Permission.VPN_ADDRESSES_READ}
 ALL_PERMISSIONS = frozenset(Permission)
 _BY_VALUE = {permission.value: permission for permission in Permission}
 

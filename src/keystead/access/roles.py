@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from keystead.access import users
 from keystead.access.permissions import (
     ALL_PERMISSIONS,
-    VPN_PERMISSIONS,
+    USUAL_VPN_PERMISSIONS,
     Permission,
     requires,
     written_permissions,
@@ -22,7 +22,7 @@ OPERATOR = "operator"
 VIEWER = "viewer"
 BUILT_IN = {
     OWNER: ALL_PERMISSIONS,
-    OPERATOR: VPN_PERMISSIONS
+    OPERATOR: USUAL_VPN_PERMISSIONS
     | {
         Permission.ENGINES_READ,
         Permission.ENGINES_APPLY,

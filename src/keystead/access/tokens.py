@@ -13,7 +13,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from keystead.access.permissions import VPN_PERMISSIONS, Permission, requires, written_permissions
+from keystead.access.permissions import (
+    USUAL_VPN_PERMISSIONS,
+    VPN_PERMISSIONS,
+    Permission,
+    requires,
+    written_permissions,
+)
 from keystead.access.principal import Principal
 from keystead.access.store import tokens as store
 from keystead.access.store import users as users_store
@@ -259,7 +265,7 @@ def _inserted(work: Work, values: dict[str, object]) -> Token:
 
 
 def _new_environment(work: Work, presented: str) -> Token:
-    row = _row(work, ENVIRONMENT_NAME, TokenKind.ENV, presented, VPN_PERMISSIONS)
+    row = _row(work, ENVIRONMENT_NAME, TokenKind.ENV, presented, USUAL_VPN_PERMISSIONS)
     token = _inserted(work, {**row, "hint": "env", "addresses": [], "is_confined": False})
     work.audit("access.token.create", f"token {token.id}", **_audited(token))
     return token

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.table import Table
 
 Row = Sequence[object]
 
@@ -32,6 +32,13 @@ def say_json(value: object) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
 
 
+def say_json_line(value: object) -> None:
+    """Print a value as JSON in one line."""
+    import orjson
+
+    say(orjson.dumps(value, default=str).decode())
+
+
 def answer(value: Any, as_json: bool, for_people: Callable[[Any], None]) -> None:
     """Print an answer in the form that was asked for."""
     if as_json:
@@ -42,24 +49,30 @@ def answer(value: Any, as_json: bool, for_people: Callable[[Any], None]) -> None
 
 def say_table(columns: Sequence[str], rows: Iterable[Row], *, nothing: str) -> None:
     """Print a table, or a sentence when there is nothing to put in it."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    listed = [[Text(_cell(value)) for value in row] for row in rows]
+    listed = [[_cell(value) for value in row] for row in rows]
     if not listed:
         say(nothing)
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in listed:
-        table.add_row(*row)
     console = Console(highlight=False)
     if not console.is_terminal:  # a pipe has no width: cut nothing
         console.width = max(console.width, _widest(listed, columns))
-    console.print(table)
+    console.print(table(columns, listed))
+
+
+def table(columns: Sequence[str], rows: Iterable[Row]) -> "Table":
+    """Return a table that can be printed."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in columns:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(_cell(value)) for value in row))
+    return made
 
 
 def say_fields(fields: Iterable[tuple[str, object]]) -> None:
@@ -99,8 +112,10 @@ def moment(text: str | None) -> str:
     return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _widest(rows: "list[list[Text]]", columns: Sequence[str]) -> int:
-    widths = [max(len(name), *(row[index].cell_len for row in rows)) for index, name in enumerate(columns)]
+def _widest(rows: list[list[str]], columns: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
+    widths = [max(len(name), *(cell_len(row[index]) for row in rows)) for index, name in enumerate(columns)]
     return sum(widths) + 3 * len(columns)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, output, terms
+from keystead.cli.connections import connections
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="VPN keys: issue them, hand over their links, meter and revoke them.")
@@ -12,6 +13,7 @@ key = typer.Typer(no_args_is_help=True, help="VPN keys.")
 app.add_typer(key, name="key")
 app.add_typer(terms.plan, name="plan")
 terms.add_commands(key)
+app.command("connections")(connections)
 
 KEYS = "/v1/vpn/keys"
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's number, id or UUID.")]
@@ -53,7 +55,8 @@ def list_(
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        found = client.pages(KEYS, {"placement": placement, "state": state}, limit=limit)
+        asked = {"placement": placement, "state": state, "addresses": "false"}
+        found = client.pages(KEYS, asked, limit=limit)
     output.answer(found, as_json, _say_keys)
 
 
@@ -231,7 +234,8 @@ def _draw(text: str) -> None:
 
 def _fields(shown: dict[str, Any]) -> list[tuple[str, object]]:
     names = ("number", "id", "name", "uuid", "placement", "server_name", "short_id", "flow", "state", "created_at")
-    return [(name, shown.get(name)) for name in names] + terms.term_fields(shown.get("terms"))
+    present = ("online", "last_seen_at", "addresses")
+    return [(name, shown.get(name)) for name in (*names, *present)] + terms.term_fields(shown.get("terms"))
 
 
 def _say_key(shown: dict[str, Any]) -> None:
@@ -240,10 +244,13 @@ def _say_key(shown: dict[str, Any]) -> None:
 
 def _say_keys(found: list[dict[str, Any]]) -> None:
     rows = [
-        (key["number"], key["name"], key["id"], key["placement"], key["state"], output.moment(key["created_at"]))
+        (
+            *(key["number"], key["name"], key["id"], key["placement"], key["state"], key["online"]),
+            *(output.moment(key["last_seen_at"]), output.moment(key["created_at"])),
+        )
         for key in found
     ]
-    columns = ("number", "name", "id", "placement", "state", "created (UTC)")
+    columns = ("number", "name", "id", "placement", "state", "online", "last seen (UTC)", "created (UTC)")
     output.say_table(columns, rows, nothing="There are no keys yet; issue one with: keystead vpn key add NAME")
 
 

@@ -4,7 +4,8 @@ A request that says it was forwarded does not count as this machine's, whoever f
 not among the trusted ones would otherwise open the page to everybody.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from keystead.access import engines
+from keystead.engines.xray.state import WatchState
 from keystead.http.admission import Admission
 from keystead.http.calls import facts_of
 from keystead.http.engine_operations import EngineStatuses
@@ -23,6 +25,9 @@ from keystead.reconcile.engine import Condition
 from keystead.reconcile.loop import Reconciler
 
 PATH = "/metrics"
+_WATCH_TIMEOUT_S = 1.0
+# How well the connections of each scope can be seen and ended.
+WatchStates = Mapping[str, Callable[[], Awaitable[WatchState]]]
 _FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
 _STATUSES: tuple[tuple[type[KeysteadError], int], ...] = (
     (Unauthenticated, 401),
@@ -38,12 +43,14 @@ def create_app(
     transactions: Transactions,
     reconciler: Reconciler,
     statuses: EngineStatuses,
+    watches: WatchStates,
 ) -> Starlette:
     """Return the application with its one route."""
 
     async def scrape(request: Request) -> Response:
         await _admit(request, admission, transactions)
         await _refresh(metrics, reconciler, statuses)
+        await _refresh_watches(metrics, watches)
         return Response(metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     return Starlette(
@@ -67,6 +74,15 @@ async def _refresh(metrics: Metrics, reconciler: Reconciler, statuses: EngineSta
         metrics.engine_ready.labels(scope).set(engine.health.condition is Condition.READY)
     for status in await reconciler.statuses():
         metrics.scope_lag.labels(status.name).set(status.generation - status.applied_generation)
+
+
+async def _refresh_watches(metrics: Metrics, watches: WatchStates) -> None:
+    for scope, watch in watches.items():
+        try:
+            async with asyncio.timeout(_WATCH_TIMEOUT_S):
+                metrics.watched(scope, await watch())
+        except (TimeoutError, Unavailable):
+            metrics.watched(scope, None)
 
 
 def _refused_as(table: tuple[tuple[type[KeysteadError], int], ...]) -> Callable[[Request, Exception], Response]:

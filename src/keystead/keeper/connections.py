@@ -132,6 +132,7 @@ class Table:
         self._opened: dict[int, _Open] = {}
         self._by_peer: dict[Peer, list[_Open]] = {}
         self._accounts: dict[str, _Account] = {}
+        self._seen: dict[str, float] = {}
         self._lines: dict[tuple[str, int, int | None], _Line] = {}
         self._ownerless: dict[Peer, _Ownerless] = {}
         self._condemned: dict[str, float] = {}
@@ -143,6 +144,7 @@ class Table:
     def note_access(self, peer_host: str, peer_port: int, tag: str | None, label: str, now_s: float) -> None:
         """Take an access line: whoever connected from this address and port is this label."""
         host = canonical(peer_host)
+        self._seen[label] = now_s
         local_port = self.ports.get(tag) if tag is not None else None
         # Kept even when a connection fits, since that one may have ended and this line be its successor's.
         key = (host, peer_port, local_port)
@@ -207,6 +209,7 @@ class Table:
             account = self._accounts.get(label)
             if account is not None and not account.opened:
                 del self._accounts[label]
+                self._seen.pop(label, None)
 
     # --- what is read ---
 
@@ -216,6 +219,11 @@ class Table:
             return map(_view, list(self._opened.values()))
         account = self._accounts.get(label)
         return map(_view, list(account.opened.values()) if account is not None else [])
+
+    @property
+    def size(self) -> int:
+        """Return how many connections are open, with owner or without."""
+        return len(self._opened)
 
     def has(self, cookie: int) -> bool:
         """Tell whether a socket is known as one of this process."""
@@ -238,6 +246,14 @@ class Table:
         """Return which part of the connections old enough to have an owner has none, or only a guessed one."""
         old = [one for one in self._opened.values() if now_s - one.first_seen_s >= OWNER_WITHIN_S]
         return sum(not one.is_certain for one in old) / len(old) if old else 0.0
+
+    def unowned(self, now_s: float) -> int:
+        """Return how many connections old enough to have an owner have none."""
+        return sum(one.label is None and now_s - one.first_seen_s >= OWNER_WITHIN_S for one in self._opened.values())
+
+    def seen(self, since_s: float) -> dict[str, float]:
+        """Return when labels last connected or moved bytes, those since a moment."""
+        return {label: seen_s for label, seen_s in self._seen.items() if seen_s >= since_s}
 
     def to_cut(self, now_s: float) -> list[Socket]:
         """Return the open connections of condemned labels; each is returned again until it is gone."""
@@ -267,6 +283,7 @@ class Table:
             # A line from before the last dump, which did not show this connection, may be about one that came and went.
             is_certain = self._dumped_s is None or line.noted_s >= self._dumped_s - _DUMP_LASTS_S
             self._learn(one, line.label, is_certain=is_certain)
+            self._seen[line.label] = now_s
         return one
 
     def _learn(self, one: _Open, label: str, *, is_certain: bool) -> None:
@@ -289,6 +306,7 @@ class Table:
             int((found.acked - before.acked) / elapsed_s),
         )
         if one.label is not None:
+            self._seen[one.label] = now_s
             had, has = one.countable, _countable(found)
             one.countable = has
             if has != had:

@@ -17,6 +17,7 @@ from keystead.keeper.core import DOWN, FIRST_DELAY_S, LONGEST_DELAY_S, State
 from keystead.keeper.launch import Change, Launch, to_wire
 from keystead.keeper.link import KeeperLink
 from keystead.keeper.protocol import Message
+from keystead.keeper.watched import Watched
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.waiting import within
@@ -81,9 +82,8 @@ class KeptCore:
         self._state = State.STOPPED
         self._own_trouble = ""
         self._changed = asyncio.Event()
-        self._carried: dict[str, dict[str, Sequence[int]]] = {}
-        self._carried_serial = -1
         self._renewing = asyncio.Lock()
+        self.watched = Watched(link, renewing=self._renewing)
         self._attended = ""
         self._attending: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -163,39 +163,6 @@ class KeptCore:
         async with self._renewing:
             told = await self._link.ask("remember", core=self._number, changes=changes)
         return State(told["state"]) in DOWN
-
-    # --- connections ---
-
-    async def cut(self, labels: Sequence[str]) -> int:
-        """End the live connections of these labels; return how many were found. A process that is gone has none."""
-        try:
-            return int(await self._link.ask("cut", labels=labels))
-        except EngineUnavailable as error:
-            log.warning("connections not cut", reason=error.message)
-            return 0
-
-    async def cut_all(self, process: str) -> int:
-        """End every connection of a process that is about to end; return how many there were."""
-        try:
-            return int(await self._link.ask("cut", process=process))
-        except EngineUnavailable as error:
-            log.warning("connections not cut", reason=error.message)
-            return 0
-
-    async def limit(self, limits: Mapping[str, int | None]) -> None:
-        """Hold labels to bytes a second from now on, or let them go with None."""
-        async with self._renewing:
-            await self._link.ask("limit", limits=limits)
-
-    async def carried(self) -> Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]:
-        """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
-        told = await self._link.ask("carried", since=self._carried_serial)
-        if told["is_full"]:
-            self._carried = {}
-        self._carried_serial = told["serial"]
-        for process, labels in told["changed"].items():
-            self._carried.setdefault(process, {}).update(labels)
-        return {process: (process in told["living"], self._carried.get(process, {})) for process in told["all"]}
 
     # --- another core beside this one ---
 

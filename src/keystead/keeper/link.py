@@ -17,7 +17,7 @@ from typing import Any
 from keystead.keeper import protocol
 from keystead.keeper.protocol import Message
 from keystead.kit.clock import Clock
-from keystead.kit.errors import EngineUnavailable, Misconfigured, Rejected
+from keystead.kit.errors import EngineUnavailable, Misconfigured, Rejected, Unsupported
 from keystead.kit.waiting import within
 
 # More than a core is given to end in order.
@@ -29,12 +29,13 @@ _LOG_MAX_BYTES = 5_000_000
 
 @dataclass(frozen=True)
 class KeeperPlace:
-    """Where a keeper listens and writes, and whether it ends with the API."""
+    """Where a keeper listens and writes, whether it ends with the API, and which tricks it is not to use."""
 
     socket: Path
     core_log: Path
     log: Path
     is_attached: bool
+    without: tuple[str, ...] = ()
 
 
 class KeeperLink:
@@ -111,7 +112,10 @@ class KeeperLink:
                 await self._clock.sleep(_POLL_S)
 
     async def ask(self, verb: str, **arguments: object) -> Any:
-        """Return the keeper's answer; raise EngineUnavailable when it is gone, Rejected for what it refuses."""
+        """Return the keeper's answer; raise EngineUnavailable when it is gone, Rejected for what it refuses.
+
+        Raises Unsupported for what does not work on this machine.
+        """
         if self._writer is None or not self.is_open:
             raise EngineUnavailable("the keeper is not reachable")
         self._serial += 1
@@ -154,7 +158,8 @@ class KeeperLink:
         if future is None or future.done():
             return
         if "error" in message:
-            future.set_exception(Rejected(str(message["message"])))
+            kind = Unsupported if message["error"] == Unsupported.code else Rejected
+            future.set_exception(kind(str(message["message"])))
         else:
             future.set_result(message["answer"])
 
@@ -177,7 +182,7 @@ def start(place: KeeperPlace) -> int:
     try:
         return os.posix_spawn(
             sys.executable,
-            [*command, *(["--attached"] if place.is_attached else [])],
+            [*command, *(["--attached"] if place.is_attached else []), "--without", ",".join(place.without)],
             _environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -131,6 +131,7 @@ class Keeper:
             "carried": self._carried,
             "connections": self._connections,
             "attribute": self._attribute,
+            "seen": self._seen,
             "state": self._state,
             "end": self._end,
         }
@@ -301,11 +302,13 @@ class Keeper:
         return self._watch.carried(message["since"])
 
     async def _connections(self, message: Message) -> list[list[Any]]:
-        """Return process, label, peer, local port, ages and bytes of open connections."""
+        """Return cookie, process, label, peer, local port, ages and bytes of open connections."""
+        await self._watch.proven.wait()
         now_s = self._clock.monotonic_s()
         return [
             [
-                *(process, one.label, one.socket.peer_host, one.socket.peer_port, one.socket.local_port),
+                *(one.socket.cookie, process, one.label),
+                *(one.socket.peer_host, one.socket.peer_port, one.socket.local_port),
                 *(round(now_s - one.first_seen_s, 1), round(now_s - one.moved_s, 1)),
                 *(one.uplink, one.downlink, one.uplink_per_s, one.downlink_per_s),
             ]
@@ -315,7 +318,11 @@ class Keeper:
     async def _attribute(self, message: Message) -> int:
         return self._watch.attribute(message["process"], message["online"])
 
+    async def _seen(self, message: Message) -> dict[str, float]:
+        return self._watch.seen(float(message["within_s"]))
+
     async def _state(self, _: Message) -> Message:
+        await self._watch.proven.wait()
         return self._watch.state()
 
     # --- the rest ---

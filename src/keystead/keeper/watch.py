@@ -18,6 +18,7 @@ from keystead.keeper.connections import Connection, LabelCarried, Table
 from keystead.keeper.journal import note
 from keystead.keeper.proving import Cutter, Tricks
 from keystead.kit.clock import Clock
+from keystead.kit.errors import Unsupported
 from keystead.kit.waiting import within
 
 LOOK_EVERY_S = 1.0
@@ -29,6 +30,8 @@ HURRY_S = 0.1
 # However often it is asked, a look may take one part in so many of the time.
 LOOK_SHARE = 10
 ENDED_MAX = 16
+# What ``without`` may name beside the tricks with sockets: reading owners from the core's output.
+LINES = "lines"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Watch:
 
     def __init__(self, clock: Clock, *, without: Collection[str] = ()) -> None:
         self.tricks: Tricks | None = None
+        self.proven = asyncio.Event()
         self._clock = clock
         self._without = frozenset(without)
         self._processes: dict[str, _Process] = {}
@@ -91,6 +95,7 @@ class Watch:
         note("tricks", **vars(self.tricks), cut=self.tricks.way.value)
         for process in self._processes.values():
             process.cutter = Cutter(self.tricks, process.borrower)
+        self.proven.set()
         while True:
             self._look()
             self._hurry.clear()
@@ -123,7 +128,7 @@ class Watch:
     def note_access(self, process: str, host: str, port: int, tag: str, label: str) -> None:
         """Take an access line; one of a label with a limit is looked at soon."""
         found = self._processes.get(process)
-        if found is not None:
+        if found is not None and LINES not in self._without:
             found.lines += 1
             found.table.note_access(host, port, tag, label, self._clock.monotonic_s())
             if label in self._limits:
@@ -203,12 +208,26 @@ class Watch:
         }
 
     def connections(self, labels: Collection[str] | None) -> list[tuple[str, Connection]]:
-        """Return the open connections of these labels (None: all), each with its process."""
+        """Return the open connections of these labels (None: all), each with its process.
+
+        Raises Unsupported where the kernel's table cannot be read.
+        """
+        if self.tricks is not None and self.tricks.dump is not None:
+            raise Unsupported(f"live connections are unknown here: {self.tricks.dump}; see keystead doctor")
         return [
             (name, connection)
             for name, process in self._processes.items()
             for connection in _live(process.table, labels)
         ]
+
+    def seen(self, within_s: float) -> dict[str, float]:
+        """Return how long ago labels were last seen, those seen within so many seconds."""
+        now_s = self._clock.monotonic_s()
+        seen: dict[str, float] = {}
+        for process in self._processes.values():
+            for label, seen_s in process.table.seen(now_s - within_s).items():
+                seen[label] = min(round(now_s - seen_s, 1), seen.get(label, within_s))
+        return seen
 
     def count(self, process: str) -> int:
         """Return how many connections a process has."""
@@ -223,6 +242,8 @@ class Watch:
             "cut": {name: process.cutter.way.value for name, process in self._processes.items()},
             "lines": {name: process.lines for name, process in self._processes.items()},
             "ownerless": {name: process.table.ownerless_share(now_s) for name, process in self._processes.items()},
+            "connections": {name: process.table.size for name, process in self._processes.items()},
+            "unowned": {name: process.table.unowned(now_s) for name, process in self._processes.items()},
             "trouble": self._trouble,
         }
 

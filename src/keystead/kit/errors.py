@@ -14,6 +14,7 @@ Subjects, engines and the reconciler raise these or subclasses; each dialect map
     │  ├─ InUse
     │  └─ NeedsConfirmation       what would be replaced or removed
     ├─ Rejected                   an engine or provider said no; permanent
+    ├─ Unsupported                the engine or the machine does not give it here
     ├─ Unavailable                try again; retry_after_s; temporary
     │  ├─ EngineUnavailable       the engine is down, warming or does not answer
     │  └─ StorageBusy             the database is locked or out of reach
@@ -119,6 +120,12 @@ class Rejected(KeysteadError):
     """An engine or provider refused for good; asking again will not help."""
 
     code = "rejected"
+
+
+class Unsupported(KeysteadError):
+    """This instance cannot do that: its engine or its machine does not give it; asking again will not help."""
+
+    code = "unsupported"
 
 
 class Unavailable(KeysteadError):

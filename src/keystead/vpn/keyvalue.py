@@ -1,5 +1,6 @@
 """The VpnKey as a value, the ways to name one, and the two rules about its identity in Xray."""
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from keystead.vpn.placement import Placement
 
 NUMBER_MAX = 2**63 - 1
+_LABEL = re.compile(r"k(\d{1,18})-\d+")
 
 
 class KeyState(StrEnum):
@@ -52,6 +54,7 @@ class VpnKey(NamedTuple):
     created_at: datetime
     placement: Placement
     scope: str
+    last_seen_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,15 @@ def parse_ident(text: str) -> KeyIdent:
 def label_of(number: int, revision: int) -> str:
     """Return a key's name in Xray; the revision rises with every new UUID, so that a label is never used twice."""
     return f"k{number}-{revision}"
+
+
+def labels_of(label: str) -> list[str]:
+    """Return every label a key has had up to this one: a re-issued key may still be connected under an earlier one."""
+    number, _, revision = label.removeprefix("k").partition("-")
+    return [label_of(int(number), earlier) for earlier in range(1, int(revision) + 1)]
+
+
+def number_of(label: str) -> int | None:
+    """Return the number of the key a label names; None for a name that is no label of ours."""
+    found = _LABEL.fullmatch(label)
+    return int(found[1]) if found else None

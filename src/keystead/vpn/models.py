@@ -66,6 +66,7 @@ KEYS = Table(
     Column("is_enabled", Boolean, nullable=False, server_default=true()),
     Column("state", String(16), nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column("last_seen_at", UtcTime),
     Index("ix_vpn_keys_account_state_number", "account_id", "state", "number"),
     CheckConstraint("state IN ('issuing', 'live', 'removing')", name="state_is_known"),
     sqlite_autoincrement=True,

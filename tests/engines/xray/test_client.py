@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from keystead.engines.xray import wire_pb2 as wire
 from keystead.engines.xray.client import XrayClient
+from keystead.engines.xray.config import BLOCKED
 from keystead.engines.xray.state import XrayUser
 from keystead.keeper.ports import free_loopback_port
-from keystead.kit.errors import AlreadyExists, EngineUnavailable, NotFound, Rejected
+from keystead.kit.errors import AlreadyExists, EngineUnavailable, NotFound, Rejected, Unsupported
 from tests.support import xray
+from tests.support.downloads import downloading
 
 ROOT = Path(__file__).parents[3]
 USER = XrayUser("k1-1", "11111111-2222-4333-8444-555555555555")
@@ -110,3 +113,37 @@ def test_the_generated_messages_are_those_of_the_proto_file(tmp_path: Path) -> N
     for name in ("wire_pb2.py", "wire_pb2.pyi"):
         generated = (tmp_path / proto).with_name(name).read_text()
         assert generated == (ROOT / "src" / proto).with_name(name).read_text(), f"{name} is stale; see {proto}"
+
+
+async def test_who_is_online_where_is_read_in_one_call_and_one_by_one_alike(
+    lab: xray.Lab, client: XrayClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await lab.add("k1-1")
+    async with downloading(lab.profile(user), source="127.0.0.2"):
+        at_once = await client.online()
+        monkeypatch.setattr(wire, "UsersStatsRequest", _missing)  # an older core has no such call
+        one_by_one = await client.online()
+
+    assert at_once == one_by_one == {"127.0.0.2": {"k1-1"}}
+
+
+def _missing() -> None:
+    raise Unsupported("this version of Xray has no GetUsersStats")
+
+
+async def test_a_call_the_core_does_not_have_is_unsupported(client: XrayClient) -> None:
+    with pytest.raises(Unsupported, match="no GetNothing"):
+        await client._ask("/xray.app.stats.command.StatsService/GetNothing", wire.Empty(), wire.Empty)
+
+
+async def test_block_rules_are_appended_named_as_their_labels_and_removed(client: XrayClient) -> None:
+    before = await client.rules()
+    await client.block(["k1-1", "k2-1"], BLOCKED)
+    added = await client.rules()
+    with pytest.raises(Rejected):
+        await client.block(["k1-1"], BLOCKED)
+    await client.unblock("k1-1")
+    await client.unblock("k9-1")
+
+    assert [*before, "k1-1", "k2-1"] == added
+    assert await client.rules() == [*before, "k2-1"]

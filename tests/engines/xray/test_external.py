@@ -11,7 +11,7 @@ import pytest
 from keystead.engines.xray.external import ExternalOptions, ExternalXray
 from keystead.engines.xray.plan import plan
 from keystead.kit.clock import SystemClock
-from keystead.kit.errors import Misconfigured
+from keystead.kit.errors import Misconfigured, Unsupported
 from tests.support import xray
 
 
@@ -88,3 +88,38 @@ async def test_a_configuration_the_core_refuses_changes_nothing(tmp_path: Path) 
             await driver.write_config(lab.desired)
 
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+async def test_a_removed_user_opens_no_stream_inside_its_live_mux_connection_until_it_is_back(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path, is_started=False) as lab, external(lab, f"unix:{tmp_path}/run/api") as driver:
+        user = lab.want("k1-1", flow="")
+        await driver.write_config(lab.desired)
+        async with core(tmp_path / "config.json"):
+            async with asyncio.timeout(10):
+                await driver.when_ready()
+            async with xray.client(lab.profile(user), has_mux=True) as port:
+                served = await xray.get(port, lab.origin)
+                del lab.users["k1-1"]
+                await driver.apply_marked(lab.part("k1-1"), ["k1-1"])
+                refused = await xray.get(port, lab.origin, within_s=3)
+                lab.users["k1-1"] = user
+                async with external(lab, f"unix:{tmp_path}/run/api") as after_restart:
+                    await after_restart.apply_marked(lab.part("k1-1"), ["k1-1"])
+                again = await xray.get(port, lab.origin)
+
+    assert served is not None
+    assert refused is None
+    assert again is not None
+
+
+async def test_connections_of_a_core_run_by_others_are_unknown_and_that_is_said(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path, is_started=False) as lab, external(lab, f"unix:{tmp_path}/run/api") as driver:
+        state = await driver.watching.state()
+
+        with pytest.raises(Unsupported, match="somebody else"):
+            await driver.watching.connections()
+        with pytest.raises(Unsupported, match="somebody else"):
+            await driver.watching.seen(60)
+
+    assert (state.is_managed, state.cut, state.connections) == (False, "none", None)
+    assert None not in state.tricks.values()

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from keystead.access import audit, tokens
-from keystead.access.permissions import ALL_PERMISSIONS, VPN_PERMISSIONS, Permission
+from keystead.access.permissions import ALL_PERMISSIONS, USUAL_VPN_PERMISSIONS, VPN_PERMISSIONS, Permission
 from keystead.access.principal import Principal
 from keystead.access.tokens import TokenKind
 from keystead.kit.errors import Conflict, Forbidden, Invalid, Misconfigured, NotFound, Unauthenticated
@@ -198,7 +198,9 @@ async def test_the_environments_secret_is_a_token_with_vpn_permissions(workplace
     principal = await authenticate(workplace, LONG.reveal())
 
     assert token is not None
-    assert principal == Principal(workplace.account_id, "token:env API_SECRET_KEY", VPN_PERMISSIONS, token_id=token.id)
+    assert principal == Principal(
+        workplace.account_id, "token:env API_SECRET_KEY", USUAL_VPN_PERMISSIONS, token_id=token.id
+    )
 
 
 async def test_the_environments_token_stays_the_same_row_at_the_next_start(workplace: Workplace) -> None:

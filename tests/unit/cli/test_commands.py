@@ -32,6 +32,9 @@ KEY = {
     "state": "active",
     "created_at": "2026-11-21T16:00:00+00:00",
     "terms": None,
+    "online": 1,
+    "last_seen_at": "2026-11-21T17:00:00+00:00",
+    "addresses": ["203.0.113.5"],
 }
 TOKEN = {
     "id": 3,
@@ -91,8 +94,11 @@ def test_add_prints_the_key_with_its_link(run: Run, service: Service) -> None:
 
 
 def test_list_follows_every_page(run: Run, service: Service) -> None:
-    service.will("GET /v1/vpn/keys?limit=500", {"items": [KEY], "total": 2, "next": 7})
-    service.will("GET /v1/vpn/keys?limit=500&after=7", {"items": [{**KEY, "number": 8}], "total": 2, "next": None})
+    service.will("GET /v1/vpn/keys?addresses=false&limit=500", {"items": [KEY], "total": 2, "next": 7})
+    service.will(
+        "GET /v1/vpn/keys?addresses=false&limit=500&after=7",
+        {"items": [{**KEY, "number": 8}], "total": 2, "next": None},
+    )
 
     said = run("vpn", "key", "list")
 
@@ -101,7 +107,7 @@ def test_list_follows_every_page(run: Run, service: Service) -> None:
 
 def test_a_name_cannot_command_the_terminal(run: Run, service: Service) -> None:
     evil = {**KEY, "name": "\x1b]0;owned\x07\u202eanna"}
-    service.will("GET /v1/vpn/keys?limit=500", {"items": [evil], "total": 1, "next": None})
+    service.will("GET /v1/vpn/keys?addresses=false&limit=500", {"items": [evil], "total": 1, "next": None})
     service.will("GET /v1/vpn/keys/7", evil)
 
     said = run("vpn", "key", "list").out + run("vpn", "key", "show", 7).out
@@ -112,7 +118,7 @@ def test_a_name_cannot_command_the_terminal(run: Run, service: Service) -> None:
 
 def test_a_table_in_a_pipe_cuts_nothing(run: Run, service: Service) -> None:
     name = "a very long name " * 10
-    service.will("GET /v1/vpn/keys?limit=1", {"items": [{**KEY, "name": name}], "total": 1, "next": 7})
+    service.will("GET /v1/vpn/keys?addresses=false&limit=1", {"items": [{**KEY, "name": name}], "total": 1, "next": 7})
 
     said = run("vpn", "key", "list", "--limit", 1)
 
@@ -122,7 +128,7 @@ def test_a_table_in_a_pipe_cuts_nothing(run: Run, service: Service) -> None:
 @pytest.mark.parametrize("command", [("list", "--limit", 1), ("show", 7)])
 def test_a_name_does_nothing_to_the_terminal(run: Run, service: Service, command: tuple[object, ...]) -> None:
     key = {**KEY, "name": "\x1b]0;title\x07 \u202eRTL\nid 9 \u2028 👩\u200d👧 Анна"}
-    service.will("GET /v1/vpn/keys?limit=1", {"items": [key], "total": 1, "next": None})
+    service.will("GET /v1/vpn/keys?addresses=false&limit=1", {"items": [key], "total": 1, "next": None})
     service.will("GET /v1/vpn/keys/7", key)
 
     said = run("vpn", "key", *command)
@@ -131,7 +137,7 @@ def test_a_name_does_nothing_to_the_terminal(run: Run, service: Service, command
 
 
 def test_an_empty_list_says_what_to_type_next(run: Run, service: Service) -> None:
-    service.will("GET /v1/vpn/keys?limit=500", {"items": [], "total": 0, "next": None})
+    service.will("GET /v1/vpn/keys?addresses=false&limit=500", {"items": [], "total": 0, "next": None})
 
     assert "keystead vpn key add" in run("vpn", "key", "list").out
     assert run("vpn", "key", "list", "--json").json == []
@@ -243,7 +249,7 @@ def test_the_socket_of_a_long_path_is_found(run: Run, tmp_path: Path) -> None:
     long.mkdir()
     chosen = socket_directory(long / "run", longest_name=12)
     with serving(chosen / "control.sock") as service:
-        service.will("GET /v1/vpn/keys?limit=500", {"items": [], "total": 0, "next": None})
+        service.will("GET /v1/vpn/keys?addresses=false&limit=500", {"items": [], "total": 0, "next": None})
 
         said = run("--data-dir", long, "vpn", "key", "list", "--json")
 

@@ -287,3 +287,25 @@ def test_in_any_order_figures_never_fall_and_never_exceed_what_was_carried(event
         table.take_dump([], now_s)
     assert all((one.open_uplink, one.open_downlink) == (0, 0) for one in table.carried().values())
     assert (table._by_peer, table._opened) == ({}, {})
+
+
+def test_a_label_is_seen_when_a_line_names_it_and_when_its_bytes_move() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.2)
+    table.note_access(HOST, 6000, None, "k2-1", 0.3)
+    table.take_dump([sock(up=10)], 1.0)
+    table.take_dump([sock(up=20)], 9.0)
+    table.take_dump([sock(up=20)], 10.0)
+
+    assert table.seen(0.0) == {"k1-1": 9.0, "k2-1": 0.3}
+    assert table.seen(5.0) == {"k1-1": 9.0}
+
+
+def test_a_connection_is_unowned_when_its_line_is_overdue() -> None:
+    table = Table()
+    table.take_dump([sock()], 1.0)
+    early = table.unowned(2.0)
+    late = table.unowned(1.0 + connections.OWNER_WITHIN_S)
+    table.attribute({HOST: ["k1-1"]}, 20.0)
+
+    assert (early, late, table.unowned(20.0), table.size) == (0, 1, 0, 1)

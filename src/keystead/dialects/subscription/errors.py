@@ -30,6 +30,7 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
     tree.Invalid: NOT_FOUND,
     tree.QuotaExceeded: NOT_FOUND,
     tree.Conflict: NOT_FOUND,
+    tree.Unsupported: NOT_FOUND,
     tree.Unavailable: _LATER,
     tree.Rejected: _OURS,
     tree.StorageFailed: _OURS,

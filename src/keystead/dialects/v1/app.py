@@ -14,6 +14,7 @@ from keystead.dialects.v1.auth import Authenticated
 from keystead.dialects.v1.routes import (
     audit,
     backup,
+    connections,
     engines,
     keys,
     system,
@@ -36,6 +37,7 @@ _ROUTERS = (
     terms.router,
     terms.plan_router,
     traffic.router,
+    connections.router,
     tokens.router,
     users.router,
     audit.router,

@@ -34,6 +34,7 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
     tree.QuotaExceeded: Row(409, "A limit is reached"),
     tree.Conflict: Row(409, "Conflict with the present state"),
     tree.Rejected: Row(502, "Refused by the engine"),
+    tree.Unsupported: Row(501, "Not possible on this instance"),
     tree.Unavailable: Row(503, "Temporarily unavailable"),
     tree.StorageFailed: Row(500, "Storage failed", "the database refused; see the log, and GET /v1/doctor"),
     tree.Misconfigured: Row(500, "Misconfigured"),

@@ -1,6 +1,6 @@
 """From values of the core to the native API's JSON: times are RFC 3339, sets are sorted lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ from keystead.http.engine_operations import ScopeView
 from keystead.kit.page import Page
 from keystead.reconcile.plan import Plan
 from keystead.vpn.accounting import Bytes
+from keystead.vpn.connections import Presence
 from keystead.vpn.history import History
 from keystead.vpn.terms import KeyTerms, KeyTermsPage
 from keystead.vpn.traffic import AccountUsage, Usage
@@ -47,8 +48,8 @@ def created(body: object) -> Response:
     return Response(dumped(body), 201, {"cache-control": "no-store"}, JSON)
 
 
-def key(shown: KeyTerms) -> dict[str, Any]:
-    """Present a key with its terms."""
+def key(shown: KeyTerms, presence: Presence) -> dict[str, Any]:
+    """Present a key with its terms, and whether it is connected."""
     value = shown.key
     return {
         "id": value.public_id,
@@ -64,12 +65,16 @@ def key(shown: KeyTerms) -> dict[str, Any]:
         "state": shown.status.value,
         "created_at": value.created_at,
         "terms": term_present.terms(shown),
+        "online": presence.online,
+        "last_seen_at": presence.last_seen_at,
+        "addresses": presence.addresses,
     }
 
 
-def key_list(page: KeyTermsPage) -> dict[str, Any]:
+def key_list(page: KeyTermsPage, presence: Mapping[int, Presence]) -> dict[str, Any]:
     """Present a page of keys."""
-    return {"items": [key(value) for value in page.items], "total": page.total, "next": page.next}
+    items = [key(shown, presence[shown.key.number]) for shown in page.items]
+    return {"items": items, "total": page.total, "next": page.next}
 
 
 def traffic(usage: Usage) -> dict[str, Any]:

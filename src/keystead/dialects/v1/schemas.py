@@ -33,7 +33,10 @@ class KeyChange(Body):
 
 
 class Key(Answer):
-    """A VPN key; it connects while ``is_active``, and ``state`` says why it does or does not."""
+    """A VPN key; it connects while ``is_active``, and ``state`` says why it does or does not.
+
+    ``online`` counts live connections, null where nobody knows; ``addresses`` is null without ``vpn.addresses.read``.
+    """
 
     id: str
     number: int
@@ -48,6 +51,9 @@ class Key(Answer):
     state: KeyStatus
     created_at: datetime
     terms: Terms | None
+    online: int | None
+    last_seen_at: datetime | None
+    addresses: list[str] | None
 
 
 class KeyList(Answer):

@@ -6,6 +6,7 @@ from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
 from keystead.http.backup import Backups
+from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Doctor
 from keystead.http.engine_operations import EngineOperations
 from keystead.http.health import HealthCheck
@@ -27,6 +28,7 @@ class Services:
     doctor: Doctor
     vpn: VpnOperations
     terms: TermsOperations
+    connections: ConnectionOperations
     subscriptions: SubscriptionOperations
     access: AccessOperations
     audit: AuditOperations

@@ -51,6 +51,7 @@ TABLE: Mapping[type[tree.KeysteadError], Wire] = {
     tree.Invalid: Wire(400),
     tree.QuotaExceeded: Wire(400),
     tree.Conflict: Wire(409),
+    tree.Unsupported: Wire(501),
     tree.Unavailable: Wire(503, is_prefixed=True),
     tree.StorageFailed: Wire(500, is_prefixed=True, text="Database error"),
     tree.Rejected: Wire(500, is_prefixed=True),

@@ -5,11 +5,12 @@ Made by the driver for every process it comes to know: the one that serves, and 
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
 
+from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.config import Route
 from keystead.engines.xray.launching import Role, Started
 from keystead.engines.xray.probe import Prober
@@ -48,6 +49,7 @@ class Attendance:
         clock: Clock,
         on_hung: Callable[[str], None],
         on_served: Callable[[], None],
+        look_after: Callable[["Attendance"], Awaitable[None]],
     ) -> None:
         # Imported with the first process, while that reads its configuration: nobody is served before it has.
         from keystead.engines.xray.client import XrayClient
@@ -55,6 +57,7 @@ class Attendance:
         self.process = process
         self.started = started
         self.client = XrayClient.on_socket(started.socket, timeout_s=patience.call_timeout_s)
+        self.blocks = Blocks(self.client, clock=clock)
         self.reachable = asyncio.Event()
         self.ready = asyncio.Event()
         self.warm = asyncio.Event()
@@ -67,6 +70,7 @@ class Attendance:
         self._patience = patience
         self._on_hung = on_hung
         self._on_served = on_served
+        self._look_after = look_after
 
     async def run(self) -> None:
         """Attend until cancelled; what was known is void afterwards."""
@@ -74,6 +78,7 @@ class Attendance:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_api())
                 group.create_task(self._keep_proving())
+                group.create_task(self._look_after_connections())
         finally:
             self.over()
             await self.client.close()
@@ -114,6 +119,10 @@ class Attendance:
                 self.is_hung = False
                 self.reachable.set()
             await self._clock.sleep(self._pause_s())
+
+    async def _look_after_connections(self) -> None:
+        await self.reachable.wait()
+        await self._look_after(self)
 
     def _pause_s(self) -> float:
         if not self.reachable.is_set():

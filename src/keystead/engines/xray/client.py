@@ -7,7 +7,8 @@ are matched, each held by a test against the real core (tests/engines/xray/test_
 The API has no authentication: the socket's mode is its lock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -17,10 +18,11 @@ from google.protobuf.message import Message
 from keystead.engines.xray import messages
 from keystead.engines.xray import wire_pb2 as wire
 from keystead.engines.xray.state import Counters, XrayInbound, XrayUser
-from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError, NotFound, Rejected
+from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError, NotFound, Rejected, Unsupported
 
 _HANDLER = "/xray.app.proxyman.command.HandlerService/"
 _STATS = "/xray.app.stats.command.StatsService/"
+_ROUTING = "/xray.app.router.command.RoutingService/"
 
 _OPTIONS = [
     # The default of 4 MiB ends at about 30,000 users.
@@ -110,6 +112,42 @@ class XrayClient:
         """Return the core's age in whole seconds: the cheapest question there is."""
         return (await self._ask(f"{_STATS}GetSysStats", wire.Empty(), wire.SysStatsResponse)).uptime_s
 
+    async def online(self) -> Mapping[str, Collection[str]]:
+        """Return the labels online at each address, 127.0.0.1 and ::1 left out: the core does not note them.
+
+        One call from v26.4.13 on; a call for each user online before that.
+        """
+        try:
+            answer = await self._ask(
+                f"{_STATS}GetUsersStats", wire.UsersStatsRequest(), wire.UsersStatsResponse, self._slow_timeout_s
+            )
+        except Unsupported:
+            return messages.labels_by_address(await self._online_one_by_one())
+        return messages.labels_by_address({user.email: [entry.ip for entry in user.ips] for user in answer.users})
+
+    async def _online_one_by_one(self) -> dict[str, list[str]]:
+        told = await self._ask(f"{_STATS}GetAllOnlineUsers", wire.Empty(), wire.AllOnlineUsersResponse)
+        found: dict[str, list[str]] = {}
+        for name in told.users:
+            with suppress(NotFound):
+                request = wire.StatsRequest(name=name)
+                listed = await self._ask(f"{_STATS}GetStatsOnlineIpList", request, wire.OnlineAddressesResponse)
+                found[name.split(">>>")[1]] = list(listed.ips)
+        return found
+
+    async def block(self, labels: Iterable[str], outbound: str) -> None:
+        """Send new streams of these users to an outbound, also those inside a live Mux connection."""
+        await self._ask(f"{_ROUTING}AddRule", messages.block_rules(labels, outbound), wire.Empty)
+
+    async def unblock(self, label: str) -> None:
+        """Drop the rule of a user; nothing happens when there is none."""
+        await self._ask(f"{_ROUTING}RemoveRule", wire.RemoveRuleRequest(rule_tag=label), wire.Empty)
+
+    async def rules(self) -> Sequence[str]:
+        """Return the names of all routing rules that have one."""
+        answer = await self._ask(f"{_ROUTING}ListRule", wire.Empty(), wire.ListRuleResponse)
+        return [rule.rule_tag for rule in answer.rules if rule.rule_tag]
+
     async def _ask(
         self, method: str, request: Message, answer: _Readable[Answer], timeout_s: float | None = None
     ) -> Answer:
@@ -136,6 +174,8 @@ def _translated(error: grpc.aio.AioRpcError, method: str, request: Message) -> K
             return EngineUnavailable("Xray is not reachable")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return EngineUnavailable("Xray does not answer in time")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return Unsupported(f"this version of Xray has no {method}")
         case _:
             return _said(error.details() or "", method, tag) or Rejected(f"Xray refused {method}: {error.code().name}")
 

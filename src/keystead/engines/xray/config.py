@@ -33,7 +33,7 @@ _PROBE = "keystead-probe"
 _ECHO = "keystead-echo"
 _WARM = "keystead-warm-"
 _DIRECT = "direct"
-_BLOCKED = "blocked"
+BLOCKED = "blocked"
 _LOOPBACK = "127.0.0.1"
 _ANY = {"0.0.0.0": _LOOPBACK, "::": _LOOPBACK, "": _LOOPBACK}  # noqa: S104 - recognised here, not listened on
 
@@ -151,14 +151,14 @@ def digest(desired: XrayDesired, settings: XraySettings) -> str:
 
 def _static(inbounds: Iterable[XrayInbound], settings: XraySettings) -> Json:
     opened = [{"action": "allow", "ip": list(settings.allow_private)}] if settings.allow_private else []
-    mail = {"network": "tcp", "port": "25", "outboundTag": _BLOCKED}
+    mail = {"network": "tcp", "port": "25", "outboundTag": BLOCKED}
     return {
         "stats": {},
         "policy": _POLICY,
         "inbounds": [_listener(inbound) for inbound in sorted(inbounds, key=lambda inbound: inbound.tag)],
         "outbounds": [
             {"tag": _DIRECT, "protocol": "freedom", "settings": {"finalRules": opened}},
-            {"tag": _BLOCKED, "protocol": "blackhole"},
+            {"tag": BLOCKED, "protocol": "blackhole"},
         ],
         "routing": {"rules": [] if settings.is_mail_open else [mail]},
     }
@@ -237,7 +237,7 @@ def _probe_rules(probe: ProbePlan) -> list[Json]:
     to_self = [
         {"inboundTag": [_PROBE], "user": [route.account], "outboundTag": route.account} for route in probe.all_routes
     ]
-    nothing_else = {"inboundTag": [_PROBE], "outboundTag": _BLOCKED}
+    nothing_else = {"inboundTag": [_PROBE], "outboundTag": BLOCKED}
     return [*to_self, nothing_else, {"user": [PROBE_LABEL], "outboundTag": _ECHO}]
 
 

@@ -19,21 +19,22 @@ import structlog
 from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.attendance import Attendance, Patience
 from keystead.engines.xray.binary import Binary
+from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover
 from keystead.engines.xray.launching import Role, Started
 from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
     Carried,
-    LabelCarried,
     Reading,
     XrayActual,
     XrayDesired,
     XraySettings,
 )
+from keystead.engines.xray.watching import Watching
 from keystead.keeper.core import State
 from keystead.keeper.kept import KeptCore, Standing
-from keystead.keeper.launch import Change, Launch
+from keystead.keeper.launch import Launch
 from keystead.keeper.link import KeeperLink
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
@@ -100,9 +101,11 @@ class ManagedXray:
         self._ids = ids
         self._on_final_reading = on_final_reading
         self._core = KeptCore(self, options.keeper, clock=clock)
+        self.watching = Watching(
+            self._core.watched, process=lambda: self._core.identity, blocks=self._blocks, clock=clock
+        )
         self._prober = Prober(clock=clock, ids=ids)
         self._attendance: Attendance | None = None
-        self._limits: dict[str, int] = {}
         self._handover = Handover(self, self._core, clock=clock, see_off_s=options.see_off_s)
 
     # --- life ---
@@ -159,13 +162,15 @@ class ManagedXray:
             await self.prepare_for(step, desired)
             await self._handover.switch(desired, served)
             return
-        await self._core.remember(_changes(desired, [step.subject], served.started.tags))
+        if step.verb is not Verb.REMOVE:
+            await self.watching.unblock([step.subject], served.blocks)
+        await self._core.remember(launching.changes(desired, [step.subject], served.started.tags))
         own = served.started.probe.own_users()
         wanted = {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in served.started.tags}
         await users.apply(served.client, step, wanted=wanted, tags=served.started.tags)
-        await self._limit(desired, [step.subject])
+        await self.watching.limit(desired, [step.subject])
         if step.verb is not Verb.ADD:
-            await self._core.cut([step.subject])
+            await self.watching.cut([step.subject], is_gone=step.verb is Verb.REMOVE)
 
     async def probe(self) -> Health:
         """Ask the core now: its API, and one dial over each route; DOWN, HUNG and WARMING need no dial."""
@@ -204,19 +209,18 @@ class ManagedXray:
         """
         tags = self._attendance.started.tags if self._attendance else tuple(desired.users)
         try:
-            remembering = self._core.remember(_changes(desired, subjects, tags))
+            remembering = self._core.remember(launching.changes(desired, subjects, tags))
             if self._core.state is State.RUNNING:
-                telling = users.apply_marked(self._running().client, desired, subjects, tags=tags)
-                outcomes, is_down = await asyncio.gather(telling, remembering)
+                outcomes, is_down = await asyncio.gather(self._tell(desired, subjects, tags), remembering)
             else:
                 is_down = await remembering
                 outcomes = {label: EngineUnavailable(f"Xray is {self._core.state.value}") for label in subjects}
         except EngineUnavailable as error:
             return dict.fromkeys(subjects, error)
-        await self._limit(desired, subjects)
+        await self.watching.limit(desired, subjects)
         gone = [label for label, error in outcomes.items() if error is None and label in desired.absent]
         if gone and not is_down:
-            await self._core.cut(gone)
+            await self.watching.cut(gone, is_gone=True)
         if is_down:
             present = {label for users_of_tag in desired.users.values() for label in users_of_tag}
             return {label: error if label in present else None for label, error in outcomes.items()}
@@ -236,10 +240,7 @@ class ManagedXray:
 
     async def carried(self) -> Sequence[Carried]:
         """Return what the kernel has carried per label through each process, about a second old."""
-        return [
-            Carried(process, _customers(labels), is_ended=not lives)
-            for process, (lives, labels) in (await self._core.carried()).items()
-        ]
+        return await self.watching.carried()
 
     # --- the Program port: what the core's mirror asks ---
 
@@ -247,7 +248,7 @@ class ManagedXray:
         """Make a start's input from what is desired now, with a fresh probe."""
         socket = self._attendance.started.socket if self._attendance else self._options.socket
         desired = await self._load()
-        self._limits = dict(desired.limits)
+        self.watching.note_limits(desired.limits)
         return self.launch(desired, echo_port=echo_port, socket=socket)
 
     def launch(self, desired: XrayDesired, *, echo_port: int, socket: Path, is_candidate: bool = False) -> Launch:
@@ -296,6 +297,7 @@ class ManagedXray:
             clock=self._clock,
             on_hung=lambda reason: self._core.kill(reason, process),
             on_served=lambda: self._core.note_served(process),
+            look_after=self.watching.look_after,
         )
 
     def free_socket(self) -> Path:
@@ -331,7 +333,7 @@ class ManagedXray:
         served = self._attendance
         if served is not None and served.reachable.is_set() and not served.is_hung:
             # What goes through the kernel alone is counted when the connection ends.
-            if await self._core.cut_all(served.process):
+            if await self._core.watched.cut_all(served.process):
                 await self._clock.sleep(COUNTED_WITHIN_S)
             await within(self._clock, _FINAL_READING_TIMEOUT_S, self.give_final_reading(served.client, served.process))
 
@@ -352,13 +354,17 @@ class ManagedXray:
 
     # --- the rest ---
 
-    async def _limit(self, desired: XrayDesired, labels: Collection[str]) -> None:
-        """Have the keeper hold labels to their speeds, where they differ from what it was told."""
-        wanted = {label: desired.limits.get(label) for label in labels}
-        changed = {label: rate for label, rate in wanted.items() if rate != self._limits.get(label)}
-        if changed:
-            await self._core.limit(changed)
-            self._limits = {label: rate for label, rate in {**self._limits, **changed}.items() if rate is not None}
+    async def _tell(
+        self, desired: XrayDesired, subjects: Collection[str], tags: tuple[str, ...]
+    ) -> Mapping[str, KeysteadError | None]:
+        """Tell the core of these labels; whoever may connect again is let through first."""
+        served = self._running()
+        await self.watching.unblock([label for label in subjects if label not in desired.absent], served.blocks)
+        return await users.apply_marked(served.client, desired, subjects, tags=tags)
+
+    def _blocks(self) -> list[Blocks]:
+        serving = [self._attendance.blocks] if self._attendance is not None else []
+        return [*serving, *self._handover.blocks()]
 
     def _digest(self, desired: XrayDesired) -> str:
         return config.digest(desired, self._options.settings)
@@ -384,17 +390,3 @@ class ManagedXray:
             await self._core.when_changed()
         else:
             await first_of(event.wait(), self._core.when_changed())
-
-
-def _customers(labels: Mapping[str, Sequence[int]]) -> dict[str, LabelCarried]:
-    """Return what customers' labels carried; the probe's own dials are nobody's."""
-    return {label: LabelCarried(*found) for label, found in labels.items() if not label.startswith(OWN_LABEL_PREFIX)}
-
-
-def _changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:
-    """Return what the next start has to hold of these labels."""
-    return [
-        (tag, label, launching.entry(user) if (user := desired.users.get(tag, {}).get(label)) else None)
-        for tag in tags
-        for label in subjects
-    ]

@@ -6,8 +6,10 @@ Can: add, remove and change users in the running core; render its configuration 
 it checked by Xray itself, and swap it atomically, the previous one kept beside it. The file is written when the
 static part differs and at a restart step; users who came since are in the running core and come back by the loop's
 next pass after a restart.
-Cannot: restart the core (that step says who has to); dial through it, so *ready* means here that the API answers and
-the desired inbounds are open, and the first client after a restart may wait for REALITY's examination.
+Can, since it cannot end a removed user's connections: refuse new streams inside them (``blocking.py``).
+Cannot: see or end connections, whose sockets are another's; restart the core (that step says who has to); dial through
+it, so *ready* means here that the API answers and the desired inbounds are open, and the first client after a restart
+may wait for REALITY's examination.
 
 The file holds private keys: it is written for its owner alone, so Xray has to run as the same user.
 """
@@ -23,13 +25,22 @@ import structlog
 
 from keystead.engines.xray import config, users
 from keystead.engines.xray.binary import Binary
+from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.boots import Boots, KnownProcesses, nothing_known
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.driver import XrayStatus
-from keystead.engines.xray.state import OWN_LABEL_PREFIX, Reading, XrayActual, XrayDesired, XraySettings
+from keystead.engines.xray.state import (
+    OWN_LABEL_PREFIX,
+    Reading,
+    XrayActual,
+    XrayDesired,
+    XraySettings,
+)
+from keystead.engines.xray.watching import Unwatched
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError, Misconfigured, NotFound
 from keystead.kit.files import write_private
+from keystead.kit.loops import keep_running
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
 
@@ -72,16 +83,26 @@ class ExternalXray:
         self._load = load
         self._clock = clock
         self._client: XrayClient | None = None
+        self.watching = Unwatched("this Xray is run by somebody else (KEYSTEAD_XRAY_API)")
+        self._blocks: Blocks | None = None
+        self._expiring: asyncio.Task[None] | None = None
         self._health = Health(Condition.DOWN, "Xray has not been asked yet")
         self._boots = Boots(clock, known)
 
     async def start(self) -> None:
         """Open the channel to the core, and see to it that there is a file the core can be started from."""
         self._client = XrayClient(self._options.address, timeout_s=self._options.call_timeout_s)
+        self._blocks = Blocks(self._client, clock=self._clock)
+        self._expiring = asyncio.create_task(
+            keep_running("block rules", self._blocks.run, self._clock), name="block rules"
+        )
         await self._ensure_config()
 
     async def stop(self) -> None:
         """Close the channel; the core goes on."""
+        if self._expiring is not None:
+            self._expiring.cancel()
+            await asyncio.wait([self._expiring])
         if self._client is not None:
             await self._client.close()
 
@@ -120,7 +141,11 @@ class ExternalXray:
                 f"Xray has to be restarted by whoever runs it; its new configuration is {self._options.config_path}"
             )
         tags = [inbound.tag for inbound in desired.inbounds]
+        if self._blocks is not None and step.verb is not Verb.REMOVE:
+            await self._blocks.lift([step.subject])
         await users.apply(self._api(), step, wanted=desired.users, tags=tags)
+        if self._blocks is not None and step.verb is Verb.REMOVE:
+            await self._blocks.put([step.subject])
 
     async def probe(self) -> Health:
         """Ask the API."""
@@ -153,7 +178,14 @@ class ExternalXray:
         """Bring only these labels to the desired state."""
         tags = await self._api().inbound_tags()
         known = [inbound.tag for inbound in (await self._load()).inbounds if inbound.tag in tags]
-        return await users.apply_marked(self._api(), desired, subjects, tags=known)
+        blocks = self._blocks
+        if blocks is not None:
+            await blocks.lift([label for label in subjects if label not in desired.absent])
+        outcomes = await users.apply_marked(self._api(), desired, subjects, tags=known)
+        gone = [label for label, error in outcomes.items() if error is None and label in desired.absent]
+        if blocks is not None and gone:
+            await blocks.put(gone)
+        return outcomes
 
     async def read_counters(self, label: str | None = None) -> Reading:
         """Read the counters of a label (None: of all); raise EngineUnavailable when the core was replaced meanwhile."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from keystead.engines.xray.attendance import Attendance
+from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.launching import Role, Started, memo_of, started_with
 from keystead.engines.xray.state import Reading, XrayDesired
 from keystead.keeper.core import State
@@ -91,6 +92,7 @@ class Handover:
         self._preparing = asyncio.Lock()
         self._candidate: _Candidate | None = None
         self._leaving: dict[str, XrayClient] = {}
+        self._blocks: dict[str, Blocks] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def is_prepared(self, digest: str) -> bool:
@@ -160,8 +162,12 @@ class Handover:
     async def read_leaving(self) -> None:
         """Hand over what the processes on their way out have counted: they are about to be ended with us."""
         for process, client in list(self._leaving.items()):
-            await self._core.cut_all(process)
+            await self._core.watched.cut_all(process)
             await self._side.give_final_reading(client, process)
+
+    def blocks(self) -> list[Blocks]:
+        """Return the block rules of processes on their way out: customers may still be connected there."""
+        return list(self._blocks.values())
 
     async def stop(self) -> None:
         """Leave processes on their way out to the keeper."""
@@ -200,20 +206,21 @@ class Handover:
         from keystead.engines.xray.client import XrayClient
 
         client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
+        self._blocks[process] = Blocks(client, clock=self._clock)
         try:
             await self._close_listeners(client, leaving.tags)
             await self._core.retire(number, self._see_off_s)
             while (told := self._core.told_of(number)) and not told.get("is_drained"):
                 await self._core.when_changed()
             if told:
-                if await self._core.cut_all(process):
+                if await self._core.watched.cut_all(process):
                     await self._clock.sleep(COUNTED_WITHIN_S)
                 await self._side.give_final_reading(client, process)
                 await self._core.discard(number)
         except KeysteadError as error:
             log.warning("a process was not seen off", process=process, reason=error.message)
         finally:
-            del self._leaving[process]
+            del self._leaving[process], self._blocks[process]
             await client.close()
 
     async def _close_listeners(self, client: "XrayClient", tags: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ configured, and how it dials itself. It is as secret as the probe's password and
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ import orjson
 
 from keystead.engines.xray import config
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser
-from keystead.keeper.launch import Launch
+from keystead.keeper.launch import Change, Launch
 from keystead.keeper.ports import Listen
 from keystead.kit.secret import Secret
 
@@ -108,6 +108,15 @@ def with_gaps(rendered: config.Json) -> tuple[tuple[str, ...], tuple[str, ...], 
 def entry(user: XrayUser) -> str:
     """Return what stands in the gap for a user."""
     return orjson.dumps(config.client(user)).decode()
+
+
+def changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:
+    """Return what the next start has to hold of these labels."""
+    return [
+        (tag, label, entry(user) if (user := desired.users.get(tag, {}).get(label)) else None)
+        for tag in tags
+        for label in subjects
+    ]
 
 
 def memo_of(started: Started) -> dict[str, Any]:

@@ -80,6 +80,26 @@ def counters_of(response: wire.QueryStatsResponse) -> Mapping[str, Counters]:
     return {label: Counters(up.get(label, 0), down.get(label, 0)) for label in up | down}
 
 
+def labels_by_address(users: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """Return the labels online at each address, from the addresses of each label."""
+    found: dict[str, set[str]] = {}
+    for label, addresses in users.items():
+        for address in addresses:
+            found.setdefault(address, set()).add(label)
+    return found
+
+
+def block_rules(labels: Iterable[str], outbound: str) -> wire.AddRuleRequest:
+    """Return the request that sends everything these users ask for to an outbound; each rule is named as its label.
+
+    Appended: a request that does not append replaces every rule there is (app/router/router.go, v26.7.28).
+    """
+    rules = [wire.RoutingRule(tag=outbound, user_email=[label], rule_tag=label) for label in labels]
+    return wire.AddRuleRequest(
+        config=_typed("xray.app.router.Config", wire.RouterConfig(rule=rules)), should_append=True
+    )
+
+
 def _user(user: XrayUser) -> wire.User:
     account = wire.VlessAccount(id=user.uuid, flow=user.flow, encryption="none")
     return wire.User(email=user.label, account=_typed(_ACCOUNT, account))

@@ -101,6 +101,45 @@ class Counters(NamedTuple):
     downlink: int
 
 
+class LiveConnection(NamedTuple):
+    """A client's live connection to the core; ages in seconds, bytes as the kernel counts them, handshake included.
+
+    ``id`` is the kernel's cookie of the socket: never used twice while the machine runs. ``label`` is None while nobody
+    knows whose it is. There are thousands.
+    """
+
+    id: int
+    process: str
+    label: str | None
+    peer_host: str
+    peer_port: int
+    local_port: int
+    age_s: float
+    idle_s: float
+    uplink: int
+    downlink: int
+    uplink_per_s: int
+    downlink_per_s: int
+
+
+@dataclass(frozen=True)
+class WatchState:
+    """How well the connections of a core can be seen and ended here.
+
+    ``tricks`` maps each trick (dump, borrow, pace, reset, destroy) to why it does not work, None when it does; ``cut``
+    is the way in force (destroy, reset, shutdown, none). ``lines`` counts the access lines that told an owner since the
+    process started. ``ownerless_share`` is the part of the connections whose owner no line told; None, as
+    ``connections``, when nobody sees them.
+    """
+
+    tricks: Mapping[str, str | None]
+    cut: str
+    lines: int = 0
+    connections: int | None = None
+    ownerless_share: float | None = None
+    is_managed: bool = True
+
+
 @dataclass(frozen=True)
 class Reading:
     """All counters of one core process at one moment; ``process`` identifies that process, never reused.

@@ -206,6 +206,105 @@ class SysStatsResponse(_message.Message):
     uptime_s: int
     def __init__(self, goroutines: _Optional[int] = ..., allocated_bytes: _Optional[int] = ..., uptime_s: _Optional[int] = ...) -> None: ...
 
+class UsersStatsRequest(_message.Message):
+    __slots__ = ("include_traffic",)
+    INCLUDE_TRAFFIC_FIELD_NUMBER: _ClassVar[int]
+    include_traffic: bool
+    def __init__(self, include_traffic: _Optional[bool] = ...) -> None: ...
+
+class OnlineAddress(_message.Message):
+    __slots__ = ("ip", "last_seen")
+    IP_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    ip: str
+    last_seen: int
+    def __init__(self, ip: _Optional[str] = ..., last_seen: _Optional[int] = ...) -> None: ...
+
+class UserStat(_message.Message):
+    __slots__ = ("email", "ips")
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    IPS_FIELD_NUMBER: _ClassVar[int]
+    email: str
+    ips: _containers.RepeatedCompositeFieldContainer[OnlineAddress]
+    def __init__(self, email: _Optional[str] = ..., ips: _Optional[_Iterable[_Union[OnlineAddress, _Mapping]]] = ...) -> None: ...
+
+class UsersStatsResponse(_message.Message):
+    __slots__ = ("users",)
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    users: _containers.RepeatedCompositeFieldContainer[UserStat]
+    def __init__(self, users: _Optional[_Iterable[_Union[UserStat, _Mapping]]] = ...) -> None: ...
+
+class AllOnlineUsersResponse(_message.Message):
+    __slots__ = ("users",)
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    users: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, users: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class StatsRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class OnlineAddressesResponse(_message.Message):
+    __slots__ = ("name", "ips")
+    class IpsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IPS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    ips: _containers.ScalarMap[str, int]
+    def __init__(self, name: _Optional[str] = ..., ips: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class RoutingRule(_message.Message):
+    __slots__ = ("tag", "user_email", "rule_tag")
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    USER_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    RULE_TAG_FIELD_NUMBER: _ClassVar[int]
+    tag: str
+    user_email: _containers.RepeatedScalarFieldContainer[str]
+    rule_tag: str
+    def __init__(self, tag: _Optional[str] = ..., user_email: _Optional[_Iterable[str]] = ..., rule_tag: _Optional[str] = ...) -> None: ...
+
+class RouterConfig(_message.Message):
+    __slots__ = ("rule",)
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    rule: _containers.RepeatedCompositeFieldContainer[RoutingRule]
+    def __init__(self, rule: _Optional[_Iterable[_Union[RoutingRule, _Mapping]]] = ...) -> None: ...
+
+class AddRuleRequest(_message.Message):
+    __slots__ = ("config", "should_append")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    SHOULD_APPEND_FIELD_NUMBER: _ClassVar[int]
+    config: TypedMessage
+    should_append: bool
+    def __init__(self, config: _Optional[_Union[TypedMessage, _Mapping]] = ..., should_append: _Optional[bool] = ...) -> None: ...
+
+class RemoveRuleRequest(_message.Message):
+    __slots__ = ("rule_tag",)
+    RULE_TAG_FIELD_NUMBER: _ClassVar[int]
+    rule_tag: str
+    def __init__(self, rule_tag: _Optional[str] = ...) -> None: ...
+
+class ListedRule(_message.Message):
+    __slots__ = ("tag", "rule_tag")
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    RULE_TAG_FIELD_NUMBER: _ClassVar[int]
+    tag: str
+    rule_tag: str
+    def __init__(self, tag: _Optional[str] = ..., rule_tag: _Optional[str] = ...) -> None: ...
+
+class ListRuleResponse(_message.Message):
+    __slots__ = ("rules",)
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedCompositeFieldContainer[ListedRule]
+    def __init__(self, rules: _Optional[_Iterable[_Union[ListedRule, _Mapping]]] = ...) -> None: ...
+
 class Empty(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -1,6 +1,7 @@
 """Queries of VPN keys."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -42,6 +43,7 @@ _COLUMNS = (
     K.created_at,
     INBOUNDS.c.placement,
     INBOUNDS.c.scope,
+    K.last_seen_at,
 )
 _JOINED = select(*_COLUMNS).join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
 _STATES = {state.value: state for state in KeyState}
@@ -82,6 +84,12 @@ _OF_STATUS: Mapping[KeyStatus | None, tuple[ColumnElement[bool], ...]] = {
 }
 _PAGES = {status: Prepared(_LISTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
 _COUNTS = {status: Prepared(_COUNTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
+_OF_NUMBERS = _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, K.number.in_(bindparam("numbers", expanding=True)))
+_NOTE_SEEN = Prepared(
+    update(KEYS)
+    .where(K.number == bindparam("at_number"), or_(K.last_seen_at.is_(None), K.last_seen_at < bindparam("seen_at")))
+    .values(last_seen_at=bindparam("seen_at"))
+)
 _INSERT_KEY = Prepared(insert(KEYS).returning(K.number))
 _SET_LABEL = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(label=bindparam("new_label")))
 _SET_STATE = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(state=bindparam("new_state")))
@@ -176,6 +184,19 @@ def count(
     """Count keys, those being removed left out."""
     values = {"account_id": account_id, "issued_by": issued_by, "placement": placement.value}
     return int(_COUNTS[status].scalar(connection, values))
+
+
+def of_numbers(
+    connection: Connection, account_id: int, *, issued_by: int | None, numbers: Sequence[int]
+) -> list[VpnKey]:
+    """Return those of these keys that are the account's, those being removed left out."""
+    values = {"account_id": account_id, "issued_by": issued_by, "numbers": list(numbers)}
+    return [_key(tuple(row)) for row in connection.execute(_OF_NUMBERS, values)]
+
+
+def note_seen(connection: Connection, seen: Sequence[tuple[int, datetime]]) -> None:
+    """Record when keys were last seen; a moment earlier than the one on record changes nothing."""
+    _NOTE_SEEN.run_many(connection, ["at_number", "seen_at"], list(seen))
 
 
 def add_key(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -274,5 +295,5 @@ def _named(
 
 def _key(row: Sequence[Any]) -> VpnKey:
     """Make a key of a row of ``_COLUMNS``, whose order is that of the value's fields."""
-    *plain, state, created_at, placement, scope = row
-    return VpnKey._make((*plain, _STATES[state], created_at, _PLACEMENTS[placement], scope))
+    *plain, state, created_at, placement, scope, last_seen_at = row
+    return VpnKey._make((*plain, _STATES[state], created_at, _PLACEMENTS[placement], scope, last_seen_at))

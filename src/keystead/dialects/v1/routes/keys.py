@@ -1,14 +1,19 @@
 """VPN keys: issue, show, change, revoke, their links and subscriptions."""
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present, schemas, term_present, term_schemas
 from keystead.dialects.v1.auth import Caller
+from keystead.dialects.v1.connection_shapes import ShowAddresses
 from keystead.dialects.v1.present import answer
+from keystead.dialects.v1.routes import showing
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.operations import KeyChanges
+from keystead.vpn.connections import Presence
 from keystead.vpn.keyvalue import KeyStatus, parse_ident
 from keystead.vpn.links import vless_link
 from keystead.vpn.placement import Placement
@@ -28,14 +33,21 @@ def router(services: Services) -> APIRouter:
 
 
 def _add_keys(routes: APIRouter, services: Services) -> None:
-    vpn, terms = services.vpn, services.terms
+    vpn, terms, connections = services.vpn, services.terms, services.connections
+    shown = partial(showing.key, services)
 
     @routes.get("", response_model=schemas.KeyList, responses=READ)
     async def list_keys(
-        call: Caller, page: Paged, placement: Placement = Placement.SHARED, state: KeyStatus | None = None
+        call: Caller,
+        page: Paged,
+        placement: Placement = Placement.SHARED,
+        state: KeyStatus | None = None,
+        addresses: ShowAddresses = True,
     ) -> Response:
         """List keys by number, all or those of a state."""
-        return answer(present.key_list(await terms.list_(call, placement=placement, page=page, status=state)))
+        found = await terms.list_(call, placement=placement, page=page, status=state)
+        keys = [one.key for one in found.items]
+        return answer(present.key_list(found, await connections.presence(call, keys, with_addresses=addresses)))
 
     @routes.post("", response_model=schemas.Key, status_code=201, responses=WRITE)
     async def create_key(request: Request, call: Caller, wanted: schemas.KeyCreate | None = None) -> Response:
@@ -45,20 +57,23 @@ def _add_keys(routes: APIRouter, services: Services) -> None:
 
         async def create() -> bytes:
             made = await vpn.issue(call, name=wanted.name, placement=placement, wish=wish)
-            return present.dumped(present.key(await terms.shown(call, made, has_terms=wish is not None)))
+            with_terms = await terms.shown(call, made, has_terms=wish is not None)
+            return present.dumped(present.key(with_terms, Presence(online=0)))
 
         return await services.idempotency.once(call, request, await request.body(), create, status=201)
 
     @routes.get("/{key_id}", response_model=schemas.Key, responses=READ)
-    async def get_key(call: Caller, key_id: str) -> Response:
+    async def get_key(call: Caller, key_id: str, addresses: ShowAddresses = True) -> Response:
         """Show a key."""
-        return answer(present.key(await terms.show(call, parse_ident(key_id))))
+        found = await terms.show(call, parse_ident(key_id))
+        return answer(await shown(call, found, with_addresses=addresses))
 
     @routes.patch("/{key_id}", response_model=schemas.Key, responses=WRITE)
     async def change_key(call: Caller, key_id: str, changes: schemas.KeyChange) -> Response:
         """Rename, disable or enable a key; it is in force when the answer arrives."""
         wanted = KeyChanges("name" in changes.model_fields_set, changes.name, changes.is_active)
-        return answer(present.key(await terms.shown(call, await vpn.change(call, parse_ident(key_id), wanted))))
+        changed = await vpn.change(call, parse_ident(key_id), wanted)
+        return answer(await shown(call, await terms.shown(call, changed)))
 
     @routes.delete("/{key_id}", status_code=204, responses=WRITE)
     async def delete_key(call: Caller, key_id: str) -> Response:
@@ -69,7 +84,8 @@ def _add_keys(routes: APIRouter, services: Services) -> None:
     @routes.post("/{key_id}/reissue", response_model=schemas.Key, responses=WRITE)
     async def reissue_key(call: Caller, key_id: str) -> Response:
         """Give a key a new UUID: the old link ends, the number, the name and the traffic stay."""
-        return answer(present.key(await terms.shown(call, await vpn.reissue(call, parse_ident(key_id)))))
+        reissued = await vpn.reissue(call, parse_ident(key_id))
+        return answer(await shown(call, await terms.shown(call, reissued)))
 
 
 def _wish(wanted: schemas.KeyCreate) -> Wish | None:

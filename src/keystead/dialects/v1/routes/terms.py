@@ -1,6 +1,7 @@
 """Terms of keys and plans: change, extend, top up; plans by name."""
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path
 from starlette.responses import Response
@@ -8,6 +9,7 @@ from starlette.responses import Response
 from keystead.dialects.v1 import present, schemas, term_present, term_schemas
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
+from keystead.dialects.v1.routes import showing
 from keystead.dialects.v1.routes.asking import READ, WRITE
 from keystead.dialects.v1.services import Services
 from keystead.vpn.keyvalue import parse_ident
@@ -24,12 +26,13 @@ def router(services: Services) -> APIRouter:
     """Return the endpoints of keys' terms; ``key_id`` is an id, a number or a VLESS UUID."""
     routes = APIRouter(prefix="/v1/vpn/keys", tags=["Terms"])
     terms = services.terms
+    shown = partial(showing.key, services)
 
     @routes.patch("/{key_id}/terms", response_model=schemas.Key, responses=WRITE)
     async def change_terms(call: Caller, key_id: str, wanted: term_schemas.TermsChange) -> Response:
         """Change a key's terms; they are in force when the answer arrives. A plan takes the place of all of them."""
         wish = Wish(wanted.plan, term_present.changes(wanted))
-        return answer(present.key(await terms.change(call, parse_ident(key_id), wish)))
+        return answer(await shown(call, await terms.change(call, parse_ident(key_id), wish)))
 
     @routes.post("/{key_id}/extend", response_model=schemas.Key, responses=WRITE)
     async def extend_key(
@@ -37,7 +40,7 @@ def router(services: Services) -> APIRouter:
     ) -> Response:
         """Move a key's end by days; one that has expired connects again for so many days from now."""
         done = await terms.extend(call, parse_ident(key_id), days=wanted.days, request=idempotency_key)
-        return _granted(done)
+        return _granted(done, await shown(call, done.shown))
 
     @routes.post("/{key_id}/top-up", response_model=schemas.Key, responses=WRITE)
     async def top_up_key(
@@ -45,7 +48,7 @@ def router(services: Services) -> APIRouter:
     ) -> Response:
         """Give a key bytes beside its quota; one that was cut connects again."""
         done = await terms.top_up(call, parse_ident(key_id), more=wanted.bytes, request=idempotency_key)
-        return _granted(done)
+        return _granted(done, await shown(call, done.shown))
 
     return routes
 
@@ -86,8 +89,8 @@ def plan_router(services: Services) -> APIRouter:
     return routes
 
 
-def _granted(done: Granted) -> Response:
-    response = answer(present.key(done.shown))
+def _granted(done: Granted, shown: dict[str, Any]) -> Response:
+    response = answer(shown)
     if done.is_repeated:
         response.headers["idempotency-replayed"] = "true"
     return response

@@ -1,0 +1,184 @@
+"""The connections of a managed core: what the keeper's watch says of them, in our values, and what is done about them.
+
+Made by the driver, which cuts and limits through it. Beside every process that is attended to it finds owners for
+connections that no access line told of (the core's online map says who is online at an address), and drops block rules
+that have done their work.
+"""
+
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from keystead.engines.xray.blocking import Blocks
+from keystead.engines.xray.state import (
+    OWN_LABEL_PREFIX,
+    Carried,
+    LabelCarried,
+    LiveConnection,
+    WatchState,
+    XrayDesired,
+)
+from keystead.keeper.proving import Trick, Way
+from keystead.keeper.watched import Watched
+from keystead.kit.clock import Clock
+from keystead.kit.errors import KeysteadError, Unsupported
+from keystead.kit.loops import keep_running
+
+if TYPE_CHECKING:
+    from keystead.engines.xray.attendance import Attendance
+    from keystead.engines.xray.client import XrayClient
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 5.0
+
+
+class Watching:
+    """What is known of connections and done with them, and the loop beside each process."""
+
+    def __init__(
+        self, watched: Watched, *, process: Callable[[], str], blocks: Callable[[], Sequence[Blocks]], clock: Clock
+    ) -> None:
+        """Take the keeper's watch, what names the process that serves, and what has the block rules of them all."""
+        self._watched = watched
+        self._process = process
+        self._blocks = blocks
+        self._clock = clock
+        self._limits: dict[str, int] = {}
+
+    # --- what is known ---
+
+    async def connections(self, labels: Collection[str] | None = None) -> list[LiveConnection]:
+        """Return live connections of labels (None: of all); Keystead's own are left out.
+
+        Raises EngineUnavailable when the keeper is away, Unsupported where the kernel does not tell.
+        """
+        found = itertools.starmap(LiveConnection, await self._watched.connections(labels))
+        return [one for one in found if one.label is None or not _is_own(one.label)]
+
+    async def seen(self, within_s: float) -> Mapping[str, float]:
+        """Return how many seconds ago customers' labels connected or moved bytes, those seen within so many seconds."""
+        return {label: ago_s for label, ago_s in (await self._watched.seen(within_s)).items() if not _is_own(label)}
+
+    async def state(self) -> WatchState:
+        """Return what works here; raise EngineUnavailable when the keeper is away."""
+        told, process = await self._watched.state(), self._process()
+        tricks = told["tricks"] or dict.fromkeys(Trick, "not tried yet")
+        sees = tricks[Trick.DUMP] is None
+        return WatchState(
+            {str(name): reason for name, reason in tricks.items()},
+            cut=told["cut"].get(process, Way.NONE),
+            lines=told["lines"].get(process, 0),
+            connections=sum(told["connections"].values()) if sees else None,
+            ownerless_share=told["ownerless"].get(process, 0.0) if sees else None,
+        )
+
+    async def carried(self) -> Sequence[Carried]:
+        """Return what the kernel has carried per label through each process, about a second old."""
+        return [
+            Carried(process, _customers(labels), is_ended=not lives)
+            for process, (lives, labels) in (await self._watched.carried()).items()
+        ]
+
+    # --- what is done ---
+
+    async def cut(self, labels: Sequence[str], *, is_gone: bool) -> None:
+        """End the connections of labels; where that is impossible, refuse new streams inside those of removed ones."""
+        await self._watched.cut(labels)
+        if is_gone:
+            await self._block_uncut(labels)
+
+    async def unblock(self, labels: Collection[str], serving: Blocks) -> None:
+        """Let labels through again before they can connect; raise EngineUnavailable when the core cannot be told."""
+        await serving.lift(labels)
+        for blocks in self._blocks():
+            if blocks is not serving:
+                with suppress(KeysteadError):  # that process takes no new connections and may be gone
+                    await blocks.lift(labels)
+
+    def note_limits(self, limits: Mapping[str, int]) -> None:
+        """Take notice of the speeds that a launch told the keeper."""
+        self._limits = dict(limits)
+
+    async def limit(self, desired: XrayDesired, labels: Collection[str]) -> None:
+        """Have the keeper hold labels to their speeds, where they differ from what it was told."""
+        wanted = {label: desired.limits.get(label) for label in labels}
+        changed = {label: rate for label, rate in wanted.items() if rate != self._limits.get(label)}
+        if changed:
+            await self._watched.limit(changed)
+            self._limits = {label: rate for label, rate in {**self._limits, **changed}.items() if rate is not None}
+
+    async def look_after(self, attended: "Attendance") -> None:
+        """Look after a process's connections until cancelled; what goes wrong with that must not end the process."""
+        run = partial(self._run, attended.process, attended.client, attended.blocks)
+        await keep_running("connections", run, self._clock)
+
+    # --- the rest ---
+
+    async def _block_uncut(self, labels: Collection[str]) -> None:
+        try:
+            told = await self._watched.state()
+        except KeysteadError as error:
+            log.warning("it is not known whether connections were cut", reason=error.message)
+            return
+        if Way.NONE in told["cut"].values():
+            for each in self._blocks():
+                await each.put(labels)
+
+    async def _run(self, process: str, client: "XrayClient", blocks: Blocks) -> None:
+        """Attribute connections and expire block rules of a process until cancelled."""
+        while True:
+            await self._clock.sleep(LOOK_EVERY_S)
+            try:
+                await self._attribute(process, client)
+                if blocks.labels:
+                    await blocks.expire(await self._live(blocks.labels))
+            except KeysteadError as error:
+                log.warning("connections not looked after", process=process, reason=error.message)
+
+    async def _attribute(self, process: str, client: "XrayClient") -> None:
+        if not (await self._watched.state())["unowned"].get(process):
+            return
+        online = await client.online()
+        customers = {host: [label for label in labels if not _is_own(label)] for host, labels in online.items()}
+        given = await self._watched.attribute(process, customers)
+        if given:
+            log.debug("connections attributed", process=process, given=given)
+
+    async def _live(self, labels: Collection[str]) -> set[str] | None:
+        try:
+            return {one.label for one in await self.connections(labels) if one.label is not None}
+        except Unsupported:
+            return None
+
+
+class Unwatched:
+    """The connections of a core whose sockets and output are not ours: unknown, and said so."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def connections(self, labels: Collection[str] | None = None) -> list[LiveConnection]:
+        """Raise Unsupported."""
+        raise Unsupported(f"live connections are unknown: {self._reason}")
+
+    async def seen(self, within_s: float) -> Mapping[str, float]:
+        """Raise Unsupported."""
+        raise Unsupported(f"when a key was last seen is unknown: {self._reason}")
+
+    async def state(self) -> WatchState:
+        """Return that nothing can be seen or ended."""
+        return WatchState({trick.value: self._reason for trick in Trick}, cut=Way.NONE, is_managed=False)
+
+
+def _is_own(label: str) -> bool:
+    return label.startswith(OWN_LABEL_PREFIX)
+
+
+def _customers(labels: Mapping[str, Sequence[int]]) -> dict[str, LabelCarried]:
+    """Return what customers' labels carried; the probe's own dials are nobody's."""
+    return {label: LabelCarried(*found) for label, found in labels.items() if not _is_own(label)}
