@@ -32,7 +32,8 @@ from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.driver import ManagedXray, XrayOptions
 from keystead.engines.xray.state import VISION, Reading, XrayDesired, XrayInbound, XraySettings, XrayUser
 from keystead.keeper.core import State
-from keystead.keeper.link import KeeperLink, KeeperPlace
+from keystead.keeper.keepers import Keepers
+from keystead.keeper.link import KeeperPlace
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import StorageBusy
@@ -364,7 +365,7 @@ async def lab(
     socket_directory.mkdir(mode=0o700, exist_ok=True)
     chosen = XrayOptions(
         socket=socket_directory / "x.sock",
-        keeper=KeeperLink(keeper_place(directory), clock=SystemClock()),
+        keeper=Keepers(keeper_place(directory), clock=SystemClock()),
         settings=settings,
         environment={"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {},
         patience=Patience(**{"probe_every_s": 0.2, **patience}),

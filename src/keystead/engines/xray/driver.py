@@ -19,9 +19,10 @@ import structlog
 from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.attendance import Attendance, Patience
 from keystead.engines.xray.binary import Binary
-from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover
-from keystead.engines.xray.launching import Role, Started
+from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover, Wanted
+from keystead.engines.xray.launching import Launcher, Role, Started
 from keystead.engines.xray.probe import Prober
+from keystead.engines.xray.replacing import Replacing
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
     Carried,
@@ -32,9 +33,9 @@ from keystead.engines.xray.state import (
     XraySettings,
 )
 from keystead.keeper.core import State
+from keystead.keeper.keepers import Keepers
 from keystead.keeper.kept import KeptCore, Standing
 from keystead.keeper.launch import Change, Launch
-from keystead.keeper.link import KeeperLink
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
@@ -60,7 +61,7 @@ class XrayOptions:
     """
 
     socket: Path
-    keeper: KeeperLink
+    keeper: Keepers
     settings: XraySettings = field(default_factory=XraySettings)
     environment: Mapping[str, str] = field(default_factory=dict)
     patience: Patience = field(default_factory=Patience)
@@ -91,9 +92,11 @@ class ManagedXray:
         load: Callable[[], Awaitable[XrayDesired]],
         clock: Clock,
         ids: Ids,
+        find: Callable[[], Binary] | None = None,
         on_final_reading: Callable[[Reading], Awaitable[None]] | None = None,
     ) -> None:
         self._binary = binary
+        self._find = find or (lambda: binary)
         self._options = options
         self._load = load
         self._clock = clock
@@ -101,8 +104,14 @@ class ManagedXray:
         self._on_final_reading = on_final_reading
         self._core = KeptCore(self, options.keeper, clock=clock)
         self._prober = Prober(clock=clock, ids=ids)
+        self._launcher = Launcher(
+            options.settings, options.environment, lambda: (self._prober.password(), str(ids.uuid()))
+        )
         self._attendance: Attendance | None = None
-        self._handover = Handover(self, self._core, clock=clock, see_off_s=options.see_off_s)
+        self._handover = Handover(self, self._core, options.keeper, clock=clock, see_off_s=options.see_off_s)
+        self.replacing = Replacing(
+            self._core, options.keeper, self._handover, find=self._find, digest=self._digest, served=self._served
+        )
 
     # --- life ---
 
@@ -144,12 +153,12 @@ class ManagedXray:
 
     def is_prepared(self, step: Step, desired: XrayDesired) -> bool:
         """Tell whether a step can be carried out at once; another process has to be warm before it takes over."""
-        return step.verb is not Verb.RESTART or self._handover.is_prepared(self._digest(desired))
+        return step.verb is not Verb.RESTART or self._handover.is_prepared(self._wanted(desired))
 
     async def prepare_for(self, step: Step, desired: XrayDesired) -> None:
         """Make what a step needs, beside the serving process; raise EngineUnavailable when it does not prove itself."""
         if step.verb is Verb.RESTART:
-            await self._handover.prepare(desired, self._digest(desired))
+            await self._handover.prepare(desired, self._wanted(desired))
 
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         """Carry out a step; a restart puts a process that was prepared in the place of the present one."""
@@ -242,29 +251,19 @@ class ManagedXray:
 
     async def prepare(self, echo_port: int) -> Launch:
         """Make a start's input from what is desired now, with a fresh probe."""
-        socket = self._attendance.started.socket if self._attendance else self._options.socket
-        return self.launch(await self._load(), echo_port=echo_port, socket=socket)
+        if not self._binary.path.exists():
+            self._binary = await asyncio.to_thread(self._find)
+        desired, served = await self._load(), self._attendance
+        socket = self._options.socket if served is None else served.started.socket
+        generation = self._next_generation() if served is None else served.started.generation
+        return self._launcher.launch(desired, self._binary, socket, echo_port=echo_port, generation=generation)
 
-    def launch(self, desired: XrayDesired, *, echo_port: int, socket: Path, is_candidate: bool = False) -> Launch:
-        """Return the launch of a process; a candidate listens on loopback until it takes the public listeners."""
-        warm = config.warm_inbounds(desired.inbounds, free_loopback_port) if is_candidate else None
-        probe = config.ProbePlan(
-            socks_port=free_loopback_port(),
-            echo_port=echo_port,
-            password=self._prober.password(),
-            user=config.probe_user(str(self._ids.uuid())),
-            routes=config.routes(desired.inbounds),
-            warm_routes=config.warm_routes(warm or ()),
-        )
-        return launching.launch(
-            desired,
-            binary=self._binary.path,
-            version=self._binary.version,
-            socket=socket,
-            environment=self._options.environment,
-            settings=self._options.settings,
-            probe=probe,
-            warm=warm,
+    def candidate(self, desired: XrayDesired, binary: Binary, *, echo_port: int) -> Launch:
+        """Return the launch of a process that listens on loopback until it takes the public listeners."""
+        warm = config.warm_inbounds(desired.inbounds, free_loopback_port)
+        generation = self._next_generation()
+        return self._launcher.launch(
+            desired, binary, self._free_socket(), echo_port=echo_port, generation=generation, warm=warm
         )
 
     def standing(self, memo: Mapping[str, Any]) -> Standing:
@@ -280,6 +279,7 @@ class ManagedXray:
         if started is None:
             raise Broken("the keeper started a process that nobody asked for")
         self._attendance = self.attendance(process, started)
+        self._keep_to(started)
 
     def attendance(self, process: str, started: Started) -> Attendance:
         """Return what is to be known of a process, not yet attended to."""
@@ -293,8 +293,15 @@ class ManagedXray:
             on_served=lambda: self._core.note_served(process),
         )
 
-    def free_socket(self) -> Path:
-        """Return a path for the API's socket of another process."""
+    def _next_generation(self) -> int:
+        return 1 + max((memo.get("generation", 0) for memo in self._core.memos()), default=0)
+
+    def _keep_to(self, started: Started) -> None:
+        """Go on with the program that runs, whatever would be chosen now; a crash changes nothing about it either."""
+        if started.binary.name and (started.binary, started.version) != (self._binary.path, self._binary.version):
+            self._binary = Binary(started.binary, started.version, "runs since before this start")
+
+    def _free_socket(self) -> Path:
         taken = {memo.get("socket") for memo in self._core.memos()}
         first = self._options.socket
         others = (first.with_name(f"{first.stem}-{number}{first.suffix}") for number in itertools.count(2))
@@ -303,6 +310,7 @@ class ManagedXray:
     def take(self, successor: Attendance) -> None:
         """Let another process be the one that serves."""
         self._attendance = successor
+        self._keep_to(successor.started)
 
     async def attend(self) -> None:
         """Watch the API and keep proving the way through, for as long as the process lives."""
@@ -314,11 +322,11 @@ class ManagedXray:
         if self._attendance is not None:
             self._attendance.over()
 
-    def leaves(self, number: int, process: str, memo: Mapping[str, Any]) -> None:
+    def leaves(self, core: str, process: str, memo: Mapping[str, Any]) -> None:
         """See off a process whose place was being taken when an API before us ended."""
         started = launching.started_with(memo)
         if started is not None:
-            self._handover.finish(number, process, started)
+            self._handover.finish(core, process, started)
 
     async def before_stop(self) -> None:
         """Hand over a last reading: the counters end with the process."""
@@ -349,6 +357,12 @@ class ManagedXray:
 
     def _digest(self, desired: XrayDesired) -> str:
         return config.digest(desired, self._options.settings)
+
+    def _wanted(self, desired: XrayDesired) -> Wanted:
+        return Wanted(self._digest(desired), self._binary)
+
+    def _served(self) -> Attendance | None:
+        return self._attendance if self._core.state is State.RUNNING else None
 
     def _running(self) -> Attendance:
         if self._core.state is not State.RUNNING or self._attendance is None:
