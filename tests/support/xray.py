@@ -38,6 +38,7 @@ from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import StorageBusy
 from keystead.kit.ids import RandomIds
+from keystead.reconcile.replacement import Kind, Replacement, Wish
 
 __all__ = ["State", "XrayUser", "os", "replace", "signal"]
 
@@ -59,9 +60,9 @@ def xray_path(version: str = "26.7.28") -> Path:
     return path
 
 
-def binary() -> Binary:
-    """Return the pinned core as the driver wants it."""
-    return Binary(xray_path(), "26.7.28", "the tests' own")
+def binary(version: str = "26.7.28") -> Binary:
+    """Return a core as the driver wants it, the pinned one unless told otherwise."""
+    return Binary(xray_path(version), version, "the tests' own")
 
 
 # --- the outside world ---
@@ -283,12 +284,14 @@ class Lab:
         self.close_target: Callable[[], Awaitable[None]]
         self.final_readings: list[Reading] = []
         self.options = options
+        self.found = binary()
         self.driver = ManagedXray(
             binary(),
             options,
             load=self.load,
             clock=SystemClock(),
             ids=RandomIds(),
+            find=lambda: self.found,
             on_final_reading=self._keep_reading,
         )
 
@@ -324,6 +327,13 @@ class Lab:
         del self.users[label]
         outcomes = await self.driver.apply_marked(self.part(label), [label])
         assert outcomes == {label: None}
+
+    async def replace(self, kind: Kind = Kind.RESTART, *, has_new_keeper: bool = False) -> Replacement:
+        """Put another process in the place of the one that serves, as the loop does for a person."""
+        planned = await self.driver.replacing.plan("xray/main", Wish(kind, has_new_keeper))
+        await self.driver.replacing.prepare(planned, self.desired)
+        await self.driver.replacing.carry_out(planned, self.desired)
+        return planned
 
     def part(self, *labels: str) -> XrayDesired:
         """Return the desired state of some labels, as the loop reads it."""

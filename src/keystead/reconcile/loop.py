@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
-from keystead.kit.errors import Conflict, EngineUnavailable, Misconfigured, NotFound
+from keystead.kit.errors import Conflict, EngineUnavailable, KeysteadError, NotFound
 from keystead.kit.flights import SharedFlight
 from keystead.reconcile import store
 from keystead.reconcile.confirming import ScopeWiring
@@ -115,8 +116,12 @@ class Reconciler:
 
     async def views(self) -> Mapping[str, EngineView]:
         """Return what stands behind each engine that runs here."""
-        replacers = {name: worker.replacer for name, worker in self._workers.items()}
-        return {name: await replacer.view() for name, replacer in replacers.items() if replacer is not None}
+        found = {}
+        for name, worker in self._workers.items():
+            if worker.replacer is not None:
+                with suppress(KeysteadError):  # a keeper that is gone at this moment is told of by the engine's state
+                    found[name] = await worker.replacer.view()
+        return found
 
     def _replaced(self, scope: str, task: "asyncio.Task[None]") -> None:
         del self._replacing[scope]
@@ -126,7 +131,7 @@ class Reconciler:
     def _replacer(self, scope: str, wish: Wish) -> Replacer[Any]:
         replacer = self._worker(scope).replacer
         if replacer is None:
-            raise Misconfigured(f"the engine of {scope} is run by somebody else, who has to {wish.kind.value} it")
+            raise Conflict(f"the engine of {scope} is run by somebody else, who has to {wish.kind.value} it")
         return replacer
 
     def _worker(self, scope: str) -> ScopeWorker[Any, Any]:

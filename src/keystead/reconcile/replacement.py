@@ -106,8 +106,12 @@ class Replacement:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the last replacement has come; ``left`` are connections of processes that are on their way out."""
+    """How far the last replacement has come, the ``serial``-th since the start of Keystead.
+
+    ``left`` are connections of processes that are on their way out.
+    """
 
     phase: Phase = Phase.NONE
     message: str = ""
     left: int = 0
+    serial: int = 0

@@ -221,7 +221,8 @@ class Handover:
         return self._core.told_of(core).get("state") != State.RUNNING
 
     def _note(self, phase: Phase, message: str = "") -> None:
-        self.progress = Progress(phase, message)
+        serial = self.progress.serial + (phase is Phase.STARTING)
+        self.progress = Progress(phase, message, serial=serial)
 
     def _failed(self, message: str) -> EngineUnavailable:
         self._note(Phase.FAILED, message)

@@ -7,6 +7,7 @@ a fresh process of the same program, by the program that would be chosen now, or
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from keystead.engines.xray import binary
@@ -18,7 +19,7 @@ from keystead.keeper import protocol
 from keystead.keeper.keepers import Keepers
 from keystead.keeper.kept import KeptCore
 from keystead.keeper.protocol import Message
-from keystead.kit.errors import Conflict, EngineUnavailable, KeysteadError
+from keystead.kit.errors import Conflict, EngineUnavailable, KeysteadError, Misconfigured
 from keystead.reconcile.engine import CoreView, EngineView, KeeperView
 from keystead.reconcile.replacement import Kind, Program, Progress, Replacement, Running, Wish
 
@@ -44,14 +45,19 @@ class Replacing:
         self._served = served
 
     async def plan(self, scope: str, wish: Wish) -> Replacement:
-        """Return what would be done; raise Misconfigured when there is no program to do it with."""
+        """Return what would be done; raise Conflict when there is no program to do it with."""
         served = self._running()
         runs = served.started
         running = await self._described(served)
+        choose: Callable[[], Binary]
         if wish.kind is Kind.RESTART:
-            found = await asyncio.to_thread(binary.judge, runs.binary, "the program that runs now")
+            choose = partial(binary.judge, runs.binary, "the program that runs now")
         else:
-            found = await asyncio.to_thread(self._find)
+            choose = self._find
+        try:
+            found = await asyncio.to_thread(choose)
+        except Misconfigured as error:
+            raise Conflict(f"there is no program to {wish.kind.value} with: {error.message}") from error
         is_other = (found.path, found.version) != (runs.binary, runs.version)
         is_needed = wish.kind is Kind.RESTART or wish.has_new_keeper or is_other
         return Replacement(scope, wish, running, Program(str(found.path), found.version, found.reason), is_needed)
@@ -71,7 +77,7 @@ class Replacing:
         now = self._handover.progress
         cores = [core for keeper in await self._keeper_views() for core in keeper.cores]
         left = sum(core.connections or 0 for core in cores if core.role == "leaving")
-        return Progress(now.phase, now.message, left)
+        return Progress(now.phase, now.message, left, now.serial)
 
     async def view(self) -> EngineView:
         """Return the keepers with their cores, who else is on our ports, and another program if there is one."""
