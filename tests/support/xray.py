@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +36,7 @@ from keystead.keeper.keepers import Keepers
 from keystead.keeper.link import KeeperPlace
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import SystemClock
-from keystead.kit.errors import StorageBusy
+from keystead.kit.errors import EngineUnavailable, StorageBusy
 from keystead.kit.ids import RandomIds
 from keystead.reconcile.replacement import Kind, Replacement, Wish
 
@@ -285,9 +285,17 @@ class Lab:
         self.final_readings: list[Reading] = []
         self.options = options
         self.found = binary()
-        self.driver = ManagedXray(
+        self.driver = self._driver()
+
+    def renew(self) -> None:
+        """Drive the core anew, as the next API does."""
+        self.options = replace(self.options, keeper=Keepers(self.options.keeper.place, clock=SystemClock()))
+        self.driver = self._driver()
+
+    def _driver(self) -> ManagedXray:
+        return ManagedXray(
             binary(),
-            options,
+            self.options,
             load=self.load,
             clock=SystemClock(),
             ids=RandomIds(),
@@ -359,12 +367,31 @@ def keeper_place(directory: Path, *, is_attached: bool = True) -> KeeperPlace:
     return KeeperPlace(directory / "run" / "k.sock", directory / "xray.log", directory / "keeper.log", is_attached)
 
 
+def options(
+    directory: Path,
+    place: KeeperPlace,
+    *,
+    settings: XraySettings = LOOPBACK_OPEN,
+    environment: Mapping[str, str] | None = None,
+    **patience: float,
+) -> XrayOptions:
+    """Return how a laboratory's core is driven."""
+    return XrayOptions(
+        socket=directory / "run" / "x.sock",
+        keeper=Keepers(place, clock=SystemClock()),
+        settings=settings,
+        environment=environment or {},
+        patience=Patience(**{"probe_every_s": 0.2, **patience}),
+    )
+
+
 @asynccontextmanager
 async def lab(
     directory: Path,
     *,
     is_trusted: bool = False,
     is_started: bool = True,
+    is_attached: bool = True,
     settings: XraySettings = LOOPBACK_OPEN,
     **patience: float,
 ) -> AsyncIterator[Lab]:
@@ -373,12 +400,13 @@ async def lab(
     certificate_path, key_path = write_certificate(directory, SERVER_NAME, "other.test")
     socket_directory = directory / "run"
     socket_directory.mkdir(mode=0o700, exist_ok=True)
-    chosen = XrayOptions(
-        socket=socket_directory / "x.sock",
-        keeper=Keepers(keeper_place(directory), clock=SystemClock()),
+    environment = {"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {}
+    chosen = options(
+        directory,
+        keeper_place(directory, is_attached=is_attached),
         settings=settings,
-        environment={"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {},
-        patience=Patience(**{"probe_every_s": 0.2, **patience}),
+        environment=environment,
+        **patience,
     )
     context = tls_1_3(certificate_path, key_path)
     async with AsyncExitStack() as target, serving(origin) as origin_port:
@@ -391,6 +419,9 @@ async def lab(
         try:
             yield made
         finally:
+            if not is_attached:
+                with suppress(EngineUnavailable):
+                    await made.options.keeper.end()
             await made.driver.stop()
 
 

@@ -251,7 +251,6 @@ class Handover:
                     await self._clock.sleep(COUNTED_WITHIN_S)
                 await self._side.give_final_reading(client, process)
                 await self._core.discard(core)
-            await self._core.tidy()
         except KeysteadError as error:
             log.warning("a process was not seen off", process=process, reason=error.message)
         finally:
@@ -259,6 +258,8 @@ class Handover:
             if self.progress.phase is Phase.DRAINING and not self._leaving:
                 self._note(Phase.DONE)
             await client.close()
+        with suppress(KeysteadError):
+            await self._core.tidy()
 
     async def _close_listeners(self, client: "XrayClient", tags: tuple[str, ...]) -> None:
         for tag in tags:
