@@ -210,9 +210,10 @@ class Keepers:
         """Return what each keeper says of itself and its cores now, those we do not understand included."""
         told = []
         for known in [known for known in self._known.values() if known.link.is_open]:
-            said = await known.link.ask("hello")
-            self.foreign[known.boot] = said.get("foreign", [])
-            told.append({**said, "is_leading": known is self._leading, "is_understood": True})
+            with suppress(EngineUnavailable):
+                said = await known.link.ask("hello")
+                self.foreign[known.boot] = said.get("foreign", [])
+                told.append({**said, "is_leading": known is self._leading, "is_understood": True})
         return [*told, *({**stranger, "is_leading": False, "is_understood": False} for stranger in self.strangers)]
 
     # --- the rest ---
@@ -221,9 +222,14 @@ class Keepers:
         """Speak to the keeper at a socket, if one answers there; tell whether it does."""
         if any(known.link.place.socket == path for known in self._known.values()):
             return True
-        link = KeeperLink(replace(self.place, socket=path), clock=self._clock)
+        is_early = self._early is not None and path == self.place.socket
+        link = (
+            self._early if self._early and is_early else KeeperLink(replace(self.place, socket=path), clock=self._clock)
+        )
         if not await link.join():
             return False
+        if is_early:
+            self._early = None
         if link.hello["version"] in self._understood:
             self._take(link)
         else:

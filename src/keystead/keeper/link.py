@@ -74,6 +74,7 @@ class KeeperLink:
         """Connect to the keeper if it runs and have it introduce itself; it is not ours to steer by that."""
         if not await self._connect():
             return False
+        self._is_starting = False
         self.hello = await self.ask("hello")
         return True
 
@@ -135,12 +136,14 @@ class KeeperLink:
         return True
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_let_go = True
         try:
             while (message := await protocol.read_frame(reader)) is not None:
                 if "event" in message:
                     self.on_event(message)
                 else:
                     self._resolve(message)
+            is_let_go = writer.is_closing()
         finally:
             writer.close()
             self._closed.set()
@@ -149,6 +152,9 @@ class KeeperLink:
                 if not future.done():
                     future.set_exception(EngineUnavailable("the keeper ended"))
             self.on_closed()
+        if not is_let_go and self._child is not None:
+            await within(self._clock, ANSWER_S, self._reaped(self._child))
+            self._child = None
 
     def _resolve(self, message: Message) -> None:
         future = self._waiting.pop(message["id"], None)

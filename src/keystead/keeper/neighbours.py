@@ -23,6 +23,7 @@ class Neighbours:
         self._directory = directory
         self._ours: set[int] = set()
         self._foreign: dict[int, str] = {}
+        self._harmless: set[int] = set()
 
     def look(self, ports: Collection[int], held: Callable[[], Collection[int]]) -> list[str]:
         """Return who else takes connections that are meant for us; raise OSError when the kernel does not tell.
@@ -31,15 +32,22 @@ class Neighbours:
         """
         present = {one.inode: one for one in diag.listeners(ports)}
         self._ours &= present.keys()
+        self._harmless &= present.keys()
         self._foreign = {inode: told for inode, told in self._foreign.items() if inode in present}
-        unknown = present.keys() - self._ours - self._foreign.keys()
-        if unknown:
-            self._ours |= unknown & set(held())
-            ours = [present[inode] for inode in self._ours]
-            for inode in unknown - self._ours:
-                if any(overlap(present[inode], mine) for mine in ours) and not self._is_sibling(inode):
-                    self._foreign[inode] = told_of(present[inode])
+        if unknown := present.keys() - self._ours - self._foreign.keys() - self._harmless:
+            ours = unknown & set(held())
+            if ours:
+                self._harmless.clear()
+            self._ours |= ours
+            for inode in present.keys() - self._ours - self._foreign.keys() - self._harmless:
+                self._judge(present[inode], [present[mine] for mine in self._ours])
         return sorted(self._foreign.values())
+
+    def _judge(self, listener: Listener, ours: Collection[Listener]) -> None:
+        if any(overlap(listener, mine) for mine in ours) and not self._is_sibling(listener.inode):
+            self._foreign[listener.inode] = told_of(listener)
+        else:
+            self._harmless.add(listener.inode)
 
     def _is_sibling(self, inode: int) -> bool:
         """Tell whether a keeper of this very directory is the parent of whoever holds a socket."""

@@ -137,9 +137,11 @@ async def test_a_new_keeper_takes_over_and_the_old_one_ends_by_itself(tmp_path: 
         [before] = await keepers(lab)
         async with xray.client(lab.profile(user)) as port, trickling(lab.profile(other)) as trickles:
             await trickles.begin(3)
+            await lab.options.keeper.ask_all("limit", limits={"k2-1": 10_000_000})
             async with dialling(port, lab.origin) as times:
                 await lab.replace(Kind.UPGRADE, has_new_keeper=True)
                 during = await keepers(lab)
+                rules = [state["limits"] for state in await lab.options.keeper.ask_all("state")]
                 await asyncio.sleep(2)
                 carried = await lab.driver.carried()
             new = await lab.add("k3-1")
@@ -154,12 +156,29 @@ async def test_a_new_keeper_takes_over_and_the_old_one_ends_by_itself(tmp_path: 
     assert [keeper.is_leading for keeper in after] == [True]
     assert after[0].pid != before.pid
     assert joined is not None
+    assert rules == [{"k2-1": 10_000_000}] * 2
     assert None not in times
     assert max(took_s for took_s in times if took_s is not None) < 0.5
     assert max(download.longest_gap_s for download in trickles.downloads) < 1
     # Each keeper tells of its own process alone, although both look at the same port.
     assert [set(found.labels) & {"k2-1"} for found in carried if not found.is_ended] == [{"k2-1"}, set()]
     assert counted["k2-1"] == sum(download.received for download in trickles.downloads)
+
+
+async def test_a_key_that_is_removed_is_cut_in_the_process_that_leaves_with_an_old_keeper(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path) as lab:
+        user, other = await lab.add("k1-1"), await lab.add("k2-1")
+        async with downloading(lab.profile(user)) as cut, downloading(lab.profile(other)) as kept:
+            await lab.replace(has_new_keeper=True)
+            await asyncio.sleep(1.5)
+            await lab.remove("k1-1")
+            async with asyncio.timeout(2):
+                while not cut.is_over:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)
+
+            assert not kept.is_over
+            assert kept.longest_gap_s < 0.5
 
 
 async def keepers(lab: xray.Lab) -> tuple[KeeperView, ...]:
