@@ -23,7 +23,7 @@ from tests.support import xray
 from tests.support.downloads import Trickles, downloading, trickling
 from tests.support.halfway import STEPS, die_halfway
 
-OFTEN = {"opened", "told-one", "named"}
+OFTEN = {"opened", "told-one"}
 OTHER, PINNED = "26.6.27", "26.7.28"
 ANSWER = len(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n") + 1000
 RESTART = Step("core", "xray/main", Verb.RESTART, "", "serving", "asked for by the test")
@@ -95,14 +95,16 @@ async def test_ten_handovers_to_the_other_core_and_back_cost_nobody_anything(tmp
         async with xray.client(lab.profile(user)) as port, trickling(lab.profile(other)) as trickles:
             async with dialling(port, lab.origin) as times:
                 versions = [await handed_over(lab, trickles, OTHER if turn % 2 == 0 else PINNED) for turn in range(10)]
-                await asyncio.sleep(0.5)
+                async with asyncio.timeout(60):
+                    while len(times) < 2_000:
+                        await asyncio.sleep(0.1)
             await trickles.end()
             counted = await counted_in_all(lab, processes=11)
 
     took = [took_s for took_s in times if took_s is not None]
     assert versions == [OTHER, PINNED] * 5
     assert len(took) == len(times)
-    assert len(times) > 1_000
+    assert len(times) >= 2_000
     assert max(took) < 0.5
     assert len(trickles.downloads) == 50
     assert max(download.longest_gap_s for download in trickles.downloads) < 1
@@ -165,6 +167,7 @@ async def test_a_new_keeper_takes_over_and_the_old_one_ends_by_itself(tmp_path: 
     assert counted["k2-1"] == sum(download.received for download in trickles.downloads)
 
 
+@pytest.mark.slow
 async def test_a_key_that_is_removed_is_cut_in_the_process_that_leaves_with_an_old_keeper(tmp_path: Path) -> None:
     async with xray.lab(tmp_path) as lab:
         user, other = await lab.add("k1-1"), await lab.add("k2-1")
@@ -234,6 +237,20 @@ async def test_a_program_that_ends_at_once_is_given_up_and_nothing_is_changed(tm
     assert progress.phase is Phase.FAILED
     assert "nothing was changed" in progress.message
     assert None not in times
+
+
+async def test_a_successor_that_no_dial_comes_back_through_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with xray.lab(tmp_path) as lab:
+        before = lab.driver.status()
+        monkeypatch.setattr(handover, "WARM_WITHIN_S", 2.0)  # a test cannot wait as long as a slow target may need
+        await lab.close_target()
+        with pytest.raises(EngineUnavailable, match="no dial through it comes back; nothing was changed"):
+            await lab.replace()
+        left = await one_process(lab)
+
+    assert left.pid == before.pid
 
 
 async def test_a_successor_that_does_not_serve_in_public_is_given_up_and_with_it_its_keeper(
