@@ -278,6 +278,7 @@ class Lab:
             min_client_version="1.0.0",
         )
         self.users: dict[str, XrayUser] = {}
+        self.limits: dict[str, int] = {}
         self.loads = 0
         self.fail_loads = 0
         self.without_inbound = False
@@ -307,7 +308,7 @@ class Lab:
     def desired(self) -> XrayDesired:
         if self.without_inbound:
             return XrayDesired((), {})
-        return XrayDesired((self.inbound,), {"shared": dict(self.users)})
+        return XrayDesired((self.inbound,), {"shared": dict(self.users)}, limits=dict(self.limits))
 
     async def load(self) -> XrayDesired:
         self.loads += 1

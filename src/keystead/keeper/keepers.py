@@ -113,9 +113,6 @@ class Keepers:
         await link.open()
         known = self._take(link)
         known.is_reserved = True
-        if self._leading is not None:
-            state = await self._leading.link.ask("state")
-            await link.ask("limit", limits=state.get("limits", {}), is_all=True)
         link.hello = await link.ask("hello", steward=True)
         return known.boot
 

@@ -179,6 +179,11 @@ class KeptCore:
             log.warning("connections not cut", reason=error.message)
             return 0
 
+    async def limit(self, limits: Mapping[str, int | None]) -> None:
+        """Hold labels to bytes a second from now on, or let them go with None."""
+        async with self._renewing:
+            await self._keepers.ask_all("limit", limits=limits)
+
     async def carried(self) -> Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]:
         """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
         return await self._keepers.carried()

@@ -139,7 +139,8 @@ async def test_a_new_keeper_takes_over_and_the_old_one_ends_by_itself(tmp_path: 
         [before] = await keepers(lab)
         async with xray.client(lab.profile(user)) as port, trickling(lab.profile(other)) as trickles:
             await trickles.begin(3)
-            await lab.options.keeper.ask_all("limit", limits={"k2-1": 10_000_000})
+            lab.limits["k2-1"] = 10_000_000
+            await lab.options.keeper.ask_all("limit", limits=lab.limits)
             async with dialling(port, lab.origin) as times:
                 await lab.replace(Kind.UPGRADE, has_new_keeper=True)
                 during = await keepers(lab)

@@ -35,7 +35,7 @@ from keystead.engines.xray.state import (
 from keystead.keeper.core import State
 from keystead.keeper.keepers import Keepers
 from keystead.keeper.kept import KeptCore, Standing
-from keystead.keeper.launch import Change, Launch
+from keystead.keeper.launch import Launch
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
@@ -108,6 +108,7 @@ class ManagedXray:
             options.settings, options.environment, lambda: (self._prober.password(), str(ids.uuid()))
         )
         self._attendance: Attendance | None = None
+        self._limits: dict[str, int] = {}
         self._handover = Handover(self, self._core, options.keeper, clock=clock, see_off_s=options.see_off_s)
         self.replacing = Replacing(
             self._core, options.keeper, self._handover, find=self._find, digest=self._digest, served=self._served
@@ -167,10 +168,11 @@ class ManagedXray:
             await self.prepare_for(step, desired)
             await self._handover.switch(desired, served)
             return
-        await self._core.remember(_changes(desired, [step.subject], served.started.tags))
+        await self._core.remember(launching.changes(desired, [step.subject], served.started.tags))
         own = served.started.probe.own_users()
         wanted = {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in served.started.tags}
         await users.apply(served.client, step, wanted=wanted, tags=served.started.tags)
+        await self._limit(desired, [step.subject])
         if step.verb is not Verb.ADD:
             await self._core.cut([step.subject])
 
@@ -211,7 +213,7 @@ class ManagedXray:
         """
         tags = self._attendance.started.tags if self._attendance else tuple(desired.users)
         try:
-            remembering = self._core.remember(_changes(desired, subjects, tags))
+            remembering = self._core.remember(launching.changes(desired, subjects, tags))
             if self._core.state is State.RUNNING:
                 telling = users.apply_marked(self._running().client, desired, subjects, tags=tags)
                 outcomes, is_down = await asyncio.gather(telling, remembering)
@@ -220,6 +222,7 @@ class ManagedXray:
                 outcomes = {label: EngineUnavailable(f"Xray is {self._core.state.value}") for label in subjects}
         except EngineUnavailable as error:
             return dict.fromkeys(subjects, error)
+        await self._limit(desired, subjects)
         gone = [label for label, error in outcomes.items() if error is None and label in desired.absent]
         if gone and not is_down:
             await self._core.cut(gone)
@@ -254,6 +257,7 @@ class ManagedXray:
         if not self._binary.path.exists():
             self._binary = await asyncio.to_thread(self._find)
         desired, served = await self._load(), self._attendance
+        self._limits = dict(desired.limits)
         socket = self._options.socket if served is None else served.started.socket
         generation = self._next_generation() if served is None else served.started.generation
         return self._launcher.launch(desired, self._binary, socket, echo_port=echo_port, generation=generation)
@@ -355,6 +359,14 @@ class ManagedXray:
 
     # --- the rest ---
 
+    async def _limit(self, desired: XrayDesired, labels: Collection[str]) -> None:
+        """Have the keeper hold labels to their speeds, where they differ from what it was told."""
+        wanted = {label: desired.limits.get(label) for label in labels}
+        changed = {label: rate for label, rate in wanted.items() if rate != self._limits.get(label)}
+        if changed:
+            await self._core.limit(changed)
+            self._limits = {label: rate for label, rate in {**self._limits, **changed}.items() if rate is not None}
+
     def _digest(self, desired: XrayDesired) -> str:
         return config.digest(desired, self._options.settings)
 
@@ -385,12 +397,3 @@ class ManagedXray:
             await self._core.when_changed()
         else:
             await first_of(event.wait(), self._core.when_changed())
-
-
-def _changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:
-    """Return what the next start has to hold of these labels."""
-    return [
-        (tag, label, launching.entry(user) if (user := desired.users.get(tag, {}).get(label)) else None)
-        for tag in tags
-        for label in subjects
-    ]

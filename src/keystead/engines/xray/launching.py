@@ -5,7 +5,7 @@ configured, and how it dials itself. It is as secret as the probe's password and
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ import orjson
 from keystead.engines.xray import config
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser
-from keystead.keeper.launch import Launch
+from keystead.keeper.launch import Change, Launch
 from keystead.keeper.ports import Listen, free_loopback_port
 from keystead.kit.secret import Secret
 
@@ -111,6 +111,7 @@ class Launcher:
             # A killed core leaves its socket and the lock of it, and the next one would not start.
             stale_files=(str(socket), f"{socket}.lock"),
             access=ACCESS_LINE,
+            limits=desired.limits,
             tags={inbound.tag: inbound.port for inbound in desired.inbounds},
             memo=memo_of(started),
         )
@@ -145,6 +146,15 @@ def with_gaps(rendered: config.Json) -> tuple[tuple[str, ...], tuple[str, ...], 
 def entry(user: XrayUser) -> str:
     """Return what stands in the gap for a user."""
     return orjson.dumps(config.client(user)).decode()
+
+
+def changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:
+    """Return what the next start has to hold of these labels."""
+    return [
+        (tag, label, entry(user) if (user := desired.users.get(tag, {}).get(label)) else None)
+        for tag in tags
+        for label in subjects
+    ]
 
 
 def memo_of(started: Started) -> dict[str, Any]:
