@@ -161,7 +161,8 @@ async def test_a_new_keeper_takes_over_and_the_old_one_ends_by_itself(tmp_path: 
     assert joined is not None
     assert rules == [{"k2-1": 10_000_000}] * 2
     assert None not in times
-    assert max(took_s for took_s in times if took_s is not None) < 0.5
+    # An interpreter starts beside the core, and on a small machine takes time from the dials.
+    assert max(took_s for took_s in times if took_s is not None) < 1
     assert max(download.longest_gap_s for download in trickles.downloads) < 1
     # Each keeper tells of its own process alone, although both look at the same port.
     assert [set(found.labels) & {"k2-1"} for found in carried if not found.is_ended] == [{"k2-1"}, set()]
