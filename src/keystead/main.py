@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,8 @@ from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
 from keystead.founding import Ground
 from keystead.http.listening import listen_local
 from keystead.keeper import protocol
-from keystead.keeper.link import KeeperLink, KeeperPlace
+from keystead.keeper.keepers import Keepers
+from keystead.keeper.link import KeeperPlace
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
@@ -161,7 +163,7 @@ class _Builder:
             self._ground, driver, source=self._source, xray_settings=self._xray_settings, run_dir=run_dir
         )
 
-    def driver(self, program: Binary, run_dir: Path, keeper: KeeperLink) -> "Xray":
+    def driver(self, program: Binary, run_dir: Path, keeper: Keepers) -> "Xray":
         settings = self._settings
         if settings.xray_api is not None and settings.xray_config is not None:
             from keystead.engines.xray.external import ExternalOptions, ExternalXray
@@ -180,6 +182,7 @@ class _Builder:
             load=self._load,
             clock=self._clock,
             ids=self._ground.ids,
+            find=partial(find_binary, settings),
             on_final_reading=self._book_final,
         )
 
@@ -217,7 +220,7 @@ async def _finish_rotation(database: Database, root: RootKey, keys: OpenKeys, cl
     return (await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)).root
 
 
-def _keeper(settings: Settings, run_dir: Path, clock: Clock, *, is_attached: bool) -> KeeperLink:
+def _keeper(settings: Settings, run_dir: Path, clock: Clock, *, is_attached: bool) -> Keepers:
     place = KeeperPlace(
         run_dir / protocol.SOCKET_NAME,
         core_log=settings.data_dir / "xray.log",
@@ -225,10 +228,10 @@ def _keeper(settings: Settings, run_dir: Path, clock: Clock, *, is_attached: boo
         is_attached=is_attached,
         without=settings.keeper_without,
     )
-    link = KeeperLink(place, clock=clock)
+    keepers = Keepers(place, clock=clock)
     if settings.xray_api is None:
-        link.start_early()
-    return link
+        keepers.start_early()
+    return keepers
 
 
 def _tls_files(settings: Settings) -> "server.TlsFiles | None":

@@ -42,7 +42,7 @@ from keystead.kit.clock import Clock
 from keystead.kit.errors import Unavailable
 from keystead.kit.reach import Reach
 from keystead.outbox.courier import Courier
-from keystead.reconcile.engine import Condition
+from keystead.reconcile.engine import Condition, EngineView
 from keystead.reconcile.loop import Reconciler
 from keystead.sealing import SEALED_COLUMNS
 from keystead.settings import Settings
@@ -186,8 +186,11 @@ class Mounts:
 
     async def _examine_engines(self) -> Sequence[Check]:
         found: list[Check] = []
+        views = await self._parts.reconciler.views()
         for name, status in self._engines().items():
-            found += [checks.engine_program(name, status), checks.engine_condition(name, status)]
+            view = views.get(name, EngineView())
+            found += [checks.engine_program(name, status, view), checks.engine_condition(name, status)]
+            found += [*checks.keepers(name, view), *checks.foreign_listeners(name, view)]
             inbound = self._parts.foundation.inbound
             if inbound is not None:
                 found.append(checks.vpn_port(inbound.listen, inbound.port, status.health))

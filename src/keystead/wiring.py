@@ -100,11 +100,11 @@ def _parts(
     ground: Ground, driver: Xray, source: XraySource, xray_settings: XraySettings, sightings: Sightings
 ) -> tuple[Parts, Meter]:
     settings, database, clock, scope = ground.settings, ground.database, ground.clock, ground.scope
-    reconciler = Reconciler(
-        [ScopeWiring(scope, driver, source, partial(plan_xray, settings=xray_settings))], database=database, clock=clock
-    )
     # Who else runs a core has no keeper that could be asked.
     kept = driver if isinstance(driver, ManagedXray) else None
+    planner = partial(plan_xray, settings=xray_settings)
+    wired = ScopeWiring(scope, driver, source, planner, kept.replacing if kept else None)
+    reconciler = Reconciler([wired], database=database, clock=clock)
     meter = Meter(scope, driver, database=database, clock=clock, carried=kept, draining=kept)
     examine = examining.examiner(ground, on_founded=lambda: reconciler.wake_fully(scope))
     targets = TargetWatch(examine, clock)

@@ -47,6 +47,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/users/{user_id}"): {"is_active": True},
     ("POST", "/v1/roles"): {"name": "reader", "permissions": []},
     ("POST", "/v1/engines/{engine}/{name}/apply"): {"digest": "0"},
+    ("POST", "/v1/engines/{engine}/{name}/replacement"): {"kind": "restart", "digest": "0"},
     ("POST", "/v1/webhooks"): {"url": "https://example.com/hook"},
     ("PATCH", "/v1/webhooks/{webhook_id}"): {"is_enabled": True},
     ("PATCH", "/v1/vpn/keys/{key_id}/terms"): {"quota_bytes": 1},

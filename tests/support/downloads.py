@@ -63,3 +63,63 @@ async def downloading(profile: xray.Profile, *, source: str | None = None) -> As
             download.task.cancel()
             await asyncio.gather(download.task, return_exceptions=True)
             writer.transport.abort()
+
+
+@dataclass
+class Trickles:
+    """Many slow downloads through one client program; they end when the origin is told to stop."""
+
+    port: int
+    socks: int
+    stopping: asyncio.Event
+    downloads: list[Download] = field(default_factory=list)
+
+    async def begin(self, count: int) -> None:
+        """Begin more downloads."""
+        for _ in range(count):
+            sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", self.socks).connect("127.0.0.1", self.port)
+            reader, writer = await asyncio.open_connection(sock=sock)
+            download = Download()
+            download.task = asyncio.create_task(_receive(download, reader, writer))
+            self.downloads.append(download)
+
+    async def end(self) -> None:
+        """Have the origin stop, and wait until every client has all that it sent."""
+        self.stopping.set()
+        await asyncio.gather(*(download.task for download in self.downloads if download.task))
+
+
+@asynccontextmanager
+async def trickling(profile: xray.Profile, *, every_s: float = 0.1) -> AsyncIterator[Trickles]:
+    """Offer many slow downloads through one client program."""
+    stopping = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not stopping.is_set():
+            writer.write(b"x" * 2_000)
+            await writer.drain()
+            await asyncio.sleep(every_s)
+        writer.close()
+        await writer.wait_closed()
+
+    async with xray.serving(drip) as port, xray.client(profile) as socks:
+        made = Trickles(port, socks, stopping)
+        try:
+            yield made
+        finally:
+            for download in made.downloads:
+                if download.task:
+                    download.task.cancel()
+
+
+async def _receive(download: Download, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    loop = asyncio.get_running_loop()
+    first = await reader.read(65536)  # the client waits half a second for us to speak first
+    download.received += len(first)
+    last_s = loop.time()
+    while chunk := await reader.read(65536):
+        download.received += len(chunk)
+        download.longest_gap_s = max(download.longest_gap_s, loop.time() - last_s)
+        last_s = loop.time()
+    download.is_over = True
+    writer.close()

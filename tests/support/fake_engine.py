@@ -19,8 +19,9 @@ from keystead.engines.xray.state import (
     XrayUser,
 )
 from keystead.kit.errors import EngineUnavailable, KeysteadError, Unsupported
-from keystead.reconcile.engine import Condition, Health
+from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
 from keystead.reconcile.plan import Step, Verb
+from keystead.reconcile.replacement import Phase, Program, Progress, Replacement, Running, Wish
 
 
 class FakeWatching:
@@ -66,6 +67,7 @@ class FakeXray:
         self.kernel: dict[str, LabelCarried] = {}
         self.is_down = False
         self.watching = FakeWatching()
+        self._progress = Progress()
 
     async def start(self) -> None:
         """Hold what is desired, as a start does."""
@@ -100,6 +102,25 @@ class FakeXray:
             await self.start()
         for tag in self.users:
             self._bring(tag, step.subject, desired)
+
+    async def plan(self, scope: str, wish: Wish) -> Replacement:
+        self._check()
+        running = Running("fake-1", Program("/fake/xray", "0.0.0"), 1, None, 2, 3)
+        return Replacement(scope, wish, running, Program("/fake/xray", "0.0.1", "made for a test"), is_needed=True)
+
+    async def prepare(self, replacement: Replacement, desired: XrayDesired) -> None:
+        self._check()
+
+    async def carry_out(self, replacement: Replacement, desired: XrayDesired) -> None:
+        self._progress = Progress(Phase.DONE)
+
+    async def progress(self) -> Progress:
+        return self._progress
+
+    async def view(self) -> EngineView:
+        core = CoreView("fake-1", 1, "serving", "running", "0.0.0", None, 2, "")
+        keeper = KeeperView(3, 1, True, True, False, True, None, (core,))
+        return EngineView(Program("/fake/xray", "0.0.1", "made for a test"), (keeper,), ())
 
     async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         if self.is_down:

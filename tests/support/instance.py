@@ -137,7 +137,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     source = XraySource(SCOPE, keys=keys.ring, clock=clock, ids=ids, min_client_version="1.0.0")
     engine = FakeXray(lambda: database.read(source.desired), XraySettings())
     await engine.start()
-    wiring = ScopeWiring(SCOPE, engine, source, partial(plan_xray, settings=XraySettings()))
+    wiring = ScopeWiring(SCOPE, engine, source, partial(plan_xray, settings=XraySettings()), engine)
     reconciler = Reconciler([wiring], database=database, clock=clock)
     targets = TargetWatch(_no_problem, clock)
     await targets.check()

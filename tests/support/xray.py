@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,11 +32,13 @@ from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.driver import ManagedXray, XrayOptions
 from keystead.engines.xray.state import VISION, Reading, XrayDesired, XrayInbound, XraySettings, XrayUser
 from keystead.keeper.core import State
-from keystead.keeper.link import KeeperLink, KeeperPlace
+from keystead.keeper.keepers import Keepers
+from keystead.keeper.link import KeeperPlace
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import SystemClock
-from keystead.kit.errors import StorageBusy
+from keystead.kit.errors import EngineUnavailable, StorageBusy
 from keystead.kit.ids import RandomIds
+from keystead.reconcile.replacement import Kind, Replacement, Wish
 
 __all__ = ["State", "XrayUser", "os", "replace", "signal"]
 
@@ -58,9 +60,9 @@ def xray_path(version: str = "26.7.28") -> Path:
     return path
 
 
-def binary() -> Binary:
-    """Return the pinned core as the driver wants it."""
-    return Binary(xray_path(), "26.7.28", "the tests' own")
+def binary(version: str = "26.7.28") -> Binary:
+    """Return a core as the driver wants it, the pinned one unless told otherwise."""
+    return Binary(xray_path(version), version, "the tests' own")
 
 
 # --- the outside world ---
@@ -280,18 +282,29 @@ class Lab:
             min_client_version="1.0.0",
         )
         self.users: dict[str, XrayUser] = {}
+        self.limits: dict[str, int] = {}
         self.loads = 0
         self.fail_loads = 0
         self.without_inbound = False
         self.close_target: Callable[[], Awaitable[None]]
         self.final_readings: list[Reading] = []
         self.options = options
-        self.driver = ManagedXray(
+        self.found = binary()
+        self.driver = self._driver()
+
+    def renew(self) -> None:
+        """Drive the core anew, as the next API does."""
+        self.options = replace(self.options, keeper=Keepers(self.options.keeper.place, clock=SystemClock()))
+        self.driver = self._driver()
+
+    def _driver(self) -> ManagedXray:
+        return ManagedXray(
             binary(),
-            options,
+            self.options,
             load=self.load,
             clock=SystemClock(),
             ids=RandomIds(),
+            find=lambda: self.found,
             on_final_reading=self._keep_reading,
         )
 
@@ -299,7 +312,7 @@ class Lab:
     def desired(self) -> XrayDesired:
         if self.without_inbound:
             return XrayDesired((), {})
-        return XrayDesired((self.inbound,), {"shared": dict(self.users)})
+        return XrayDesired((self.inbound,), {"shared": dict(self.users)}, limits=dict(self.limits))
 
     async def load(self) -> XrayDesired:
         self.loads += 1
@@ -328,6 +341,13 @@ class Lab:
         outcomes = await self.driver.apply_marked(self.part(label), [label])
         assert outcomes == {label: None}
 
+    async def replace(self, kind: Kind = Kind.RESTART, *, has_new_keeper: bool = False) -> Replacement:
+        """Put another process in the place of the one that serves, as the loop does for a person."""
+        planned = await self.driver.replacing.plan("xray/main", Wish(kind, has_new_keeper))
+        await self.driver.replacing.prepare(planned, self.desired)
+        await self.driver.replacing.carry_out(planned, self.desired)
+        return planned
+
     def part(self, *labels: str) -> XrayDesired:
         """Return the desired state of some labels, as the loop reads it."""
         present = {label: self.users[label] for label in labels if label in self.users}
@@ -353,12 +373,31 @@ def keeper_place(directory: Path, *, is_attached: bool = True, without: tuple[st
     return KeeperPlace(run / "k.sock", directory / "xray.log", directory / "keeper.log", is_attached, without)
 
 
+def options(
+    directory: Path,
+    place: KeeperPlace,
+    *,
+    settings: XraySettings = LOOPBACK_OPEN,
+    environment: Mapping[str, str] | None = None,
+    **patience: float,
+) -> XrayOptions:
+    """Return how a laboratory's core is driven."""
+    return XrayOptions(
+        socket=directory / "run" / "x.sock",
+        keeper=Keepers(place, clock=SystemClock()),
+        settings=settings,
+        environment=environment or {},
+        patience=Patience(**{"probe_every_s": 0.2, **patience}),
+    )
+
+
 @asynccontextmanager
 async def lab(
     directory: Path,
     *,
     is_trusted: bool = False,
     is_started: bool = True,
+    is_attached: bool = True,
     settings: XraySettings = LOOPBACK_OPEN,
     without: tuple[str, ...] = (),
     **patience: float,
@@ -368,12 +407,13 @@ async def lab(
     certificate_path, key_path = write_certificate(directory, SERVER_NAME, "other.test")
     socket_directory = directory / "run"
     socket_directory.mkdir(mode=0o700, exist_ok=True)
-    chosen = XrayOptions(
-        socket=socket_directory / "x.sock",
-        keeper=KeeperLink(keeper_place(directory, without=without), clock=SystemClock()),
+    environment = {"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {}
+    chosen = options(
+        directory,
+        keeper_place(directory, is_attached=is_attached, without=without),
         settings=settings,
-        environment={"SSL_CERT_FILE": str(certificate_path)} if is_trusted else {},
-        patience=Patience(**{"probe_every_s": 0.2, **patience}),
+        environment=environment,
+        **patience,
     )
     context = tls_1_3(certificate_path, key_path)
     async with AsyncExitStack() as target, serving(origin) as origin_port:
@@ -386,6 +426,9 @@ async def lab(
         try:
             yield made
         finally:
+            if not is_attached:
+                with suppress(EngineUnavailable):
+                    await made.options.keeper.end()
             await made.driver.stop()
 
 

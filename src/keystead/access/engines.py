@@ -32,6 +32,13 @@ def approve(work: Work, *, scope: str, digest: str) -> None:
 
 
 @requires(Permission.ENGINES_APPLY)
+def replace(work: Work, *, scope: str, kind: str, digest: str) -> None:
+    """Record that the caller approves a replacement, by its digest; raise NotFound for the scope."""
+    _check(work.connection, scope)
+    work.audit("engines.replacement.approve", f"scope {scope}", kind=kind, digest=digest)
+
+
+@requires(Permission.ENGINES_APPLY)
 def compare(work: Work, scope: str) -> None:
     """Record that the caller has a scope compared and repaired now; raise NotFound for the scope."""
     _check(work.connection, scope)

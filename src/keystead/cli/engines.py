@@ -2,18 +2,24 @@
 
 import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keystead.cli import output
+from keystead.cli import output, upgrading
 from keystead.cli.where import AsJson, where
 from keystead.kit.errors import Invalid
+
+if TYPE_CHECKING:
+    from keystead.ending import Ended
 
 app = typer.Typer(no_args_is_help=True, help="Engines: the local programs Keystead drives.")
 
 ENGINES = "/v1/engines"
-_DEFAULT_SCOPE = "xray/main"
+_DEFAULT_SCOPE = upgrading.DEFAULT_SCOPE
+
+app.command("restart")(upgrading.restart)
+app.command("upgrade")(upgrading.upgrade)
 
 
 class Engine(StrEnum):
@@ -77,6 +83,28 @@ def install(
     output.answer(made, as_json, lambda shown: output.say(f"{pin.title}: {shown['path']}"))
 
 
+@app.command("stop")
+def stop(context: typer.Context, as_json: AsJson = False) -> None:
+    """End the VPN engine and its keeper after Keystead was stopped, for a shutdown or a removal; connections end."""
+    from dataclasses import asdict
+
+    from keystead import ending
+    from keystead.main import SCOPE
+
+    ended = ending.end_all(where(context).settings(), SCOPE)
+    output.answer({"ended": [asdict(one) for one in ended]}, as_json, lambda _: _say_ended(ended))
+
+
+def _say_ended(ended: "list[Ended]") -> None:
+    for one in ended:
+        count = "" if one.connections is None else f" and {one.connections} connections"
+        output.say(f"keeper {one.pid} has ended, with {one.cores} processes{count}")
+        if not one.is_booked:
+            output.note("what customers carried since Keystead was stopped could not be booked")
+    if not ended:
+        output.say("no keeper runs")
+
+
 def _say_plan(found: dict[str, Any]) -> None:
     if not found["steps"]:
         output.say(f"{found['scope']}: nothing to do, the engine holds what the database says")
@@ -102,3 +130,28 @@ def _say_engines(found: list[dict[str, Any]]) -> None:
         )
     columns = ("scope", "state", "applied", "version", "program", "why this one", "message")
     output.say_table(columns, rows, nothing="No engine is configured.")
+    for entry in found:
+        _say_behind(entry)
+
+
+def _say_behind(entry: dict[str, Any]) -> None:
+    """Tell of the keepers of a scope and their processes, and what a person should know of them."""
+    for keeper in entry.get("keepers") or ():
+        ends = "ends with Keystead" if keeper["is_attached"] else "outlives Keystead"
+        output.say(f"\nkeeper   pid {keeper['pid']}, wire {keeper['version']}, {ends}, {_since(keeper)}")
+        if not keeper["is_understood"]:
+            output.say("         of another version of Keystead; it is left alone, see: keystead doctor")
+        for core in keeper["cores"]:
+            has = "" if core["connections"] is None else f", {core['connections']} connections"
+            trouble = f", trouble: {core['trouble']}" if core["trouble"] else ""
+            told = f"{core['version']}, {core['state']}, pid {core['pid']}, {_since(core)}{has}{trouble}"
+            output.say(f"{core['role']:<8} {told}")
+    if (other := entry.get("available")) is not None:
+        output.say(f"\n{other['version']} at {other['path']} would be chosen now; put it in place with:")
+        output.say(f"keystead engine upgrade {entry['scope']}")
+    for told in entry.get("foreign") or ():
+        output.say(f"\nWARNING  somebody else listens on {told} and takes connections")
+
+
+def _since(one: dict[str, Any]) -> str:
+    return f"since {output.moment(one['since'])}"

@@ -18,7 +18,7 @@ from keystead.http.doctor import Check, Status
 from keystead.http.engine_operations import EngineStatus
 from keystead.kit import names
 from keystead.kit.machine import may_listen, own_address
-from keystead.reconcile.engine import Condition, Health
+from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
 from keystead.settings import Settings
 
 PYTHON_OLDEST = (3, 11)
@@ -89,11 +89,6 @@ async def audit_trail(opened: Database, data_dir: Path) -> Check:
     return Check("audit trail", Status.OK, f"{head.position} records sealed, {waiting} wait")
 
 
-def engine_program(name: str, status: EngineStatus) -> Check:
-    """Tell which program runs and why this one."""
-    return Check(f"{name} program", Status.OK, f"{status.binary}, version {status.version}, {status.why}")
-
-
 def engine_condition(name: str, status: EngineStatus) -> Check:
     """Examine how an engine is doing, with its last lines when it is not well."""
     health = status.health
@@ -107,6 +102,51 @@ def engine_condition(name: str, status: EngineStatus) -> Check:
             name, Status.WARN, told, "wait some seconds and ask again; if it stays, look at the REALITY target"
         )
     return Check(name, Status.FAIL, told, "look at its last lines, here and in the data directory's log")
+
+
+def engine_program(name: str, status: EngineStatus, view: EngineView) -> Check:
+    """Tell which program runs and why this one, and whether an upgrade would choose another one."""
+    told = f"{status.binary}, version {status.version}, {status.why}"
+    if view.available is None:
+        return Check(f"{name} program", Status.OK, told)
+    other = f"{view.available.version} at {view.available.path} ({view.available.why}) would be chosen now"
+    return Check(f"{name} program", Status.WARN, f"{told}; {other}", f"run: keystead engine upgrade {name}")
+
+
+def keepers(name: str, view: EngineView) -> list[Check]:
+    """Tell of the keepers and their processes: who serves, and who still sees connections off."""
+    return [_keeper(name, keeper) for keeper in view.keepers]
+
+
+def foreign_listeners(name: str, view: EngineView) -> list[Check]:
+    """Examine whether others listen on the engine's ports beside it."""
+    advice = "stop it now: the kernel deals customers' new connections to both"
+    return [Check(f"{name} port", Status.FAIL, f"somebody else listens on {told}", advice) for told in view.foreign]
+
+
+def _keeper(name: str, keeper: KeeperView) -> Check:
+    ends = "ends with Keystead" if keeper.is_attached else "outlives Keystead"
+    since = f", since {keeper.since:%Y-%m-%d %H:%M:%S} UTC" if keeper.since else ""
+    told = f"pid {keeper.pid}, wire {keeper.version}, {ends}{since}; {cores_told(keeper.cores)}"
+    if not keeper.is_understood:
+        advice = "stop Keystead, run: keystead engine stop, and start Keystead; or go back to the Keystead it came from"
+        return Check(f"{name} keeper", Status.FAIL, f"{told}; another version of Keystead started it", advice)
+    if keeper.is_leading and not keeper.is_current:
+        advice = f"run: keystead engine upgrade --keeper {name}"
+        return Check(f"{name} keeper", Status.WARN, f"{told}; another keeper is installed", advice)
+    troubles = [core.trouble for core in keeper.cores if core.trouble and core.state != "running"]
+    if troubles:
+        return Check(f"{name} keeper", Status.WARN, f"{told}; {'; '.join(troubles)}", "look at the engine's last lines")
+    return Check(f"{name} keeper", Status.OK, told)
+
+
+def cores_told(cores: Sequence[CoreView]) -> str:
+    """Return processes in a few words each: role, version, pid, connections."""
+    told = []
+    for core in cores:
+        has = "" if core.connections is None else f" with {core.connections} connections"
+        told.append(f"{core.role}: {core.version} pid {core.pid}{has}")
+    return ", ".join(told) or "no process"
 
 
 def vpn_port(listen: str, port: int, health: Health) -> Check:

@@ -12,9 +12,10 @@ from keystead.access import engines
 from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
 from keystead.kit.errors import EngineUnavailable
-from keystead.reconcile.engine import Health
+from keystead.reconcile.engine import EngineView, Health
 from keystead.reconcile.loop import Reconciler
 from keystead.reconcile.plan import Plan
+from keystead.reconcile.replacement import Progress, Replacement, Wish
 from keystead.reconcile.store import ScopeStatus
 
 R = TypeVar("R")
@@ -48,6 +49,7 @@ class ScopeView:
 
     status: ScopeStatus
     engine: EngineStatus | None
+    view: EngineView
 
 
 class EngineOperations:
@@ -61,8 +63,9 @@ class EngineOperations:
     async def list_(self, call: Call) -> list[ScopeView]:
         """Return every scope."""
         found = await self._transactions.read(call, engines.statuses)
-        programs = self._statuses()
-        return [ScopeView(status, programs.get(status.name)) for status in found]
+        programs, views = self._statuses(), await self._reconciler.views()
+        nothing = EngineView()
+        return [ScopeView(status, programs.get(status.name), views.get(status.name, nothing)) for status in found]
 
     async def preview(self, call: Call, scope: str) -> Plan:
         """Return the plan as it would run now."""
@@ -73,6 +76,21 @@ class EngineOperations:
         """Apply exactly the plan that was reviewed; raise Conflict when it is no longer the plan."""
         await self._transactions.write(call, engines.approve, scope=scope, digest=digest)
         return await _within(APPLY_TIMEOUT_S, scope, self._reconciler.apply_reviewed(scope, digest))
+
+    async def plan_replacement(self, call: Call, scope: str, wish: Wish) -> Replacement:
+        """Return what it would mean to put another process in the place of the one that serves."""
+        await self._transactions.read(call, engines.look, scope)
+        return await _within(LOOK_TIMEOUT_S, scope, self._reconciler.plan_replacement(scope, wish))
+
+    async def replace(self, call: Call, scope: str, wish: Wish, digest: str) -> Replacement:
+        """Carry out exactly the replacement that was reviewed; raise Conflict when it is no longer the plan."""
+        await self._transactions.write(call, engines.replace, scope=scope, kind=wish.kind.value, digest=digest)
+        return await self._reconciler.replace(scope, wish, digest=digest, timeout_s=APPLY_TIMEOUT_S)
+
+    async def progress(self, call: Call, scope: str) -> Progress:
+        """Return how far the last replacement has come."""
+        await self._transactions.read(call, engines.look, scope)
+        return await _within(LOOK_TIMEOUT_S, scope, self._reconciler.progress(scope))
 
     async def reconcile(self, call: Call, scope: str) -> Plan:
         """Compare and repair now; return what was planned."""

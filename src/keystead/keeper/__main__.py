@@ -5,6 +5,7 @@ import asyncio
 import os
 from pathlib import Path
 
+from keystead.keeper import protocol
 from keystead.keeper.service import Keeper
 from keystead.kit.clock import SystemClock
 
@@ -18,11 +19,17 @@ def main() -> None:
     parser.add_argument("--core-log", type=Path, required=True, help="where the cores' own lines go, scrubbed")
     parser.add_argument("--attached", action="store_true", help="end the cores when the API goes away")
     parser.add_argument("--without", default="", help="tricks not to use, by name, separated by commas")
+    parser.add_argument("--speak", type=int, default=protocol.VERSION, help="say another version of the wire (tests)")
     given = parser.parse_args()
     os.umask(0o077)
     without = [name for name in given.without.split(",") if name]
     keeper = Keeper(
-        given.socket, core_log=given.core_log, is_attached=given.attached, clock=SystemClock(), without=without
+        given.socket,
+        core_log=given.core_log,
+        is_attached=given.attached,
+        clock=SystemClock(),
+        without=without,
+        version=given.speak,
     )
     asyncio.run(keeper.run())
 

@@ -71,6 +71,7 @@ class Core:
         self.memo: Mapping[str, Any] = {}
         self.state = State.STOPPED
         self.trouble = ""
+        self.since_s = 0.0
         self._output = output
         self._clock = clock
         self._name_process = name_process
@@ -89,6 +90,11 @@ class Core:
     def is_down(self) -> bool:
         """Tell whether for certain nothing runs and the next start has not yet read its entries."""
         return self.state in DOWN
+
+    @property
+    def is_leaving(self) -> bool:
+        """Tell whether the present process is the last one."""
+        return self._is_ending
 
     @property
     def pid(self) -> int | None:
@@ -195,7 +201,7 @@ class Core:
         self._remove_stale_files()
         child = self._spawn(self.launch.stdin())
         self.process, self.memo = self._name_process(), self.launch.memo
-        self.trouble = ""
+        self.trouble, self.since_s = "", self._clock.now().timestamp()
         self._exited.clear()
         self._child = child
         self._become(State.RUNNING)

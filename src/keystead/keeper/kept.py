@@ -2,7 +2,7 @@
 
 Driven by an engine's driver, which is the Program: it says how to start and what to do while the process lives. If a
 keeper runs already, its core is taken over as it is. A keeper that ends takes its core with it; another one is started
-then, and the core anew.
+then, and the core anew. A core is named by its keeper and a number (``keepers.py``).
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import structlog
 
 from keystead.keeper.core import DOWN, FIRST_DELAY_S, LONGEST_DELAY_S, State
+from keystead.keeper.keepers import LINGER_S, Keepers
 from keystead.keeper.launch import Change, Launch, to_wire
-from keystead.keeper.link import KeeperLink
 from keystead.keeper.protocol import Message
 from keystead.keeper.watched import Watched
 from keystead.kit.clock import Clock
@@ -51,7 +51,7 @@ class Program(Protocol):
         """Take notice of the process that runs."""
         ...
 
-    def leaves(self, number: int, process: str, memo: Mapping[str, Any]) -> None:
+    def leaves(self, core: str, process: str, memo: Mapping[str, Any]) -> None:
         """Take notice of a process that another one took the place of, and that still has to be seen off."""
         ...
 
@@ -71,19 +71,18 @@ class Program(Protocol):
 class KeptCore:
     """Mirror one core of a keeper, and ask the keeper for changes."""
 
-    def __init__(self, program: Program, link: KeeperLink, *, clock: Clock) -> None:
+    def __init__(self, program: Program, keepers: Keepers, *, clock: Clock) -> None:
         self._program = program
         self._clock = clock
-        self._link = link
-        link.on_event = self._hear
-        self._number = 0
+        self._keepers = keepers
+        keepers.on_core = self._hear
+        self._name = ""
         self._told: Message = {}
-        self._all_told: dict[int, Message] = {}
         self._state = State.STOPPED
         self._own_trouble = ""
         self._changed = asyncio.Event()
         self._renewing = asyncio.Lock()
-        self.watched = Watched(link, renewing=self._renewing)
+        self.watched = Watched(keepers, renewing=self._renewing)
         self._attended = ""
         self._attending: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -131,98 +130,92 @@ class KeptCore:
         if task is None:
             return
         try:
-            if self._link.place.is_attached and self._link.is_open:
+            if self._keepers.place.is_attached and self._keepers.is_open:
                 await self._program.before_stop()
-                await self._link.ask("end")
+                await self._keepers.end()
         except KeysteadError as error:
             log.warning("the core was not ended in order", reason=error.message)
         finally:
             task.cancel()
             await asyncio.wait([task])
             await self._stop_attending()
-            await self._link.close()
-            if self._link.place.is_attached:
+            await self._keepers.close()
+            if self._keepers.place.is_attached:
                 self._become(State.STOPPED)
 
     async def restart(self) -> None:
         """End the present process gracefully; the next one starts at once, with a fresh configuration."""
-        if not self._link.is_open:
+        if not self._keepers.is_open:
             raise EngineUnavailable("the keeper is not reachable")
         await self._program.before_stop()
         await self.renew()
-        await self._link.ask("restart", core=self._number)
+        await self._keepers.ask("restart", self._name)
 
     async def renew(self) -> None:
         """Have the next start made from what is desired now."""
         async with self._renewing:
-            launch = await self._program.prepare(self.echo_port)
-            await self._link.ask("renew", core=self._number, launch=to_wire(launch))
+            launch = await self._program.prepare(self._keepers.echo_port(self._name))
+            await self._keepers.ask("renew", self._name, launch=to_wire(launch))
 
     async def remember(self, changes: Sequence[Change]) -> bool:
         """Have the next start include these changes of its entries; tell whether the core was down for certain then."""
         async with self._renewing:
-            told = await self._link.ask("remember", core=self._number, changes=changes)
+            told = await self._keepers.ask("remember", self._name, changes=changes)
         return State(told["state"]) in DOWN
 
     # --- another core beside this one ---
 
     @property
-    def number(self) -> int:
-        """Return the keeper's number of this core."""
-        return self._number
-
-    @property
-    def echo_port(self) -> int:
-        """Return the loopback port of the keeper's echo."""
-        port: int = self._link.hello["echo_port"]
-        return port
+    def name(self) -> str:
+        """Return the name of this core among those of all keepers."""
+        return self._name
 
     def memos(self) -> list[Mapping[str, Any]]:
-        """Return the memos of all processes the keeper has."""
-        return [told["memo"] for told in self._all_told.values()]
+        """Return the memos of all processes that keepers have."""
+        return [told["memo"] for told in self._keepers.told.values()]
 
-    def told_of(self, number: int) -> Message:
-        """Return what the keeper said last of a core."""
-        return self._all_told.get(number, {})
+    def told_of(self, core: str) -> Message:
+        """Return what its keeper said last of a core; nothing once it is gone."""
+        return self._keepers.told.get(core, {})
 
-    async def launch_beside(self, launch: Launch) -> int:
-        """Have another core started beside this one; return its number."""
-        told = await self._link.ask("launch", launch=to_wire(launch))
-        self._all_told.setdefault(told["core"], told)
-        return int(told["core"])
+    async def relabel(self, memos: Mapping[str, Mapping[str, Any]]) -> None:
+        """Have it noted what these processes are from now on, all at once if they are of one keeper."""
+        await self._keepers.relabel(memos)
 
-    async def relabel(self, memos: Mapping[int, Mapping[str, Any]]) -> None:
-        """Have the keeper note what these processes are from now on, all at once."""
-        await self._link.ask("relabel", memos=[[number, memo] for number, memo in memos.items()])
-
-    async def succeed(self, number: int, attending: asyncio.Task[None]) -> None:
+    async def succeed(self, core: str, attending: asyncio.Task[None]) -> None:
         """Mirror another core from now on; its process is attended to already."""
         async with self._renewing:
-            launch = await self._program.prepare(self.echo_port)
-            await self._link.ask("renew", core=number, launch=to_wire(launch))
+            launch = await self._program.prepare(self._keepers.echo_port(core))
+            await self._keepers.ask("renew", core, launch=to_wire(launch))
             if self._attending is not None:
                 self._attending.cancel()
-            self._number, self._told, self._attending = number, self._all_told[number], attending
+            self._keepers.lead(core)
+            self._name, self._told, self._attending = core, self._keepers.told[core], attending
             self._attended = self._told["process"]
             self._become(State(self._told["state"]))
 
-    async def retire(self, number: int, deadline_s: float) -> None:
+    async def retire(self, core: str, deadline_s: float) -> None:
         """Have a core end when its last connection has, at the latest after so long."""
-        await self._link.ask("retire", core=number, deadline_s=deadline_s)
+        await self._keepers.ask("retire", core, deadline_s=deadline_s)
 
-    async def discard(self, number: int) -> None:
+    async def discard(self, core: str) -> None:
         """Have a core ended now."""
-        await self._link.ask("stop", core=number)
+        await self._keepers.ask("stop", core)
+
+    async def tidy(self) -> None:
+        """End keepers whose last core was seen off, once the meter has seen what that carried."""
+        await self._clock.sleep(LINGER_S)
+        await self._keepers.tidy()
 
     def kill(self, reason: str, process: str | None = None) -> None:
         """End the present process, if it is this one, because it hangs; it is restarted like one that crashed."""
         if process in {None, self.identity}:
-            self._soon(self._link.ask("kill", core=self._number, process=self.identity, reason=reason))
+            self._soon(self._keepers.ask("kill", self._name, process=self.identity, reason=reason))
 
     def note_served(self, process: str) -> None:
         """Take notice that the present process did what it is for, so that its end is not a failed start."""
         if process == self.identity:
-            self._soon(self._link.ask("served", core=self._number, process=process))
+            self._soon(self._keepers.ask("served", self._name, process=process))
 
     async def when(self, *states: State) -> State:
         """Wait until the core is in one of these states and return it."""
@@ -241,12 +234,12 @@ class KeptCore:
         while True:
             begun_s = self._clock.monotonic_s()
             try:
-                if not self._link.is_open:
+                if not self._keepers.is_open:
                     self._become(State.STARTING)
-                    await self._link.open()
+                    await self._keepers.open()
                 await self._take_over_or_launch()
                 self._own_trouble = ""
-                await self._link.when_closed()
+                await self._keepers.when_closed()
                 self._own_trouble = "the keeper ended"
             except KeysteadError as error:
                 self._own_trouble = error.message
@@ -262,47 +255,51 @@ class KeptCore:
 
     async def _lost(self) -> None:
         """Note that nothing runs: never started, or gone with its keeper. A core that runs goes on being attended."""
-        if not self._link.is_open:
+        if not self._keepers.is_open:
             await self._stop_attending()
             await self._when_gone()
-            self._number, self._told, self._all_told = 0, {}, {}
-        if self._state is not State.RUNNING or not self._number:
+            self._name, self._told = "", {}
+        if self._state is not State.RUNNING or not self._name:
             self._become(State.BACKING_OFF)
 
     async def _take_over_or_launch(self) -> None:
-        """Take over the core the keeper has, unless it is one we do not understand."""
-        cores = (await self._link.ask("hello", steward=True))["cores"]
+        """Take over the core that serves, see off those that leave, and end those we do not understand."""
+        cores = list(self._keepers.told.values())
         standings = {told["core"]: self._program.standing(told["memo"]) for told in cores}
         for told in cores:
-            self._all_told[told["core"]] = told
             if standings[told["core"]] is Standing.FOREIGN:
                 log.warning("core ended, nothing is known of it", pid=told["pid"])
                 await self.discard(told["core"])
         serving = [told for told in cores if standings[told["core"]] is Standing.SERVING]
         if serving:
-            log.info("core taken over", process=serving[0]["process"], pid=serving[0]["pid"])
-            self._number = serving[0]["core"]
-            self._hear(serving[0])
+            # Two of them: an API ended between telling one keeper and telling the other. The later one took over.
+            serves = max(serving, key=lambda told: told["memo"].get("generation", 0))
+            log.info("core taken over", process=serves["process"], pid=serves["pid"])
+            self._name = serves["core"]
+            self._keepers.lead(self._name)
+            self._hear(serves)
             await self.renew()
         else:
             await self._launch()
         for told in cores:
-            if standings[told["core"]] is Standing.LEAVING:
+            if standings[told["core"]] is not Standing.FOREIGN and told["core"] != self._name:
                 self._program.leaves(told["core"], told["process"], told["memo"])
+        await self._keepers.tidy()
 
     async def _launch(self) -> None:
-        self._number = 0
+        self._name = ""
         self._become(State.STARTING)
         async with self._renewing:
-            launch = await self._program.prepare(self.echo_port)
-            told = await self._link.ask("launch", launch=to_wire(launch))
-            self._number = told["core"]
+            launch = await self._program.prepare(self._keepers.echo_port())
+            self._name = await self._keepers.launch(to_wire(launch))
+            told = self._keepers.told[self._name]
+            if told["state"] != State.STOPPED:  # it may have been heard of before its name was
+                self._hear(told)
 
     def _hear(self, told: Message) -> None:
-        self._all_told[told["core"]] = told
-        if self._number and told["core"] != self._number:
+        if told["core"] != self._name:
             if told["state"] == State.STOPPED:
-                del self._all_told[told["core"]]
+                self._keepers.told.pop(told["core"], None)
             self._become(self._state)
             return
         self._told = told

@@ -1,12 +1,11 @@
-"""The API's end of the keeper's wire: find a keeper or start one, ask it, hear of its cores.
+"""The API's end of one keeper's wire: connect to it or start it, ask it, hear of its cores.
 
-Used by ``kept.py``, on the API's event loop.
+Used by ``keepers.py``, which knows all keepers of an instance, on the API's event loop.
 """
 
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import Any
 from keystead.keeper import protocol
 from keystead.keeper.protocol import Message
 from keystead.kit.clock import Clock
-from keystead.kit.errors import EngineUnavailable, Misconfigured, Rejected, Unsupported
+from keystead.kit.errors import EngineUnavailable, Rejected, Unsupported
 from keystead.kit.waiting import within
 
 # More than a core is given to end in order.
@@ -45,6 +44,7 @@ class KeeperLink:
         self.hello: Message = {}
         self.place = place
         self.on_event: Callable[[Message], None] = lambda _: None
+        self.on_closed: Callable[[], None] = lambda: None
         self._clock = clock
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -61,10 +61,8 @@ class KeeperLink:
         return not self._closed.is_set()
 
     def start_early(self) -> None:
-        """Start a keeper if none runs, and do not wait for it: it takes as long as the database to be there."""
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(os.fspath(self.place.socket)) != 0:
-                self._child, self._is_starting = start(self.place), True
+        """Start the keeper, and do not wait for it: it takes as long as the database to be there."""
+        self._child, self._is_starting = start(self.place), True
 
     async def abandon(self) -> None:
         """End a keeper that was started early and is not needed after all."""
@@ -73,8 +71,16 @@ class KeeperLink:
                 os.kill(self._child, signal.SIGTERM)
             await within(self._clock, ANSWER_S, self._reaped(self._child))
 
+    async def join(self) -> bool:
+        """Connect to the keeper if it runs and have it introduce itself; it is not ours to steer by that."""
+        if not await self._connect():
+            return False
+        self._is_starting = False
+        self.hello = await self.ask("hello")
+        return True
+
     async def open(self) -> None:
-        """Connect to the keeper that runs, else start one; raise EngineUnavailable when none answers in time."""
+        """Connect to the keeper if it runs, else start it; raise EngineUnavailable when it does not answer in time."""
         if not await self._connect():
             if not self._is_starting:
                 self._child = start(self.place)
@@ -85,12 +91,7 @@ class KeeperLink:
                     raise EngineUnavailable(f"the keeper does not start; see {self.place.log}")
                 await self._clock.sleep(_POLL_S)
         self._is_starting = False
-        self.hello = await self.ask("hello", steward=True)
-        if self.hello["version"] != protocol.VERSION:
-            raise Misconfigured(
-                f"the keeper that runs (pid {self.hello['pid']}) speaks version {self.hello['version']} of its wire, "
-                f"and this Keystead version {protocol.VERSION}; end it with: keystead engine stop"
-            )
+        self.hello = await self.ask("hello")
 
     async def when_closed(self) -> None:
         """Wait until the connection has ended."""
@@ -139,12 +140,14 @@ class KeeperLink:
         return True
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_let_go = True
         try:
             while (message := await protocol.read_frame(reader)) is not None:
                 if "event" in message:
                     self.on_event(message)
                 else:
                     self._resolve(message)
+            is_let_go = writer.is_closing()
         finally:
             writer.close()
             self._closed.set()
@@ -152,6 +155,10 @@ class KeeperLink:
             for future in waiting.values():
                 if not future.done():
                     future.set_exception(EngineUnavailable("the keeper ended"))
+            self.on_closed()
+        if not is_let_go and self._child is not None:
+            await within(self._clock, ANSWER_S, self._reaped(self._child))
+            self._child = None
 
     def _resolve(self, message: Message) -> None:
         future = self._waiting.pop(message["id"], None)

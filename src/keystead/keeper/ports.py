@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from keystead.keeper import diag
 from keystead.kit.errors import Misconfigured
 from keystead.kit.names import authority
 
@@ -51,7 +52,9 @@ def _require_free(host: str, port: int, *, is_alternative: bool) -> None:
             probe.bind((host, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Misconfigured(f"{where} is in use by {_holder(port)}; stop it or choose another port") from error
+            raise Misconfigured(
+                f"{where} is in use by {_holder(host, port)}; stop it or choose another port"
+            ) from error
         if error.errno in {errno.EACCES, errno.EPERM}:
             raise Misconfigured(f"{where} needs a privilege this process lacks; choose a port ≥ 1024") from error
         if is_alternative:
@@ -59,12 +62,10 @@ def _require_free(host: str, port: int, *, is_alternative: bool) -> None:
         raise Misconfigured(f"{where} is not an address of this machine: {error.strerror}") from error
 
 
-def _holder(port: int) -> str:
-    import psutil  # only on the way to an error: it takes longer to import than the keeper to start
-
-    with suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections(kind="tcp"):
-            is_listener = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
-            if is_listener and connection.pid is not None:
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+def _holder(host: str, port: int) -> str:
+    with suppress(OSError):
+        for listener in diag.listeners([port]):
+            if host in {*_ANY, listener.host} or listener.host in _ANY:
+                found = diag.holder(listener.inode)
+                return f"{found[1]} (pid {found[0]})" if found else f"a program of user {listener.uid}"
     return "another program"

@@ -23,6 +23,7 @@ from keystead.keeper.echo import Echo
 from keystead.keeper.journal import note
 from keystead.keeper.launch import from_wire
 from keystead.keeper.logfile import LogFile
+from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.output import Output
 from keystead.keeper.protocol import Message
 from keystead.keeper.watch import Watch
@@ -41,8 +42,16 @@ class Keeper:
     """The cores, the connections, and what may be asked."""
 
     def __init__(
-        self, socket_path: Path, *, core_log: Path, is_attached: bool, clock: Clock, without: Collection[str] = ()
+        self,
+        socket_path: Path,
+        *,
+        core_log: Path,
+        is_attached: bool,
+        clock: Clock,
+        without: Collection[str] = (),
+        version: int = protocol.VERSION,
     ) -> None:
+        self._version = version
         self._socket_path = socket_path
         self._core_log = LogFile(core_log)
         self._is_attached = is_attached
@@ -50,7 +59,14 @@ class Keeper:
         self._boot = secrets.token_hex(8)
         self._cores: dict[int, Core] = {}
         self._processes = self._numbers = 0
-        self._watch = Watch(clock, without=without)
+        self._since_s = clock.now().timestamp()
+        self._watch = Watch(
+            clock,
+            without=without,
+            neighbours=Neighbours(socket_path.parent),
+            is_alone=lambda: protocol.is_alone(socket_path),
+            on_foreign=self._announce_foreign,
+        )
         self._echo = Echo(clock)
         self._echo_port = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -161,6 +177,11 @@ class Keeper:
         for writer in self._writers:
             _send(writer, message)
 
+    def _announce_foreign(self, foreign: list[str]) -> None:
+        note("others listen on our ports", listeners="; ".join(foreign) or "none any more")
+        for writer in self._writers:
+            _send(writer, {"event": "ports", "foreign": foreign})
+
     async def _see_off(self, core: Core, deadline_s: float) -> None:
         """End a retired core when its last connection is gone or time is over; the API may read it once more first."""
         end_s = self._clock.monotonic_s() + deadline_s
@@ -205,8 +226,12 @@ class Keeper:
 
     async def _hello(self, _: Message) -> Message:
         return {
-            "version": protocol.VERSION,
+            "version": self._version,
+            "build": protocol.build(),
             "pid": os.getpid(),
+            "since_s": self._since_s,
+            "has_steward": self._steward is not None,
+            "foreign": self._watch.foreign,
             "boot": self._boot,
             "echo_port": self._echo_port,
             "is_attached": self._is_attached,
@@ -343,6 +368,9 @@ class Keeper:
             "state": core.state.value,
             "process": core.process,
             "pid": core.pid,
+            "since_s": core.since_s,
+            "connections": self._watch.count(core.process),
+            "is_leaving": core.is_leaving,
             "trouble": core.trouble,
             "last_lines": core.last_lines,
             "is_drained": core.is_drained,

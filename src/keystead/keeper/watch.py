@@ -7,7 +7,7 @@ A process that has ended is kept for the API as what it carried, until that is s
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from keystead.keeper import diag, pacing, proving
 from keystead.keeper.borrowed import Borrower
 from keystead.keeper.connections import Connection, LabelCarried, Table
 from keystead.keeper.journal import note
+from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.proving import Cutter, Tricks
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Unsupported
@@ -75,10 +76,22 @@ class _Process:
 class Watch:
     """Everything known of connections, and the rules in force for them."""
 
-    def __init__(self, clock: Clock, *, without: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        without: Collection[str] = (),
+        neighbours: Neighbours | None = None,
+        is_alone: Callable[[], bool] = lambda: True,
+        on_foreign: Callable[[list[str]], None] = lambda _: None,
+    ) -> None:
         self.tricks: Tricks | None = None
         self.proven = asyncio.Event()
+        self.foreign: list[str] = []
         self._clock = clock
+        self._neighbours = neighbours or Neighbours()
+        self._is_alone = is_alone
+        self._on_foreign = on_foreign
         self._without = frozenset(without)
         self._processes: dict[str, _Process] = {}
         self._ended: dict[str, dict[str, LabelCarried]] = {}
@@ -241,6 +254,7 @@ class Watch:
             "tricks": None if self.tricks is None else vars(self.tricks),
             "cut": {name: process.cutter.way.value for name, process in self._processes.items()},
             "lines": {name: process.lines for name, process in self._processes.items()},
+            "limits": dict(self._limits),
             "ownerless": {name: process.table.ownerless_share(now_s) for name, process in self._processes.items()},
             "connections": {name: process.table.size for name, process in self._processes.items()},
             "unowned": {name: process.table.unowned(now_s) for name, process in self._processes.items()},
@@ -260,9 +274,13 @@ class Watch:
         try:
             begun_s = self._clock.monotonic_s()
             sockets = diag.dump(ports)
+            foreign = self._neighbours.look(ports, self._held)
         except OSError as error:
             self._trouble = str(error)
             return
+        if foreign != self.foreign:
+            self.foreign = foreign
+            self._on_foreign(foreign)
         self._trouble = ""
         now_s = self._clock.monotonic_s()
         for process, found in self._shared_out(sockets):
@@ -274,15 +292,19 @@ class Watch:
         self._look_took_s = self._looked_s - begun_s
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[_Process, list[diag.Socket]]]:
-        """Give each process its own sockets: while two share a port, the kernel's table does not say whose is whose."""
+        """Give each process its own sockets: while several share a port, the kernel does not say whose is whose."""
         processes = list(self._processes.values())
-        if len(processes) == 1:
+        if len(processes) == 1 and self._is_alone() and not self.foreign:
             return [(processes[0], sockets)]
         held = [process.borrower.held() if process.borrower is not None else frozenset() for process in processes]
         return [
             (process, [one for one in sockets if one.inode in mine or process.table.has(one.cookie)])
             for process, mine in zip(processes, held, strict=True)
         ]
+
+    def _held(self) -> frozenset[int]:
+        held = [process.borrower.held() for process in self._processes.values() if process.borrower is not None]
+        return frozenset().union(*held)
 
     def _pace(self, process: _Process, now_s: float) -> None:
         if process.borrower is None or self.tricks is None or not self.tricks.works(proving.Trick.PACE):

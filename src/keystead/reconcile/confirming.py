@@ -15,7 +15,7 @@ from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
 from keystead.reconcile import store
-from keystead.reconcile.engine import Driver, Planner, Source
+from keystead.reconcile.engine import Driver, Planner, Replacer, Source
 from keystead.reconcile.settle import Outcome, Settlement, Waiters
 
 log = structlog.get_logger()
@@ -36,6 +36,8 @@ class ScopeWiring(Generic[D, A]):
     driver: Driver[D, A]
     source: Source[D]
     planner: Planner[D, A]
+    # None: somebody else runs the engine.
+    replacer: Replacer[D] | None = None
 
 
 class Background:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 
 from keystead.kit.errors import KeysteadError
 from keystead.reconcile.plan import Plan, Step
+from keystead.reconcile.replacement import Program, Progress, Replacement, Wish
 
 DesiredIn = TypeVar("DesiredIn", contravariant=True)
 DesiredOut = TypeVar("DesiredOut", covariant=True)
@@ -31,6 +33,43 @@ class Health:
 
     condition: Condition
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class CoreView:
+    """One process of an engine as its keeper tells of it; ``role`` is serving, candidate or leaving."""
+
+    process: str
+    pid: int | None
+    role: str
+    state: str
+    version: str
+    since: datetime | None
+    connections: int | None
+    trouble: str
+
+
+@dataclass(frozen=True)
+class KeeperView:
+    """One keeper: ``version`` is that of its wire; one that is not ``is_current`` runs another program than is here."""
+
+    pid: int
+    version: int
+    is_understood: bool
+    is_leading: bool
+    is_attached: bool
+    is_current: bool
+    since: datetime | None
+    cores: tuple[CoreView, ...]
+
+
+@dataclass(frozen=True)
+class EngineView:
+    """What stands behind an engine now: another program to upgrade to, keepers, and strangers on its ports."""
+
+    available: Program | None = None
+    keepers: tuple[KeeperView, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 class Driver(Protocol[DesiredIn, ActualOut]):
@@ -73,6 +112,30 @@ class Driver(Protocol[DesiredIn, ActualOut]):
 
     async def apply_marked(self, desired: DesiredIn, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         """Bring only these subjects to the desired state (a part that holds just them); say per subject how it went."""
+        ...
+
+
+class Replacer(Protocol[DesiredIn]):
+    """Put another process of an engine in the place of the one that serves, because a person asks for it."""
+
+    async def plan(self, scope: str, wish: Wish) -> Replacement:
+        """Return what it would mean; raise EngineUnavailable when nothing serves."""
+        ...
+
+    async def prepare(self, replacement: Replacement, desired: DesiredIn) -> None:
+        """Make the successor ready beside what serves; nothing that serves is changed."""
+        ...
+
+    async def carry_out(self, replacement: Replacement, desired: DesiredIn) -> None:
+        """Let the successor take over; raise EngineUnavailable, nothing changed, when it does not prove itself."""
+        ...
+
+    async def progress(self) -> Progress:
+        """Return how far the last replacement has come."""
+        ...
+
+    async def view(self) -> EngineView:
+        """Return what stands behind the engine now."""
         ...
 
 

@@ -1,17 +1,20 @@
 """The reconciler: all scopes, their workers, and the one address for wake, settle, preview and apply."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
-from keystead.kit.errors import EngineUnavailable, NotFound
+from keystead.kit.errors import Conflict, EngineUnavailable, KeysteadError, NotFound
 from keystead.kit.flights import SharedFlight
 from keystead.reconcile import store
 from keystead.reconcile.confirming import ScopeWiring
+from keystead.reconcile.engine import EngineView, Replacer
 from keystead.reconcile.marks import Mark
 from keystead.reconcile.plan import Plan
+from keystead.reconcile.replacement import Progress, Replacement, Wish
 from keystead.reconcile.scope import ScopeWorker
 from keystead.reconcile.settle import Outcome, Settlement
 from keystead.reconcile.store import ScopeStatus
@@ -23,6 +26,7 @@ class Reconciler:
     def __init__(self, wirings: Sequence[ScopeWiring[Any, Any]], *, database: Database, clock: Clock) -> None:
         self._database = database
         self._workers = {wiring.name: ScopeWorker(wiring, database=database, clock=clock) for wiring in wirings}
+        self._replacing: dict[str, asyncio.Task[None]] = {}
         self._passes = {name: SharedFlight(worker.patient_pass) for name, worker in self._workers.items()}
 
     def is_applied(self, subject: str) -> bool:
@@ -77,6 +81,58 @@ class Reconciler:
     async def apply_reviewed(self, scope: str, digest: str) -> Plan:
         """Apply exactly the plan a person reviewed."""
         return await self._worker(scope).apply_reviewed(digest)
+
+    async def plan_replacement(self, scope: str, wish: Wish) -> Replacement:
+        """Return what it would mean to put another process in the place of the one that serves."""
+        return await self._replacer(scope, wish).plan(scope, wish)
+
+    async def replace(self, scope: str, wish: Wish, *, digest: str, timeout_s: float) -> Replacement:
+        """Carry out exactly the replacement that was reviewed; it goes on when its caller does not wait for it.
+
+        Raises Conflict when it is no longer the plan or another one is under way, EngineUnavailable when the successor
+        does not prove itself, with nothing changed.
+        """
+        planned = await self._replacer(scope, wish).plan(scope, wish)
+        if planned.digest != digest:
+            raise Conflict(f"the plan of {scope} has changed since it was reviewed; look at it again")
+        if not planned.is_needed:
+            return planned
+        if scope in self._replacing:
+            raise Conflict(f"a replacement in {scope} is under way; look at its progress")
+        task = self._replacing[scope] = asyncio.create_task(self._worker(scope).replace(planned), name="replacement")
+        task.add_done_callback(lambda done: self._replaced(scope, done))
+        try:
+            await asyncio.wait_for(asyncio.shield(task), timeout_s)
+        except TimeoutError:
+            raise EngineUnavailable(
+                f"the replacement in {scope} takes long and goes on; look at its progress"
+            ) from None
+        return planned
+
+    async def progress(self, scope: str) -> Progress:
+        """Return how far the last replacement in a scope has come."""
+        replacer = self._worker(scope).replacer
+        return Progress() if replacer is None else await replacer.progress()
+
+    async def views(self) -> Mapping[str, EngineView]:
+        """Return what stands behind each engine that runs here."""
+        found = {}
+        for name, worker in self._workers.items():
+            if worker.replacer is not None:
+                with suppress(KeysteadError):  # a keeper that is gone at this moment is told of by the engine's state
+                    found[name] = await worker.replacer.view()
+        return found
+
+    def _replaced(self, scope: str, task: "asyncio.Task[None]") -> None:
+        del self._replacing[scope]
+        if not task.cancelled():
+            task.exception()  # its caller may not wait for it any more
+
+    def _replacer(self, scope: str, wish: Wish) -> Replacer[Any]:
+        replacer = self._worker(scope).replacer
+        if replacer is None:
+            raise Conflict(f"the engine of {scope} is run by somebody else, who has to {wish.kind.value} it")
+        return replacer
 
     def _worker(self, scope: str) -> ScopeWorker[Any, Any]:
         worker = self._workers.get(scope)

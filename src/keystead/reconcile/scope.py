@@ -29,6 +29,7 @@ from keystead.reconcile import guard, store
 from keystead.reconcile.confirming import Background, Confirmations, ScopeWiring
 from keystead.reconcile.marks import Mark
 from keystead.reconcile.plan import Plan, Step
+from keystead.reconcile.replacement import Replacement
 from keystead.reconcile.settle import Outcome, Settlement, Waiters
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ class ScopeWorker(Generic[D, A]):
         self._driver = wiring.driver
         self._source = wiring.source
         self._planner = wiring.planner
+        self.replacer = wiring.replacer
         self._database = database
         self._clock = clock
         self._waiters = Waiters()
@@ -259,6 +261,17 @@ class ScopeWorker(Generic[D, A]):
         for step in reviewed.steps:
             await self._driver.prepare_for(step, desired)
         return await self.full_pass(approved_digest=approved_digest)
+
+    async def replace(self, replacement: Replacement) -> None:
+        """Put another process in the place of the one that serves; small changes go on until the moment itself."""
+        replacer = self.replacer
+        assert replacer is not None  # noqa: S101 - a replacement was planned by it
+        async with self._engine_lock:
+            desired = (await self._look())[1]
+        await replacer.prepare(replacement, desired)
+        async with self._engine_lock:
+            await replacer.carry_out(replacement, (await self._look())[1])
+        self.wake_fully()
 
     async def _prepare(self, steps: Collection[Step], desired: D) -> None:
         """Prepare beside what serves, then ask for the pass that can carry the steps out."""

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from keystead.access.permissions import Permission
-from keystead.dialects.v1 import schemas
+from keystead.dialects.v1 import engine_shapes, schemas
 from keystead.engines.xray.state import XrayUser
 from keystead.kit.errors import Broken
 from tests.support.instance import InProcess
@@ -58,10 +58,44 @@ async def test_a_whole_trail_is_intact_and_a_changed_one_is_not(instance: InProc
 async def test_a_scope_shows_its_program(instance: InProcess) -> None:
     [scope] = (await instance.operator.get("/v1/engines")).json()
 
-    found = schemas.Scope.model_validate(scope)
+    found = engine_shapes.Scope.model_validate(scope)
     assert (found.scope, found.generation, found.applied_generation) == ("xray/main", 0, 0)
     assert found.engine is not None
     assert (found.engine.binary, found.engine.health, found.engine.last_lines) == ("/fake/xray", "ready", ["a line"])
+
+
+async def test_a_scope_shows_what_stands_behind_it(instance: InProcess) -> None:
+    [scope] = (await instance.operator.get("/v1/engines")).json()
+
+    found = engine_shapes.Scope.model_validate(scope)
+    assert found.available is not None
+    assert found.available.version == "0.0.1"
+    assert [(keeper.pid, keeper.is_leading) for keeper in found.keepers] == [(3, True)]
+    assert [(core.role, core.connections) for core in found.keepers[0].cores] == [("serving", 2)]
+
+
+async def test_a_replacement_is_shown_then_done_by_its_digest_and_audited(instance: InProcess) -> None:
+    at, wish = f"{PLAN}/replacement", {"kind": "upgrade", "has_new_keeper": True}
+    shown = await instance.operator.post(at, json={**wish, "dry_run": True})
+    plan = engine_shapes.Replacement.model_validate_json(shown.content)
+    before = await instance.operator.get(at)
+    stale = await instance.operator.post(at, json={**wish, "digest": "0" * 16})
+    other = await instance.operator.post(at, json={"kind": "restart", "digest": plan.digest})
+
+    done = await instance.operator.post(at, json={**wish, "digest": plan.digest})
+
+    after = engine_shapes.ReplacementProgress.model_validate_json((await instance.operator.get(at)).content)
+    assert (plan.running.program.version, plan.successor.version, plan.is_needed) == ("0.0.0", "0.0.1", True)
+    assert "customers      notice nothing" in plan.text
+    assert before.json()["phase"] == "none"
+    assert [(answer.status_code, answer.json()["code"]) for answer in (stale, other)] == [(409, "conflict")] * 2
+    assert (done.status_code, done.json()) == (200, plan.model_dump(mode="json"))
+    assert after.phase == "done"
+    assert [record.facts for record in await instance.records(verb="engines.replacement.approve")] == [
+        {"kind": "upgrade", "digest": "0" * 16},
+        {"kind": "restart", "digest": plan.digest},
+        {"kind": "upgrade", "digest": plan.digest},
+    ]
 
 
 async def test_a_reviewed_plan_is_applied_and_nothing_else(instance: InProcess) -> None:

@@ -11,7 +11,8 @@ from keystead.http.doctor import Check, Diagnosis, Status
 from keystead.http.engine_operations import EngineStatus
 from keystead.keeper.ports import free_loopback_port
 from keystead.mounts import base_url
-from keystead.reconcile.engine import Condition, Health
+from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
+from keystead.reconcile.replacement import Program
 from keystead.settings import Settings
 
 
@@ -146,3 +147,38 @@ def test_a_diagnosis_is_as_bad_as_its_worst_finding() -> None:
 
     assert Diagnosis(tuple(made), ()).status is Status.FAIL
     assert Diagnosis((), ()).status is Status.OK
+
+
+def keeper(**more: Any) -> KeeperView:
+    core = CoreView("b-1", 12, "serving", "running", "1.2.3", None, 4, "")
+    known: dict[str, Any] = {"is_understood": True, "is_leading": True, "is_attached": False, "is_current": True}
+    return KeeperView(pid=11, version=1, since=None, cores=(core,), **{**known, **more})
+
+
+@pytest.mark.parametrize(
+    ("known", "status", "advice"),
+    [
+        ({}, Status.OK, None),
+        ({"is_current": False}, Status.WARN, "keystead engine upgrade --keeper"),
+        ({"is_understood": False}, Status.FAIL, "keystead engine stop"),
+    ],
+    ids=["current", "older", "not understood"],
+)
+def test_a_keeper_is_told_with_its_processes(known: dict[str, bool], status: Status, advice: str | None) -> None:
+    [found] = checks.keepers("xray/main", EngineView(None, (keeper(**known),)))
+
+    assert found.status is status
+    assert "pid 11, wire 1, outlives Keystead; serving: 1.2.3 pid 12 with 4 connections" in found.message
+    assert found.next is None if advice is None else advice in str(found.next)
+
+
+def test_another_program_and_a_stranger_on_the_port_are_told() -> None:
+    view = EngineView(Program("/new/xray", "1.3.0", "built"), (), ("0.0.0.0:443 by thief (pid 9)",))
+
+    program = checks.engine_program("xray/main", engine(Condition.READY), view)
+    [stranger] = checks.foreign_listeners("xray/main", view)
+
+    assert (program.status, program.next) == (Status.WARN, "run: keystead engine upgrade xray/main")
+    assert "1.3.0 at /new/xray" in program.message
+    assert stranger.status is Status.FAIL
+    assert "0.0.0.0:443 by thief (pid 9)" in stranger.message

@@ -1,6 +1,6 @@
 """From values of the core to the native API's JSON: times are RFC 3339, sets are sorted lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -16,7 +16,6 @@ from keystead.access.store.users import Role, User
 from keystead.access.tokens import NewToken
 from keystead.dialects.v1 import term_present
 from keystead.http.doctor import Diagnosis
-from keystead.http.engine_operations import ScopeView
 from keystead.kit.page import Page
 from keystead.reconcile.plan import Plan
 from keystead.vpn.accounting import Bytes
@@ -190,11 +189,6 @@ def verified(report: VerifyReport) -> dict[str, Any]:
     }
 
 
-def scopes(views: Sequence[ScopeView]) -> list[dict[str, Any]]:
-    """Present all scopes."""
-    return [_scope(view) for view in views]
-
-
 def plan(value: Plan) -> dict[str, Any]:
     """Present a plan."""
     return {**value.as_data(), "digest": value.digest, "text": str(value)}
@@ -233,29 +227,3 @@ def diagnosis(found: Diagnosis) -> dict[str, Any]:
 
 def _both_ways(carried: Bytes) -> dict[str, int]:
     return {"upload": carried.uplink, "download": carried.downlink, "total": carried.total}
-
-
-def _scope(view: ScopeView) -> dict[str, Any]:
-    engine = view.engine
-    return {
-        "scope": view.status.name,
-        "state": view.status.state,
-        "generation": view.status.generation,
-        "applied_generation": view.status.applied_generation,
-        "message": view.status.message,
-        "applied_at": view.status.applied_at,
-        "plan_digest": view.status.plan_digest,
-        "engine": None
-        if engine is None
-        else {
-            "binary": engine.binary,
-            "version": engine.version,
-            "why": engine.why,
-            "state": engine.state,
-            "pid": engine.pid,
-            "health": engine.health.condition.value,
-            "reason": engine.health.reason,
-            "trouble": engine.trouble,
-            "last_lines": list(engine.last_lines),
-        },
-    }

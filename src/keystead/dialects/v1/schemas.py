@@ -211,33 +211,6 @@ class AuditVerified(Answer):
     discrepancies: list[Discrepancy]
 
 
-class Engine(Answer):
-    """The program of a scope."""
-
-    binary: str
-    version: str
-    why: str
-    state: str
-    pid: int | None
-    health: str
-    reason: str
-    trouble: str
-    last_lines: list[str]
-
-
-class Scope(Answer):
-    """A scope of an engine: desired and applied generation, the last full pass, and its program."""
-
-    scope: str
-    state: str
-    generation: int
-    applied_generation: int
-    message: str | None
-    applied_at: datetime | None
-    plan_digest: str | None
-    engine: Engine | None
-
-
 class Step(Answer):
     """One step of a plan."""
 

@@ -36,14 +36,14 @@ def find(*, named: Path | None, cached: Path, system: Path = SYSTEM_PATH) -> Bin
     """Return the program to run; raise Misconfigured, telling what to do, when there is none that is supported."""
     if named is not None:
         try:
-            return _judge(named, "named in the settings")
+            return judge(named, "named in the settings")
         except Misconfigured as error:
             example = f"for example KEYSTEAD_XRAY_PATH={SYSTEM_PATH}"
             raise Misconfigured(f"KEYSTEAD_XRAY_PATH: {error.message}; unset it or name another, {example}") from error
     refused = []
     for path, reason in _candidates(cached, system):
         try:
-            return _judge(path, reason)
+            return judge(path, reason)
         except Misconfigured as error:
             refused.append(error.message)
     raise Misconfigured("; ".join(refused) or f"no Xray is installed; {_INSTALL}")
@@ -56,7 +56,8 @@ def _candidates(cached: Path, system: Path) -> Iterable[tuple[Path, str]]:
         yield system, f"found at {system}"
 
 
-def _judge(path: Path, reason: str) -> Binary:
+def judge(path: Path, reason: str) -> Binary:
+    """Ask a program for its version; raise Misconfigured when it is none of those supported."""
     version = _version_of(path)
     text = ".".join(map(str, version))
     if not OLDEST <= version <= NEWEST:

@@ -20,11 +20,12 @@ from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.attendance import Attendance, Patience
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.blocking import Blocks
-from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover
-from keystead.engines.xray.launching import Role, Started
+from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover, Wanted
+from keystead.engines.xray.launching import Launcher, Role, Started
 from keystead.engines.xray.probe import Prober
+from keystead.engines.xray.reading import read
+from keystead.engines.xray.replacing import Replacing
 from keystead.engines.xray.state import (
-    OWN_LABEL_PREFIX,
     Carried,
     Reading,
     XrayActual,
@@ -33,9 +34,9 @@ from keystead.engines.xray.state import (
 )
 from keystead.engines.xray.watching import Watching
 from keystead.keeper.core import State
+from keystead.keeper.keepers import Keepers
 from keystead.keeper.kept import KeptCore, Standing
 from keystead.keeper.launch import Launch
-from keystead.keeper.link import KeeperLink
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
@@ -61,7 +62,7 @@ class XrayOptions:
     """
 
     socket: Path
-    keeper: KeeperLink
+    keeper: Keepers
     settings: XraySettings = field(default_factory=XraySettings)
     environment: Mapping[str, str] = field(default_factory=dict)
     patience: Patience = field(default_factory=Patience)
@@ -92,9 +93,11 @@ class ManagedXray:
         load: Callable[[], Awaitable[XrayDesired]],
         clock: Clock,
         ids: Ids,
+        find: Callable[[], Binary] | None = None,
         on_final_reading: Callable[[Reading], Awaitable[None]] | None = None,
     ) -> None:
         self._binary = binary
+        self._find = find or (lambda: binary)
         self._options = options
         self._load = load
         self._clock = clock
@@ -105,8 +108,14 @@ class ManagedXray:
             self._core.watched, process=lambda: self._core.identity, blocks=self._blocks, clock=clock
         )
         self._prober = Prober(clock=clock, ids=ids)
+        self._launcher = Launcher(
+            options.settings, options.environment, lambda: (self._prober.password(), str(ids.uuid()))
+        )
         self._attendance: Attendance | None = None
-        self._handover = Handover(self, self._core, clock=clock, see_off_s=options.see_off_s)
+        self._handover = Handover(self, self._core, options.keeper, clock=clock, see_off_s=options.see_off_s)
+        self.replacing = Replacing(
+            self._core, options.keeper, self._handover, find=self._find, digest=self._digest, served=self._served
+        )
 
     # --- life ---
 
@@ -148,12 +157,12 @@ class ManagedXray:
 
     def is_prepared(self, step: Step, desired: XrayDesired) -> bool:
         """Tell whether a step can be carried out at once; another process has to be warm before it takes over."""
-        return step.verb is not Verb.RESTART or self._handover.is_prepared(self._digest(desired))
+        return step.verb is not Verb.RESTART or self._handover.is_prepared(self._wanted(desired))
 
     async def prepare_for(self, step: Step, desired: XrayDesired) -> None:
         """Make what a step needs, beside the serving process; raise EngineUnavailable when it does not prove itself."""
         if step.verb is Verb.RESTART:
-            await self._handover.prepare(desired, self._digest(desired))
+            await self._handover.prepare(desired, self._wanted(desired))
 
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         """Carry out a step; a restart puts a process that was prepared in the place of the present one."""
@@ -229,7 +238,7 @@ class ManagedXray:
     async def read_counters(self, label: str | None = None) -> Reading:
         """Read the counters of a label (None: of all) of the present process; raise EngineUnavailable when it ends."""
         served = self._running()
-        reading = await self.read(served.client, served.process, label)
+        reading = await read(served.client, served.process, label)
         if self._core.state is not State.RUNNING or self._core.identity != served.process:
             raise EngineUnavailable("Xray ended while its counters were read")
         return reading
@@ -246,31 +255,20 @@ class ManagedXray:
 
     async def prepare(self, echo_port: int) -> Launch:
         """Make a start's input from what is desired now, with a fresh probe."""
-        socket = self._attendance.started.socket if self._attendance else self._options.socket
-        desired = await self._load()
+        if not self._binary.path.exists():
+            self._binary = await asyncio.to_thread(self._find)
+        desired, served = await self._load(), self._attendance
         self.watching.note_limits(desired.limits)
-        return self.launch(desired, echo_port=echo_port, socket=socket)
+        socket = self._options.socket if served is None else served.started.socket
+        generation = self._next_generation() if served is None else served.started.generation
+        return self._launcher.launch(desired, self._binary, socket, echo_port=echo_port, generation=generation)
 
-    def launch(self, desired: XrayDesired, *, echo_port: int, socket: Path, is_candidate: bool = False) -> Launch:
-        """Return the launch of a process; a candidate listens on loopback until it takes the public listeners."""
-        warm = config.warm_inbounds(desired.inbounds, free_loopback_port) if is_candidate else None
-        probe = config.ProbePlan(
-            socks_port=free_loopback_port(),
-            echo_port=echo_port,
-            password=self._prober.password(),
-            user=config.probe_user(str(self._ids.uuid())),
-            routes=config.routes(desired.inbounds),
-            warm_routes=config.warm_routes(warm or ()),
-        )
-        return launching.launch(
-            desired,
-            binary=self._binary.path,
-            version=self._binary.version,
-            socket=socket,
-            environment=self._options.environment,
-            settings=self._options.settings,
-            probe=probe,
-            warm=warm,
+    def candidate(self, desired: XrayDesired, binary: Binary, *, echo_port: int) -> Launch:
+        """Return the launch of a process that listens on loopback until it takes the public listeners."""
+        warm = config.warm_inbounds(desired.inbounds, free_loopback_port)
+        generation = self._next_generation()
+        return self._launcher.launch(
+            desired, binary, self._free_socket(), echo_port=echo_port, generation=generation, warm=warm
         )
 
     def standing(self, memo: Mapping[str, Any]) -> Standing:
@@ -286,6 +284,7 @@ class ManagedXray:
         if started is None:
             raise Broken("the keeper started a process that nobody asked for")
         self._attendance = self.attendance(process, started)
+        self._keep_to(started)
 
     def attendance(self, process: str, started: Started) -> Attendance:
         """Return what is to be known of a process, not yet attended to."""
@@ -300,8 +299,15 @@ class ManagedXray:
             look_after=self.watching.look_after,
         )
 
-    def free_socket(self) -> Path:
-        """Return a path for the API's socket of another process."""
+    def _next_generation(self) -> int:
+        return 1 + max((memo.get("generation", 0) for memo in self._core.memos()), default=0)
+
+    def _keep_to(self, started: Started) -> None:
+        """Go on with the program that runs, whatever would be chosen now; a crash changes nothing about it either."""
+        if started.binary.name and (started.binary, started.version) != (self._binary.path, self._binary.version):
+            self._binary = Binary(started.binary, started.version, "runs since before this start")
+
+    def _free_socket(self) -> Path:
         taken = {memo.get("socket") for memo in self._core.memos()}
         first = self._options.socket
         others = (first.with_name(f"{first.stem}-{number}{first.suffix}") for number in itertools.count(2))
@@ -310,6 +316,7 @@ class ManagedXray:
     def take(self, successor: Attendance) -> None:
         """Let another process be the one that serves."""
         self._attendance = successor
+        self._keep_to(successor.started)
 
     async def attend(self) -> None:
         """Watch the API and keep proving the way through, for as long as the process lives."""
@@ -321,11 +328,11 @@ class ManagedXray:
         if self._attendance is not None:
             self._attendance.over()
 
-    def leaves(self, number: int, process: str, memo: Mapping[str, Any]) -> None:
+    def leaves(self, core: str, process: str, memo: Mapping[str, Any]) -> None:
         """See off a process whose place was being taken when an API before us ended."""
         started = launching.started_with(memo)
         if started is not None:
-            self._handover.finish(number, process, started)
+            self._handover.finish(core, process, started)
 
     async def before_stop(self) -> None:
         """Hand over a last reading: the counters end with the process."""
@@ -337,18 +344,12 @@ class ManagedXray:
                 await self._clock.sleep(COUNTED_WITHIN_S)
             await within(self._clock, _FINAL_READING_TIMEOUT_S, self.give_final_reading(served.client, served.process))
 
-    async def read(self, client: "XrayClient", process: str, label: str | None = None) -> Reading:
-        """Read the counters of customers, of one label or of all, in one process."""
-        counters = await client.counters(label)
-        customers = {name: found for name, found in counters.items() if not name.startswith(OWN_LABEL_PREFIX)}
-        return Reading(process, customers)
-
     async def give_final_reading(self, client: "XrayClient", process: str) -> None:
         """Hand over what a process has counted that is about to end."""
         if self._on_final_reading is None:
             return
         try:
-            await self._on_final_reading(await self.read(client, process))
+            await self._on_final_reading(await read(client, process))
         except KeysteadError as error:
             log.warning("no final reading", process=process, reason=error.message)
 
@@ -368,6 +369,12 @@ class ManagedXray:
 
     def _digest(self, desired: XrayDesired) -> str:
         return config.digest(desired, self._options.settings)
+
+    def _wanted(self, desired: XrayDesired) -> Wanted:
+        return Wanted(self._digest(desired), self._binary)
+
+    def _served(self) -> Attendance | None:
+        return self._attendance if self._core.state is State.RUNNING else None
 
     def _running(self) -> Attendance:
         if self._core.state is not State.RUNNING or self._attendance is None:

@@ -15,21 +15,24 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from keystead.engines.xray.attendance import Attendance
+from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.launching import Role, Started, memo_of, started_with
+from keystead.engines.xray.reading import read
 from keystead.engines.xray.state import Reading, XrayDesired
 from keystead.keeper.core import State
+from keystead.keeper.keepers import Keepers
 from keystead.keeper.kept import KeptCore
-from keystead.keeper.launch import Launch
+from keystead.keeper.launch import Launch, to_wire
 from keystead.kit.clock import Clock
 from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError, NotFound
-from keystead.kit.waiting import within
+from keystead.kit.waiting import first_of, within
+from keystead.reconcile.replacement import Phase, Progress
 
 if TYPE_CHECKING:
     from keystead.engines.xray.client import XrayClient
@@ -48,12 +51,8 @@ COUNTED_WITHIN_S = 0.3
 class Side(Protocol):
     """What the driver does for a handover."""
 
-    def launch(self, desired: XrayDesired, *, echo_port: int, socket: Path, is_candidate: bool) -> Launch:
+    def candidate(self, desired: XrayDesired, binary: Binary, *, echo_port: int) -> Launch:
         """Return the launch of a candidate."""
-        ...
-
-    def free_socket(self) -> Path:
-        """Return a path for the API's socket of another process."""
         ...
 
     def attendance(self, process: str, started: Started) -> Attendance:
@@ -64,19 +63,25 @@ class Side(Protocol):
         """Let another process be the one that serves."""
         ...
 
-    async def read(self, client: "XrayClient", process: str, label: str | None = None) -> Reading:
-        """Read the counters of customers, of one label or of all."""
-        ...
-
     async def give_final_reading(self, client: "XrayClient", process: str) -> None:
         """Hand over what a process has counted that is about to end."""
         ...
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    number: int
+class Wanted:
+    """What a candidate has to be: of this static configuration and program; of a keeper of its own, if so wished."""
+
     digest: str
+    binary: Binary
+    has_new_keeper: bool = False
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    core: str
+    keeper: str
+    wanted: Wanted
     attendance: Attendance
     attending: asyncio.Task[None]
 
@@ -84,9 +89,11 @@ class _Candidate:
 class Handover:
     """At most one candidate at a time, and any number of processes on their way out."""
 
-    def __init__(self, side: Side, core: KeptCore, *, clock: Clock, see_off_s: float) -> None:
+    def __init__(self, side: Side, core: KeptCore, keepers: Keepers, *, clock: Clock, see_off_s: float) -> None:
+        self.progress = Progress()
         self._side = side
         self._core = core
+        self._keepers = keepers
         self._clock = clock
         self._see_off_s = see_off_s
         self._preparing = asyncio.Lock()
@@ -95,23 +102,25 @@ class Handover:
         self._blocks: dict[str, Blocks] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def is_prepared(self, digest: str) -> bool:
-        """Tell whether a warm candidate of this static configuration waits."""
+    def is_prepared(self, wanted: Wanted) -> bool:
+        """Tell whether a warm candidate of this kind waits."""
         candidate = self._candidate
-        return candidate is not None and candidate.digest == digest and candidate.attendance.warm.is_set()
+        return candidate is not None and candidate.wanted == wanted and candidate.attendance.warm.is_set()
 
-    async def prepare(self, desired: XrayDesired, digest: str) -> None:
+    async def prepare(self, desired: XrayDesired, wanted: Wanted) -> None:
         """Start a candidate and wait until it is warm; raise EngineUnavailable, with nothing left, when it is not."""
         async with self._preparing:
-            if self.is_prepared(digest):
+            if self.is_prepared(wanted):
                 return
             await self._discard()
-            candidate = await self._started(desired, digest)
-            self._candidate = candidate
-            if not await within(self._clock, WARM_WITHIN_S, candidate.attendance.warm.wait()):
-                trouble = self._core.told_of(candidate.number).get("trouble") or "no dial through it comes back"
+            self._note(Phase.STARTING)
+            candidate = self._candidate = await self._started(desired, wanted)
+            self._note(Phase.STARTED, f"pid {self._core.told_of(candidate.core).get('pid')}")
+            if not await self._becomes_warm(candidate):
+                trouble = self._core.told_of(candidate.core).get("trouble") or "no dial through it comes back"
                 await self._discard()
-                raise EngineUnavailable(f"the successor of the core does not prove itself: {trouble}")
+                raise self._failed(f"the successor of the core does not prove itself: {trouble}; nothing was changed")
+            self._note(Phase.WARM)
             self._soon(self._discard_unused(candidate))
 
     async def switch(self, desired: XrayDesired, old: Attendance) -> None:
@@ -119,32 +128,37 @@ class Handover:
         candidate = self._candidate
         if candidate is None:
             raise EngineUnavailable("the successor of the core is gone")
-        new, number, old_number = candidate.attendance, candidate.number, self._core.number
+        new, core, old_core = candidate.attendance, candidate.core, self._core.name
         self._candidate = None
         # Should we end in between, the next API closes the listeners of a leaving process and lets it finish.
         retreated, leaving = replace(new.started, role=Role.LEAVING), replace(old.started, role=Role.LEAVING)
         new.started = replace(new.started, role=Role.SERVING)
         try:
-            await self._core.relabel({number: memo_of(retreated)})
+            await self._core.relabel({core: memo_of(retreated)})
             await self._open(desired, new)
+            self._note(Phase.LISTENING)
             new.published.set()
             if not await within(self._clock, PROVEN_WITHIN_S, new.prove()):
                 raise EngineUnavailable(
                     "the successor of the core does not prove itself in public; nothing was changed"
                 )
-            await self._core.relabel({number: memo_of(new.started), old_number: memo_of(leaving)})
-        except (KeysteadError, asyncio.CancelledError):
+            # Should we end between two keepers, the later generation is the one that serves.
+            await self._core.relabel({core: memo_of(new.started), old_core: memo_of(leaving)})
+        except (KeysteadError, asyncio.CancelledError) as error:
+            self._note(Phase.FAILED, error.message if isinstance(error, KeysteadError) else "given up")
             candidate.attending.cancel()
-            self.finish(number, new.process, retreated)
+            self._keepers.unreserve(candidate.keeper)
+            self.finish(core, new.process, retreated)
             raise
+        self._note(Phase.PROVEN)
         self._side.take(new)
-        await self._core.succeed(number, candidate.attending)
+        await self._core.succeed(core, candidate.attending)
         log.info("engine handed over", process=new.process, version=new.started.version, before=old.process)
-        self.finish(old_number, old.process, leaving)
+        self.finish(old_core, old.process, leaving)
 
-    def finish(self, number: int, process: str, leaving: Started) -> None:
+    def finish(self, core: str, process: str, leaving: Started) -> None:
         """See a process off whose place was taken: close its listeners, wait for its connections, read it, end it."""
-        self._soon(self._see_off(number, process, leaving))
+        self._soon(self._see_off(core, process, leaving))
 
     async def drop_candidate(self) -> None:
         """End a candidate that nobody will need."""
@@ -156,7 +170,7 @@ class Handover:
         readings = []
         for process, client in list(self._leaving.items()):
             with suppress(KeysteadError):
-                readings.append(await self._side.read(client, process, label))
+                readings.append(await read(client, process, label))
         return readings
 
     async def read_leaving(self) -> None:
@@ -176,24 +190,46 @@ class Handover:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _started(self, desired: XrayDesired, digest: str) -> _Candidate:
-        launch = self._side.launch(
-            desired, echo_port=self._core.echo_port, socket=self._side.free_socket(), is_candidate=True
-        )
-        number = await self._core.launch_beside(launch)
-        if not await within(self._clock, WARM_WITHIN_S, self._until_running(number)):
-            await self._core.discard(number)
-            raise EngineUnavailable("the successor of the core does not start")
-        told = self._core.told_of(number)
+    async def _started(self, desired: XrayDesired, wanted: Wanted) -> _Candidate:
+        keeper = await self._keepers.begin_another() if wanted.has_new_keeper else ""
+        launch = self._side.candidate(desired, wanted.binary, echo_port=self._keepers.echo_port(keeper=keeper))
+        core = await self._keepers.launch(to_wire(launch), keeper=keeper)
+        if not await within(self._clock, WARM_WITHIN_S, self._until_begun(core)) or self._is_down(core):
+            trouble = self._core.told_of(core).get("trouble") or "it is not there in time"
+            await self._core.discard(core)
+            self._keepers.unreserve(keeper)
+            await self._keepers.tidy()
+            raise self._failed(f"the successor of the core does not start: {trouble}; nothing was changed")
+        told = self._core.told_of(core)
         started = started_with(told["memo"])
         assert started is not None  # noqa: S101 - the memo is the one given a few lines ago
         attendance = self._side.attendance(told["process"], started)
         attending = self._core.attended(told["process"], attendance.run())
-        return _Candidate(number, digest, attendance, attending)
+        return _Candidate(core, keeper, wanted, attendance, attending)
 
-    async def _until_running(self, number: int) -> None:
-        while self._core.told_of(number).get("state") != State.RUNNING:
+    async def _until_begun(self, core: str) -> None:
+        while self._core.told_of(core).get("state") not in {State.RUNNING, State.BACKING_OFF}:
             await self._core.when_changed()
+
+    async def _becomes_warm(self, candidate: _Candidate) -> bool:
+        """Wait until a candidate is warm; one that ends is not given another try."""
+        warm, late = candidate.attendance.warm.wait(), self._clock.sleep(WARM_WITHIN_S)
+        return await first_of(warm, self._until_down(candidate.core), late) == 0
+
+    async def _until_down(self, core: str) -> None:
+        while not self._is_down(core):
+            await self._core.when_changed()
+
+    def _is_down(self, core: str) -> bool:
+        return self._core.told_of(core).get("state") != State.RUNNING
+
+    def _note(self, phase: Phase, message: str = "") -> None:
+        serial = self.progress.serial + (phase is Phase.STARTING)
+        self.progress = Progress(phase, message, serial=serial)
+
+    def _failed(self, message: str) -> EngineUnavailable:
+        self._note(Phase.FAILED, message)
+        return EngineUnavailable(message)
 
     async def _open(self, desired: XrayDesired, new: Attendance) -> None:
         own = new.started.probe.own_users()
@@ -202,26 +238,32 @@ class Handover:
             with suppress(AlreadyExists):
                 await new.client.add_inbound(inbound, wanted.values())
 
-    async def _see_off(self, number: int, process: str, leaving: Started) -> None:
+    async def _see_off(self, core: str, process: str, leaving: Started) -> None:
         from keystead.engines.xray.client import XrayClient
 
         client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
         self._blocks[process] = Blocks(client, clock=self._clock)
         try:
             await self._close_listeners(client, leaving.tags)
-            await self._core.retire(number, self._see_off_s)
-            while (told := self._core.told_of(number)) and not told.get("is_drained"):
+            await self._core.retire(core, self._see_off_s)
+            if self.progress.phase is Phase.PROVEN:
+                self._note(Phase.DRAINING)
+            while (told := self._core.told_of(core)) and not told.get("is_drained"):
                 await self._core.when_changed()
             if told:
                 if await self._core.watched.cut_all(process):
                     await self._clock.sleep(COUNTED_WITHIN_S)
                 await self._side.give_final_reading(client, process)
-                await self._core.discard(number)
+                await self._core.discard(core)
         except KeysteadError as error:
             log.warning("a process was not seen off", process=process, reason=error.message)
         finally:
             del self._leaving[process], self._blocks[process]
+            if self.progress.phase is Phase.DRAINING and not self._leaving:
+                self._note(Phase.DONE)
             await client.close()
+        with suppress(KeysteadError):
+            await self._core.tidy()
 
     async def _close_listeners(self, client: "XrayClient", tags: tuple[str, ...]) -> None:
         for tag in tags:
@@ -240,7 +282,9 @@ class Handover:
         candidate.attending.cancel()
         await asyncio.gather(candidate.attending, return_exceptions=True)
         with suppress(KeysteadError):
-            await self._core.discard(candidate.number)
+            await self._core.discard(candidate.core)
+            self._keepers.unreserve(candidate.keeper)
+            await self._keepers.tidy()
 
     def _soon(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work, name="handover")

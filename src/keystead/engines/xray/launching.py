@@ -5,7 +5,7 @@ configured, and how it dials itself. It is as secret as the probe's password and
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,9 +14,10 @@ from typing import Any
 import orjson
 
 from keystead.engines.xray import config
+from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser
 from keystead.keeper.launch import Change, Launch
-from keystead.keeper.ports import Listen
+from keystead.keeper.ports import Listen, free_loopback_port
 from keystead.kit.secret import Secret
 
 _KIND = "xray"
@@ -40,7 +41,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Started:
-    """What a process was started with, and what it has become: a candidate has no public listener yet."""
+    """What a process was started with, and what it has become: a candidate has no public listener yet.
+
+    Of two that serve, the one of the higher ``generation`` took the place of the other.
+    """
 
     tags: tuple[str, ...]
     digest: str
@@ -48,46 +52,80 @@ class Started:
     socket: Path
     probe: config.ProbePlan
     role: Role = Role.SERVING
+    binary: Path = Path()
+    generation: int = 0
 
 
-def launch(
-    desired: XrayDesired,
-    *,
-    binary: Path,
-    version: str,
-    socket: Path,
-    environment: Mapping[str, str],
-    settings: XraySettings,
-    probe: config.ProbePlan,
-    warm: tuple[XrayInbound, ...] | None = None,
-) -> Launch:
-    """Return the launch of a core that is to hold everything desired; with ``warm``, of one that is to become it."""
-    rendered = config.render(
-        desired, api_listen=config.api_on_socket(socket), probe=probe, settings=settings, has_access_log=True, warm=warm
-    )
-    started = Started(
-        tuple(inbound.tag for inbound in desired.inbounds),
-        config.digest(desired, settings),
-        version,
-        socket,
-        probe,
-        Role.SERVING if warm is None else Role.CANDIDATE,
-    )
-    texts, gaps, entries = with_gaps(rendered)
-    return Launch(
-        argv=(str(binary), "run", "-config", "stdin:"),
-        environment=environment,
-        texts=texts,
-        gaps=gaps,
-        entries=entries,
-        listens=tuple(Listen(inbound.listen, inbound.port) for inbound in (desired.inbounds if warm is None else warm)),
-        # A killed core leaves its socket and the lock of it, and the next one would not start.
-        stale_files=(str(socket), f"{socket}.lock"),
-        access=ACCESS_LINE,
-        limits=desired.limits,
-        tags={inbound.tag: inbound.port for inbound in desired.inbounds},
-        memo=memo_of(started),
-    )
+class Launcher:
+    """Make launches of one scope's core; every one of them with a probe of its own."""
+
+    def __init__(
+        self,
+        settings: XraySettings,
+        environment: Mapping[str, str],
+        probe_secrets: Callable[[], tuple[Secret[str], str]],
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._probe_secrets = probe_secrets
+
+    def launch(
+        self,
+        desired: XrayDesired,
+        binary: Binary,
+        socket: Path,
+        *,
+        echo_port: int,
+        generation: int,
+        warm: tuple[XrayInbound, ...] | None = None,
+    ) -> Launch:
+        """Return the launch of a core that holds all that is desired; with ``warm``, of one that is to become it."""
+        probe = self._probe(desired, echo_port, warm)
+        rendered = config.render(
+            desired,
+            api_listen=config.api_on_socket(socket),
+            probe=probe,
+            settings=self._settings,
+            has_access_log=True,
+            warm=warm,
+        )
+        started = Started(
+            tuple(inbound.tag for inbound in desired.inbounds),
+            config.digest(desired, self._settings),
+            binary.version,
+            socket,
+            probe,
+            Role.SERVING if warm is None else Role.CANDIDATE,
+            binary.path,
+            generation,
+        )
+        texts, gaps, entries = with_gaps(rendered)
+        listening = desired.inbounds if warm is None else warm
+        return Launch(
+            argv=(str(binary.path), "run", "-config", "stdin:"),
+            environment=self._environment,
+            texts=texts,
+            gaps=gaps,
+            entries=entries,
+            listens=tuple(Listen(inbound.listen, inbound.port) for inbound in listening),
+            # A killed core leaves its socket and the lock of it, and the next one would not start.
+            stale_files=(str(socket), f"{socket}.lock"),
+            access=ACCESS_LINE,
+            limits=desired.limits,
+            tags={inbound.tag: inbound.port for inbound in desired.inbounds},
+            memo=memo_of(started),
+        )
+
+    def _probe(self, desired: XrayDesired, echo_port: int, warm: tuple[XrayInbound, ...] | None) -> config.ProbePlan:
+        password, user = self._probe_secrets()
+        return config.ProbePlan(
+            socks_port=free_loopback_port(),
+            echo_port=echo_port,
+            password=password,
+            user=config.probe_user(user),
+            routes=config.routes(desired.inbounds),
+            warm_routes=config.warm_routes(warm or ()),
+        )
 
 
 def with_gaps(rendered: config.Json) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, str]]]:
@@ -136,6 +174,8 @@ def memo_of(started: Started) -> dict[str, Any]:
         "routes": [[route.account, route.tag, route.server_name] for route in probe.routes],
         "warm_routes": [[route.account, route.tag, route.server_name] for route in probe.warm_routes],
         "role": started.role.value,
+        "binary": str(started.binary),
+        "generation": started.generation,
     }
 
 
@@ -152,5 +192,12 @@ def started_with(memo: Mapping[str, Any]) -> Started | None:
         warm_routes=tuple(config.Route(account, tag, name) for account, tag, name in memo["warm_routes"]),
     )
     return Started(
-        tuple(memo["tags"]), memo["digest"], memo["version"], Path(memo["socket"]), probe, Role(memo["role"])
+        tuple(memo["tags"]),
+        memo["digest"],
+        memo["version"],
+        Path(memo["socket"]),
+        probe,
+        Role(memo["role"]),
+        Path(memo.get("binary", "")),
+        memo.get("generation", 0),
     )

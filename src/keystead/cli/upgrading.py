@@ -1,0 +1,127 @@
+"""``keystead engine restart`` and ``upgrade``: read what would be done, agree, and watch it being done."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from keystead.cli import asking, output
+from keystead.cli.answers import Answered
+from keystead.cli.where import AsJson, where
+from keystead.kit.errors import Invalid
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from keystead.cli.client import Client
+
+DEFAULT_SCOPE = "xray/main"
+_POLL_S = 0.2
+_STAGES = ("starting", "started", "warm", "listening", "proven", "draining", "done")
+_TOLD = {
+    "starting": "a process is started beside the one that serves",
+    "started": "it runs",
+    "warm": "it is warm: a dial through it came back",
+    "listening": "it has taken the listeners over as well",
+    "proven": "it is proven in public: a dial from outside came back through it",
+    "draining": "the process before takes no new connections",
+    "done": "the process before has ended",
+}
+
+Scope = Annotated[str, typer.Argument(metavar="SCOPE", help="The part of an engine, as ENGINE/NAME.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+
+
+def restart(
+    context: typer.Context,
+    scope: Scope = DEFAULT_SCOPE,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a fresh process of the same program in the place of the one that serves; customers notice nothing."""
+    _replace(context, scope, {"kind": "restart"}, is_agreed=yes, is_dry=dry_run, as_json=as_json)
+
+
+def upgrade(
+    context: typer.Context,
+    scope: Scope = DEFAULT_SCOPE,
+    keeper: Annotated[
+        bool, typer.Option("--keeper", help="Put a new keeper in the place of the old one, too.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put the program that would be chosen now in the place of the one that serves; customers notice nothing."""
+    wish = {"kind": "upgrade", "has_new_keeper": keeper}
+    _replace(context, scope, wish, is_agreed=yes, is_dry=dry_run, as_json=as_json)
+
+
+def _replace(
+    context: typer.Context, scope: str, wish: dict[str, Any], *, is_agreed: bool, is_dry: bool, as_json: bool
+) -> None:
+    if scope.count("/") != 1:
+        raise Invalid(f"scope {scope}: write ENGINE/NAME, for example {DEFAULT_SCOPE}; see: keystead engine list")
+    from concurrent.futures import ThreadPoolExecutor
+
+    from keystead.cli.client import connect
+
+    path = f"/v1/engines/{scope}/replacement"
+    with connect(context) as client:
+        plan = client.post(path, {**wish, "dry_run": True})
+        if not as_json:
+            output.say(plan["text"])
+        if is_dry or not plan["is_needed"]:
+            output.answer({"plan": plan, "progress": None}, as_json, lambda _: None)
+            return
+        asking.confirm("Do it?", is_given=is_agreed)
+        with ThreadPoolExecutor(1) as aside:
+            doing = aside.submit(_do, context, path, {**wish, "digest": plan["digest"]})
+            _watch(client, path, doing, is_quiet=as_json)
+        try:
+            doing.result()
+        except Answered as error:
+            if error.status != 503:
+                raise
+            output.shown_error(error.message)
+            raise typer.Exit(1) from error
+        output.answer({"plan": plan, "progress": client.get(path)}, as_json, lambda done: _say_done(done["progress"]))
+
+
+def _do(context: typer.Context, path: str, body: dict[str, Any]) -> None:
+    from keystead.cli.client import open_client
+
+    with open_client(where(context).socket()) as client:
+        client.post(path, body)
+
+
+def _watch(client: "Client", path: str, doing: "Future[None]", *, is_quiet: bool) -> None:
+    """Tell each stage once; one that was passed between two looks is told as well."""
+    before = client.get(path)["serial"]
+    told = 0
+    while True:
+        is_over = _is_done(doing)
+        now = client.get(path)
+        if now["serial"] != before or now["phase"] not in {"done", "draining", "failed", "none"}:
+            reached = _STAGES.index(now["phase"]) + 1 if now["phase"] in _STAGES else told
+            for stage in _STAGES[told : min(reached, 5)] if not is_quiet else ():
+                output.note(f"  {_TOLD[stage]}")
+            told = max(told, min(reached, 5))
+        if is_over:
+            return
+
+
+def _is_done(doing: "Future[None]") -> bool:
+    try:
+        doing.exception(_POLL_S)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _say_done(progress: dict[str, Any]) -> None:
+    if progress["left"]:
+        output.say(f"done; the process before ends with the last of its {progress['left']} connections")
+    else:
+        output.say("done; the process before has no connections left and ends")
