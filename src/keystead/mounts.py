@@ -33,6 +33,7 @@ from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
+from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.http.webhook_operations import WebhookOperations
 from keystead.kit import names
@@ -61,6 +62,7 @@ class Parts:
     reconciler: Reconciler
     transactions: Transactions
     vpn: VpnOperations
+    terms: TermsOperations
     targets: TargetWatch
     courier: Courier
     reach: Reach
@@ -115,6 +117,7 @@ class Mounts:
             health=self._health,
             doctor=Doctor(transactions, self._examinations(), settings_module.shown(parts.settings)),
             vpn=self._vpn,
+            terms=parts.terms,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
             access=AccessOperations(transactions, parts.gate),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),

@@ -25,6 +25,7 @@ from keystead.founding import Foundation, Ground
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.kit import names
 from keystead.kit.clock import Clock
@@ -40,11 +41,11 @@ from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.vpn.desired import XraySource
+from keystead.vpn.enforcing import Enforcing, Metered
 from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.meter import Meter
 from keystead.vpn.targets import TargetWatch
 
-LIVE_EVERY_S = 1.0
 # The core is ours to run, or somebody else runs it.
 Xray = ManagedXray | ExternalXray
 
@@ -121,6 +122,7 @@ def _parts(ground: Ground, driver: Xray, source: XraySource, xray_settings: Xray
         reconciler=reconciler,
         transactions=transactions,
         vpn=VpnOperations(transactions, meter, targets, public_host=ground.foundation.public_host),
+        terms=TermsOperations(transactions, Metered(meter)),
         targets=targets,
         courier=courier,
         reach=opened,
@@ -134,10 +136,12 @@ def _parts(ground: Ground, driver: Xray, source: XraySource, xray_settings: Xray
 def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[str, Callable[[], Awaitable[object]]]:
     settings, database, clock = ground.settings, ground.database, ground.clock
     watch = EngineWatch(ground.scope, partial(_health, parts.driver), database=database, clock=clock, ids=ground.ids)
+    enforcing = Enforcing(ground.scope, Metered(meter), parts.terms.enforce, database=database, clock=clock)
     pruner = Pruner(database, Retention(settings.traffic_hourly_days, settings.traffic_daily_days), clock)
-    loops: dict[str, Callable[[], Awaitable[object]]] = {
+    return {
         "reconciler": parts.reconciler.run,
         "meter": partial(meter.run, settings.traffic_sync_s),
+        "enforcing": enforcing.run,
         "history": pruner.run,
         "target watch": parts.targets.run,
         "upkeep": upkeep.run,
@@ -145,9 +149,6 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "courier": parts.courier.run,
         "engine watch": watch.run,
     }
-    if isinstance(parts.driver, ManagedXray):
-        loops["live meter"] = partial(meter.run_live, LIVE_EVERY_S)
-    return loops
 
 
 def _courier(ground: Ground, opened: Reach) -> Courier:

@@ -23,9 +23,11 @@ PARTS = {
     "keystead.access.users.found",
     "keystead.access.users.check_reach",
     "keystead.access.work.audit_row",
+    "keystead.vpn.enforcement.advance_key",
     "keystead.vpn.founding.settle_public_host",
     "keystead.vpn.founding.check_shared_inbound",
     "keystead.vpn.founding.found_shared_inbound",
+    "keystead.vpn.terms.of_key",
 }
 # Routes that tell a caller about itself or about this version: a credential is enough.
 NO_VERB = {"/v1/whoami", "/v1/permissions"}
@@ -47,6 +49,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/engines/{engine}/{name}/apply"): {"digest": "0"},
     ("POST", "/v1/webhooks"): {"url": "https://example.com/hook"},
     ("PATCH", "/v1/webhooks/{webhook_id}"): {"is_enabled": True},
+    ("PATCH", "/v1/vpn/keys/{key_id}/terms"): {"quota_bytes": 1},
+    ("POST", "/v1/vpn/keys/{key_id}/extend"): {"days": 1},
+    ("POST", "/v1/vpn/keys/{key_id}/top-up"): {"bytes": 1},
+    ("POST", "/v1/vpn/plans"): {"name": "month"},
+    ("PATCH", "/v1/vpn/plans/{name}"): {"quota_bytes": 1},
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 

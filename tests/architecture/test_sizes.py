@@ -52,6 +52,8 @@ NOT_NOUNS = {"__init__", "models", "store", "errors", "values", "desired", "work
 NEEDS_NO_PERMISSION = {
     "access/users.py:found": "asked by the verbs of users and roles",
     "access/users.py:check_reach": "asked by the verbs of users and roles",
+    "vpn/enforcement.py:advance_key": "asked by the verbs of terms and by the loop's",
+    "vpn/terms.py:of_key": "shows what a verb has just made or changed",
     "vpn/founding.py:settle_public_host": "start",
     "vpn/founding.py:check_shared_inbound": "start",
     "vpn/founding.py:found_shared_inbound": "start",

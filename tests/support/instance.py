@@ -25,6 +25,7 @@ from keystead.engines.xray.state import XraySettings
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.kit.clock import SystemClock
 from keystead.kit.files import private_directory
@@ -39,9 +40,11 @@ from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.vpn.desired import XraySource
+from keystead.vpn.enforcing import Enforcing
 from keystead.vpn.meter import Meter
 from keystead.vpn.targets import TargetWatch
 from tests.support.fake_engine import FakeXray
+from tests.support.figures import FakeFigures
 
 SCOPE = "xray/main"
 OUTSIDE = "198.51.100.7"
@@ -55,6 +58,8 @@ class InProcess:
     engine: FakeXray
     meter: Meter
     upkeep: Upkeep
+    figures: FakeFigures
+    enforcing: Enforcing
     door: Door
     local_door: Door
 
@@ -149,6 +154,9 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
     )
     meter = Meter(SCOPE, engine, database=database, clock=clock, carried=engine)
     vpn = VpnOperations(transactions, meter, targets, public_host=foundation.public_host)
+    figures = FakeFigures()
+    terms = TermsOperations(transactions, figures)
+    enforcing = Enforcing(SCOPE, figures, terms.enforce, database=database, clock=clock)
     parts = Parts(
         settings=settings,
         foundation=foundation,
@@ -160,6 +168,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         reconciler=reconciler,
         transactions=transactions,
         vpn=vpn,
+        terms=terms,
         targets=targets,
         courier=courier,
         reach=opened,
@@ -173,6 +182,8 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         engine,
         meter,
         Upkeep(database, gate, clock, audit_key=keys.audit_key, data_dir=settings.data_dir),
+        figures,
+        enforcing,
         Door(mounts, ids=ids, metrics=metrics, trusted=()),
         Door(mounts, ids=ids, metrics=metrics, trusted=(), is_local=True),
     )

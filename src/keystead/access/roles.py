@@ -34,6 +34,7 @@ BUILT_IN = {
         {
             Permission.VPN_KEYS_READ,
             Permission.VPN_TRAFFIC_READ,
+            Permission.VPN_PLANS_READ,
             Permission.TOKENS_READ,
             Permission.USERS_READ,
             Permission.ENGINES_READ,

@@ -34,6 +34,10 @@ class Client:
         """Post a JSON body; return the answer."""
         return self._call("POST", path, body=body)
 
+    def grant(self, path: str, body: object, request: str) -> Any:
+        """Post a JSON body under an id for which it is done once; return the answer."""
+        return self._call("POST", path, body=body, headers={"idempotency-key": request})
+
     def patch(self, path: str, body: object) -> Any:
         """Change what is at a path."""
         return self._call("PATCH", path, body=body)
@@ -69,13 +73,21 @@ class Client:
                 size += target.write(chunk)
         return size
 
-    def _call(self, method: str, path: str, *, query: Query | None = None, body: object = None) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         narrowed = {name: value for name, value in (query or {}).items() if value is not None}
         with _reachable():
             if body is None:
                 answer = self._http.request(method, path, params=narrowed)
             else:
-                answer = self._http.request(method, path, params=narrowed, json=body)
+                answer = self._http.request(method, path, params=narrowed, json=body, headers=headers)
         parsed = _parsed(answer.content)
         if answer.is_error:
             raise problem(answer.status_code, parsed)

@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import asking, output
+from keystead.cli import asking, output, terms
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="VPN keys: issue them, hand over their links, meter and revoke them.")
 key = typer.Typer(no_args_is_help=True, help="VPN keys.")
 app.add_typer(key, name="key")
+app.add_typer(terms.plan, name="plan")
+terms.add_commands(key)
 
 KEYS = "/v1/vpn/keys"
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's number, id or UUID.")]
@@ -23,12 +25,14 @@ def add(
     placement: Annotated[
         str | None, typer.Option(help="How the key sits in the engine.", show_default="shared")
     ] = None,
+    said: terms.Said = None,
+    plan: terms.Plan = None,
     as_json: AsJson = False,
 ) -> None:
-    """Issue a key; it works when this command ends."""
+    """Issue a key; it works when this command ends. Its terms are those of a plan, and those named beside it."""
     from keystead.cli.client import connect
 
-    body = {"name": name, "placement": placement}
+    body = {"name": name, "placement": placement, "plan": plan, "terms": terms.wish(said) or None}
     with connect(context) as client:
         made = client.post(KEYS, {field: value for field, value in body.items() if value is not None})
         made["link"] = client.get(f"{KEYS}/{made['id']}/link")["link"]
@@ -39,6 +43,9 @@ def add(
 def list_(
     context: typer.Context,
     placement: Annotated[str | None, typer.Option(help="Only keys of this placement.")] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="Only keys that are active, disabled, expired or cut.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.", show_default="all")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +53,7 @@ def list_(
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        found = client.pages(KEYS, {"placement": placement}, limit=limit)
+        found = client.pages(KEYS, {"placement": placement, "state": state}, limit=limit)
     output.answer(found, as_json, _say_keys)
 
 
@@ -223,8 +230,8 @@ def _draw(text: str) -> None:
 
 
 def _fields(shown: dict[str, Any]) -> list[tuple[str, object]]:
-    names = ("number", "id", "name", "uuid", "placement", "server_name", "short_id", "flow", "is_active", "created_at")
-    return [(name, shown.get(name)) for name in names]
+    names = ("number", "id", "name", "uuid", "placement", "server_name", "short_id", "flow", "state", "created_at")
+    return [(name, shown.get(name)) for name in names] + terms.term_fields(shown.get("terms"))
 
 
 def _say_key(shown: dict[str, Any]) -> None:
@@ -233,10 +240,10 @@ def _say_key(shown: dict[str, Any]) -> None:
 
 def _say_keys(found: list[dict[str, Any]]) -> None:
     rows = [
-        (key["number"], key["name"], key["id"], key["placement"], key["is_active"], output.moment(key["created_at"]))
+        (key["number"], key["name"], key["id"], key["placement"], key["state"], output.moment(key["created_at"]))
         for key in found
     ]
-    columns = ("number", "name", "id", "placement", "active", "created (UTC)")
+    columns = ("number", "name", "id", "placement", "state", "created (UTC)")
     output.say_table(columns, rows, nothing="There are no keys yet; issue one with: keystead vpn key add NAME")
 
 

@@ -23,6 +23,7 @@ from keystead.vpn.keys import KeyPage
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.meter import Meter
 from keystead.vpn.placement import Placement
+from keystead.vpn.plans import Wish
 from keystead.vpn.targets import TargetWatch
 from keystead.vpn.traffic import AccountUsage, SyncReport, Usage
 from keystead.vpn.values import ClientProfile
@@ -61,7 +62,7 @@ class VpnOperations:
         self._public_host = public_host
         self.undoing = Undoing(transactions.clock)
 
-    async def issue(self, call: Call, *, name: str | None, placement: Placement) -> VpnKey:
+    async def issue(self, call: Call, *, name: str | None, placement: Placement, wish: Wish | None = None) -> VpnKey:
         """Issue a key and wait until a client can connect with it; raise EngineUnavailable with nothing left behind.
 
         A caller who is gone before the answer (the server is stopping) leaves nothing behind either.
@@ -70,7 +71,9 @@ class VpnOperations:
         until_s = clock.monotonic_s() + ISSUE_TIMEOUT_S
         target_problem = await self._targets.when_examined(ISSUE_TIMEOUT_S)
         issuing = asyncio.ensure_future(
-            self._transactions.write(call, keys.issue, name=name, placement=placement, target_problem=target_problem)
+            self._transactions.write(
+                call, keys.issue, name=name, placement=placement, wish=wish, target_problem=target_problem
+            )
         )
         try:
             committed = await asyncio.shield(issuing)
@@ -128,7 +131,7 @@ class VpnOperations:
         settlement = await self._transactions.settle(committed, ISSUE_TIMEOUT_S)
         if settlement.outcome is Outcome.SETTLED:
             return committed.value.key
-        if committed.value.was_active:
+        if committed.value.was_enabled:
             raise _engine_error(settlement, "the VPN engine did not confirm the key in time; it stays enabled")
         await self._undo(call, keys.undo_enable, key=committed.value.key)
         raise _engine_error(settlement, "the VPN engine did not take the key in time; it stays disabled")
@@ -176,13 +179,17 @@ class VpnOperations:
         )
 
     async def reset_traffic(self, call: Call, ident: KeyIdent) -> Usage:
-        """Start a key's traffic at zero; return what it had carried until now."""
+        """Start a key's traffic at zero; return what it had carried until now.
+
+        A key whose quota begins anew with it is waited for, but the figures are right whenever it connects again.
+        """
         key = await self._locate(call, ident)
         readings, seen = await self._meter.read_one(key)
         committed = await self._transactions.write(
             call, traffic.reset, ident=ident, is_applied=self._transactions.is_applied, readings=readings, seen=seen
         )
         await self._meter.reload(key)
+        await self._transactions.settle(committed, REVOKE_TIMEOUT_S)
         return committed.value
 
     async def history(

@@ -182,6 +182,11 @@ class KeptCore:
             log.warning("connections not cut", reason=error.message)
             return 0
 
+    async def limit(self, limits: Mapping[str, int | None]) -> None:
+        """Hold labels to bytes a second from now on, or let them go with None."""
+        async with self._renewing:
+            await self._link.ask("limit", limits=limits)
+
     async def carried(self) -> Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]:
         """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
         told = await self._link.ask("carried", since=self._carried_serial)

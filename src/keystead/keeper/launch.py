@@ -20,8 +20,8 @@ class Launch:
     there, and entries of a gap are joined by commas. ``environment`` is the whole of it besides PATH. ``listens`` are
     the addresses nobody else may hold; ``stale_files`` what a killed predecessor may have left in the way.
     ``access`` is a regular expression with the groups host, port, tag and label that finds the owner of a connection in
-    a line of output, "" for none; ``tags`` tells the port of each tag. ``memo`` is the API's own and is given back to
-    the next one.
+    a line of output, "" for none; ``tags`` tells the port of each tag. ``limits`` are bytes a second by label.
+    ``memo`` is the API's own and is given back to the next one.
     """
 
     argv: tuple[str, ...]
@@ -33,6 +33,7 @@ class Launch:
     stale_files: tuple[str, ...] = ()
     access: str = ""
     tags: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
     memo: Mapping[str, Any] = field(default_factory=dict)
 
     def stdin(self) -> bytes:
@@ -57,6 +58,7 @@ def to_wire(launch: Launch) -> dict[str, Any]:
         "stale_files": launch.stale_files,
         "access": launch.access,
         "tags": dict(launch.tags),
+        "limits": dict(launch.limits),
         "memo": dict(launch.memo),
     }
 
@@ -73,6 +75,7 @@ def from_wire(message: Mapping[str, Any]) -> Launch:
         stale_files=tuple(message["stale_files"]),
         access=message["access"],
         tags=message["tags"],
+        limits=message["limits"],
         memo=message["memo"],
     )
 

@@ -224,12 +224,15 @@ class Keeper:
             on_change=self._announce,
         )
         self._cores[core.number] = core
+        self._watch.limit_only(launch.limits)
         core.start()
         return self._description(core)
 
     async def _renew(self, message: Message) -> Message:
         core = self._core(message)
-        core.renew(from_wire(message["launch"]))
+        launch = from_wire(message["launch"])
+        core.renew(launch)
+        self._watch.limit_only(launch.limits)
         return self._description(core)
 
     async def _remember(self, message: Message) -> Message:
@@ -291,9 +294,7 @@ class Keeper:
         return {}
 
     async def _limit(self, message: Message) -> Message:
-        """Set limits; with ``is_all`` those not named are lifted."""
-        lifted = dict.fromkeys(self._watch.limits()) if message.get("is_all") else {}
-        self._watch.limit({**lifted, **message["limits"]})
+        self._watch.limit(message["limits"])
         return {}
 
     async def _carried(self, message: Message) -> Message:

@@ -17,6 +17,7 @@ from keystead.vpn.store import departed as departed_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import traffic as traffic_store
+from keystead.vpn.store.keys import UserRow
 
 
 class XraySource:
@@ -30,14 +31,14 @@ class XraySource:
         self._min_client_version = min_client_version
 
     def desired(self, connection: Connection) -> XrayDesired:
-        """Read every inbound and every user."""
-        return XrayDesired(self._inbounds(connection), _by_tag(key_store.users(connection, self._scope)))
+        """Read every inbound and every user with its speed limit."""
+        rows = key_store.users(connection, self._scope)
+        return XrayDesired(self._inbounds(connection), _by_tag(rows), limits=_limits(rows))
 
     def desired_part(self, connection: Connection, subjects: Sequence[str]) -> XrayDesired:
         """Read the users of some labels; labels that should not be there are named absent."""
-        users = _by_tag(key_store.users_of(connection, self._scope, subjects))
-        wanted = {label for of_tag in users.values() for label in of_tag}
-        return XrayDesired((), users, frozenset(subjects) - wanted)
+        rows = key_store.users_of(connection, self._scope, subjects)
+        return XrayDesired((), _by_tag(rows), frozenset(subjects) - {row.label for row in rows}, _limits(rows))
 
     def present(self, part: XrayDesired) -> Collection[str]:
         """Return the labels a desired state wants in the engine."""
@@ -87,8 +88,12 @@ class XraySource:
         )
 
 
-def _by_tag(rows: Iterable[tuple[str, str, str, str]]) -> dict[str, dict[str, XrayUser]]:
+def _by_tag(rows: Iterable[UserRow]) -> dict[str, dict[str, XrayUser]]:
     users: dict[str, dict[str, XrayUser]] = defaultdict(dict)
-    for tag, label, vless_uuid, flow in rows:
+    for tag, label, vless_uuid, flow, _ in rows:
         users[tag][label] = XrayUser(label, vless_uuid, flow)
     return dict(users)
+
+
+def _limits(rows: Iterable[UserRow]) -> dict[str, int]:
+    return {row.label: row.pace for row in rows if row.pace is not None}

@@ -1,6 +1,6 @@
 """What can go wrong with VPN keys beyond the common tree."""
 
-from keystead.kit.errors import NotFound, Unavailable
+from keystead.kit.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class KeyNotFound(NotFound):
@@ -14,3 +14,25 @@ class NoValidTarget(Unavailable):
     """The REALITY target does not pass its examination, so a new key could not connect."""
 
     code = "no_valid_target"
+
+
+class UnknownPlan(Invalid):
+    """A create names a plan that the account does not have."""
+
+    code = "unknown_plan"
+
+    def __init__(self, name: str) -> None:
+        problem = f"no plan is called {name[:64]!r}"
+        super().__init__(problem, fields={"plan": problem})
+
+
+class KeyStopped(Conflict):
+    """A key that has expired or used up its quota is not started by enabling it."""
+
+    code = "key_stopped"
+
+
+class NothingToGrant(Conflict):
+    """A key without an end cannot be extended, and one without a quota cannot be topped up."""
+
+    code = "nothing_to_grant"

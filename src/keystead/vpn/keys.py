@@ -14,14 +14,18 @@ from keystead.engines.xray.state import masked
 from keystead.kit.errors import Invalid
 from keystead.kit.page import Page
 from keystead.outbox.events import Event
-from keystead.vpn import notices
+from keystead.vpn import holding, notices
+from keystead.vpn.accounting import Bytes
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
-from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey, label_of
+from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey, label_of
 from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate, locate_for_change
 from keystead.vpn.placement import Placement
+from keystead.vpn.plans import Wish, wished_terms
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
+from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
+from keystead.vpn.termvalue import begin
 from keystead.vpn.values import ClientProfile
 
 NAME_LENGTH_MAX = 255
@@ -49,16 +53,19 @@ class Enabling:
     """An enabled key, and whether it was enabled before."""
 
     key: VpnKey
-    was_active: bool
+    was_enabled: bool
 
 
 @requires(Permission.VPN_KEYS_ISSUE)
-def issue(work: Work, *, name: str | None, placement: Placement, target_problem: str | None = None) -> VpnKey:
-    """Issue a key; raise Invalid for a bad name and NoValidTarget while no client could connect.
+def issue(
+    work: Work, *, name: str | None, placement: Placement, wish: Wish | None = None, target_problem: str | None = None
+) -> VpnKey:
+    """Issue a key; raise Invalid for a bad name or plan, and NoValidTarget while no client could connect.
 
     ``target_problem`` is what the examination of the REALITY target last found, None when it passed.
     """
     checked_name = _checked_name(name)
+    terms = None if wish is None else wished_terms(work.connection, work.principal.account_id, wish, work.now)
     inbound = inbound_store.for_placement(work.connection, placement)
     if inbound is None or target_problem is not None:
         raise NoValidTarget(target_problem or "no REALITY target has passed its examination yet; see keystead doctor")
@@ -76,6 +83,7 @@ def issue(work: Work, *, name: str | None, placement: Placement, target_problem:
         "short_id": inbound.short_ids[0],
         "server_name": inbound.server_names[0],
         "is_active": True,
+        "is_enabled": True,
         "state": KeyState.ISSUING.value,
         "created_at": work.now,
     }
@@ -85,8 +93,11 @@ def issue(work: Work, *, name: str | None, placement: Placement, target_problem:
     traffic_store.start(work.connection, number, label_of(number, 1), work.now)
     del values["masked_uuid"]
     key = VpnKey(number=number, placement=placement, scope=inbound.scope, **values)  # type: ignore[arg-type]  # one row
-    work.audit("vpn.key.issue", _subject(key), name=checked_name, placement=placement.value)
+    sold = {} if wish is None else wish.facts()
+    work.audit("vpn.key.issue", _subject(key), name=checked_name, placement=placement.value, **sold)
     work.mark(key.scope, key.label)
+    if terms is not None:
+        term_store.add(work.connection, number, begin(terms, Bytes(), work.now), work.marks[-1].generation)
     return key
 
 
@@ -97,17 +108,25 @@ def find(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
 
 
 @requires(Permission.VPN_KEYS_READ)
-def list_(work: Work, *, placement: Placement, page: Page, is_applied: IsApplied) -> KeyPage:
-    """Return visible keys by number, and how many there are in all."""
+def list_(
+    work: Work, *, placement: Placement, page: Page, is_applied: IsApplied, status: KeyStatus | None = None
+) -> KeyPage:
+    """Return visible keys by number, all or those of a status, and how many there are in all."""
     account, confined = work.principal.account_id, work.principal.confined_to_token
     found = key_store.page(
-        work.connection, account, issued_by=confined, placement=placement, after=page.after, limit=page.limit
+        work.connection,
+        account,
+        issued_by=confined,
+        placement=placement,
+        after=page.after,
+        limit=page.limit,
+        status=status,
     )
     shown = [key for key in found if is_visible(key, is_applied)]
     following = found[-1].number if len(found) == page.limit else None
     if page.after == 0 and following is None:
         return KeyPage(shown, len(shown))
-    counted = key_store.count(work.connection, account, issued_by=confined, placement=placement)
+    counted = key_store.count(work.connection, account, issued_by=confined, placement=placement, status=status)
     return KeyPage(shown, counted - (len(found) - len(shown)), following)
 
 
@@ -144,9 +163,10 @@ def rename(work: Work, *, ident: KeyIdent, name: str | None, is_applied: IsAppli
 
 @requires(Permission.VPN_KEYS_CHANGE)
 def enable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Enabling:
-    """Let a disabled key connect again."""
+    """Let a disabled key connect again; raise KeyStopped for one that its terms stop."""
     before = locate_for_change(work.connection, work.principal, ident, is_applied)
-    return Enabling(_set_active(work, before, is_active=True), before.is_active)
+    holding.check_can_start(before, term_store.find(work.connection, before.number))
+    return Enabling(_set_enabled(work, before, is_enabled=True), before.is_enabled)
 
 
 @requires(Permission.VPN_KEYS_CHANGE)
@@ -154,13 +174,13 @@ def undo_enable(work: Work, *, key: VpnKey) -> None:
     """Disable a key again whose engine did not take it, unless it is gone meanwhile."""
     current = key_store.find_for_change(work.connection, key.account_id, KeyIdent("", key.number, None))
     if current is not None and current.label == key.label:
-        _set_active(work, current, is_active=False)
+        _set_enabled(work, current, is_enabled=False)
 
 
 @requires(Permission.VPN_KEYS_CHANGE)
 def disable(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
     """Refuse new connections of a key and keep it listed."""
-    return _set_active(work, locate_for_change(work.connection, work.principal, ident, is_applied), is_active=False)
+    return _set_enabled(work, locate_for_change(work.connection, work.principal, ident, is_applied), is_enabled=False)
 
 
 @requires(Permission.VPN_KEYS_CHANGE)
@@ -220,16 +240,16 @@ def ask_comparison(work: Work) -> None:
     """Let the caller have the engine compared with the database now; nothing is changed here."""
 
 
-def _set_active(work: Work, key: VpnKey, *, is_active: bool) -> VpnKey:
-    is_news = key.is_active is not is_active
+def _set_enabled(work: Work, key: VpnKey, *, is_enabled: bool) -> VpnKey:
+    is_news = key.is_enabled is not is_enabled
     if is_news:
-        key_store.set_active(work.connection, key.number, is_active=is_active)
-        work.audit("vpn.key.enable" if is_active else "vpn.key.disable", _subject(key))
+        holding.set_active(work.connection, key, term_store.find(work.connection, key.number), is_enabled=is_enabled)
+        work.audit("vpn.key.enable" if is_enabled else "vpn.key.disable", _subject(key))
     work.mark(key.scope, key.label)
     found = key_store.find(work.connection, key.account_id, KeyIdent("", key.number, None))
     assert found is not None  # noqa: S101 - it was found a line ago, in this transaction
     if is_news:
-        event = Event.VPN_KEY_ENABLED if is_active else Event.VPN_KEY_DISABLED
+        event = Event.VPN_KEY_ENABLED if is_enabled else Event.VPN_KEY_DISABLED
         work.emit(event, _subject(key), notices.about(found))
     return found
 
@@ -238,6 +258,7 @@ def _set_credential(work: Work, key: VpnKey, vless_uuid: str, label: str) -> Non
     key_store.set_credential(work.connection, key.number, uuid=vless_uuid, masked_uuid=masked(vless_uuid), label=label)
     work.mark(key.scope, key.label)
     work.mark(key.scope, label)
+    term_store.touch(work.connection, key.number, work.marks[-1].generation)
 
 
 def _checked_name(name: str | None) -> str | None:

@@ -85,6 +85,16 @@ class LiveTable:
             NOTHING,
         )
 
+    def lifetime(self, label: str) -> Bytes | None:
+        """Return what a label's key has carried over its life, resets left out of account, while the label moves."""
+        standings = self._standings.get(self._numbers.get(label, 0))
+        if standings is None:
+            return None
+        return sum(
+            (accounting.figure(standing, carried_by(self.carried, name)) for name, standing in standings.items()),
+            NOTHING,
+        )
+
     def moving(self) -> dict[str, Bytes]:
         """Return the same for every label that moves."""
         found = ((label, self.live(label)) for label in self.moving_labels())

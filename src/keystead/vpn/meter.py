@@ -62,6 +62,7 @@ class Meter:
         self._draining = draining
         self._database = database
         self._clock = clock
+        self._reason = ""
         self._full_readings = SharedFlight(self._read)
         self._live = None if carried is None else LiveMeter(scope, carried, self._read, database=database, clock=clock)
 
@@ -128,18 +129,15 @@ class Meter:
             except KeysteadError as error:
                 log.warning("traffic not synced", scope=self.scope, reason=error.message)
 
-    async def run_live(self, interval_s: float) -> None:
-        """Keep live figures until cancelled; return at once where nobody can be asked for them."""
-        reason = ""
-        while self._live is not None:
-            try:
-                await self.look()
-                reason = ""
-            except KeysteadError as error:
-                if error.message != reason:
-                    log.warning("live traffic not read", scope=self.scope, reason=error.message)
-                reason = error.message
-            await self._clock.sleep(interval_s)
+    async def try_look(self) -> None:
+        """Bring the live figures up to now if that is possible; what is in the way is logged once."""
+        try:
+            await self.look()
+            self._reason = ""
+        except KeysteadError as error:
+            if error.message != self._reason:
+                log.warning("live traffic not read", scope=self.scope, reason=error.message)
+            self._reason = error.message
 
     async def look(self) -> None:
         """Bring the live figures up to now, and book what is due. Raises Unavailable or a storage error."""
@@ -158,6 +156,17 @@ class Meter:
     def moving(self) -> Mapping[str, Bytes]:
         """Return the same for every label that has carried something since it was last booked; no input or output."""
         return {} if self._live is None else self._live.table.moving()
+
+    def lifetime(self, label: str) -> Bytes | None:
+        """Return what a label's key has carried over its life, or None when it is what is booked."""
+        return None if self._live is None else self._live.table.lifetime(label)
+
+    def lifetimes_moving(self) -> Mapping[str, Bytes]:
+        """Return what the keys of labels that move now have carried over their lives; no input or output."""
+        if self._live is None:
+            return {}
+        found = ((label, self._live.table.lifetime(label)) for label in self._live.table.moving_labels())
+        return {label: carried for label, carried in found if carried is not None}
 
     async def reload(self, key: VpnKey) -> None:
         """Learn what a reset has changed."""

@@ -1,4 +1,4 @@
-"""Tables of the vpn subject: inbounds, keys, what they carried and when, and subscriptions.
+"""Tables of the vpn subject: inbounds, keys, what they carried and when, their terms, plans, and subscriptions.
 
 A key's ``label`` is its name in Xray and carries a revision (``k12-1``): a label is never used for another UUID, so
 that counters never mix and an existing label always means the right account.
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 
 from keystead.db.base import METADATA
@@ -45,6 +46,7 @@ INBOUNDS = Table(
 
 # ``state``: issuing (committed, not yet known to be in the engine), live, removing (revoked; a tombstone until the
 # engine is known to be without it). ``masked_uuid`` is the UUID as Xray compares it: bytes 6 and 7 zeroed.
+# ``is_active`` says whether the key connects; ``is_enabled`` whether nobody disabled it by hand (``holding``).
 KEYS = Table(
     "vpn_keys",
     METADATA,
@@ -61,6 +63,7 @@ KEYS = Table(
     Column("short_id", String(16), nullable=False),
     Column("server_name", String(253), nullable=False),
     Column("is_active", Boolean, nullable=False),
+    Column("is_enabled", Boolean, nullable=False, server_default=true()),
     Column("state", String(16), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Index("ix_vpn_keys_account_state_number", "account_id", "state", "number"),
@@ -173,4 +176,70 @@ SUBSCRIPTIONS = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("sealed_token", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+)
+
+
+def _term_columns() -> list[Column[Any]]:
+    """Return the columns of what a plan or a key's terms say."""
+    return [
+        Column("quota_bytes", BigNumber),
+        Column("at_limit", String(8), nullable=False),
+        Column("slow_to_bytes_s", BigNumber),
+        Column("warn_at", Json, nullable=False),
+        Column("speed_bytes_s", BigNumber),
+        Column("reset", String(8), nullable=False),
+        Column("reset_days", Integer),
+        Column("reset_day", Integer, nullable=False),
+        Column("time_zone", String(64), nullable=False),
+        Column("duration_s", BigNumber),
+        Column("expires_at", UtcTime),
+    ]
+
+
+# Named terms that keys are issued with; a key keeps its copy whatever becomes of the plan.
+PLANS = Table(
+    "vpn_plans",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    *_term_columns(),
+    Column("starts", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("account_id", "name"),
+)
+
+# What was sold with a key, and how far it got; a key without terms has no row. ``pace`` is the speed limit in force,
+# ``notice_at`` the lifetime total from which something is due, ``revision`` the generation of the scope at the last
+# change, by which the enforcing loop learns of it.
+TERMS = Table(
+    "vpn_terms",
+    METADATA,
+    Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), primary_key=True),
+    Column("plan", String(64)),
+    *_term_columns(),
+    Column("period_began_at", UtcTime, nullable=False),
+    Column("baseline_uplink", BigNumber, nullable=False),
+    Column("baseline_downlink", BigNumber, nullable=False),
+    Column("topped_up_bytes", BigNumber, nullable=False),
+    Column("warned", Integer, nullable=False),
+    Column("limit_reached_at", UtcTime),
+    Column("unused_at", BigNumber, nullable=False),
+    Column("expired_at", UtcTime),
+    Column("pace", BigNumber),
+    Column("notice_at", BigNumber),
+    Column("revision", BigNumber, nullable=False, index=True),
+)
+
+# Extensions and top-ups whose caller chose an id, so that a repeated one is done once.
+GRANTS = Table(
+    "vpn_grants",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("request", String(255), nullable=False),
+    Column("amount", BigNumber, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    UniqueConstraint("key_number", "kind", "request"),
 )

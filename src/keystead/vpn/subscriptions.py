@@ -13,26 +13,27 @@ from keystead.access.work import Work
 from keystead.kit.crypto import fingerprint
 from keystead.kit.errors import NotFound
 from keystead.kit.secret import Secret
-from keystead.vpn.accounting import Bytes
+from keystead.vpn import holding
 from keystead.vpn.keys import profile_of
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, is_visible, locate_for_change
 from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import subscriptions as subscription_store
+from keystead.vpn.store import terms as term_store
 from keystead.vpn.traffic import visible_of
-from keystead.vpn.values import ClientProfile
+from keystead.vpn.values import ClientProfile, Usage
 
 TOKEN_KIND = "sub"  # noqa: S105 - a prefix, not a secret
 
 
 @dataclass(frozen=True)
 class Subscribed:
-    """What the holder of a subscription's token may see."""
+    """What the holder of a subscription's token may see; a key with a quota shows what it used of the present one."""
 
     key: VpnKey
     profile: ClientProfile
-    visible: Bytes
+    usage: Usage
 
 
 @requires(Permission.VPN_LINKS_READ)
@@ -65,7 +66,16 @@ def find_by_token(connection: Connection, presented: str, *, public_host: str, i
     key = None if found is None else key_store.find(connection, found[1], KeyIdent("", found[0], None))
     if key is None or not is_visible(key, is_applied):
         raise NotFound("subscription", "of this address")
-    return Subscribed(key, profile_of(connection, key, public_host), visible_of(connection, key.number))
+    return Subscribed(key, profile_of(connection, key, public_host), _usage(connection, key))
+
+
+def _usage(connection: Connection, key: VpnKey) -> Usage:
+    """Return bytes, quota and end for a customer's program; one that waits for its first use has no end yet."""
+    visible, held = visible_of(connection, key.number), term_store.find(connection, key.number)
+    if held is None:
+        return Usage(visible.uplink, visible.downlink)
+    used = visible if held.allowance is None else held.used(holding.lifetime(connection, key, None))
+    return Usage(used.uplink, used.downlink, held.allowance, held.terms.expires_at)
 
 
 def _open(work: Work, key: VpnKey) -> Secret[str]:

@@ -16,16 +16,19 @@ from keystead.access.work import Work
 from keystead.engines.xray.state import Carried, Reading
 from keystead.kit.errors import Broken
 from keystead.outbox.events import Event
-from keystead.vpn import accounting, booking, notices
+from keystead.vpn import accounting, booking, holding, notices
 from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate, locate_for_change
+from keystead.vpn.periods import Reset
 from keystead.vpn.placement import Placement
 from keystead.vpn.store import departed as departed_store
 from keystead.vpn.store import processes as process_store
+from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.store.departed import Departed
 from keystead.vpn.store.traffic import LabelRow
+from keystead.vpn.termvalue import renewed
 
 
 class Quality(StrEnum):
@@ -107,6 +110,7 @@ def reset(
 ) -> Usage:
     """Start a new epoch at zero and return the usage of the one that ends; the lifetime total stays.
 
+    A quota begins anew with it, so that a key that was cut connects again; an expiry and a disabling by hand stay.
     ``readings`` are what the engine said just before, so that the figure returned is exact; just that is forgiven.
     """
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
@@ -123,6 +127,7 @@ def reset(
     )
     data = notices.reset(key, upload=ended.visible.uplink, download=ended.visible.downlink, by="caller")
     work.emit(Event.VPN_KEY_RESET, f"vpn key {key.number}", data)
+    _renew_terms(work, key, ended.live)
     return ended
 
 
@@ -196,3 +201,14 @@ def _usage(connection: Connection, key: VpnKey, rows: Sequence[LabelRow], seen: 
         read_at=seen.fresh_at or max(moment for moment in moments if moment),
         quality=seen.quality,
     )
+
+
+def _renew_terms(work: Work, key: VpnKey, lifetime: Bytes) -> None:
+    """Begin a key's quota anew: a rolling period begins now, one of the calendar goes on as it does."""
+    held = term_store.find(work.connection, key.number)
+    if held is None:
+        return
+    period, began_at = held.terms.period, held.progress.period_began_at
+    began_at = work.now if period.reset is Reset.ROLLING else period.current(began_at, work.now)
+    work.mark(key.scope, key.label)
+    holding.keep(work.connection, key, renewed(held, lifetime, began_at), work.marks[-1].generation)

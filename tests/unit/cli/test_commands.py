@@ -28,7 +28,10 @@ KEY = {
     "server_name": "example.com",
     "flow": "xtls-rprx-vision",
     "is_active": True,
+    "is_enabled": True,
+    "state": "active",
     "created_at": "2026-11-21T16:00:00+00:00",
+    "terms": None,
 }
 TOKEN = {
     "id": 3,

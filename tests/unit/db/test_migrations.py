@@ -79,3 +79,35 @@ def test_a_start_with_a_current_schema_does_without_alembic() -> None:
     program = "import keystead.main, sys; sys.exit(any(name.partition('.')[0] == 'alembic' for name in sys.modules))"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_key_that_was_disabled_before_terms_is_one_that_was_disabled_by_hand(empty_sqlite: str) -> None:
+    engine = create_engine(empty_sqlite)
+    with engine.begin() as connection:
+        migrate.build(connection, "0001")
+        connection.exec_driver_sql("INSERT INTO accounts (id, name, created_at) VALUES (1, 'default', 0)")
+        connection.exec_driver_sql(
+            "INSERT INTO scopes (name, generation, applied_generation, state) VALUES ('s', 0, 0, 'ok')"
+        )
+        connection.exec_driver_sql(ADD_INBOUND)
+        for number, is_active in ((1, 1), (2, 0)):
+            connection.exec_driver_sql(
+                ADD_KEY, (number, f"p{number}", f"u{number}", f"m{number}", f"k{number}-1", is_active)
+            )
+    engine.dispose()
+
+    migrate.upgrade(empty_sqlite)
+
+    with create_engine(empty_sqlite).connect() as connection:
+        rows = connection.exec_driver_sql("SELECT is_active, is_enabled FROM vpn_keys ORDER BY number").fetchall()
+    assert rows == [(1, 1), (0, 0)]
+
+
+ADD_INBOUND = (
+    "INSERT INTO vpn_inbounds (id, scope, tag, placement, listen, port, private_key, public_key, target, server_names,"
+    " short_ids, flow, created_at) VALUES (1, 's', 'shared', 'shared', '::', 443, '', '', 's:443', '[]', '[]', '', 0)"
+)
+ADD_KEY = (
+    "INSERT INTO vpn_keys (number, public_id, account_id, inbound_id, uuid, masked_uuid, label, flow, short_id,"
+    " server_name, is_active, state, created_at) VALUES (?, ?, 1, 1, ?, ?, ?, '', '', 's', ?, 'live', 0)"
+)

@@ -90,7 +90,7 @@ async def test_changes_are_told_once_each_and_only_when_they_are_changes(shop: S
 async def test_a_reset_tells_the_figures_that_ended(shop: Shop) -> None:
     key = await shop.issue()
 
-    await shop.do(traffic.reset, key, reading=reading("one", k1_1=(100, 2000)))
+    await shop.do(traffic.reset, key, readings=[reading("one", k1_1=(100, 2000))])
 
     event, data = (await told(shop))[-1]
     assert (event, data["upload"], data["download"], data["total"], data["by"]) == (

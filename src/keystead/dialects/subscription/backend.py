@@ -7,7 +7,6 @@ from keystead.dialects.subscription.app import SubscriptionView
 from keystead.http import subscription_operations
 from keystead.vpn import subscriptions
 from keystead.vpn.lookup import IsApplied
-from keystead.vpn.values import Usage
 
 UPDATE_INTERVAL_H = 12
 
@@ -39,7 +38,7 @@ class Backend:
         )
         return SubscriptionView(
             profiles=[found.profile],
-            usage=Usage(found.visible.uplink, found.visible.downlink),
+            usage=found.usage,
             title=self._shown.title,
             update_interval_h=UPDATE_INTERVAL_H,
             is_active=found.key.is_active,

@@ -11,7 +11,18 @@ from starlette.types import ASGIApp
 import keystead
 from keystead.dialects.v1 import errors, schemas
 from keystead.dialects.v1.auth import Authenticated
-from keystead.dialects.v1.routes import audit, backup, engines, keys, system, tokens, traffic, users, webhooks
+from keystead.dialects.v1.routes import (
+    audit,
+    backup,
+    engines,
+    keys,
+    system,
+    terms,
+    tokens,
+    traffic,
+    users,
+    webhooks,
+)
 from keystead.dialects.v1.services import Services
 from keystead.http import pages
 from keystead.http.calls import facts_of
@@ -20,7 +31,19 @@ from keystead.kit.errors import Invalid, KeysteadError
 PREFIX = "/v1"
 OPENAPI = f"{PREFIX}/openapi.json"
 PUBLIC = frozenset({OPENAPI, f"{PREFIX}/docs", f"{PREFIX}/redoc", system.HEALTH})
-_PARTS = (keys, traffic, tokens, users, audit, webhooks, engines, system, backup)
+_ROUTERS = (
+    keys.router,
+    terms.router,
+    terms.plan_router,
+    traffic.router,
+    tokens.router,
+    users.router,
+    audit.router,
+    webhooks.router,
+    engines.router,
+    system.router,
+    backup.router,
+)
 
 
 class Api(FastAPI):
@@ -51,8 +74,8 @@ def create_api(services: Services) -> FastAPI:
         strict_content_type=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for part in _PARTS:
-        api.include_router(part.router(services))
+    for router in _ROUTERS:
+        api.include_router(router(services))
     api.add_exception_handler(KeysteadError, _on_error)
     api.add_exception_handler(HTTPException, _on_http_exception)
     api.add_exception_handler(RequestValidationError, _on_invalid)

@@ -14,14 +14,14 @@ from keystead.access.store.audit import AuditRecord
 from keystead.access.store.tokens import Token
 from keystead.access.store.users import Role, User
 from keystead.access.tokens import NewToken
+from keystead.dialects.v1 import term_present
 from keystead.http.doctor import Diagnosis
 from keystead.http.engine_operations import ScopeView
 from keystead.kit.page import Page
 from keystead.reconcile.plan import Plan
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.history import History
-from keystead.vpn.keys import KeyPage
-from keystead.vpn.keyvalue import VpnKey
+from keystead.vpn.terms import KeyTerms, KeyTermsPage
 from keystead.vpn.traffic import AccountUsage, Usage
 
 JSON = "application/json"
@@ -42,8 +42,14 @@ def dumped(body: object) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
-def key(value: VpnKey) -> dict[str, Any]:
-    """Present a key."""
+def created(body: object) -> Response:
+    """Return a 201."""
+    return Response(dumped(body), 201, {"cache-control": "no-store"}, JSON)
+
+
+def key(shown: KeyTerms) -> dict[str, Any]:
+    """Present a key with its terms."""
+    value = shown.key
     return {
         "id": value.public_id,
         "number": value.number,
@@ -54,13 +60,16 @@ def key(value: VpnKey) -> dict[str, Any]:
         "server_name": value.server_name,
         "flow": value.flow,
         "is_active": value.is_active,
+        "is_enabled": value.is_enabled,
+        "state": shown.status.value,
         "created_at": value.created_at,
+        "terms": term_present.terms(shown),
     }
 
 
-def key_list(page: KeyPage) -> dict[str, Any]:
+def key_list(page: KeyTermsPage) -> dict[str, Any]:
     """Present a page of keys."""
-    return {"items": [key(value) for value in page.keys], "total": page.total, "next": page.next}
+    return {"items": [key(value) for value in page.items], "total": page.total, "next": page.next}
 
 
 def traffic(usage: Usage) -> dict[str, Any]:

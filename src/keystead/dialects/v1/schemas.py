@@ -3,27 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 from keystead.access.permissions import Permission
+from keystead.dialects.v1.bases import Answer, Body, Moment
+from keystead.dialects.v1.term_schemas import PlanName, Terms, TermsWish
+from keystead.vpn.keyvalue import KeyStatus
 
 KeyName = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 
-# JSON has neither enums nor moments: these two are read from texts, everything else is what it says.
+# JSON has no enums: they are read from texts, everything else is what it says.
 GrantedPermissions = Annotated[list[Annotated[Permission, Field(strict=False)]], Field(max_length=len(Permission))]
-Moment = Annotated[AwareDatetime, Field(strict=False)]
-
-
-class Body(BaseModel):
-    """A body; unknown fields are refused, so that a misspelt one is noticed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Answer(BaseModel):
-    """An answer."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class KeyCreate(Body):
@@ -31,6 +21,8 @@ class KeyCreate(Body):
 
     name: KeyName | None = None
     placement: Literal["shared"] = "shared"
+    plan: PlanName | None = Field(None, description="Terms are copied from this plan.")
+    terms: TermsWish | None = Field(None, description="Terms, or what decides in place of the plan's.")
 
 
 class KeyChange(Body):
@@ -41,7 +33,7 @@ class KeyChange(Body):
 
 
 class Key(Answer):
-    """A VPN key."""
+    """A VPN key; it connects while ``is_active``, and ``state`` says why it does or does not."""
 
     id: str
     number: int
@@ -52,7 +44,10 @@ class Key(Answer):
     server_name: str
     flow: str
     is_active: bool
+    is_enabled: bool
+    state: KeyStatus
     created_at: datetime
+    terms: Terms | None
 
 
 class KeyList(Answer):
@@ -81,7 +76,7 @@ class TokenCreate(Body):
 
     name: str
     permissions: GrantedPermissions
-    addresses: Annotated[list[str], Field(max_length=100)] = []
+    addresses: Annotated[list[str], Field(max_length=100)] = Field([])
     expires_at: Moment | None = None
     is_confined: bool = False
     user_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None

@@ -13,6 +13,7 @@ from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
+from keystead.http.terms_operations import TermsOperations
 from keystead.http.webhook_operations import WebhookOperations
 
 
@@ -25,6 +26,7 @@ class Services:
     health: HealthCheck
     doctor: Doctor
     vpn: VpnOperations
+    terms: TermsOperations
     subscriptions: SubscriptionOperations
     access: AccessOperations
     audit: AuditOperations

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from keystead.dialects.v1.schemas import Answer
+from keystead.dialects.v1.bases import Answer
 
 
 class BothWays(Answer):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from keystead.access.webhooks import DESCRIPTION_LENGTH_MAX, DeliveryLog, NewSecret
-from keystead.dialects.v1.schemas import Answer, Body
+from keystead.dialects.v1.bases import Answer, Body
 from keystead.kit.reach import URL_LENGTH_MAX
 from keystead.outbox.events import Event
 from keystead.outbox.store.deliveries import Attempt as DeliveryAttempt

@@ -33,6 +33,7 @@ from keystead.kit.page import Page
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement
+from keystead.vpn.plans import Wish
 
 # The wire has no paging: a list is everything the account has.
 EVERYTHING = Page(limit=10_000_000)
@@ -132,11 +133,11 @@ class Handlers:
         call = await authenticate(request, self._admission)
         body = await request.body()
         wanted = parse_body(body)
+        wish = None if wanted.plan is None else Wish(wanted.plan)
 
         async def create() -> bytes:
-            return orjson.dumps(
-                present.key(await self._operations.issue(call, name=wanted.name, placement=Placement.SHARED))
-            )
+            made = await self._operations.issue(call, name=wanted.name, placement=Placement.SHARED, wish=wish)
+            return orjson.dumps(present.key(made))
 
         return await self._idempotency.once(call, request, body, create)
 

@@ -12,6 +12,9 @@ class KeyCreate(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
     name: Annotated[str, Field(max_length=255)] | None = None
+    plan: Annotated[str, Field(max_length=64)] | None = Field(
+        None, description="Name of a plan: quota, period, expiry and speed are copied from it (ours, not documented)"
+    )
 
 
 class Key(BaseModel):

@@ -102,6 +102,7 @@ class ManagedXray:
         self._core = KeptCore(self, options.keeper, clock=clock)
         self._prober = Prober(clock=clock, ids=ids)
         self._attendance: Attendance | None = None
+        self._limits: dict[str, int] = {}
         self._handover = Handover(self, self._core, clock=clock, see_off_s=options.see_off_s)
 
     # --- life ---
@@ -162,6 +163,7 @@ class ManagedXray:
         own = served.started.probe.own_users()
         wanted = {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in served.started.tags}
         await users.apply(served.client, step, wanted=wanted, tags=served.started.tags)
+        await self._limit(desired, [step.subject])
         if step.verb is not Verb.ADD:
             await self._core.cut([step.subject])
 
@@ -211,6 +213,7 @@ class ManagedXray:
                 outcomes = {label: EngineUnavailable(f"Xray is {self._core.state.value}") for label in subjects}
         except EngineUnavailable as error:
             return dict.fromkeys(subjects, error)
+        await self._limit(desired, subjects)
         gone = [label for label, error in outcomes.items() if error is None and label in desired.absent]
         if gone and not is_down:
             await self._core.cut(gone)
@@ -243,7 +246,9 @@ class ManagedXray:
     async def prepare(self, echo_port: int) -> Launch:
         """Make a start's input from what is desired now, with a fresh probe."""
         socket = self._attendance.started.socket if self._attendance else self._options.socket
-        return self.launch(await self._load(), echo_port=echo_port, socket=socket)
+        desired = await self._load()
+        self._limits = dict(desired.limits)
+        return self.launch(desired, echo_port=echo_port, socket=socket)
 
     def launch(self, desired: XrayDesired, *, echo_port: int, socket: Path, is_candidate: bool = False) -> Launch:
         """Return the launch of a process; a candidate listens on loopback until it takes the public listeners."""
@@ -346,6 +351,14 @@ class ManagedXray:
             log.warning("no final reading", process=process, reason=error.message)
 
     # --- the rest ---
+
+    async def _limit(self, desired: XrayDesired, labels: Collection[str]) -> None:
+        """Have the keeper hold labels to their speeds, where they differ from what it was told."""
+        wanted = {label: desired.limits.get(label) for label in labels}
+        changed = {label: rate for label, rate in wanted.items() if rate != self._limits.get(label)}
+        if changed:
+            await self._core.limit(changed)
+            self._limits = {label: rate for label, rate in {**self._limits, **changed}.items() if rate is not None}
 
     def _digest(self, desired: XrayDesired) -> str:
         return config.digest(desired, self._options.settings)

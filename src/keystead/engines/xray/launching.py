@@ -84,6 +84,7 @@ def launch(
         # A killed core leaves its socket and the lock of it, and the next one would not start.
         stale_files=(str(socket), f"{socket}.lock"),
         access=ACCESS_LINE,
+        limits=desired.limits,
         tags={inbound.tag: inbound.port for inbound in desired.inbounds},
         memo=memo_of(started),
     )

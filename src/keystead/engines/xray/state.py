@@ -59,11 +59,13 @@ class XrayDesired:
     """The whole desired state of one core, or a part of it: the users of some labels.
 
     ``users`` maps inbound tag → label → user. In a part, ``absent`` names labels that must be in no inbound.
+    ``limits`` are speed limits per label in bytes a second; a label without one is not limited.
     """
 
     inbounds: tuple[XrayInbound, ...]
     users: Mapping[str, Mapping[str, XrayUser]]
     absent: frozenset[str] = frozenset()
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

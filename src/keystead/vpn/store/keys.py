@@ -1,14 +1,16 @@
 """Queries of VPN keys."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     bindparam,
     cast,
     delete,
+    exists,
     func,
     insert,
     or_,
@@ -17,8 +19,8 @@ from sqlalchemy import (
 )
 
 from keystead.db.prepared import Prepared
-from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey
-from keystead.vpn.models import INBOUNDS, KEYS
+from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey
+from keystead.vpn.models import INBOUNDS, KEYS, TERMS
 from keystead.vpn.placement import Placement
 
 K = KEYS.c
@@ -35,6 +37,7 @@ _COLUMNS = (
     K.short_id,
     K.server_name,
     K.is_active,
+    K.is_enabled,
     K.state,
     K.created_at,
     INBOUNDS.c.placement,
@@ -55,22 +58,38 @@ _FIND_BY_NUMBER, _FIND_BY_UUID = Prepared(_BY_NUMBER), Prepared(_BY_UUID)
 _CHANGE_BY_NUMBER, _CHANGE_BY_UUID = (
     Prepared(found.with_for_update(of=KEYS, key_share=True)) for found in (_BY_NUMBER, _BY_UUID)
 )
-_PAGE = Prepared(
+_LISTED = (
     _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED)
     .where(INBOUNDS.c.placement == bindparam("placement"), K.number > bindparam("after"))
     .order_by(K.number)
     .limit(bindparam("limit"))
 )
-_COUNT = Prepared(
+_COUNTED = (
     select(func.count())
     .select_from(KEYS)
     .join(INBOUNDS, K.inbound_id == INBOUNDS.c.id)
     .where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, INBOUNDS.c.placement == bindparam("placement"))
 )
+_HAS_EXPIRED = exists().where(TERMS.c.key_number == K.number, TERMS.c.expired_at.is_not(None))
+_IS_STOPPED = (K.is_enabled.is_(True), K.is_active.is_(False))
+# A key that nobody disabled and that has not expired is stopped by its quota.
+_OF_STATUS: Mapping[KeyStatus | None, tuple[ColumnElement[bool], ...]] = {
+    None: (),
+    KeyStatus.ACTIVE: (K.is_active.is_(True),),
+    KeyStatus.DISABLED: (K.is_enabled.is_(False),),
+    KeyStatus.EXPIRED: (*_IS_STOPPED, _HAS_EXPIRED),
+    KeyStatus.CUT: (*_IS_STOPPED, ~_HAS_EXPIRED),
+}
+_PAGES = {status: Prepared(_LISTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
+_COUNTS = {status: Prepared(_COUNTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
 _INSERT_KEY = Prepared(insert(KEYS).returning(K.number))
 _SET_LABEL = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(label=bindparam("new_label")))
 _SET_STATE = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(state=bindparam("new_state")))
-_SET_ACTIVE = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(is_active=bindparam("new_active")))
+_SET_ACTIVE = Prepared(
+    update(KEYS)
+    .where(K.number == bindparam("at_number"))
+    .values(is_active=bindparam("new_active"), is_enabled=bindparam("new_enabled"))
+)
 _SET_NAME = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(name=bindparam("new_name")))
 _SET_CREDENTIAL = Prepared(
     update(KEYS)
@@ -78,8 +97,9 @@ _SET_CREDENTIAL = Prepared(
     .values(uuid=bindparam("new_uuid"), masked_uuid=bindparam("new_masked"), label=bindparam("new_label"))
 )
 _OF_SCOPE = (
-    select(INBOUNDS.c.tag, K.label, K.uuid, K.flow)
+    select(INBOUNDS.c.tag, K.label, K.uuid, K.flow, TERMS.c.pace)
     .join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
+    .join(TERMS, TERMS.c.key_number == K.number, isouter=True)
     .where(INBOUNDS.c.scope == bindparam("scope"), *_WANTED)
 )
 _USERS = Prepared(_OF_SCOPE)
@@ -122,10 +142,17 @@ def find_for_change(connection: Connection, account_id: int, ident: KeyIdent) ->
 
 
 def page(
-    connection: Connection, account_id: int, *, issued_by: int | None, placement: Placement, after: int, limit: int
+    connection: Connection,
+    account_id: int,
+    *,
+    issued_by: int | None,
+    placement: Placement,
+    after: int,
+    limit: int,
+    status: KeyStatus | None = None,
 ) -> list[VpnKey]:
     """Return keys by number, those being removed left out."""
-    rows = _PAGE.rows(
+    rows = _PAGES[status].rows(
         connection,
         {
             "account_id": account_id,
@@ -138,10 +165,17 @@ def page(
     return [_key(row) for row in rows]
 
 
-def count(connection: Connection, account_id: int, *, issued_by: int | None, placement: Placement) -> int:
+def count(
+    connection: Connection,
+    account_id: int,
+    *,
+    issued_by: int | None,
+    placement: Placement,
+    status: KeyStatus | None = None,
+) -> int:
     """Count keys, those being removed left out."""
     values = {"account_id": account_id, "issued_by": issued_by, "placement": placement.value}
-    return int(_COUNT.scalar(connection, values))
+    return int(_COUNTS[status].scalar(connection, values))
 
 
 def add_key(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -159,9 +193,9 @@ def set_state(connection: Connection, number: int, state: KeyState) -> None:
     _SET_STATE.run(connection, {"at_number": number, "new_state": state.value})
 
 
-def set_active(connection: Connection, number: int, *, is_active: bool) -> None:
-    """Enable or disable a key."""
-    _SET_ACTIVE.run(connection, {"at_number": number, "new_active": is_active})
+def set_active(connection: Connection, number: int, *, is_active: bool, is_enabled: bool) -> None:
+    """Store whether a key connects, and whether nobody disabled it by hand."""
+    _SET_ACTIVE.run(connection, {"at_number": number, "new_active": is_active, "new_enabled": is_enabled})
 
 
 def set_name(connection: Connection, number: int, name: str | None) -> None:
@@ -175,15 +209,25 @@ def set_credential(connection: Connection, number: int, *, uuid: str, masked_uui
     _SET_CREDENTIAL.run(connection, values)
 
 
-def users(connection: Connection, scope: str) -> Sequence[tuple[str, str, str, str]]:
-    """Return (inbound tag, label, UUID, flow) of every user the engine of a scope should hold."""
-    return [(tag, label, uuid, flow) for tag, label, uuid, flow in _USERS.rows(connection, {"scope": scope})]
+class UserRow(NamedTuple):
+    """A user the engine of a scope should hold; ``pace`` is its speed limit in bytes a second."""
+
+    tag: str
+    label: str
+    uuid: str
+    flow: str
+    pace: int | None
 
 
-def users_of(connection: Connection, scope: str, labels: Sequence[str]) -> Sequence[tuple[str, str, str, str]]:
-    """Return (inbound tag, label, UUID, flow) of those labels the engine of a scope should hold."""
+def users(connection: Connection, scope: str) -> Sequence[UserRow]:
+    """Return every user the engine of a scope should hold."""
+    return [UserRow._make(row) for row in _USERS.rows(connection, {"scope": scope})]
+
+
+def users_of(connection: Connection, scope: str, labels: Sequence[str]) -> Sequence[UserRow]:
+    """Return those labels the engine of a scope should hold."""
     rows = (_USER.first(connection, {"scope": scope, "label": label}) for label in labels)
-    return [(row[0], row[1], row[2], row[3]) for row in rows if row is not None]
+    return [UserRow._make(row) for row in rows if row is not None]
 
 
 def sizes(connection: Connection, scope: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, cast, f
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, ProcessState, Standing
-from keystead.vpn.models import INBOUNDS, KEYS, METERS, PROCESSES, TRAFFIC, TRAFFIC_OTHERS, WAYS
+from keystead.vpn.models import INBOUNDS, KEYS, METERS, PROCESSES, TERMS, TRAFFIC, TRAFFIC_OTHERS, WAYS
 from keystead.vpn.store.keys import CONFINED
 from keystead.vpn.store.processes import Stage
 
@@ -21,6 +21,17 @@ T, A, P = TRAFFIC.c, TRAFFIC_OTHERS.c, PROCESSES.c
 _AT_ONCE = 500
 
 _START = Prepared(insert(TRAFFIC))
+# PostgreSQL sums whole numbers to decimal ones.
+_LIFETIMES = Prepared(
+    select(
+        T.key_number,
+        cast(func.sum(T.uplink + T.estimated_uplink), BigInteger),
+        cast(func.sum(T.downlink + T.estimated_downlink), BigInteger),
+    )
+    .join_from(TERMS, TRAFFIC, TERMS.c.key_number == T.key_number)
+    .where(TERMS.c.key_number.between(bindparam("first"), bindparam("last")))
+    .group_by(T.key_number)
+)
 _COUNT_LABELS = Prepared(select(func.count()).select_from(TRAFFIC).where(T.key_number == bindparam("number")))
 _BOOK = Prepared(
     update(TRAFFIC)
@@ -170,6 +181,12 @@ def start(connection: Connection, number: int, label: str, at: datetime) -> None
 def count_labels(connection: Connection, number: int) -> int:
     """Return how many labels a key has had."""
     return int(_COUNT_LABELS.scalar(connection, {"number": number}))
+
+
+def lifetimes(connection: Connection, first: int, last: int) -> dict[int, Bytes]:
+    """Return what the keys with terms whose numbers lie in a range have carried over their lives, as booked."""
+    rows = _LIFETIMES.rows(connection, {"first": first, "last": last})
+    return {number: Bytes(uplink, downlink) for number, uplink, downlink in rows}
 
 
 def take_turn(connection: Connection) -> None:

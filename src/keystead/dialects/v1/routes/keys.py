@@ -3,15 +3,16 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from keystead.dialects.v1 import present, schemas
+from keystead.dialects.v1 import present, schemas, term_present, term_schemas
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.operations import KeyChanges
-from keystead.vpn.keyvalue import parse_ident
+from keystead.vpn.keyvalue import KeyStatus, parse_ident
 from keystead.vpn.links import vless_link
 from keystead.vpn.placement import Placement
+from keystead.vpn.plans import Wish
 from keystead.vpn.profiles import qr
 
 _NO_STORE = {"cache-control": "no-store"}
@@ -27,34 +28,37 @@ def router(services: Services) -> APIRouter:
 
 
 def _add_keys(routes: APIRouter, services: Services) -> None:
-    vpn = services.vpn
+    vpn, terms = services.vpn, services.terms
 
     @routes.get("", response_model=schemas.KeyList, responses=READ)
-    async def list_keys(call: Caller, page: Paged, placement: Placement = Placement.SHARED) -> Response:
-        """List keys by number."""
-        return answer(present.key_list(await vpn.list_(call, placement=placement, page=page)))
+    async def list_keys(
+        call: Caller, page: Paged, placement: Placement = Placement.SHARED, state: KeyStatus | None = None
+    ) -> Response:
+        """List keys by number, all or those of a state."""
+        return answer(present.key_list(await terms.list_(call, placement=placement, page=page, status=state)))
 
     @routes.post("", response_model=schemas.Key, status_code=201, responses=WRITE)
     async def create_key(request: Request, call: Caller, wanted: schemas.KeyCreate | None = None) -> Response:
         """Issue a key; it connects when the answer arrives. Honours Idempotency-Key."""
         wanted = wanted or schemas.KeyCreate()
-        placement = Placement(wanted.placement)
+        placement, wish = Placement(wanted.placement), _wish(wanted)
 
         async def create() -> bytes:
-            return present.dumped(present.key(await vpn.issue(call, name=wanted.name, placement=placement)))
+            made = await vpn.issue(call, name=wanted.name, placement=placement, wish=wish)
+            return present.dumped(present.key(await terms.shown(call, made, has_terms=wish is not None)))
 
         return await services.idempotency.once(call, request, await request.body(), create, status=201)
 
     @routes.get("/{key_id}", response_model=schemas.Key, responses=READ)
     async def get_key(call: Caller, key_id: str) -> Response:
         """Show a key."""
-        return answer(present.key(await vpn.find(call, parse_ident(key_id))))
+        return answer(present.key(await terms.show(call, parse_ident(key_id))))
 
     @routes.patch("/{key_id}", response_model=schemas.Key, responses=WRITE)
     async def change_key(call: Caller, key_id: str, changes: schemas.KeyChange) -> Response:
         """Rename, disable or enable a key; it is in force when the answer arrives."""
         wanted = KeyChanges("name" in changes.model_fields_set, changes.name, changes.is_active)
-        return answer(present.key(await vpn.change(call, parse_ident(key_id), wanted)))
+        return answer(present.key(await terms.shown(call, await vpn.change(call, parse_ident(key_id), wanted))))
 
     @routes.delete("/{key_id}", status_code=204, responses=WRITE)
     async def delete_key(call: Caller, key_id: str) -> Response:
@@ -65,7 +69,13 @@ def _add_keys(routes: APIRouter, services: Services) -> None:
     @routes.post("/{key_id}/reissue", response_model=schemas.Key, responses=WRITE)
     async def reissue_key(call: Caller, key_id: str) -> Response:
         """Give a key a new UUID: the old link ends, the number, the name and the traffic stay."""
-        return answer(present.key(await vpn.reissue(call, parse_ident(key_id))))
+        return answer(present.key(await terms.shown(call, await vpn.reissue(call, parse_ident(key_id)))))
+
+
+def _wish(wanted: schemas.KeyCreate) -> Wish | None:
+    if wanted.plan is None and wanted.terms is None:
+        return None
+    return Wish(wanted.plan, term_present.changes(wanted.terms or term_schemas.TermsWish()))
 
 
 def _add_links(routes: APIRouter, services: Services) -> None:

@@ -1,0 +1,140 @@
+"""Operations on the terms of keys and on plans: changes with their wait, for every dialect; and the loop's own.
+
+What was sold is not undone when an engine is away: it is stored, answered as not in force yet, and carried through.
+"""
+
+from typing import Any
+
+from keystead.access import principal
+from keystead.http.calls import Call
+from keystead.http.transaction import Committed, Transactions
+from keystead.kit.errors import EngineUnavailable
+from keystead.kit.page import Page
+from keystead.reconcile.settle import Outcome
+from keystead.vpn import enforcement, plans, terms
+from keystead.vpn.accounting import Bytes
+from keystead.vpn.enforcing import Figures
+from keystead.vpn.keyvalue import KeyIdent, KeyStatus, VpnKey
+from keystead.vpn.placement import Placement
+from keystead.vpn.plans import TermChanges, Wish
+from keystead.vpn.store.plans import Plan
+from keystead.vpn.terms import Granted, KeyTerms, KeyTermsPage
+
+SETTLE_TIMEOUT_S = 5.0
+_RETRY_AFTER_S = 5
+_SHORT = 200
+
+
+class TermsPending(EngineUnavailable):
+    """Terms are stored and the engine has not confirmed them yet; Keystead goes on by itself."""
+
+    code = "terms_pending"
+
+
+class TermsOperations:
+    """What callers may do with terms and plans."""
+
+    def __init__(self, transactions: Transactions, figures: Figures) -> None:
+        self._transactions = transactions
+        self._figures = figures
+
+    async def show(self, call: Call, ident: KeyIdent) -> KeyTerms:
+        """Return a key with its terms."""
+        return await self._transactions.read(
+            call, terms.show, ident=ident, is_applied=self._transactions.is_applied, live=self._figures.live
+        )
+
+    async def shown(self, call: Call, key: VpnKey, *, has_terms: bool = True) -> KeyTerms:
+        """Return a key that was just issued or changed, with its terms; nothing is read for one without."""
+        if not has_terms:
+            return KeyTerms(key, None, None)
+        return await self._transactions.read(call, terms.of_key, key=key, live=self._figures.live)
+
+    async def list_(
+        self, call: Call, *, placement: Placement, page: Page, status: KeyStatus | None = None
+    ) -> KeyTermsPage:
+        """Return a page of keys with their terms, all or those of a status."""
+        read = self._transactions.read if page.limit <= _SHORT else self._transactions.read_many
+        return await read(
+            call,
+            terms.list_,
+            placement=placement,
+            page=page,
+            is_applied=self._transactions.is_applied,
+            live=self._figures.live,
+            status=status,
+        )
+
+    async def change(self, call: Call, ident: KeyIdent, wish: Wish) -> KeyTerms:
+        """Change a key's terms and wait until they are in force."""
+        committed = await self._transactions.write(
+            call,
+            terms.change,
+            ident=ident,
+            wish=wish,
+            is_applied=self._transactions.is_applied,
+            live=self._figures.live,
+        )
+        await self._require_in_force(committed)
+        return committed.value
+
+    async def extend(self, call: Call, ident: KeyIdent, *, days: int, request: str | None) -> Granted:
+        """Move a key's end and wait until it connects, if nothing else stops it."""
+        committed = await self._transactions.write(
+            call,
+            terms.extend,
+            ident=ident,
+            days=days,
+            request=request,
+            is_applied=self._transactions.is_applied,
+            live=self._figures.live,
+        )
+        await self._require_in_force(committed)
+        return committed.value
+
+    async def top_up(self, call: Call, ident: KeyIdent, *, more: int, request: str | None) -> Granted:
+        """Give a key more bytes and wait until it connects, if nothing else stops it."""
+        committed = await self._transactions.write(
+            call,
+            terms.top_up,
+            ident=ident,
+            more=more,
+            request=request,
+            is_applied=self._transactions.is_applied,
+            live=self._figures.live,
+        )
+        await self._require_in_force(committed)
+        return committed.value
+
+    async def enforce(self, account_id: int, number: int, live: Bytes | None) -> None:
+        """Do what is due for a key, as the system; the engine is told by the reconciler."""
+        call = Call(principal.system(account_id), "enforcing")
+        await self._transactions.write(call, enforcement.enforce, number=number, live=live)
+
+    async def plans(self, call: Call) -> list[Plan]:
+        """Return all plans."""
+        return await self._transactions.read(call, plans.list_)
+
+    async def plan(self, call: Call, name: str) -> Plan:
+        """Return a plan."""
+        return await self._transactions.read(call, plans.find, name=name)
+
+    async def create_plan(self, call: Call, *, name: str, changes: TermChanges) -> Plan:
+        """Create a plan."""
+        return (await self._transactions.write(call, plans.create, name=name, changes=changes)).value
+
+    async def change_plan(self, call: Call, *, name: str, changes: TermChanges) -> Plan:
+        """Change a plan; keys there are keep their terms."""
+        return (await self._transactions.write(call, plans.change, name=name, changes=changes)).value
+
+    async def remove_plan(self, call: Call, name: str) -> None:
+        """Delete a plan; keys keep their terms."""
+        await self._transactions.write(call, plans.remove, name=name)
+
+    async def _require_in_force(self, committed: Committed[Any]) -> None:
+        settlement = await self._transactions.settle(committed, SETTLE_TIMEOUT_S)
+        if settlement.outcome is not Outcome.SETTLED:
+            raise TermsPending(
+                "the terms are stored, and the VPN engine has not confirmed them yet; they are carried through",
+                retry_after_s=_RETRY_AFTER_S,
+            )
