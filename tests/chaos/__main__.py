@@ -13,14 +13,15 @@ from tests.chaos.disturbances import DISTURBANCES
 from tests.chaos.play import Play, draw
 
 
-async def run(seed: int, rounds: int, keys: int, *, is_detached: bool, longest_s: float, only: tuple[str, ...]) -> bool:
+async def run(told: argparse.Namespace, *, is_detached: bool) -> bool:
     """Play once and print what happened; tell whether every promise was kept."""
+    seed, rounds = told.seed, draw(told.seed, told.rounds, longest_s=told.longest, only=tuple(told.only))
     print(f"seed {seed}, {'detached' if is_detached else 'attached'}", flush=True)
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as directory:
-        async with stage.opened(Path(directory), is_detached=is_detached) as opened:
+        async with stage.opened(Path(directory), is_detached=is_detached, has_own_disk=not told.plain_disk) as opened:
             print(f"the data directory is {'a small disk of its own' if opened.has_small_disk else 'on this disk'}")
-            play = Play(opened, random.Random(seed + 1), keys)
-            await play.run(draw(seed, rounds, longest_s=longest_s, only=only), lambda line: print(line, flush=True))
+            play = Play(opened, random.Random(seed + 1), told.keys)
+            await play.run(rounds, lambda line: print(line, flush=True))
             await invariants.require_nothing_left(opened)
             violations = opened.ledger.violations
             if violations:
@@ -41,19 +42,12 @@ def main() -> int:
     parser.add_argument("--longest", type=float, default=4.0, help="seconds a disturbance lasts at most")
     parser.add_argument("--mode", choices=["attached", "detached", "both"], default="both")
     parser.add_argument("--only", action="append", default=[], choices=list(DISTURBANCES), help="nothing but this")
+    parser.add_argument(
+        "--plain-disk", action="store_true", help="do not mount a disk: a full one is what may not grow"
+    )
     told = parser.parse_args()
     modes = {"attached": [False], "detached": [True], "both": [False, True]}[told.mode]
-    kept = [
-        asyncio.run(
-            run(
-                *(told.seed, told.rounds, told.keys),
-                is_detached=is_detached,
-                longest_s=told.longest,
-                only=tuple(told.only),
-            )
-        )
-        for is_detached in modes
-    ]
+    kept = [asyncio.run(run(told, is_detached=is_detached)) for is_detached in modes]
     return 0 if all(kept) else 1
 
 

@@ -81,13 +81,13 @@ async def fill_disk(stage: Stage, lasting_s: float) -> None:
         finally:
             ballast.unlink(missing_ok=True)
     elif (pid := stage.keystead_pid()) is not None:
-        before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, before[1]))
+        _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, most))
         try:
             await asyncio.sleep(lasting_s)
         finally:
             with suppress(ProcessLookupError):
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
 
 
 async def lock_database(stage: Stage, lasting_s: float) -> None:

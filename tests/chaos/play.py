@@ -20,6 +20,7 @@ from tests.chaos.stage import Stage
 
 CUT_WITHIN_S = 2.0
 _DIALLED_AT_ONCE = 6
+_CREATED_WITHIN_S = 10.0
 _EXPECTED = {200, 404, 503}
 # What the wire says of a database that is full or locked.
 STORAGE_FAILED = "Database error"
@@ -44,12 +45,15 @@ def draw(seed: int, count: int, *, longest_s: float, only: tuple[str, ...] = ())
     """Draw rounds of one or two disturbances; each comes once before any comes again."""
     rng, deck, rounds = random.Random(seed), list[str](), list[Round]()
     for _ in range(count):
-        happenings = []
+        happenings = list[Happening]()
         for _ in range(rng.choice([1, 2])):
             if not deck:
                 deck = list(only or DISTURBANCES)
                 rng.shuffle(deck)
-            happenings.append(Happening(deck.pop(), rng.uniform(0.0, 0.6), rng.uniform(0.2, longest_s)))
+            what = deck.pop()
+            if what in {happening.what for happening in happenings}:
+                continue
+            happenings.append(Happening(what, rng.uniform(0.0, 0.6), rng.uniform(0.2, longest_s)))
         rounds.append(tuple(happenings))
     return rounds
 
@@ -67,7 +71,7 @@ class Play:
     busy: int = 0
 
     async def run(self, rounds: list[Round], tell: Callable[[str], None]) -> None:
-        """Work through all rounds and whatever creates are left; violations stand in the ledger."""
+        """Work through all rounds; violations stand in the ledger."""
         ledger = self.stage.ledger
         template = await self.stage.instance.create("template")
         profile = await self.stage.instance.profile(template["key_id"])
@@ -82,6 +86,7 @@ class Play:
         try:
             for number, happenings in enumerate(rounds, 1):
                 await asyncio.sleep(self.rng.uniform(0.3, 0.8))
+                await self._until_created(self.keys_wanted * (number - 1) // len(rounds))
                 tell(f"round {number}: {', '.join(map(str, happenings))}")
                 await self._round(happenings)
                 tell(f"  {invariants.summary(ledger)}")
@@ -90,6 +95,13 @@ class Play:
                 worker.cancel()
             for outcome in await asyncio.gather(*workers, return_exceptions=True):
                 ledger.require(not isinstance(outcome, Exception), f"a worker of the suite failed: {outcome!r}")
+
+    async def _until_created(self, count: int) -> None:
+        """Wait until so many keys were created, for as long as that may take undisturbed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CREATED_WITHIN_S):
+                while self.stage.ledger.counts.get("POST 200", 0) < count:
+                    await asyncio.sleep(0.1)
 
     async def _round(self, happenings: Round) -> None:
         self.is_calm = False

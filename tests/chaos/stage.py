@@ -142,7 +142,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def opened(directory: Path, *, is_detached: bool) -> AsyncIterator[Stage]:
+async def opened(directory: Path, *, is_detached: bool, has_own_disk: bool = True) -> AsyncIterator[Stage]:
     """Run an instance on a small disk of its own, where that may be mounted, with a clock that can be stepped."""
     clock = directory / "clock"
     clock.write_text("0")
@@ -153,7 +153,7 @@ async def opened(directory: Path, *, is_detached: bool) -> AsyncIterator[Stage]:
         "CHAOS_CLOCK": str(clock),
     }
     async with AsyncExitStack() as stack:
-        has_small_disk = stack.enter_context(_small_disk(data))
+        has_small_disk = has_own_disk and stack.enter_context(_small_disk(data))
         server = await asyncio.start_server(_serve, DESTINATION, 0)
         stack.callback(server.close)
         instance = await stack.enter_async_context(keystead(directory, is_detached=is_detached, **settings))
