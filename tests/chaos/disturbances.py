@@ -21,6 +21,7 @@ from keystead.main import ENGINE_SOCKET
 from tests.chaos.stage import Stage
 
 _PIDFD_GETFD = 438
+_ENDED_WITHIN_S = 15.0
 
 Disturbance = Callable[[Stage, float], Awaitable[None]]
 
@@ -159,19 +160,19 @@ DISTURBANCES: Mapping[str, Disturbance] = {
 
 
 async def _without_keystead(stage: Stage, number: signal.Signals, lasting_s: float) -> None:
-    stage.is_down_on_purpose = True
-    process = stage.instance.process
-    if process is not None and process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.send_signal(number)
-        try:
-            async with asyncio.timeout(15):
-                await process.wait()
-        except TimeoutError:
-            stage.ledger.require(False, f"Keystead did not end within 15 s of signal {number}")
-            await stage.instance.stop(signal.SIGKILL)
-    await asyncio.sleep(lasting_s)
-    await stage.bring_back()
+    async with stage.taking_down:
+        process = stage.instance.process
+        if process is not None and process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+            try:
+                async with asyncio.timeout(_ENDED_WITHIN_S):
+                    await process.wait()
+            except TimeoutError:
+                stage.ledger.require(False, f"Keystead did not end within {_ENDED_WITHIN_S} s of signal {number}")
+                await stage.instance.stop(signal.SIGKILL)
+        await asyncio.sleep(lasting_s)
+        await stage.bring_back()
 
 
 def _send(pids: list[int], number: signal.Signals) -> None:

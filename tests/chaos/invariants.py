@@ -101,7 +101,7 @@ async def require_nothing_left(stage: Stage) -> None:
     async with stage.operator() as operator:
         verified = (await operator.post("/v1/audit/verify", timeout=30.0)).json()
     ledger.require(verified.get("is_intact") is True, f"the audit does not verify: {verified}")
-    stage.is_down_on_purpose = True
+    await stage.taking_down.acquire()  # for good
     await instance.stop()
     if instance.is_detached:
         ledger.require(bool(stage.cores()), "a detached core ended with Keystead")

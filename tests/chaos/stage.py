@@ -39,7 +39,8 @@ _NOTED_EVERY_S = 0.15
 class Stage:
     """One instance, and what is known of it from outside.
 
-    ``seen`` are the keepers and cores of this instance that ever lived, by process id, with when they were started.
+    Whoever ends Keystead holds ``taking_down`` until it is back. ``seen`` are the keepers and cores of this instance
+    that ever lived, by process id, with when they were started.
     """
 
     instance: Keystead
@@ -48,7 +49,7 @@ class Stage:
     has_small_disk: bool
     clock: Path
     seen: dict[int, int] = field(default_factory=dict)
-    is_down_on_purpose: bool = False
+    taking_down: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def run_dir(self) -> Path:
@@ -100,7 +101,6 @@ class Stage:
                     raise
                 await asyncio.sleep(0.3)
             else:
-                self.is_down_on_purpose = False
                 return
 
     async def keep_noting(self) -> None:
@@ -108,10 +108,10 @@ class Stage:
         while True:
             self.note_processes()
             process = self.instance.process
-            if not self.is_down_on_purpose and process is not None and process.returncode is not None:
+            if not self.taking_down.locked() and process is not None and process.returncode is not None:
                 self.ledger.require(False, f"Keystead ended of itself with {process.returncode}")
-                self.is_down_on_purpose = True
-                await self.bring_back()
+                async with self.taking_down:
+                    await self.bring_back()
             await asyncio.sleep(_NOTED_EVERY_S)
 
     # --- what is known inside ---
