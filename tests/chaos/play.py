@@ -5,6 +5,7 @@ what the machine makes of it in between is its own.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -69,6 +70,9 @@ class Play:
     is_calm: bool = True
     working: asyncio.Event = field(default_factory=asyncio.Event)
     busy: int = 0
+    is_disturbed: bool = False
+    quiet_s: float = 0.0
+    downloading: set[int] = field(default_factory=set)
 
     async def run(self, rounds: list[Round], tell: Callable[[str], None]) -> None:
         """Work through all rounds; violations stand in the ledger."""
@@ -104,7 +108,7 @@ class Play:
                     await asyncio.sleep(0.1)
 
     async def _round(self, happenings: Round) -> None:
-        self.is_calm = False
+        self.is_calm, self.is_disturbed = False, True
         self.calm += 1
 
         async def happen(happening: Happening) -> None:
@@ -112,10 +116,10 @@ class Play:
             await DISTURBANCES[happening.what](self.stage, happening.lasting_s)
 
         await asyncio.gather(*map(happen, happenings))
-        ended_s = time.monotonic()
+        self.quiet_s, self.is_disturbed = time.monotonic(), False
         self.working.clear()
         where = f"after {', '.join(happening.what for happening in happenings)}"
-        await invariants.require_agreement(self.stage, ended_s, where)
+        await invariants.require_agreement(self.stage, self.quiet_s, where)
         with suppress(TimeoutError):
             async with asyncio.timeout(25):
                 while self.busy:
@@ -173,7 +177,8 @@ class Play:
     async def _delete(self, http: httpx2.AsyncClient) -> None:
         ledger = self.stage.ledger
         if len(ledger.alive) > 8 and not (ledger.doubtful and self.rng.random() < 0.3):
-            number = self.rng.choice(sorted(ledger.alive)[1:])
+            downloading = sorted(self.downloading & ledger.alive.keys() - {min(ledger.alive)})
+            number = self.rng.choice(downloading or sorted(ledger.alive)[1:])
             ledger.doubtful[number] = ledger.alive.pop(number)
         elif ledger.doubtful:
             number = self.rng.choice(sorted(ledger.doubtful))
@@ -208,21 +213,25 @@ class Play:
         return [keys[number] for number in self.rng.sample(sorted(keys), min(count, len(keys)))]
 
     async def _download(self, _: httpx2.AsyncClient) -> None:
+        """Download for a while; of a key that is deleted meanwhile, until it is cut."""
         ledger = self.stage.ledger
         [key] = self._some(ledger.alive, 1)
-        end_s, dead_since_s, calm = time.monotonic() + self.rng.uniform(1.0, 4.0), None, self.calm
+        end_s, dead_s = time.monotonic() + self.rng.uniform(1.0, 4.0), math.inf
         async with customers.downloading(self.stage, key.profile) as download:
-            while time.monotonic() < end_s and not download.is_over and self.working.is_set():
+            while not download.is_over:
                 await asyncio.sleep(0.1)
-                if key.number not in ledger.dead:
-                    continue
-                if dead_since_s is None:
-                    dead_since_s, calm, end_s = time.monotonic(), self.calm, end_s + CUT_WITHIN_S
-                is_late = time.monotonic() - dead_since_s > CUT_WITHIN_S
-                if is_late and self.is_calm and calm == self.calm:
-                    ledger.require(False, f"key {key.number} goes on downloading, deleted {CUT_WITHIN_S} s ago")
-                    return
-        ledger.count("downloads" if download.received else "downloads that brought nothing")
+                now_s = time.monotonic()
+                if download.received:
+                    self.downloading.add(key.number)
+                if key.number in ledger.dead:
+                    dead_s = min(dead_s, now_s)
+                    if not self.is_disturbed and now_s - max(dead_s, self.quiet_s) > CUT_WITHIN_S:
+                        ledger.require(False, f"key {key.number} downloads, deleted {now_s - dead_s:.1f} s ago")
+                        break
+                elif now_s > end_s or not self.working.is_set():
+                    break
+        self.downloading.discard(key.number)
+        ledger.count("downloads cut" if download.received and dead_s < math.inf else "downloads")
 
     async def _watch(self, http: httpx2.AsyncClient) -> None:
         """Read totals: an account's, and those of some keys; none may ever fall."""
