@@ -158,6 +158,9 @@ DISTURBANCES: Mapping[str, Disturbance] = {
     "step clock": step_clock,
 }
 
+# While these last the database takes no writes.
+UNWRITABLE = frozenset({"fill disk", "lock database"})
+
 
 async def _without_keystead(stage: Stage, number: signal.Signals, lasting_s: float) -> None:
     async with stage.taking_down:

@@ -18,7 +18,7 @@ __all__ = ["CUSTOMER", "DESTINATION"]
 AGREED_WITHIN_S = 10.0
 READY_WITHIN_S = 20.0
 _ALIVE_DIALLED, _DEAD_DIALLED = 25, 6
-_REFUSED_WITHIN_S = 2.5
+_REFUSED_WITHIN_S = 1.5
 
 
 def summary(ledger: Ledger) -> str:

@@ -43,11 +43,12 @@ class Ledger:
             self.violations.append(f"{time.monotonic() - self.begun_s:.1f} s: {otherwise}")
             self.tell(f"  VIOLATION {self.violations[-1]}")
 
-    def take_figure(self, what: str, value: int) -> None:
-        """Note a figure that must never fall."""
+    def take_figure(self, what: str, value: int, *, is_kept: bool) -> None:
+        """Check a figure that must never fall; one that is kept is the least there may be from now on."""
         highest = self.figures.get(what, 0)
         self.require(value >= highest, f"{what} fell from {highest} to {value}")
-        self.figures[what] = max(value, highest)
+        if is_kept:
+            self.figures[what] = max(value, highest)
 
     def keep_secret(self, what: str, values: Iterable[str]) -> None:
         """Note texts that must stand in no log and no process list."""

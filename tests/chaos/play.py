@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import httpx2
 
 from tests.chaos import customers, invariants
-from tests.chaos.disturbances import DISTURBANCES
+from tests.chaos.disturbances import DISTURBANCES, UNWRITABLE
 from tests.chaos.ledger import Key
 from tests.chaos.stage import Stage
 
@@ -71,6 +71,7 @@ class Play:
     working: asyncio.Event = field(default_factory=asyncio.Event)
     busy: int = 0
     is_disturbed: bool = False
+    is_unwritable: bool = False
     quiet_s: float = 0.0
     downloading: set[int] = field(default_factory=set)
 
@@ -109,6 +110,7 @@ class Play:
 
     async def _round(self, happenings: Round) -> None:
         self.is_calm, self.is_disturbed = False, True
+        self.is_unwritable = any(happening.what in UNWRITABLE for happening in happenings)
         self.calm += 1
 
         async def happen(happening: Happening) -> None:
@@ -117,6 +119,7 @@ class Play:
 
         await asyncio.gather(*map(happen, happenings))
         self.quiet_s, self.is_disturbed = time.monotonic(), False
+        self.is_unwritable = False
         self.working.clear()
         where = f"after {', '.join(happening.what for happening in happenings)}"
         await invariants.require_agreement(self.stage, self.quiet_s, where)
@@ -234,15 +237,20 @@ class Play:
         ledger.count("downloads cut" if download.received and dead_s < math.inf else "downloads")
 
     async def _watch(self, http: httpx2.AsyncClient) -> None:
-        """Read totals: an account's, and those of some keys; none may ever fall."""
+        """Read totals: an account's, and those of some keys; none may ever fall.
+
+        What is shown while the database takes no writes is known to Keystead's memory alone until it does again, so a
+        kill may take it; then it is no promise yet.
+        """
         ledger = self.stage.ledger
         for key in self._some(ledger.alive, 3):
             answer = await self._ask(http, "GET", f"/api/keys/{key.number}/traffic")
             if answer is not None and answer.status_code == 200:
-                ledger.take_figure(f"total of key {key.number}", answer.json()["total"])
+                is_kept = not self.is_unwritable
+                ledger.take_figure(f"total of key {key.number}", answer.json()["total"], is_kept=is_kept)
         with suppress(httpx2.HTTPError, OSError):
             async with self.stage.operator() as operator:
                 told = await operator.get("/v1/vpn/traffic")
                 if told.status_code == 200:
-                    ledger.take_figure("the account's total", invariants.account_total(told.json()))
+                    ledger.take_figure("the account's total", invariants.account_total(told.json()), is_kept=True)
         await asyncio.sleep(0.2)
