@@ -42,12 +42,14 @@ class Happening:
 Round = tuple[Happening, ...]
 
 
-def draw(seed: int, count: int, *, longest_s: float, only: tuple[str, ...] = ()) -> list[Round]:
-    """Draw rounds of one or two disturbances; each comes once before any comes again."""
+def draw(
+    seed: int, count: int, *, longest_s: float, only: tuple[str, ...] = (), at_once: tuple[int, ...] = (1, 2)
+) -> list[Round]:
+    """Draw rounds of so many disturbances at once; each comes once before any comes again."""
     rng, deck, rounds = random.Random(seed), list[str](), list[Round]()
     for _ in range(count):
         happenings = list[Happening]()
-        for _ in range(rng.choice([1, 2])):
+        for _ in range(rng.choice(at_once)):
             if not deck:
                 deck = list(only or DISTURBANCES)
                 rng.shuffle(deck)
