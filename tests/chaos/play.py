@@ -203,7 +203,7 @@ class Play:
         living = untried[:_DIALLED_AT_ONCE] or self._some(ledger.alive, 3)
         dead = self._some(ledger.dead, 2)
         keys = [*living, *dead]
-        served = await customers.dial(self.stage, [key.profile for key in keys], within_s=4.0)
+        served = await customers.dial(self.stage, [key.profile for key in keys], within_s=3.0)
         is_calm_still = was_calm and calm == self.calm
         for key, was_served in zip(keys, served, strict=True):
             ledger.count("dials served" if was_served else "dials refused")

@@ -16,7 +16,7 @@ from tests.chaos.play import Play, draw
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-KEYS, ROUNDS, LONGEST_S = 50, 3, 1.2
+KEYS, ROUNDS, LONGEST_S = 40, 3, 1.2
 
 
 @pytest.mark.parametrize("is_detached", [False, True], ids=["attached", "detached"])
