@@ -9,7 +9,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check document bench setup lock clean wheel
+.PHONY: help run demo test check chaos document bench setup lock clean wheel
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,9 @@ test: ## Set up everything and pass every check and test, engines included, on S
 
 check: ## Check form, types, dependency contracts and architecture without running the long tests.
 	@scripts/setup dev && scripts/check
+
+chaos: ## Kill, freeze, fill, lock and silence a Keystead at work for minutes, and check that every promise holds.
+	@scripts/setup dev && PYTHONPATH=. exec $(PYTHON) -m tests.chaos $(ARGS)
 
 document: ## Write the pages of docs/ that the code itself tells: settings, permissions, errors, commands.
 	@scripts/setup dev && exec $(PYTHON) scripts/document

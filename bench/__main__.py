@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import answering, issuing, starting, syncing
+from bench import answering, connecting, cutting, issuing, starting, syncing
 from bench.figures import Row, print_table
 from bench.scale import QUICK, WHOLE, Scale
 
@@ -21,6 +21,8 @@ BENCHES: dict[str, Measure] = {
     "syncing": syncing.measure,
     "answering": answering.measure,
     "starting": starting.measure,
+    "connecting": connecting.measure,
+    "cutting": cutting.measure,
 }
 
 

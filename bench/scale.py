@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers of keys, rounds per figure, connections of the load, and seconds per turn of it."""
+    """Numbers of keys, rounds per figure, connections of the load, and seconds per turn of it.
+
+    ``crowds`` are numbers of VPN connections held open while ``arrivals_per_s`` come and as many go; ``cuts`` and
+    ``quotas`` say how many keys are deleted or used up while they download.
+    """
 
     keys: tuple[int, ...] = (0, 1_000, 10_000)
     rounds: int = 60
@@ -13,6 +17,11 @@ class Scale:
     connections: tuple[int, ...] = (1, 8, 32)
     load_s: float = 1.0
     starts: int = 3
+    crowds: tuple[int, ...] = (1_000, 10_000)
+    arrivals_per_s: int = 350
+    crowd_s: float = 15.0
+    cuts: int = 60
+    quotas: int = 5
 
     @property
     def most_keys(self) -> int:
@@ -21,5 +30,17 @@ class Scale:
 
 
 WHOLE = Scale()
-QUICK = Scale(rounds=15, rounds_of_load=3, load_s=0.5, starts=1)
-SMOKE = Scale(keys=(0, 20), rounds=2, rounds_of_load=1, connections=(1, 2), load_s=0.1, starts=1)
+QUICK = Scale(rounds=15, rounds_of_load=3, load_s=0.5, starts=1, crowd_s=6.0, quotas=2)
+SMOKE = Scale(
+    keys=(0, 20),
+    rounds=2,
+    rounds_of_load=1,
+    connections=(1, 2),
+    load_s=0.1,
+    starts=1,
+    crowds=(20,),
+    arrivals_per_s=20,
+    crowd_s=1.5,
+    cuts=2,
+    quotas=1,
+)

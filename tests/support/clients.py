@@ -41,12 +41,12 @@ async def running(argv: Sequence[str | Path], config: Mapping[str, object], port
         await process.wait()
 
 
-def many_config(profiles: Sequence[Profile], socks_port: int) -> dict[str, object]:
+def many_config(profiles: Sequence[Profile], socks_port: int, *, sent_from: str = "0.0.0.0") -> dict[str, object]:
     """Return the configuration of one Xray for many keys: the account ``u<n>`` of its SOCKS goes out as profile n."""
     outbounds: list[dict[str, Any]] = []
     for number, profile in enumerate(profiles):
         whole: Any = xray.client_config(profile, socks_port)
-        outbounds.append({**whole["outbounds"][0], "tag": f"o{number}"})
+        outbounds.append({**whole["outbounds"][0], "tag": f"o{number}", "sendThrough": sent_from})
     accounts = [{"user": f"u{number}", "pass": _PASSWORD} for number in range(len(profiles))]
     inbound = {
         "listen": "127.0.0.1",
@@ -64,22 +64,29 @@ def many_config(profiles: Sequence[Profile], socks_port: int) -> dict[str, objec
 
 
 async def dial_many(
-    profiles: Sequence[Profile], to: tuple[str, int], size: int = 100, *, within_s: float = 20.0
+    profiles: Sequence[Profile],
+    to: tuple[str, int],
+    size: int = 100,
+    *,
+    within_s: float = 20.0,
+    sent_from: str = "0.0.0.0",
 ) -> list[bool]:
     """Fetch once as every one of these keys, from one client program; tell for each whether it was served."""
     if not profiles:
         return []
     port, gate = free_loopback_port(), asyncio.Semaphore(_AT_ONCE)
+    config = many_config(profiles, port, sent_from=sent_from)
 
     async def one(number: int) -> bool:
         async with gate:
-            return await _fetches(port, f"u{number}", to, size, within_s)
+            return await fetches(port, f"u{number}", to, size, within_s)
 
-    async with running([xray.xray_path(), "run", "-config", "stdin:"], many_config(profiles, port), port):
+    async with running([xray.xray_path(), "run", "-config", "stdin:"], config, port):
         return await asyncio.gather(*(one(number) for number in range(len(profiles))))
 
 
-async def _fetches(socks_port: int, account: str, to: tuple[str, int], size: int, within_s: float) -> bool:
+async def fetches(socks_port: int, account: str, to: tuple[str, int], size: int, within_s: float) -> bool:
+    """Fetch once through a SOCKS port as one of its accounts; tell whether all of it came."""
     proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", socks_port, username=account, password=_PASSWORD)
     try:
         async with asyncio.timeout(within_s):

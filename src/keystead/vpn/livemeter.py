@@ -30,6 +30,9 @@ BOOK_EVERY_S = 15.0
 _FRESH_S = 5.0
 # Readings that are on their way when a process ends arrive within seconds; then nothing more can come.
 _FORGET_AFTER_S = 60.0
+# A keeper that answers and does not know a process is another one, and the process ended with its own; until that is
+# booked, what it carried last is known to us alone.
+_MISSED_AFTER_S = 5.0
 _BOOKED_AT_ONCE = 500
 _READ_ONE_BY_ONE = 32
 
@@ -176,7 +179,7 @@ class LiveMeter:
             if found.is_ended:
                 await self._end(found.process, found)
         for name, (last, seen_s) in list(self._last.items()):
-            if now_s - seen_s > _FORGET_AFTER_S:
+            if now_s - seen_s > _MISSED_AFTER_S:
                 await self._end(name, last)
         for name, ended_s in list(self._ended_s.items()):
             if now_s - ended_s > _FORGET_AFTER_S:

@@ -1,5 +1,7 @@
 """The API client against the real core: each text it matches, and each field of ``wire.proto`` it sets."""
 
+import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -101,6 +103,22 @@ async def test_no_core_is_unavailable(tmp_path: Path) -> None:
         await client.uptime_s()
 
     await client.close()
+
+
+async def test_a_core_that_was_seen_off_is_unavailable_to_calls_under_way_and_to_later_ones(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "mute.sock"))
+        mute.listen()
+        client = XrayClient.on_socket(tmp_path / "mute.sock", timeout_s=0.1)
+        under_way = asyncio.create_task(client.counters())
+        await asyncio.sleep(0.05)
+
+        await client.close()
+
+        with pytest.raises(EngineUnavailable):
+            await under_way
+        with pytest.raises(EngineUnavailable):
+            await client.counters("k1-1")
 
 
 def test_the_generated_messages_are_those_of_the_proto_file(tmp_path: Path) -> None:

@@ -201,6 +201,20 @@ async def test_a_process_that_nobody_tells_of_any_more_is_ended_and_forgotten(be
     assert (await bench.usage()).lifetime == Bytes(0, 3 * MEGABYTE)
 
 
+async def test_what_a_process_carried_that_went_with_its_keeper_survives_a_restart_soon_after(bench: Bench) -> None:
+    bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    bench.box.core.is_alive = False
+    bench.box.forgotten.add("p1")
+    bench.box.cores.append(Core("p2"))
+
+    await bench.ticks(7)
+    bench.start()
+    await bench.ticks(1)
+
+    assert (await bench.usage()).visible == Bytes(0, 3 * MEGABYTE)
+
+
 async def test_two_cores_at_once_are_told_apart(bench: Bench) -> None:
     old = bench.box.core
     download = old.open(is_spliced=True)

@@ -7,6 +7,7 @@ are matched, each held by a test against the real core (tests/engines/xray/test_
 The API has no authentication: the socket's mode is its lock.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError,
 _HANDLER = "/xray.app.proxyman.command.HandlerService/"
 _STATS = "/xray.app.stats.command.StatsService/"
 _ROUTING = "/xray.app.router.command.RoutingService/"
+
+_OVER = "the Xray that was asked has ended"
 
 _OPTIONS = [
     # The default of 4 MiB ends at about 30,000 users.
@@ -58,7 +61,7 @@ class XrayClient:
         return cls(f"unix:{path}", timeout_s=timeout_s)
 
     async def close(self) -> None:
-        """Close the channel; calls under way get their answer first."""
+        """Close the channel; calls under way may get their answer first, all others EngineUnavailable."""
         await self._channel.close(grace=self._timeout_s)
 
     async def add_user(self, tag: str, user: XrayUser) -> None:
@@ -160,6 +163,14 @@ class XrayClient:
             result: Answer = await call(request, timeout=timeout_s or self._timeout_s)
         except grpc.aio.AioRpcError as error:
             raise _translated(error, method.rpartition("/")[2], request) from error
+        except grpc.aio.UsageError as error:
+            raise EngineUnavailable(_OVER) from error
+        except asyncio.CancelledError as error:
+            # A channel that is closed cancels its calls; that is no order to whoever waits for one to end.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise EngineUnavailable(_OVER) from error
         return result
 
 

@@ -1,0 +1,61 @@
+"""Customers: dials with real clients, and long downloads; all of them come from an address that nobody else has."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from python_socks import ProxyError, ProxyType
+from python_socks.async_.asyncio import Proxy
+
+from keystead.keeper.ports import free_loopback_port
+from tests.chaos.stage import CUSTOMER, Stage
+from tests.support import clients, xray
+from tests.support.xray import Profile
+
+_ANSWER_S = 10.0
+
+
+async def dial(stage: Stage, profiles: Sequence[Profile], *, within_s: float) -> list[bool]:
+    """Fetch once as every one of these keys; tell for each whether it was served."""
+    return await clients.dial_many(profiles, stage.origin, 100, within_s=within_s, sent_from=CUSTOMER)
+
+
+@dataclass
+class Download:
+    """A long download: what came, and whether it has ended."""
+
+    received: int = 0
+    is_over: bool = False
+
+
+@asynccontextmanager
+async def downloading(stage: Stage, profile: Profile) -> AsyncIterator[Download]:
+    """Download slowly and without end, for as long as the context lasts or the connection does."""
+    port, download = free_loopback_port(), Download()
+    argv = [xray.xray_path(), "run", "-config", "stdin:"]
+    async with clients.running(argv, clients.many_config([profile], port, sent_from=CUSTOMER), port):
+        task = asyncio.create_task(_receive(download, port, stage.origin))
+        try:
+            yield download
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _receive(download: Download, socks: int, origin: tuple[str, int]) -> None:
+    writer = None
+    try:
+        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", socks, username="u0", password="x")
+        async with asyncio.timeout(_ANSWER_S):
+            reader, writer = await asyncio.open_connection(sock=await proxy.connect(*origin))
+            writer.write(b"GET /drip HTTP/1.1\r\nHost: origin\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+        while chunk := await reader.read(65_536):
+            download.received += len(chunk)
+    except (OSError, EOFError, TimeoutError, ProxyError):
+        pass
+    finally:
+        download.is_over = True
+        if writer is not None:
+            writer.transport.abort()
