@@ -88,6 +88,9 @@ class FakeXray:
         self._check()
         return [Carried("fake-1", dict(self.kernel))]
 
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        return [found for found in await self.carried() if label in found.labels]
+
     def _bring(self, tag: str, label: str, desired: XrayDesired) -> None:
         user = desired.users.get(tag, {}).get(label)
         if user is None:

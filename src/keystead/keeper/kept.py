@@ -7,15 +7,15 @@ then, and the core anew.
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from keystead.keeper.core import DOWN, FIRST_DELAY_S, LONGEST_DELAY_S, State
 from keystead.keeper.launch import Change, Launch, to_wire
 from keystead.keeper.link import KeeperLink
+from keystead.keeper.program import Program, Standing
 from keystead.keeper.protocol import Message
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
@@ -27,44 +27,8 @@ _GONE_S = 5.0
 _POLL_S = 0.02
 
 
-class Standing(StrEnum):
-    """What a program says of a process that a keeper was found with."""
-
-    SERVING = "serving"
-    LEAVING = "leaving"
-    FOREIGN = "foreign"
-
-
-class Program(Protocol):
-    """What a core's mirror is told about the program it runs. Called on the event loop; nothing here may block."""
-
-    async def prepare(self, echo_port: int) -> Launch:
-        """Make a start's input from what is desired now; a KeysteadError puts the start off."""
-        ...
-
-    def standing(self, memo: Mapping[str, Any]) -> Standing:
-        """Tell what a process is, by its memo; a foreign one is ended."""
-        ...
-
-    def began(self, process: str, memo: Mapping[str, Any]) -> None:
-        """Take notice of the process that runs."""
-        ...
-
-    def leaves(self, number: int, process: str, memo: Mapping[str, Any]) -> None:
-        """Take notice of a process that another one took the place of, and that still has to be seen off."""
-        ...
-
-    async def attend(self) -> None:
-        """Do what has to be done while the process lives; cancelled when it ends."""
-        ...
-
-    def ended(self) -> None:
-        """Take notice, in the same step as the mirror does, that the process has ended."""
-        ...
-
-    async def before_stop(self) -> None:
-        """Take what will be lost with the process; must not take long."""
-        ...
+# Per process whether it lives, and uplink, downlink and the open part of both per label.
+CarriedIn = Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]
 
 
 class KeptCore:
@@ -168,34 +132,36 @@ class KeptCore:
 
     async def cut(self, labels: Sequence[str]) -> int:
         """End the live connections of these labels; return how many were found. A process that is gone has none."""
-        try:
-            return int(await self._link.ask("cut", labels=labels))
-        except EngineUnavailable as error:
-            log.warning("connections not cut", reason=error.message)
-            return 0
+        return await self._cut(labels=labels)
 
     async def cut_all(self, process: str) -> int:
         """End every connection of a process that is about to end; return how many there were."""
+        return await self._cut(process=process)
+
+    async def _cut(self, **whose: object) -> int:
         try:
-            return int(await self._link.ask("cut", process=process))
+            return int(await self._link.ask("cut", **whose))
         except EngineUnavailable as error:
             log.warning("connections not cut", reason=error.message)
-            return 0
+        return 0
 
     async def limit(self, limits: Mapping[str, int | None]) -> None:
         """Hold labels to bytes a second from now on, or let them go with None."""
         async with self._renewing:
             await self._link.ask("limit", limits=limits)
 
-    async def carried(self) -> Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]:
+    async def carried(self) -> CarriedIn:
         """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
         told = await self._link.ask("carried", since=self._carried_serial)
-        if told["is_full"]:
-            self._carried = {}
+        self._carried = {} if told["is_full"] else self._carried
         self._carried_serial = told["serial"]
         for process, labels in told["changed"].items():
             self._carried.setdefault(process, {}).update(labels)
         return {process: (process in told["living"], self._carried.get(process, {})) for process in told["all"]}
+
+    async def carried_now(self, label: str) -> CarriedIn:
+        """Return the same of one label as of now."""
+        return dict(await self._link.ask("carried_now", label=label))
 
     # --- another core beside this one ---
 

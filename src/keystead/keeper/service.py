@@ -129,6 +129,7 @@ class Keeper:
             "pardon": self._pardon,
             "limit": self._limit,
             "carried": self._carried,
+            "carried_now": self._carried_now,
             "connections": self._connections,
             "attribute": self._attribute,
             "state": self._state,
@@ -299,6 +300,9 @@ class Keeper:
 
     async def _carried(self, message: Message) -> Message:
         return self._watch.carried(message["since"])
+
+    async def _carried_now(self, message: Message) -> Message:
+        return self._watch.carried_now(message["label"])
 
     async def _connections(self, message: Message) -> list[list[Any]]:
         """Return process, label, peer, local port, ages and bytes of open connections."""

@@ -23,6 +23,9 @@ from keystead.kit.waiting import within
 LOOK_EVERY_S = 1.0
 # After a line or an order that cannot wait; the looks in between cost a core's share.
 HURRY_S = 0.1
+# A look because somebody asks comes this long after the last one at the earliest, and costs a tenth of a core at most.
+NOW_S = 0.05
+_PAUSE_PER_LOOK = 10
 ENDED_MAX = 16
 
 
@@ -52,6 +55,7 @@ class Watch:
         self._hurry = asyncio.Event()
         self._looked = asyncio.Event()
         self._trouble = ""
+        self._next_look_s = 0.0
         self._serial = 0
         self._told: dict[str, dict[str, LabelCarried]] = {}
 
@@ -167,6 +171,17 @@ class Watch:
             "changed": changed,
         }
 
+    def carried_now(self, label: str) -> dict[str, tuple[bool, dict[str, LabelCarried]]]:
+        """Return what a label has carried as of now, by process, and whether that lives.
+
+        Many who ask are answered from one look.
+        """
+        if self._clock.monotonic_s() >= self._next_look_s:
+            self._look(is_rated=False)
+        found = {name: (True, process.table.carried_of(label)) for name, process in self._processes.items()}
+        found |= {name: (False, labels.get(label)) for name, labels in self._ended.items()}
+        return {name: (lives, {label: carried}) for name, (lives, carried) in found.items() if carried is not None}
+
     def connections(self, labels: Collection[str] | None) -> list[tuple[str, Connection]]:
         """Return the open connections of these labels (None: all), each with its process."""
         return [
@@ -193,7 +208,14 @@ class Watch:
 
     # --- the look ---
 
-    def _look(self) -> None:
+    def _look(self, *, is_rated: bool = True) -> None:
+        """Look now; one that is not rated comes between two regular ones and leaves what speed is measured by."""
+        begun_s = self._clock.monotonic_s()
+        self._take_sockets(is_rated=is_rated)
+        ended_s = self._clock.monotonic_s()
+        self._next_look_s = ended_s + max(NOW_S, _PAUSE_PER_LOOK * (ended_s - begun_s))
+
+    def _take_sockets(self, *, is_rated: bool) -> None:
         ports = {port for process in self._processes.values() for port in process.ports}
         if self.tricks is None or not self.tricks.works(proving.Trick.DUMP) or not ports:
             return
@@ -205,10 +227,11 @@ class Watch:
         self._trouble = ""
         now_s = self._clock.monotonic_s()
         for process, found in self._shared_out(sockets):
-            process.table.take_dump(found, now_s)
+            process.table.take_dump(found, now_s, is_rated=is_rated)
             if doomed := process.table.to_cut(now_s):
                 process.cutter.cut_many(doomed)
-            self._pace(process)
+            if is_rated:
+                self._pace(process)
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[_Process, list[diag.Socket]]]:
         """Give each process its own sockets: while two share a port, the kernel's table does not say whose is whose."""

@@ -44,6 +44,10 @@ class CarriedSource(Protocol):
         """
         ...
 
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        """Return the same of one label as of now, of the processes that know it; raise Unavailable."""
+        ...
+
 
 class Readings(Protocol):
     """The engine's counters as the meter reads them."""
@@ -97,6 +101,16 @@ class LiveMeter:
             self._booked_s = self._asked_s
             self.table.forget_still()
             await self._take_readings()
+
+    async def now(self, label: str) -> Sequence[Carried]:
+        """Return the latest snapshot, and in it one label as of now."""
+        if not self.is_fresh:
+            return self.table.carried
+        try:
+            return self.table.with_now(label, await self._source.carried_now(label))
+        except KeysteadError as error:
+            log.debug("label not read", scope=self._scope, reason=error.message)
+            return self.table.carried
 
     async def reload(self, label: str) -> None:
         """Learn again what is booked of a label's key, after a reset."""

@@ -98,8 +98,8 @@ class Meter:
             readings: Sequence[Reading] = await self._read(key.label)
         except Unavailable as error:
             log.warning("traffic not read", scope=self.scope, reason=error.message)
-            return (), self._seen(None)
-        return readings, self._seen(self._clock.now())
+            return (), await self._seen(key, None)
+        return readings, await self._seen(key, self._clock.now())
 
     async def read_all(self) -> Sequence[Reading]:
         """Return the counters of every label in each process; callers that wait at the same time share a reading."""
@@ -175,8 +175,8 @@ class Meter:
         if self._live is not None:
             await self._live.reload(key.label)
 
-    def _seen(self, fresh_at: datetime | None) -> Seen:
-        carried = () if self._live is None else self._live.table.carried
+    async def _seen(self, key: VpnKey, fresh_at: datetime | None) -> Seen:
+        carried = () if self._live is None else await self._live.now(key.label)
         return Seen(fresh_at, carried, self.quality)
 
     async def _read(self, label: str | None = None) -> Sequence[Reading]:

@@ -53,6 +53,9 @@ class Box:
             if core.process not in self.forgotten
         ]
 
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        return [found for found in await self.carried() if label in found.labels]
+
 
 class Bench:
     """One key, its box, and a meter that can be started again."""
@@ -276,3 +279,28 @@ async def test_a_database_that_takes_no_writes_delays_bookings_and_loses_none(be
     await bench.ticks(2 * int(BOOK_EVERY_S))
 
     assert while_away == (await bench.usage()).counted == Bytes(0, 42 * MEGABYTE)
+
+
+async def test_one_who_asks_is_told_of_now_and_not_of_the_last_look(bench: Bench) -> None:
+    stream = bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    bench.box.core.carry(stream, Bytes(0, MEGABYTE))
+    asked = await bench.usage()
+    bench.box.is_silent = True
+    unheard = await bench.usage()
+
+    assert asked.visible == unheard.visible == Bytes(0, 4 * MEGABYTE)
+    assert bench.meter.live(LABEL) == Bytes(0, 3 * MEGABYTE)
+
+
+async def test_one_who_asks_is_told_nothing_more_of_a_process_that_is_booked_as_ended(bench: Bench) -> None:
+    stream = bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    bench.box.core.carry(stream, Bytes(0, MEGABYTE))
+    bench.box.core.is_alive = False
+    bench.box.cores.append(Core("p2"))
+    await bench.ticks()
+
+    asked = await bench.usage()
+
+    assert (asked.visible, asked.estimated) == (Bytes(0, 4 * MEGABYTE), Bytes(0, 4 * MEGABYTE))

@@ -25,17 +25,18 @@ from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
     Carried,
-    LabelCarried,
     Reading,
     XrayActual,
     XrayDesired,
     XraySettings,
+    carried_in,
 )
 from keystead.keeper.core import State
-from keystead.keeper.kept import KeptCore, Standing
+from keystead.keeper.kept import KeptCore
 from keystead.keeper.launch import Change, Launch
 from keystead.keeper.link import KeeperLink
 from keystead.keeper.ports import free_loopback_port
+from keystead.keeper.program import Standing
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
 from keystead.kit.ids import Ids
@@ -236,10 +237,11 @@ class ManagedXray:
 
     async def carried(self) -> Sequence[Carried]:
         """Return what the kernel has carried per label through each process, about a second old."""
-        return [
-            Carried(process, {label: LabelCarried(*found) for label, found in labels.items()}, is_ended=not lives)
-            for process, (lives, labels) in (await self._core.carried()).items()
-        ]
+        return carried_in(await self._core.carried())
+
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        """Return the same of one label as of now."""
+        return carried_in(await self._core.carried_now(label))
 
     # --- the Program port: what the core's mirror asks ---
 
