@@ -263,6 +263,41 @@ async def test_the_last_bytes_of_a_deleted_key_stay_with_the_account(bench: Benc
     assert account == traffic.AccountUsage(NOTHING, NOTHING, Departed(1, Bytes(7, 20 * MEGABYTE + 7)))
 
 
+async def delete(bench: Bench) -> None:
+    await bench.shop.do(keys.revoke, bench.key)
+    await bench.shop.confirm(absent=[bench.key.label])
+
+
+async def of_account(bench: Bench) -> traffic.AccountUsage:
+    found: traffic.AccountUsage = await bench.shop.workplace.do(traffic.of_account)
+    return found
+
+
+async def test_what_a_deleted_key_carried_is_booked_with_what_moves(bench: Bench) -> None:
+    stream = bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    await delete(bench)
+    before = await of_account(bench)
+
+    bench.box.core.close(stream)
+    await bench.ticks(int(BOOK_EVERY_S) + 2)
+
+    assert before.departed == Departed(0)
+    assert (await of_account(bench)).departed == Departed(1, Bytes(0, 3 * MEGABYTE))
+
+
+async def test_what_a_deleted_key_carried_in_a_core_that_is_killed_is_estimated(bench: Bench) -> None:
+    bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    await delete(bench)
+
+    bench.box.core.is_alive = False
+    bench.box.cores.append(Core("p2"))
+    await bench.ticks(int(BOOK_EVERY_S) + 2)
+
+    assert (await of_account(bench)).departed == Departed(1, NOTHING, Bytes(0, 3 * MEGABYTE))
+
+
 async def test_a_database_that_takes_no_writes_delays_bookings_and_loses_none(bench: Bench) -> None:
     stream = bench.box.core.open(is_spliced=True)
     await bench.ticks(2, carrying=MEGABYTE)
