@@ -7,6 +7,7 @@ A process that has ended is kept for the API as what it carried, until that is s
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -210,10 +211,10 @@ class Watch:
 
     def _look(self, *, is_rated: bool = True) -> None:
         """Look now; one that is not rated comes between two regular ones and leaves what speed is measured by."""
-        begun_s = self._clock.monotonic_s()
+        begun_s = time.process_time()
         self._take_sockets(is_rated=is_rated)
-        ended_s = self._clock.monotonic_s()
-        self._next_look_s = ended_s + max(NOW_S, _PAUSE_PER_LOOK * (ended_s - begun_s))
+        took_s = time.process_time() - begun_s
+        self._next_look_s = self._clock.monotonic_s() + max(NOW_S, _PAUSE_PER_LOOK * took_s)
 
     def _take_sockets(self, *, is_rated: bool) -> None:
         ports = {port for process in self._processes.values() for port in process.ports}

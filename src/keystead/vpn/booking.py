@@ -50,6 +50,15 @@ def book_label(connection: Connection, scope: str, label: str, reading: Reading,
         _book(connection, scope, Reading(reading.process, {label: counters}, reading.may_fall), {label: last}, at)
 
 
+def book_now(
+    connection: Connection, scope: str, label: str, reading: Reading, carried: Sequence[Carried], at: datetime
+) -> None:
+    """Book the counters of one label with what the kernel had carried right after they were read, as far as known."""
+    if label in reading.counters and label in _labels_of(carried, reading.process):
+        book_pairs(connection, scope, reading, [label], before=carried, after=carried, at=at)
+    book_label(connection, scope, label, reading, at)
+
+
 def has_news(last: LastReading | None, label: str, reading: Reading) -> bool:
     """Tell whether a reading says anything of a label that is not booked yet."""
     counters = reading.counters.get(label)

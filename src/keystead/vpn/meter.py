@@ -80,7 +80,7 @@ class Meter:
 
         def book(connection: Connection) -> None:
             for reading in readings:
-                booking.book_label(connection, key.scope, key.label, reading, now)
+                booking.book_now(connection, key.scope, key.label, reading, seen.carried, now)
             traffic.record_shown(connection, key, seen.carried, now)
 
         now = self._clock.now()
@@ -90,6 +90,7 @@ class Meter:
             except (Unavailable, StorageFailed) as error:
                 log.warning("traffic not booked", scope=self.scope, reason=error.message)
                 return Seen(None, seen.carried, seen.quality)
+            await self.reload(key)
         return seen
 
     async def read_one(self, key: VpnKey) -> tuple[Sequence[Reading], Seen]:
@@ -171,7 +172,7 @@ class Meter:
         return {label: carried for label, carried in found if carried is not None}
 
     async def reload(self, key: VpnKey) -> None:
-        """Learn what a reset has changed."""
+        """Learn what was booked of a key besides what moves, or forgiven."""
         if self._live is not None:
             await self._live.reload(key.label)
 

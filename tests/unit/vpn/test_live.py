@@ -325,7 +325,22 @@ async def test_one_who_asks_is_told_of_now_and_not_of_the_last_look(bench: Bench
     unheard = await bench.usage()
 
     assert asked.visible == unheard.visible == Bytes(0, 4 * MEGABYTE)
-    assert bench.meter.live(LABEL) == Bytes(0, 3 * MEGABYTE)
+    assert bench.meter.live(LABEL) == Bytes(0, 4 * MEGABYTE)
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+async def test_the_padding_of_a_download_that_is_not_spliced_is_not_shown(bench: Bench, is_asked: bool) -> None:
+    stream = bench.box.core.open(is_spliced=False)
+    for _ in range(40):
+        bench.box.core.carry(stream, Bytes(0, MEGABYTE), Bytes(0, MEGABYTE // 11))
+        await bench.ticks()
+        if is_asked:
+            await bench.usage()
+
+    figure = bench.meter.live(LABEL)
+
+    assert figure is not None
+    assert 40 * MEGABYTE <= figure.downlink <= (41 if is_asked else 42) * MEGABYTE
 
 
 async def test_one_who_asks_is_told_nothing_more_of_a_process_that_is_booked_as_ended(bench: Bench) -> None:
