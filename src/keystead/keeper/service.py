@@ -299,10 +299,13 @@ class Keeper:
         return {}
 
     async def _carried(self, message: Message) -> Message:
+        if message.get("is_now"):
+            self._watch.look_again()
         return self._watch.carried(message["since"])
 
     async def _carried_now(self, message: Message) -> Message:
-        return self._watch.carried_now(message["label"])
+        self._watch.look_again()
+        return self._watch.carried_of(message["label"])
 
     async def _connections(self, message: Message) -> list[list[Any]]:
         """Return process, label, peer, local port, ages and bytes of open connections."""

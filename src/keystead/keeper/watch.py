@@ -172,13 +172,13 @@ class Watch:
             "changed": changed,
         }
 
-    def carried_now(self, label: str) -> dict[str, tuple[bool, dict[str, LabelCarried]]]:
-        """Return what a label has carried as of now, by process, and whether that lives.
-
-        Many who ask are answered from one look.
-        """
+    def look_again(self) -> None:
+        """Look before somebody is answered who asks for now; many who ask at a time are answered from one look."""
         if self._clock.monotonic_s() >= self._next_look_s:
             self._look(is_rated=False)
+
+    def carried_of(self, label: str) -> dict[str, tuple[bool, dict[str, LabelCarried]]]:
+        """Return what a label has carried, by process, and whether that lives."""
         found = {name: (True, process.table.carried_of(label)) for name, process in self._processes.items()}
         found |= {name: (False, labels.get(label)) for name, labels in self._ended.items()}
         return {name: (lives, {label: carried}) for name, (lives, carried) in found.items() if carried is not None}
