@@ -24,8 +24,9 @@ IN_FLIGHT_BYTES = 512 * 1024
 # crypto/tls, dynamic record sizing), 0.3 % later on.
 FRAMING_DIVISOR = 50
 # Where Vision goes on padding it is more: 9 % were seen on downloads whose first records came in pieces. So an excess
-# of up to this part, which framing alone explains, is framing.
+# that is small beside what Xray counted meanwhile is framing up to this part. The two counts are not of one instant.
 PADDING_DIVISOR = 8
+_SMALL_EXCESS_DIVISOR = 4
 
 
 class Bytes(NamedTuple):
@@ -227,8 +228,10 @@ def _framing(counted: int, excess: int, *by_then: int) -> int:
 
     Where Xray kept pace with the kernel, be it since the last reading or in all, ``by_then`` tells what is padding.
     """
-    padding = [each for each in by_then if 0 < each * PADDING_DIVISOR <= counted]
-    return max(padding, default=max(0, min(excess, counted // FRAMING_DIVISOR)))
+    small = [each for each in by_then if 0 < each * _SMALL_EXCESS_DIVISOR <= counted]
+    if small:
+        return min(max(small), counted // PADDING_DIVISOR)
+    return max(0, min(excess, counted // FRAMING_DIVISOR))
 
 
 def _replaced(standing: Standing, process: str, state: ProcessState) -> Standing:
