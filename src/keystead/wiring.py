@@ -46,7 +46,6 @@ from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.meter import Meter
 from keystead.vpn.targets import TargetWatch
 
-LIVE_EVERY_S = 1.0
 # The core is ours to run, or somebody else runs it.
 Xray = ManagedXray | ExternalXray
 
@@ -139,7 +138,7 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
     watch = EngineWatch(ground.scope, partial(_health, parts.driver), database=database, clock=clock, ids=ground.ids)
     enforcing = Enforcing(ground.scope, Metered(meter), parts.terms.enforce, database=database, clock=clock)
     pruner = Pruner(database, Retention(settings.traffic_hourly_days, settings.traffic_daily_days), clock)
-    loops: dict[str, Callable[[], Awaitable[object]]] = {
+    return {
         "reconciler": parts.reconciler.run,
         "meter": partial(meter.run, settings.traffic_sync_s),
         "enforcing": enforcing.run,
@@ -150,9 +149,6 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "courier": parts.courier.run,
         "engine watch": watch.run,
     }
-    if isinstance(parts.driver, ManagedXray):
-        loops["live meter"] = partial(meter.run_live, LIVE_EVERY_S)
-    return loops
 
 
 def _courier(ground: Ground, opened: Reach) -> Courier:

@@ -94,6 +94,7 @@ async def set_terms(instance: Keystead, number: int, **terms: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connections", [1, 4, 16])
 async def test_a_limit_is_held_over_all_connections_of_a_key_and_nobody_else_feels_it(
     tmp_path: Path, connections: int
@@ -106,7 +107,7 @@ async def test_a_limit_is_held_over_all_connections_of_a_key_and_nobody_else_fee
             streaming(other, bytes_per_s=6 * MB) as free,
         ):
             await asyncio.sleep(3)
-            limited_per_s, free_per_s = await asyncio.gather(limited.per_s(6), free.per_s(6))
+            limited_per_s, free_per_s = await asyncio.gather(limited.per_s(10), free.per_s(10))
             await set_terms(instance, number, speed_bytes_s=1 * MB)
             await asyncio.sleep(2)
             slower_per_s = await limited.per_s(4)
@@ -116,7 +117,7 @@ async def test_a_limit_is_held_over_all_connections_of_a_key_and_nobody_else_fee
 
     assert 2.7 * MB < limited_per_s < 3.3 * MB
     assert free_per_s > 4.8 * MB
-    assert 0.9 * MB < slower_per_s < 1.1 * MB
+    assert 0.75 * MB < slower_per_s < 1.25 * MB  # loopback's segments are a second's worth of a sixteenth of it
     assert lifted_per_s > 6 * MB
 
 

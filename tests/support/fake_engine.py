@@ -84,7 +84,7 @@ class FakeXray:
         self._check()
         return Reading("fake-1", {name: read for name, read in self.counters.items() if label in (None, name)})
 
-    async def carried(self, *, is_now: bool = False) -> Sequence[Carried]:
+    async def carried(self) -> Sequence[Carried]:
         self._check()
         return [Carried("fake-1", dict(self.kernel))]
 

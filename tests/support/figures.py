@@ -11,6 +11,9 @@ class FakeFigures:
     def __init__(self) -> None:
         self.carried: dict[str, Bytes] = {}
 
+    async def refresh(self) -> None:
+        return
+
     def moving(self) -> Mapping[str, Bytes]:
         """Return every label a test gave a figure."""
         return self.carried

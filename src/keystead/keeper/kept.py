@@ -150,9 +150,9 @@ class KeptCore:
         async with self._renewing:
             await self._link.ask("limit", limits=limits)
 
-    async def carried(self, *, is_now: bool = False) -> CarriedIn:
+    async def carried(self) -> CarriedIn:
         """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
-        told = await self._link.ask("carried", since=self._carried_serial, is_now=is_now)
+        told = await self._link.ask("carried", since=self._carried_serial)
         self._carried = {} if told["is_full"] else self._carried
         self._carried_serial = told["serial"]
         for process, labels in told["changed"].items():

@@ -299,8 +299,6 @@ class Keeper:
         return {}
 
     async def _carried(self, message: Message) -> Message:
-        if message.get("is_now"):
-            self._watch.look_again()
         return self._watch.carried(message["since"])
 
     async def _carried_now(self, message: Message) -> Message:

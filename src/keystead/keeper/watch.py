@@ -22,12 +22,40 @@ from keystead.kit.clock import Clock
 from keystead.kit.waiting import within
 
 LOOK_EVERY_S = 1.0
+# How often a limit is shared out among a label's connections; in less time nobody can tell who is busy.
+PACE_EVERY_S = 0.9
+_NEWS = 0.4
 # After a line or an order that cannot wait; the looks in between cost a core's share.
 HURRY_S = 0.1
 # A look because somebody asks comes this long after the last one at the earliest, and costs a tenth of a core at most.
 NOW_S = 0.05
 _PAUSE_PER_LOOK = 10
 ENDED_MAX = 16
+
+
+@dataclass(frozen=True)
+class _Paced:
+    """How a limit was shared out last, by inode: what each had sent, how fast, and its cap."""
+
+    at_s: float
+    limit: int
+    acked: Mapping[int, int]
+    per_s: Mapping[int, int]
+    caps: Mapping[int, int]
+
+    def is_due(self, now_s: float, limit: int, acked: Mapping[int, int]) -> bool:
+        """Tell whether to share out again: after a second, or because there is something new to share."""
+        return now_s - self.at_s >= PACE_EVERY_S or limit != self.limit or acked.keys() != self.acked.keys()
+
+    def per_s_of(self, inode: int, acked: int, now_s: float, fair: int) -> int:
+        """Return how fast a connection sent since then; a moment is too short to tell."""
+        elapsed_s = now_s - self.at_s
+        if inode not in self.acked:
+            return fair
+        if elapsed_s < PACE_EVERY_S / 3:
+            return self.per_s[inode]
+        # Slow connections send in bursts: a second alone would call a busy one idle, and the next idle one busy.
+        return int((1 - _NEWS) * self.per_s[inode] + _NEWS * (acked - self.acked[inode]) / elapsed_s)
 
 
 @dataclass
@@ -40,7 +68,7 @@ class _Process:
     borrower: Borrower | None
     cutter: Cutter
     lines: int = 0
-    caps: dict[str, dict[int, int]] = field(default_factory=dict)
+    paced: dict[str, _Paced] = field(default_factory=dict)
 
 
 class Watch:
@@ -54,7 +82,6 @@ class Watch:
         self._ended: dict[str, dict[str, LabelCarried]] = {}
         self._limits: dict[str, int] = {}
         self._hurry = asyncio.Event()
-        self._looked = asyncio.Event()
         self._trouble = ""
         self._next_look_s = 0.0
         self._serial = 0
@@ -154,6 +181,7 @@ class Watch:
 
         A process that has ended is told of as long as it is among the last few of them.
         """
+        self.look_again()
         is_full = since != self._serial
         living = {name: process.table.carried() for name, process in self._processes.items()}
         now = {**self._ended, **living}
@@ -210,7 +238,7 @@ class Watch:
     # --- the look ---
 
     def _look(self, *, is_rated: bool = True) -> None:
-        """Look now; one that is not rated comes between two regular ones and leaves what speed is measured by."""
+        """Look now; one that is not rated comes between two regular ones, and leaves rates and ends to them."""
         begun_s = time.process_time()
         self._take_sockets(is_rated=is_rated)
         took_s = time.process_time() - begun_s
@@ -231,8 +259,7 @@ class Watch:
             process.table.take_dump(found, now_s, is_rated=is_rated)
             if doomed := process.table.to_cut(now_s):
                 process.cutter.cut_many(doomed)
-            if is_rated:
-                self._pace(process)
+            self._pace(process, now_s)
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[_Process, list[diag.Socket]]]:
         """Give each process its own sockets: while two share a port, the kernel's table does not say whose is whose."""
@@ -245,22 +272,32 @@ class Watch:
             for process, mine in zip(processes, held, strict=True)
         ]
 
-    def _pace(self, process: _Process) -> None:
+    def _pace(self, process: _Process, now_s: float) -> None:
         if process.borrower is None or self.tricks is None or not self.tricks.works(proving.Trick.PACE):
             return
         rates: dict[int, int | None] = {}
-        for label in [label for label in process.caps if label not in self._limits]:
-            rates |= dict.fromkeys(process.caps.pop(label))
+        for label in [label for label in process.paced if label not in self._limits]:
+            rates |= dict.fromkeys(process.paced.pop(label).caps)
         for label, limit in self._limits.items():
-            per_s = process.table.downlink_per_s(label)
-            if not per_s:
-                process.caps.pop(label, None)
-                continue
-            shares = pacing.shares(limit, per_s, process.caps.get(label))
-            rates |= shares
-            process.caps[label] = shares
+            acked = {one.socket.inode: one.downlink for one in process.table.live(label) if one.socket.inode}
+            last = process.paced.get(label)
+            if not acked:
+                process.paced.pop(label, None)
+            elif last is None or last.is_due(now_s, limit, acked):
+                process.paced[label] = _shared_again(last, now_s, limit, acked)
+                rates |= process.paced[label].caps
         if rates:
             process.borrower.pace_many(rates)
+
+
+def _shared_again(last: _Paced | None, now_s: float, limit: int, acked: Mapping[int, int]) -> _Paced:
+    """Share a limit out anew; a connection nobody has watched yet is taken for a busy one."""
+    fair = limit // len(acked)
+    per_s = {
+        inode: fair if last is None else last.per_s_of(inode, count, now_s, fair) for inode, count in acked.items()
+    }
+    caps = pacing.shares(limit, per_s, last.caps if last is not None else None)
+    return _Paced(now_s, limit, dict(acked), per_s, caps)
 
 
 _NOTHING_WORKS = Tricks("not tried yet", "not tried yet", "not tried yet", "not tried yet", "not tried yet")

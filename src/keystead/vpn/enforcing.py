@@ -1,4 +1,6 @@
-"""The loop that holds every key to its terms: once a second, over what is due and what moved, never over all keys.
+"""The loop that holds every key to its terms: over what is due and what moved, never over all keys.
+
+It looks once a second, and sooner when a key that moves is about to reach its quota.
 
 What it knows of each key is when something is due by the clock and from which lifetime total; it learns of changes by
 the generation at which they were made. What to do about a key is decided in a transaction of its own (``enforcement``),
@@ -25,6 +27,8 @@ from keystead.vpn.store.terms import Watched
 log = structlog.get_logger()
 
 INTERVAL_S = 1.0
+# How soon it looks again when a key is about to reach its quota: at 100 Mbit/s a megabyte passes meanwhile.
+INTERVAL_MIN_S = 0.1
 # What nobody sees moving is looked at as it is booked: 10,000 keys are read in about ten milliseconds.
 BOOKED_INTERVAL_S = 5.0
 # So many transactions at a time share commits, and leave room for those of callers.
@@ -42,6 +46,10 @@ class Figures(Protocol):
     Keys are asked for by their present label; what their labels before it carried is part of the figure.
     """
 
+    async def refresh(self) -> None:
+        """Bring the figures up to now, as far as possible."""
+        ...
+
     def moving(self) -> Mapping[str, Bytes]:
         """Return the labels that carry something now, with what the key of each has carried over its life."""
         ...
@@ -56,6 +64,10 @@ class Metered:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
+
+    async def refresh(self) -> None:
+        """Ask the kernel, and book what is due."""
+        await self._meter.try_look()
 
     def moving(self) -> Mapping[str, Bytes]:
         """Return the labels that carry something now."""
@@ -82,6 +94,9 @@ class Enforcing:
         self._again: set[int] = set()
         self._seen = -1
         self._next_booked_s = 0.0
+        self._moved: dict[str, int] = {}
+        self._moved_s = 0.0
+        self._reached_in_s = INTERVAL_S * 2
 
     async def run(self) -> None:
         """Look every second until cancelled; what fails is tried again."""
@@ -90,10 +105,15 @@ class Enforcing:
                 await self.look()
             except KeysteadError as error:
                 log.warning("terms not enforced", scope=self._scope, reason=error.message)
-            await self._clock.sleep(INTERVAL_S)
+            await self._clock.sleep(self.pause_s())
+
+    def pause_s(self) -> float:
+        """Return how long nothing can become due: less than a second when a key is about to reach what it waits for."""
+        return min(max(self._reached_in_s / 2, INTERVAL_MIN_S), INTERVAL_S)
 
     async def look(self) -> None:
-        """Learn what changed and do everything that is due."""
+        """Learn what moved and what changed, and do everything that is due."""
+        await self._figures.refresh()
         await self._learn()
         due = sorted(self._due() | self._noticed() | await self._booked())
         self._again.clear()
@@ -152,10 +172,18 @@ class Enforcing:
     def _noticed(self) -> set[int]:
         """Return the keys that have carried as much as something waits for."""
         noticed = set()
+        now_s, before_s, before = self._clock.monotonic_s(), self._moved_s, self._moved
+        self._moved_s, self._moved, self._reached_in_s = now_s, {}, INTERVAL_S * 2
         for label, carried in self._figures.moving().items():
             known = self._known.get(self._numbers.get(label, 0))
-            if known is not None and known.notice_at is not None and carried.total >= known.notice_at:
+            if known is None or known.notice_at is None:
+                continue
+            self._moved[label] = carried.total
+            left, more = known.notice_at - carried.total, carried.total - before.get(label, carried.total)
+            if left <= 0:
                 noticed.add(known.number)
+            elif more > 0 and now_s > before_s:
+                self._reached_in_s = min(self._reached_in_s, left * (now_s - before_s) / more)
         return noticed
 
     async def _booked(self) -> set[int]:

@@ -37,8 +37,8 @@ _READ_ONE_BY_ONE = 32
 class CarriedSource(Protocol):
     """Something that knows what the kernel has carried per label."""
 
-    async def carried(self, *, is_now: bool = False) -> Sequence[Carried]:
-        """Return what each core process has carried, at most about a second old or as of now; raise Unavailable.
+    async def carried(self) -> Sequence[Carried]:
+        """Return what each core process has carried as of now; raise Unavailable.
 
         A process that has ended is told of with ``is_ended`` for at least some minutes.
         """
@@ -94,7 +94,7 @@ class LiveMeter:
             await self._begin()
         # What is read is compared with a snapshot of just before.
         is_due = self._clock.monotonic_s() - self._booked_s >= BOOK_EVERY_S
-        self.table.take(await self._source.carried(is_now=is_due))
+        self.table.take(await self._source.carried())
         self._asked_s = self._clock.monotonic_s()
         await self._know(self.table.unknown())
         await self._book_taken()

@@ -62,6 +62,7 @@ class Meter:
         self._draining = draining
         self._database = database
         self._clock = clock
+        self._reason = ""
         self._full_readings = SharedFlight(self._read)
         self._live = None if carried is None else LiveMeter(scope, carried, self._read, database=database, clock=clock)
 
@@ -129,18 +130,15 @@ class Meter:
             except KeysteadError as error:
                 log.warning("traffic not synced", scope=self.scope, reason=error.message)
 
-    async def run_live(self, interval_s: float) -> None:
-        """Keep live figures until cancelled; return at once where nobody can be asked for them."""
-        reason = ""
-        while self._live is not None:
-            try:
-                await self.look()
-                reason = ""
-            except KeysteadError as error:
-                if error.message != reason:
-                    log.warning("live traffic not read", scope=self.scope, reason=error.message)
-                reason = error.message
-            await self._clock.sleep(interval_s)
+    async def try_look(self) -> None:
+        """Bring the live figures up to now if that is possible; what is in the way is logged once."""
+        try:
+            await self.look()
+            self._reason = ""
+        except KeysteadError as error:
+            if error.message != self._reason:
+                log.warning("live traffic not read", scope=self.scope, reason=error.message)
+            self._reason = error.message
 
     async def look(self) -> None:
         """Bring the live figures up to now, and book what is due. Raises Unavailable or a storage error."""

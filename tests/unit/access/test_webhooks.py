@@ -12,7 +12,6 @@ from keystead.access.models import ACCOUNTS, AUDIT_RECORDS
 from keystead.access.permissions import VPN_PERMISSIONS
 from keystead.access.principal import Principal, operator, system
 from keystead.access.webhooks import DESCRIPTION_LENGTH_MAX, WEBHOOKS_MAX, NewSecret, WebhookChanges
-from keystead.founding import SEALED_COLUMNS
 from keystead.kit.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from keystead.kit.page import Page
 from keystead.kit.reach import reach
@@ -20,6 +19,7 @@ from keystead.outbox.courier import place_of
 from keystead.outbox.events import Event
 from keystead.outbox.models import DELIVERIES, WEBHOOKS
 from keystead.outbox.store import webhooks as store
+from keystead.sealing import SEALED_COLUMNS
 from tests.support.work import Workplace
 
 CLOSED = reach([])

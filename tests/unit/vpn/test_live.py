@@ -44,7 +44,7 @@ class Box:
     async def read_draining(self, label: str | None = None) -> Sequence[Reading]:
         return [Reading(core.process, {self.label: core.counters()}) for core in self.cores[:-1] if core.is_alive]
 
-    async def carried(self, *, is_now: bool = False) -> Sequence[Carried]:
+    async def carried(self) -> Sequence[Carried]:
         if self.is_silent:
             raise EngineUnavailable("the keeper is away")
         return [

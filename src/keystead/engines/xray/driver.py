@@ -235,9 +235,9 @@ class ManagedXray:
         """Read the counters of processes that another one took the place of; one that does not answer is left out."""
         return await self._handover.read_draining(label)
 
-    async def carried(self, *, is_now: bool = False) -> Sequence[Carried]:
-        """Return what the kernel has carried per label through each process, about a second old or as of now."""
-        return carried_in(await self._core.carried(is_now=is_now))
+    async def carried(self) -> Sequence[Carried]:
+        """Return what the kernel has carried per label through each process, as of now."""
+        return carried_in(await self._core.carried())
 
     async def carried_now(self, label: str) -> Sequence[Carried]:
         """Return the same of one label as of now."""
