@@ -14,7 +14,7 @@ from keystead import main
 from keystead.cli import app
 from keystead.engines.xray import config
 from keystead.engines.xray.client import XrayClient
-from keystead.engines.xray.driver import XrayOptions
+from keystead.engines.xray.options import XrayOptions
 from keystead.engines.xray.state import Reading, XrayActual, XrayDesired
 from keystead.kit.errors import KeysteadError
 from keystead.reconcile.engine import Condition, Health

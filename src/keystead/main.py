@@ -25,7 +25,8 @@ from keystead.db import migrate
 from keystead.db.session import Database, open_database
 from keystead.engines.xray import binary, install
 from keystead.engines.xray.binary import Binary
-from keystead.engines.xray.driver import ManagedXray, XrayOptions
+from keystead.engines.xray.driver import ManagedXray
+from keystead.engines.xray.options import XrayOptions
 from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
 from keystead.founding import Ground
 from keystead.http.listening import listen_local

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keystead.engines.xray import config
 from keystead.engines.xray.binary import Binary
-from keystead.engines.xray.driver import XrayStatus
+from keystead.engines.xray.options import XrayStatus
 from keystead.engines.xray.state import (
     Carried,
     Counters,
@@ -143,6 +143,9 @@ class FakeXray:
     async def carried(self) -> Sequence[Carried]:
         self._check()
         return [Carried("fake-1", dict(self.kernel))]
+
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        return [found for found in await self.carried() if label in found.labels]
 
     def _bring(self, tag: str, label: str, desired: XrayDesired) -> None:
         user = desired.users.get(tag, {}).get(label)

@@ -17,7 +17,8 @@ from keystead.engines.xray import config
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.state import Counters
 from keystead.keeper import diag
-from keystead.keeper.connections import LabelCarried, Table
+from keystead.keeper.carrying import LabelCarried
+from keystead.keeper.connections import Table
 from tests.support import xray
 
 ACCESS = re.compile(rb"from (?:tcp:)?(\S+):(\d+) accepted \S+ \[(\S+) .*email: (\S+)")

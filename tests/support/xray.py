@@ -29,7 +29,8 @@ from python_socks.async_.asyncio import Proxy
 from keystead.engines.xray import keys
 from keystead.engines.xray.attendance import Patience
 from keystead.engines.xray.binary import Binary
-from keystead.engines.xray.driver import ManagedXray, XrayOptions
+from keystead.engines.xray.driver import ManagedXray
+from keystead.engines.xray.options import XrayOptions
 from keystead.engines.xray.state import VISION, Reading, XrayDesired, XrayInbound, XraySettings, XrayUser
 from keystead.keeper.core import State
 from keystead.keeper.keepers import Keepers

@@ -184,6 +184,7 @@ class VpnOperations:
         A key whose quota begins anew with it is waited for, but the figures are right whenever it connects again.
         """
         key = await self._locate(call, ident)
+        await self._meter.refresh(key)
         readings, seen = await self._meter.read_one(key)
         committed = await self._transactions.write(
             call, traffic.reset, ident=ident, is_applied=self._transactions.is_applied, readings=readings, seen=seen

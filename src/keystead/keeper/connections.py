@@ -13,11 +13,10 @@ What it can and cannot know:
 - What a connection carries after the last dump that showed it is known to the engine alone.
 """
 
-import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
+from keystead.keeper.carrying import Connection, LabelCarried, canonical
 from keystead.keeper.diag import Socket
 
 # What a connection carries and the engine never counts, measured with Xray-core v26.7.28: REALITY's handshake with
@@ -35,39 +34,11 @@ OWNER_WITHIN_S = 5.0
 # A dump takes a moment: a line noted this shortly before it may be about a socket that it does not show yet.
 _DUMP_LASTS_S = 1.0
 _STILL = (0, 0)
-_MAPPED = bytes(10) + b"\xff\xff"
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 Peer = tuple[str, int]
-
-
-class LabelCarried(NamedTuple):
-    """Bytes that a label's connections carried through one process, closed ones included; they never fall.
-
-    ``open_*`` is the part of it that connections still open have carried. A handshake's worth per connection and 1/256
-    for records are left out, so that the figures stay below what the engine will count. One case is known where they do
-    not: uploads that Vision goes on padding, 5 % above; the engine's own count of uploads is live.
-    """
-
-    uplink: int = 0
-    downlink: int = 0
-    open_uplink: int = 0
-    open_downlink: int = 0
-
-
-class Connection(NamedTuple):
-    """One live connection as people and pacing see it; bytes as the kernel counts them, handshake included."""
-
-    socket: Socket
-    label: str | None
-    first_seen_s: float
-    moved_s: float
-    uplink: int
-    downlink: int
-    uplink_per_s: int
-    downlink_per_s: int
 
 
 class _Open:
@@ -100,6 +71,9 @@ class _Account:
         self.open_uplink += uplink
         self.open_downlink += downlink
         one.counted = (one.counted[0] + uplink, one.counted[1] + downlink)
+
+    def carried(self) -> LabelCarried:
+        return LabelCarried(self.uplink, self.downlink, self.open_uplink, self.open_downlink)
 
     def enter(self, one: _Open) -> None:
         self.opened[one.socket.cookie] = one
@@ -137,6 +111,8 @@ class Table:
         self._ownerless: dict[Peer, _Ownerless] = {}
         self._condemned: dict[str, float] = {}
         self._dumped_s: float | None = None
+        self._rated_s: float | None = None
+        self._unrated: dict[int, tuple[int, int]] = {}
         self._dumps = 0
 
     # --- what comes in ---
@@ -154,27 +130,33 @@ class Table:
                 self._learn(one, label, is_certain=True)
         self._claim_closed((host, peer_port), local_port, label)
 
-    def take_dump(self, sockets: Iterable[Socket], now_s: float) -> None:
-        """Take the connections that exist now; whatever two dumps in a row do not show has ended."""
-        elapsed_s = max(now_s - self._dumped_s, 0.001) if self._dumped_s is not None else 1.0
-        self._dumps += 1
+    def take_dump(self, sockets: Iterable[Socket], now_s: float, *, is_rated: bool = True) -> None:
+        """Take the connections that exist now; whatever two dumps in a row do not show has ended.
+
+        A dump between two others, for bytes as of now, is not ``is_rated``: it ends nothing, and leaves rates alone.
+        """
+        last_s = now_s - 1.0 if self._rated_s is None else self._rated_s
+        elapsed_s = max(now_s - last_s, 0.001) if is_rated else None
+        self._dumps += is_rated
         known = self._opened.get
         for found in sockets:
             one = known(found.cookie)
             if one is None:
                 one = self._open(found, now_s, elapsed_s)
-            elif one.socket == found:
-                one.per_s = _STILL
+            elif found.acked == one.socket.acked and found.received == one.socket.received:
+                one.socket = found  # it may have been closed or accepted, and its inode is another then
+                if is_rated:
+                    one.per_s = _STILL
             elif found.received < one.socket.received or found.acked < one.socket.acked:
                 one = self._open(found, now_s, elapsed_s)
-            elif found.acked != one.socket.acked or found.received != one.socket.received:
-                self._move(one, found, now_s, elapsed_s)
             else:
-                one.per_s = _STILL
-                one.socket = found  # closed or accepted, so its inode is another
+                self._move(one, found, now_s, elapsed_s)
             one.seen = self._dumps
-        self._end_missing(now_s)
         self._dumped_s = now_s
+        if elapsed_s is not None:
+            self._end_missing(now_s)
+            self._rate_unrated(elapsed_s)
+            self._rated_s = now_s
         self._forget_old(now_s)
 
     def attribute(self, online: Mapping[str, Collection[str]], now_s: float) -> int:
@@ -231,10 +213,12 @@ class Table:
 
     def carried(self) -> dict[str, LabelCarried]:
         """Return what every label seen in this process has carried."""
-        return {
-            label: LabelCarried(account.uplink, account.downlink, account.open_uplink, account.open_downlink)
-            for label, account in self._accounts.items()
-        }
+        return {label: account.carried() for label, account in self._accounts.items()}
+
+    def carried_of(self, label: str) -> LabelCarried | None:
+        """Return what one label has carried, None when it was not seen in this process."""
+        account = self._accounts.get(label)
+        return None if account is None else account.carried()
 
     def downlink_per_s(self, label: str) -> dict[int, int]:
         """Return bytes a second sent to each open connection of a label in the last interval, by inode."""
@@ -267,7 +251,7 @@ class Table:
 
     # --- one connection's life ---
 
-    def _open(self, found: Socket, now_s: float, elapsed_s: float) -> _Open:
+    def _open(self, found: Socket, now_s: float, elapsed_s: float | None) -> _Open:
         peer = (found.peer_host, found.peer_port)
         for former in list(self._by_peer.get(peer, ())):
             if former.socket.local_port == found.local_port:
@@ -276,7 +260,10 @@ class Table:
         if reused is not None:
             self._end(reused, now_s)
         one = self._opened[found.cookie] = _Open(found, now_s)
-        one.per_s = (int(found.received / elapsed_s), int(found.acked / elapsed_s))
+        if elapsed_s is None:
+            self._unrated[found.cookie] = _STILL
+        else:
+            one.per_s = _per_s(found, _STILL, elapsed_s)
         self._by_peer.setdefault(peer, []).append(one)
         line = self._lines.get((*peer, found.local_port)) or self._lines.get((*peer, None))
         if line is not None and now_s - line.noted_s <= LINE_KEPT_S:
@@ -299,18 +286,26 @@ class Table:
             self._accounts[one.label].leave(one)
         one.label, one.is_certain, one.countable = label, is_certain, _countable(one.socket)
 
-    def _move(self, one: _Open, found: Socket, now_s: float, elapsed_s: float) -> None:
+    def _move(self, one: _Open, found: Socket, now_s: float, elapsed_s: float | None) -> None:
         before, one.socket, one.moved_s = one.socket, found, now_s
-        one.per_s = (
-            int((found.received - before.received) / elapsed_s),
-            int((found.acked - before.acked) / elapsed_s),
-        )
+        if elapsed_s is None:
+            self._unrated.setdefault(found.cookie, (before.received, before.acked))
+        else:
+            one.per_s = _per_s(found, (before.received, before.acked), elapsed_s)
         if one.label is not None:
             self._seen[one.label] = now_s
             had, has = one.countable, _countable(found)
             one.countable = has
             if has != had:
                 self._accounts[one.label].carry(one, has[0] - had[0], has[1] - had[1])
+
+    def _rate_unrated(self, elapsed_s: float) -> None:
+        """Give connections that moved in dumps between two rated ones what they carried a second in all that time."""
+        unrated, self._unrated = self._unrated, {}
+        for cookie, before in unrated.items():
+            one = self._opened.get(cookie)
+            if one is not None and one.seen == self._dumps:
+                one.per_s = _per_s(one.socket, before, elapsed_s)
 
     def _end_missing(self, now_s: float) -> None:
         for one in [one for one in self._opened.values() if one.seen != self._dumps]:
@@ -343,25 +338,16 @@ class Table:
         _drop_first(self._ownerless, lambda closed: now_s - closed.closed_s > LINE_KEPT_S)
 
 
-def canonical(host: str) -> str:
-    """Return an address in the one form in which addresses are compared; IPv4 inside IPv6 as IPv4."""
-    if ":" not in host:
-        return host
-    bare = host.strip("[]").partition("%")[0]
-    with suppress(OSError):
-        packed = socket.inet_pton(socket.AF_INET6, bare)
-        if packed.startswith(_MAPPED):
-            return socket.inet_ntop(socket.AF_INET, packed[12:])
-        return socket.inet_ntop(socket.AF_INET6, packed)
-    return host
-
-
 def _countable(found: Socket) -> tuple[int, int]:
     uplink, downlink = found.received - HANDSHAKE_UPLINK, found.acked - HANDSHAKE_DOWNLINK
     return (
         uplink - (uplink >> _RECORDS_SHIFT) if uplink > 0 else 0,
         downlink - (downlink >> _RECORDS_SHIFT) if downlink > 0 else 0,
     )
+
+
+def _per_s(found: Socket, before: tuple[int, int], elapsed_s: float) -> tuple[int, int]:
+    return int((found.received - before[0]) / elapsed_s), int((found.acked - before[1]) / elapsed_s)
 
 
 def _view(one: _Open) -> Connection:

@@ -145,6 +145,7 @@ class Keeper:
             "pardon": self._pardon,
             "limit": self._limit,
             "carried": self._carried,
+            "carried_now": self._carried_now,
             "connections": self._connections,
             "attribute": self._attribute,
             "seen": self._seen,
@@ -325,6 +326,10 @@ class Keeper:
 
     async def _carried(self, message: Message) -> Message:
         return self._watch.carried(message["since"])
+
+    async def _carried_now(self, message: Message) -> Message:
+        self._watch.look_again()
+        return self._watch.carried_of(message["label"])
 
     async def _connections(self, message: Message) -> list[list[Any]]:
         """Return cookie, process, label, peer, local port, ages and bytes of open connections."""

@@ -7,6 +7,7 @@ A process that has ended is kept for the API as what it carried, until that is s
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from typing import Any
 
 from keystead.keeper import diag, pacing, proving
 from keystead.keeper.borrowed import Borrower
-from keystead.keeper.connections import Connection, LabelCarried, Table
+from keystead.keeper.carrying import Connection, LabelCarried
+from keystead.keeper.connections import Table
 from keystead.keeper.journal import note
 from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.proving import Cutter, Tricks
@@ -28,8 +30,9 @@ PACE_EVERY_S = 0.9
 _NEWS = 0.4
 # After a line or an order that cannot wait; the looks in between cost a core's share.
 HURRY_S = 0.1
-# However often it is asked, a look may take one part in so many of the time.
-LOOK_SHARE = 10
+# A look because somebody asks comes this long after the last one at the earliest, and costs a tenth of a core at most.
+NOW_S = 0.05
+_PAUSE_PER_LOOK = 10
 ENDED_MAX = 16
 # What ``without`` may name beside the tricks with sockets: reading owners from the core's output.
 LINES = "lines"
@@ -98,7 +101,7 @@ class Watch:
         self._limits: dict[str, int] = {}
         self._hurry = asyncio.Event()
         self._trouble = ""
-        self._looked_s = self._look_took_s = 0.0
+        self._next_look_s = 0.0
         self._serial = 0
         self._told: dict[str, dict[str, LabelCarried]] = {}
 
@@ -113,7 +116,7 @@ class Watch:
             self._look()
             self._hurry.clear()
             if await within(self._clock, LOOK_EVERY_S, self._hurry.wait()):
-                await self._clock.sleep(self._at_least_s())
+                await self._clock.sleep(max(HURRY_S, self._next_look_s - self._clock.monotonic_s()))
 
     # --- processes ---
 
@@ -200,8 +203,7 @@ class Watch:
 
         A process that has ended is told of as long as it is among the last few of them.
         """
-        if self._clock.monotonic_s() - self._looked_s > self._at_least_s():
-            self._look()
+        self.look_again()
         is_full = since != self._serial
         living = {name: process.table.carried() for name, process in self._processes.items()}
         now = {**self._ended, **living}
@@ -219,6 +221,17 @@ class Watch:
             "all": list(now),
             "changed": changed,
         }
+
+    def look_again(self) -> None:
+        """Look before somebody is answered who asks for now; many who ask at a time are answered from one look."""
+        if self._clock.monotonic_s() >= self._next_look_s:
+            self._look(is_rated=False)
+
+    def carried_of(self, label: str) -> dict[str, tuple[bool, dict[str, LabelCarried]]]:
+        """Return what a label has carried, by process, and whether that lives."""
+        found = {name: (True, process.table.carried_of(label)) for name, process in self._processes.items()}
+        found |= {name: (False, labels.get(label)) for name, labels in self._ended.items()}
+        return {name: (lives, {label: carried}) for name, (lives, carried) in found.items() if carried is not None}
 
     def connections(self, labels: Collection[str] | None) -> list[tuple[str, Connection]]:
         """Return the open connections of these labels (None: all), each with its process.
@@ -263,16 +276,18 @@ class Watch:
 
     # --- the look ---
 
-    def _at_least_s(self) -> float:
-        """Return how far apart two looks have to be."""
-        return max(HURRY_S, LOOK_SHARE * self._look_took_s)
+    def _look(self, *, is_rated: bool = True) -> None:
+        """Look now; one that is not rated comes between two regular ones, and leaves rates and ends to them."""
+        begun_s = time.process_time()
+        self._take_sockets(is_rated=is_rated)
+        took_s = time.process_time() - begun_s
+        self._next_look_s = self._clock.monotonic_s() + max(NOW_S, _PAUSE_PER_LOOK * took_s)
 
-    def _look(self) -> None:
+    def _take_sockets(self, *, is_rated: bool) -> None:
         ports = {port for process in self._processes.values() for port in process.ports}
         if self.tricks is None or not self.tricks.works(proving.Trick.DUMP) or not ports:
             return
         try:
-            begun_s = self._clock.monotonic_s()
             sockets = diag.dump(ports)
             foreign = self._neighbours.look(ports, self._held)
         except OSError as error:
@@ -284,12 +299,10 @@ class Watch:
         self._trouble = ""
         now_s = self._clock.monotonic_s()
         for process, found in self._shared_out(sockets):
-            process.table.take_dump(found, now_s)
+            process.table.take_dump(found, now_s, is_rated=is_rated)
             if doomed := process.table.to_cut(now_s):
                 process.cutter.cut_many(doomed)
             self._pace(process, now_s)
-        self._looked_s = self._clock.monotonic_s()
-        self._look_took_s = self._looked_s - begun_s
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[_Process, list[diag.Socket]]]:
         """Give each process its own sockets: while several share a port, the kernel does not say whose is whose."""

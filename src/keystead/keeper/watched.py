@@ -45,6 +45,13 @@ class Watched:
         """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
         return await self._keepers.carried()
 
+    async def carried_now(self, label: str) -> Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]:
+        """Return the same of one label as of now."""
+        found: dict[str, tuple[bool, Mapping[str, Sequence[int]]]] = {}
+        for told in await self._keepers.ask_all("carried_now", label=label):
+            found |= told
+        return found
+
     async def state(self) -> dict[str, Any]:
         """Return what works here and how well owners are known."""
         first, *others = await self._keepers.ask_all("state")

@@ -6,16 +6,18 @@ Each function is a unit of its own or a part of a verb's, takes its turn first, 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection
 
 from keystead.engines.xray.state import Carried, Counters, LabelCarried, Reading
 from keystead.vpn import accounting
-from keystead.vpn.accounting import NEVER_READ, LabelReading, Standing, carried_since, has_fallen
+from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, Standing, carried_since, has_fallen
 from keystead.vpn.store import departed as departed_store
 from keystead.vpn.store import history, processes
 from keystead.vpn.store import traffic as traffic_store
+from keystead.vpn.store.departed import DepartedLabel
 from keystead.vpn.store.processes import Stage
 from keystead.vpn.store.traffic import Booking, LabelRow, LastReading
 
@@ -23,6 +25,13 @@ log = structlog.get_logger()
 
 HOUR_S = 3600
 _NO_COUNTERS = Counters(0, 0)
+
+
+class _Changed(NamedTuple):
+    """Labels that have a row, and how many of them were changed."""
+
+    found: set[str]
+    moved: int
 
 
 def book_all(connection: Connection, scope: str, reading: Reading, at: datetime) -> int:
@@ -39,6 +48,15 @@ def book_label(connection: Connection, scope: str, label: str, reading: Reading,
     last, counters = traffic_store.last_reading(connection, label), reading.counters.get(label)
     if last is not None and counters is not None:
         _book(connection, scope, Reading(reading.process, {label: counters}, reading.may_fall), {label: last}, at)
+
+
+def book_now(
+    connection: Connection, scope: str, label: str, reading: Reading, carried: Sequence[Carried], at: datetime
+) -> None:
+    """Book the counters of one label with what the kernel had carried right after they were read, as far as known."""
+    if label in reading.counters and label in _labels_of(carried, reading.process):
+        book_pairs(connection, scope, reading, [label], before=carried, after=carried, at=at)
+    book_label(connection, scope, label, reading, at)
 
 
 def has_news(last: LastReading | None, label: str, reading: Reading) -> bool:
@@ -74,7 +92,8 @@ def book_pairs(
         standing = accounting.pair(row.standing, reading.process, counters, before=earlier.get(row.label), after=seen)
         return accounting.show(standing, carried_by(after, row.label))
 
-    _change(connection, labels, paired, at)
+    strangers = set(labels) - _change(connection, labels, paired, at).found
+    _book_departed(connection, sorted(strangers & reading.counters.keys()), reading, at)
 
 
 def end_process(connection: Connection, scope: str, process: str, carried: Carried | None, at: datetime) -> None:
@@ -88,7 +107,9 @@ def end_process(connection: Connection, scope: str, process: str, carried: Carri
         standing = accounting.end(row.standing, process, last.get(row.label))
         return row.standing if standing.estimated == row.standing.estimated else standing
 
-    _change(connection, {*last, *traffic_store.pending_on(connection, process)}, ended, at)
+    labels = {*last, *traffic_store.pending_on(connection, process)}
+    strangers = labels - _change(connection, labels, ended, at).found
+    _estimate_departed(connection, sorted(strangers & last.keys()), process, last, at)
     processes.set_ended(connection, scope, process)
 
 
@@ -133,7 +154,7 @@ def _book(connection: Connection, scope: str, reading: Reading, lasts: Mapping[s
                 turning.append(label)
     history.turn(connection, turning, hour)
     traffic_store.book(connection, bookings, at)
-    moved = _change(connection, others, lambda row: _booked(row, reading), at)
+    moved = _change(connection, others, lambda row: _booked(row, reading), at).moved
     _book_departed(connection, strangers, reading, at)
     return len(bookings) + moved
 
@@ -163,31 +184,43 @@ def _booked(row: LabelRow, reading: Reading) -> Standing:
 
 def _change(
     connection: Connection, labels: Collection[str], change: Callable[[LabelRow], Standing], at: datetime
-) -> int:
-    """Load the standing of labels, change it, and store what is different; return how many were."""
+) -> _Changed:
+    """Load the standing of labels, change it, and store what is different."""
     rows = traffic_store.of_labels(connection, labels)
     changed = [(row, standing) for row in rows if (standing := change(row)) != row.standing]
     hour = hour_of(at)
     history.turn(connection, [row.label for row, _ in changed if row.hour != hour], hour)
     for row, standing in changed:
         traffic_store.save(connection, row, standing, at)
-    return len(changed)
+    return _Changed({row.label for row in rows}, len(changed))
 
 
 def _book_departed(connection: Connection, labels: Sequence[str], reading: Reading, at: datetime) -> None:
     """Book the last bytes of deleted keys to their account."""
-    departed = departed_store.labels(connection) if labels else {}
-    for label in labels:
-        found = departed.get(label)
-        if found is None:
-            continue
+    for label, found in _departed(connection, labels):
         now = LabelReading(reading.process, *reading.counters[label])
         last = found.readings.get(reading.process, NEVER_READ)
-        if not reading.may_fall and has_fallen(last, now):
-            continue
-        more = carried_since(last, now)
-        if more.total:
-            departed_store.book(connection, label, found, now, more, at)
+        if reading.may_fall or not has_fallen(last, now):
+            departed_store.book(connection, label, found, now, carried_since(last, now), at)
+
+
+def _estimate_departed(
+    connection: Connection, labels: Sequence[str], process: str, last: Mapping[str, LabelCarried], at: datetime
+) -> None:
+    """Book what connections of deleted keys had carried that were open when their process ended."""
+    for label, found in _departed(connection, labels):
+        seen, read = last[label], found.readings.get(process, NEVER_READ)
+        more = Bytes(
+            min(seen.open_uplink, max(0, seen.uplink - read.uplink)),
+            min(seen.open_downlink, max(0, seen.downlink - read.downlink)),
+        )
+        now = LabelReading(process, read.uplink + more.uplink, read.downlink + more.downlink)
+        departed_store.book(connection, label, found, now, more, at, is_estimated=True)
+
+
+def _departed(connection: Connection, labels: Sequence[str]) -> list[tuple[str, DepartedLabel]]:
+    departed = departed_store.labels(connection) if labels else {}
+    return [(label, departed[label]) for label in labels if label in departed]
 
 
 def _labels_of(carried: Sequence[Carried], process: str) -> Mapping[str, LabelCarried]:

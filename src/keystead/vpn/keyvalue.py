@@ -77,6 +77,11 @@ def parse_ident(text: str) -> KeyIdent:
         return KeyIdent(text, None, None)
 
 
+def key_of(label: str) -> str:
+    """Return what all labels of a key begin with."""
+    return label.rpartition("-")[0]
+
+
 def label_of(number: int, revision: int) -> str:
     """Return a key's name in Xray; the revision rises with every new UUID, so that a label is never used twice."""
     return f"k{number}-{revision}"

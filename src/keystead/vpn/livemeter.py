@@ -41,10 +41,14 @@ class CarriedSource(Protocol):
     """Something that knows what the kernel has carried per label."""
 
     async def carried(self) -> Sequence[Carried]:
-        """Return what each core process has carried, at most about a second old; raise Unavailable.
+        """Return what each core process has carried as of now; raise Unavailable.
 
         A process that has ended is told of with ``is_ended`` for at least some minutes.
         """
+        ...
+
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        """Return the same of one label as of now, of the processes that know it; raise Unavailable."""
         ...
 
 
@@ -91,15 +95,27 @@ class LiveMeter:
         """Take a snapshot, book what was read after the last one, and read again when it is time; raise Unavailable."""
         if not self._is_begun:
             await self._begin()
+        # What is read is compared with a snapshot of just before.
+        is_due = self._clock.monotonic_s() - self._booked_s >= BOOK_EVERY_S
         self.table.take(await self._source.carried())
         self._asked_s = self._clock.monotonic_s()
         await self._know(self.table.unknown())
         await self._book_taken()
         await self._end_processes()
-        if self._asked_s - self._booked_s >= BOOK_EVERY_S:
+        if is_due:
             self._booked_s = self._asked_s
             self.table.forget_still()
             await self._take_readings()
+
+    async def now(self, label: str) -> Sequence[Carried]:
+        """Return the latest snapshot, and in it one label as of now."""
+        if not self.is_fresh:
+            return self.table.carried
+        try:
+            return self.table.with_now(label, await self._source.carried_now(label))
+        except KeysteadError as error:
+            log.debug("label not read", scope=self._scope, reason=error.message)
+            return self.table.carried
 
     async def reload(self, label: str) -> None:
         """Learn again what is booked of a label's key, after a reset."""

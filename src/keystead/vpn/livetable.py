@@ -5,6 +5,7 @@ are not those that its last pairing began with; what does not move is in the dat
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from keystead.engines.xray.state import Carried, LabelCarried
 from keystead.vpn import accounting
@@ -36,6 +37,13 @@ class LiveTable:
         for process in processes:
             self._settled.pop(process, None)
         self._moving = None
+
+    def with_now(self, label: str, found: Iterable[Carried]) -> tuple[Carried, ...]:
+        """Return the snapshot with one label's later counts in it; those of processes that are over stay out."""
+        later = {one.process: one for one in found if one.process not in self._over}
+        labels = {name: labels_of(self.carried, name) for name in later}
+        joined = (replace(one, labels={**labels[name], **one.labels}) for name, one in later.items())
+        return (*(one for one in self.carried if one.process not in later), *joined)
 
     def moving_labels(self) -> frozenset[str]:
         """Return the labels whose live figure may differ from what is booked."""

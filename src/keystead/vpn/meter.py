@@ -81,7 +81,7 @@ class Meter:
 
         def book(connection: Connection) -> None:
             for reading in readings:
-                booking.book_label(connection, key.scope, key.label, reading, now)
+                booking.book_now(connection, key.scope, key.label, reading, seen.carried, now)
             traffic.record_shown(connection, key, seen.carried, now)
 
         now = self._clock.now()
@@ -91,6 +91,7 @@ class Meter:
             except (Unavailable, StorageFailed) as error:
                 log.warning("traffic not booked", scope=self.scope, reason=error.message)
                 return Seen(None, seen.carried, seen.quality)
+            await self.reload(key)
         return seen
 
     async def read_one(self, key: VpnKey) -> tuple[Sequence[Reading], Seen]:
@@ -99,8 +100,8 @@ class Meter:
             readings: Sequence[Reading] = await self._read(key.label)
         except Unavailable as error:
             log.warning("traffic not read", scope=self.scope, reason=error.message)
-            return (), self._seen(None)
-        return readings, self._seen(self._clock.now())
+            return (), await self._seen(key, None)
+        return readings, await self._seen(key, self._clock.now())
 
     async def read_all(self) -> Sequence[Reading]:
         """Return the counters of every label in each process; callers that wait at the same time share a reading."""
@@ -169,12 +170,12 @@ class Meter:
         return {label: carried for label, carried in found if carried is not None}
 
     async def reload(self, key: VpnKey) -> None:
-        """Learn what a reset has changed."""
+        """Learn what was booked of a key besides what moves, or forgiven."""
         if self._live is not None:
             await self._live.reload(key.label)
 
-    def _seen(self, fresh_at: datetime | None) -> Seen:
-        carried = () if self._live is None else self._live.table.carried
+    async def _seen(self, key: VpnKey, fresh_at: datetime | None) -> Seen:
+        carried = () if self._live is None else await self._live.now(key.label)
         return Seen(fresh_at, carried, self.quality)
 
     async def _read(self, label: str | None = None) -> Sequence[Reading]:

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keystead.keeper import connections
-from keystead.keeper.connections import HANDSHAKE_DOWNLINK, HANDSHAKE_UPLINK, LabelCarried, Table, canonical
+from keystead.keeper.carrying import LabelCarried, canonical
+from keystead.keeper.connections import HANDSHAKE_DOWNLINK, HANDSHAKE_UPLINK, Table
 from keystead.keeper.diag import Socket
 
 HOST = "192.0.2.1"
@@ -178,6 +179,23 @@ def test_a_pardoned_label_is_not_reported() -> None:
     table.pardon(["k1-1"])
 
     assert table.to_cut(1.0) == []
+
+
+def test_a_dump_in_between_brings_bytes_and_leaves_rates_and_ends_to_the_next_one() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.0)
+    table.note_access(HOST, 5001, None, "k1-1", 0.0)
+    table.take_dump([sock(down=1000)], 1.0)
+    table.take_dump([sock(down=2000)], 2.0)
+
+    table.take_dump([sock(down=5000), sock(2, peer=5001, down=300)], 2.1, is_rated=False)
+    table.take_dump([], 2.2, is_rated=False)
+    between = table.carried_of("k1-1"), table.downlink_per_s("k1-1")[1001]
+    table.take_dump([sock(down=5000), sock(2, peer=5001, down=300)], 4.0)
+
+    assert between == (LabelCarried(0, 5280, 0, 5280), 1000)
+    assert table.carried_of("k9-1") is None
+    assert table.downlink_per_s("k1-1") == {1001: 1500, 1002: (300 + HANDSHAKE_DOWNLINK) // 2}
 
 
 def test_rates_are_per_second_and_by_inode() -> None:

@@ -53,6 +53,9 @@ class Box:
             if core.process not in self.forgotten
         ]
 
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        return [found for found in await self.carried() if label in found.labels]
+
 
 class Bench:
     """One key, its box, and a meter that can be started again."""
@@ -274,6 +277,41 @@ async def test_the_last_bytes_of_a_deleted_key_stay_with_the_account(bench: Benc
     assert account == traffic.AccountUsage(NOTHING, NOTHING, Departed(1, Bytes(7, 20 * MEGABYTE + 7)))
 
 
+async def delete(bench: Bench) -> None:
+    await bench.shop.do(keys.revoke, bench.key)
+    await bench.shop.confirm(absent=[bench.key.label])
+
+
+async def of_account(bench: Bench) -> traffic.AccountUsage:
+    found: traffic.AccountUsage = await bench.shop.workplace.do(traffic.of_account)
+    return found
+
+
+async def test_what_a_deleted_key_carried_is_booked_with_what_moves(bench: Bench) -> None:
+    stream = bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    await delete(bench)
+    before = await of_account(bench)
+
+    bench.box.core.close(stream)
+    await bench.ticks(int(BOOK_EVERY_S) + 2)
+
+    assert before.departed == Departed(0)
+    assert (await of_account(bench)).departed == Departed(1, Bytes(0, 3 * MEGABYTE))
+
+
+async def test_what_a_deleted_key_carried_in_a_core_that_is_killed_is_estimated(bench: Bench) -> None:
+    bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    await delete(bench)
+
+    bench.box.core.is_alive = False
+    bench.box.cores.append(Core("p2"))
+    await bench.ticks(int(BOOK_EVERY_S) + 2)
+
+    assert (await of_account(bench)).departed == Departed(1, NOTHING, Bytes(0, 3 * MEGABYTE))
+
+
 async def test_a_database_that_takes_no_writes_delays_bookings_and_loses_none(bench: Bench) -> None:
     stream = bench.box.core.open(is_spliced=True)
     await bench.ticks(2, carrying=MEGABYTE)
@@ -290,3 +328,43 @@ async def test_a_database_that_takes_no_writes_delays_bookings_and_loses_none(be
     await bench.ticks(2 * int(BOOK_EVERY_S))
 
     assert while_away == (await bench.usage()).counted == Bytes(0, 42 * MEGABYTE)
+
+
+async def test_one_who_asks_is_told_of_now_and_not_of_the_last_look(bench: Bench) -> None:
+    stream = bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    bench.box.core.carry(stream, Bytes(0, MEGABYTE))
+    asked = await bench.usage()
+    bench.box.is_silent = True
+    unheard = await bench.usage()
+
+    assert asked.visible == unheard.visible == Bytes(0, 4 * MEGABYTE)
+    assert bench.meter.live(LABEL) == Bytes(0, 4 * MEGABYTE)
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+async def test_the_padding_of_a_download_that_is_not_spliced_is_not_shown(bench: Bench, is_asked: bool) -> None:
+    stream = bench.box.core.open(is_spliced=False)
+    for _ in range(40):
+        bench.box.core.carry(stream, Bytes(0, MEGABYTE), Bytes(0, MEGABYTE // 11))
+        await bench.ticks()
+        if is_asked:
+            await bench.usage()
+
+    figure = bench.meter.live(LABEL)
+
+    assert figure is not None
+    assert 40 * MEGABYTE <= figure.downlink <= (41 if is_asked else 42) * MEGABYTE
+
+
+async def test_one_who_asks_is_told_nothing_more_of_a_process_that_is_booked_as_ended(bench: Bench) -> None:
+    stream = bench.box.core.open(is_spliced=True)
+    await bench.ticks(3, carrying=MEGABYTE)
+    bench.box.core.carry(stream, Bytes(0, MEGABYTE))
+    bench.box.core.is_alive = False
+    bench.box.cores.append(Core("p2"))
+    await bench.ticks()
+
+    asked = await bench.usage()
+
+    assert (asked.visible, asked.estimated) == (Bytes(0, 4 * MEGABYTE), Bytes(0, 4 * MEGABYTE))

@@ -10,18 +10,18 @@ another process in the place of this one while everybody keeps watching (``hando
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from keystead.engines.xray import config, launching, users
-from keystead.engines.xray.attendance import Attendance, Patience
+from keystead.engines.xray.attendance import Attendance
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover, Wanted
 from keystead.engines.xray.launching import Launcher, Role, Started
+from keystead.engines.xray.options import XrayOptions, XrayStatus
 from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.reading import read
 from keystead.engines.xray.replacing import Replacing
@@ -30,14 +30,13 @@ from keystead.engines.xray.state import (
     Reading,
     XrayActual,
     XrayDesired,
-    XraySettings,
 )
 from keystead.engines.xray.watching import Watching
 from keystead.keeper.core import State
-from keystead.keeper.keepers import Keepers
-from keystead.keeper.kept import KeptCore, Standing
+from keystead.keeper.kept import KeptCore
 from keystead.keeper.launch import Launch
 from keystead.keeper.ports import free_loopback_port
+from keystead.keeper.program import Standing
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
 from keystead.kit.ids import Ids
@@ -51,35 +50,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _FINAL_READING_TIMEOUT_S = 3.0
-
-
-@dataclass(frozen=True)
-class XrayOptions:
-    """Where a managed core lives and how patient its driver is.
-
-    The sockets' directory must be the owner's alone. ``environment`` is added to the core's otherwise empty one.
-    A process whose place another one took is ended with its last connection, at the latest after ``see_off_s``.
-    """
-
-    socket: Path
-    keeper: Keepers
-    settings: XraySettings = field(default_factory=XraySettings)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    patience: Patience = field(default_factory=Patience)
-    see_off_s: float = 6 * 3600.0
-
-
-@dataclass(frozen=True)
-class XrayStatus:
-    """What ``doctor`` tells of a core; free of secrets, addresses and destinations."""
-
-    binary: Binary
-    state: str
-    pid: int | None
-    process: str
-    health: Health
-    trouble: str
-    last_lines: tuple[str, ...]
 
 
 class ManagedXray:
@@ -248,8 +218,12 @@ class ManagedXray:
         return await self._handover.read_draining(label)
 
     async def carried(self) -> Sequence[Carried]:
-        """Return what the kernel has carried per label through each process, about a second old."""
+        """Return what the kernel has carried per label through each process, as of now."""
         return await self.watching.carried()
+
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        """Return the same of one label as of now."""
+        return await self.watching.carried_now(label)
 
     # --- the Program port: what the core's mirror asks ---
 

@@ -28,7 +28,7 @@ from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.boots import Boots, KnownProcesses, nothing_known
 from keystead.engines.xray.client import XrayClient
-from keystead.engines.xray.driver import XrayStatus
+from keystead.engines.xray.options import XrayStatus
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
     Reading,

@@ -3,7 +3,7 @@
 Made by ``vpn/desired.py`` (desired) and by the driver (actual); compared by ``plan.py``; rendered by ``config.py``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
@@ -175,3 +175,18 @@ class Carried:
     process: str
     labels: Mapping[str, LabelCarried]
     is_ended: bool = False
+
+
+def carried_in(told: Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]) -> list[Carried]:
+    """Return what the keeper told per process: whether it lives, and the four figures of each label.
+
+    The probe's own dials are nobody's and left out.
+    """
+    return [
+        Carried(
+            process,
+            {name: LabelCarried(*found) for name, found in labels.items() if not name.startswith(OWN_LABEL_PREFIX)},
+            is_ended=not lives,
+        )
+        for process, (lives, labels) in told.items()
+    ]

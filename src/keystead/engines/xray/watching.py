@@ -17,10 +17,10 @@ from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
     Carried,
-    LabelCarried,
     LiveConnection,
     WatchState,
     XrayDesired,
+    carried_in,
 )
 from keystead.keeper.proving import Trick, Way
 from keystead.keeper.watched import Watched
@@ -78,11 +78,12 @@ class Watching:
         )
 
     async def carried(self) -> Sequence[Carried]:
-        """Return what the kernel has carried per label through each process, about a second old."""
-        return [
-            Carried(process, _customers(labels), is_ended=not lives)
-            for process, (lives, labels) in (await self._watched.carried()).items()
-        ]
+        """Return what the kernel has carried per label through each process, as of now."""
+        return carried_in(await self._watched.carried())
+
+    async def carried_now(self, label: str) -> Sequence[Carried]:
+        """Return the same of one label as of now."""
+        return carried_in(await self._watched.carried_now(label))
 
     # --- what is done ---
 
@@ -177,8 +178,3 @@ class Unwatched:
 
 def _is_own(label: str) -> bool:
     return label.startswith(OWN_LABEL_PREFIX)
-
-
-def _customers(labels: Mapping[str, Sequence[int]]) -> dict[str, LabelCarried]:
-    """Return what customers' labels carried; the probe's own dials are nobody's."""
-    return {label: LabelCarried(*found) for label, found in labels.items() if not _is_own(label)}

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from keystead.db.absent import InsertIfAbsent
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import NOTHING, Bytes, LabelReading
+from keystead.vpn.keyvalue import key_of
 from keystead.vpn.models import DEPARTED, DEPARTED_LABELS, KEYS, TRAFFIC, TRAFFIC_OTHERS
 
 D, L, T, A, K = DEPARTED.c, DEPARTED_LABELS.c, TRAFFIC.c, TRAFFIC_OTHERS.c, KEYS.c
@@ -79,10 +80,11 @@ class Departed:
 
 
 class DepartedLabel(NamedTuple):
-    """A deleted key's label: whose it was, and its last reading in each process."""
+    """A label of a deleted key: whose it was, its last reading per process, and whether the key carried nothing yet."""
 
     account_id: int
     readings: dict[str, LabelReading]
+    is_first: bool
 
 
 def keep(connection: Connection, labels: Sequence[str], at: datetime) -> None:
@@ -108,24 +110,41 @@ def totals(connection: Connection, account_id: int) -> Departed:
 
 def labels(connection: Connection) -> dict[str, DepartedLabel]:
     """Return the labels of deleted keys whose last bytes may still come."""
-    found: dict[str, DepartedLabel] = {}
+    accounts: dict[str, int] = {}
+    readings: dict[str, dict[str, LabelReading]] = {}
+    carried: set[str] = set()
     for label, account_id, process, uplink, downlink in _READINGS.rows(connection, {}):
-        departed = found.setdefault(label, DepartedLabel(account_id, {}))
-        departed.readings[process] = LabelReading(process, uplink, downlink)
-    return found
+        accounts[label] = account_id
+        readings.setdefault(label, {})[process] = LabelReading(process, uplink, downlink)
+        if uplink or downlink:
+            carried.add(key_of(label))
+    return {
+        label: DepartedLabel(account_id, readings[label], key_of(label) not in carried)
+        for label, account_id in accounts.items()
+    }
 
 
 def book(
-    connection: Connection, label: str, departed: DepartedLabel, now: LabelReading, more: Bytes, at: datetime
+    connection: Connection,
+    label: str,
+    departed: DepartedLabel,
+    now: LabelReading,
+    more: Bytes,
+    at: datetime,
+    *,
+    is_estimated: bool = False,
 ) -> None:
-    """Book the last bytes of a deleted key."""
+    """Book the last bytes of a deleted key, as counted unless they are estimated."""
+    if not more.total:
+        return
     if now.process in departed.readings:
         values = {"at_label": label, "at_process": now.process, "to_up": now.uplink, "to_down": now.downlink}
         _READ.run(connection, values)
     else:
         given = (label, now.process, departed.account_id, now.uplink, now.downlink, at)
         _READ_FIRST.run(connection, dict(zip(_COLUMNS, given, strict=True)))
-    _add(connection, departed.account_id, 0, (*more, 0, 0))
+    ways = (*NOTHING, *more) if is_estimated else (*more, *NOTHING)
+    _add(connection, departed.account_id, 1 if departed.is_first else 0, ways)
 
 
 def prune(connection: Connection, before: datetime) -> None:
