@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.test_external import core, until_written
 from tests.support import xray
-from tests.support.downloads import downloading
+from tests.support.downloads import GAP_MAX_S, downloading
 from tests.support.keystead import Keystead, keystead
 
 CUSTOMER = "127.0.0.2"
@@ -102,7 +102,7 @@ async def test_each_weaker_way_to_cut_does_what_the_doctor_says(
             assert deleted.status_code == 200
             assert refused is None
             assert (ended_s is not None) is is_cut
-            assert neighbour.longest_gap_s < 0.5
+            assert neighbour.longest_gap_s < GAP_MAX_S
             assert f'keystead_cut_way{{scope="xray/main",way="{way}"}} 1.0' in page
 
 

@@ -19,7 +19,7 @@ from keystead.keeper.service import Keeper
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import Unsupported
 from tests.support import xray
-from tests.support.downloads import downloading
+from tests.support.downloads import GAP_MAX_S, downloading
 from tests.support.nobody import NOBODY, running_as_nobody
 
 OTHER = "127.0.0.2"
@@ -97,7 +97,7 @@ async def test_a_weaker_way_to_cut_still_cuts_the_removed_key_alone(
             assert took_s is not None
             assert took_s < at_most_s
             assert not kept.is_over
-            assert kept.longest_gap_s < 0.5
+            assert kept.longest_gap_s < GAP_MAX_S
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_a_keeper_without_privileges_cuts_through_the_borrowed_socket(
                 assert [name for name, reason in state.tricks.items() if reason is not None] == ["destroy"]
                 assert took_s is not None
                 assert took_s < 1
-                assert kept.longest_gap_s < 0.5
+                assert kept.longest_gap_s < GAP_MAX_S
 
 
 async def test_where_nothing_can_be_cut_new_dials_are_refused_and_the_live_one_goes_on(tmp_path: Path) -> None:
