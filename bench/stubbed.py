@@ -16,6 +16,7 @@ from keystead.engines.xray import config
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.options import XrayOptions
 from keystead.engines.xray.state import Reading, XrayActual, XrayDesired
+from keystead.engines.xray.watching import Unwatched
 from keystead.kit.errors import KeysteadError
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step
@@ -32,6 +33,7 @@ class IdleXray:
         self._labels: dict[str, set[str]] = {}
         self._digest = ""
         self._client: XrayClient | None = None
+        self.watching = Unwatched("there are no connections")
 
     async def start(self) -> None:
         desired = await self._load()

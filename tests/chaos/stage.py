@@ -125,7 +125,7 @@ class Stage:
             with wire.makefile("rb") as answers:
                 while "answer" not in (said := json.loads(answers.read(int.from_bytes(answers.read(4), "big")))):
                     continue
-        labels = {row[1] for row in said["answer"] if row[1] is not None}
+        labels = {row[2] for row in said["answer"] if row[2] is not None}
         return {label for label in labels if not label.startswith(OWN_LABEL_PREFIX)}
 
     def private_keys(self) -> list[str]:
