@@ -145,7 +145,8 @@ def test_every_byte_xray_counted_is_booked_once_whatever_happens(actions: list[t
 
 
 @given(ACTIONS)
-def test_the_live_figure_is_what_was_carried_less_two_percent_at_most(actions: list[tuple[str, int, int]]) -> None:
+def test_the_live_figure_is_what_was_carried_less_what_may_be_framing(actions: list[tuple[str, int, int]]) -> None:
+    """An eighth at most: a spliced download beside a plain one that is eight times as fast looks like padding."""
     world = World()
 
     for action in actions:
@@ -154,7 +155,7 @@ def test_the_live_figure_is_what_was_carried_less_two_percent_at_most(actions: l
         live = accounting.live(world.standing, world.carried())
         lacking = world.payload - live
         assert at_most(live, world.payload)
-        assert at_most(lacking, Bytes(world.payload.uplink // 50 + 60, world.payload.downlink // 50 + 60))
+        assert at_most(lacking, Bytes(world.payload.uplink // 8 + 60, world.payload.downlink // 8 + 60))
 
 
 @given(ACTIONS)
