@@ -183,6 +183,11 @@ class KeptCore:
             await self.when_changed()
         return self._state
 
+    @property
+    def changed(self) -> asyncio.Event:
+        """Return what is set by the next change of state."""
+        return self._changed
+
     async def when_changed(self) -> None:
         """Wait until the state changes."""
         await self._changed.wait()

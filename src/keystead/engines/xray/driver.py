@@ -172,13 +172,13 @@ class ManagedXray:
         while (served := self._attendance) is None or not served.reachable.is_set():
             if self._core.is_down:
                 return False
-            await self._when_changed(None if served is None else served.reachable)
+            await _first_of_events(self._core.changed, served.reachable if served else None)
         return True
 
     async def when_ready(self) -> None:
         """Wait until a dial over every (target, server name) has come back since the process started."""
         while (served := self._attendance) is None or not served.ready.is_set():
-            await self._when_changed(None if served is None else served.ready)
+            await _first_of_events(self._core.changed, served.ready if served else None)
 
     async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         """Bring only these labels to the desired state.
@@ -365,9 +365,13 @@ class ManagedXray:
             return Health(Condition.WARMING, "no dial through Xray has come back yet")
         return Health(Condition.READY)
 
-    async def _when_changed(self, event: asyncio.Event | None) -> None:
-        """Wait until the core's state changes or what is waited for has come."""
-        if event is None:
-            await self._core.when_changed()
-        else:
-            await first_of(event.wait(), self._core.when_changed())
+
+async def _first_of_events(changed: asyncio.Event, wanted: asyncio.Event | None) -> None:
+    """Wait until the core's state changes or what is waited for has come.
+
+    The events are taken in the step in which the state was looked at, so that no change is missed in between.
+    """
+    if wanted is None:
+        await changed.wait()
+    else:
+        await first_of(wanted.wait(), changed.wait())
