@@ -19,7 +19,7 @@ from keystead.db import migrate
 from keystead.db.session import Database, open_database
 from keystead.engines.xray.handover import COUNTED_WITHIN_S
 from keystead.engines.xray.launching import started_with
-from keystead.engines.xray.state import OWN_LABEL_PREFIX, Reading
+from keystead.engines.xray.reading import read
 from keystead.keeper import protocol
 from keystead.keeper.link import ANSWER_S, KeeperLink, KeeperPlace
 from keystead.kit.clock import Clock, SystemClock
@@ -116,11 +116,9 @@ async def _book(database: Database, scope: str, link: KeeperLink, core: dict[str
         await clock.sleep(COUNTED_WITHIN_S)
     client = XrayClient.on_socket(started.socket, timeout_s=_CALL_S)
     try:
-        counters = await client.counters(None)
+        reading = await read(client, core["process"])
     finally:
         await client.close()
-    customers = {label: found for label, found in counters.items() if not label.startswith(OWN_LABEL_PREFIX)}
-    reading = Reading(core["process"], customers)
 
     def unit(connection: Connection) -> int:
         return booking.book_all(connection, scope, reading, clock.now())

@@ -3,11 +3,12 @@
 What was sold is not undone when an engine is away: it is stored, answered as not in force yet, and carried through.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 from keystead.access import principal
 from keystead.http.calls import Call
-from keystead.http.transaction import Committed, Transactions
+from keystead.http.transaction import Transactions
 from keystead.kit.errors import EngineUnavailable
 from keystead.kit.page import Page
 from keystead.reconcile.settle import Outcome
@@ -19,6 +20,8 @@ from keystead.vpn.placement import Placement
 from keystead.vpn.plans import TermChanges, Wish
 from keystead.vpn.store.plans import Plan
 from keystead.vpn.terms import Granted, KeyTerms, KeyTermsPage
+
+R = TypeVar("R")
 
 SETTLE_TIMEOUT_S = 5.0
 _RETRY_AFTER_S = 5
@@ -67,44 +70,15 @@ class TermsOperations:
 
     async def change(self, call: Call, ident: KeyIdent, wish: Wish) -> KeyTerms:
         """Change a key's terms and wait until they are in force."""
-        committed = await self._transactions.write(
-            call,
-            terms.change,
-            ident=ident,
-            wish=wish,
-            is_applied=self._transactions.is_applied,
-            live=self._figures.live,
-        )
-        await self._require_in_force(committed)
-        return committed.value
+        return await self._put_in_force(call, terms.change, ident=ident, wish=wish)
 
     async def extend(self, call: Call, ident: KeyIdent, *, days: int, request: str | None) -> Granted:
         """Move a key's end and wait until it connects, if nothing else stops it."""
-        committed = await self._transactions.write(
-            call,
-            terms.extend,
-            ident=ident,
-            days=days,
-            request=request,
-            is_applied=self._transactions.is_applied,
-            live=self._figures.live,
-        )
-        await self._require_in_force(committed)
-        return committed.value
+        return await self._put_in_force(call, terms.extend, ident=ident, days=days, request=request)
 
     async def top_up(self, call: Call, ident: KeyIdent, *, more: int, request: str | None) -> Granted:
         """Give a key more bytes and wait until it connects, if nothing else stops it."""
-        committed = await self._transactions.write(
-            call,
-            terms.top_up,
-            ident=ident,
-            more=more,
-            request=request,
-            is_applied=self._transactions.is_applied,
-            live=self._figures.live,
-        )
-        await self._require_in_force(committed)
-        return committed.value
+        return await self._put_in_force(call, terms.top_up, ident=ident, more=more, request=request)
 
     async def enforce(self, account_id: int, number: int, live: Bytes | None) -> None:
         """Do what is due for a key, as the system; the engine is told by the reconciler."""
@@ -131,10 +105,15 @@ class TermsOperations:
         """Delete a plan; keys keep their terms."""
         await self._transactions.write(call, plans.remove, name=name)
 
-    async def _require_in_force(self, committed: Committed[Any]) -> None:
+    async def _put_in_force(self, call: Call, verb: Callable[..., R], **what: object) -> R:
+        """Run a verb on the terms of a key and wait until the engine holds what came of it."""
+        committed = await self._transactions.write(
+            call, verb, **what, is_applied=self._transactions.is_applied, live=self._figures.live
+        )
         settlement = await self._transactions.settle(committed, SETTLE_TIMEOUT_S)
         if settlement.outcome is not Outcome.SETTLED:
             raise TermsPending(
                 "the terms are stored, and the VPN engine has not confirmed them yet; they are carried through",
                 retry_after_s=_RETRY_AFTER_S,
             )
+        return committed.value
