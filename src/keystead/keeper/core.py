@@ -78,7 +78,6 @@ class Core:
         self._on_change = on_change
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._is_planned = False
         self._is_ending = False
         self.is_drained = False
         self._has_served = False
@@ -125,12 +124,6 @@ class Core:
             await asyncio.wait([task])
             self._remove_stale_files()
             self._become(State.STOPPED)
-
-    async def restart(self) -> None:
-        """End the present process gracefully; the next one starts at once, with what is to be told it by then."""
-        self._is_planned = self._child is not None
-        self._hurry.set()
-        await self._end()
 
     def retire(self) -> None:
         """Let the present process be the last one."""
@@ -183,9 +176,6 @@ class Core:
             if self._is_ending:
                 self._become(State.STOPPED)
                 return
-            if self._is_planned:
-                self._is_planned, delay_s = False, FIRST_DELAY_S
-                continue
             if self._has_served or self._clock.monotonic_s() - begun_s >= HEALTHY_LIFE_S:
                 delay_s = FIRST_DELAY_S
             self._hurry.clear()

@@ -19,7 +19,7 @@ from keystead.keeper.program import Program, Standing
 from keystead.keeper.protocol import Message
 from keystead.keeper.watched import Watched
 from keystead.kit.clock import Clock
-from keystead.kit.errors import EngineUnavailable, KeysteadError
+from keystead.kit.errors import KeysteadError
 from keystead.kit.waiting import within
 
 log = structlog.get_logger(__name__)
@@ -102,14 +102,6 @@ class KeptCore:
             await self._keepers.close()
             if self._keepers.place.is_attached:
                 self._become(State.STOPPED)
-
-    async def restart(self) -> None:
-        """End the present process gracefully; the next one starts at once, with a fresh configuration."""
-        if not self._keepers.is_open:
-            raise EngineUnavailable("the keeper is not reachable")
-        await self._program.before_stop()
-        await self.renew()
-        await self._keepers.ask("restart", self._name)
 
     async def renew(self) -> None:
         """Have the next start made from what is desired now."""

@@ -135,14 +135,12 @@ class Keeper:
             "launch": self._launch,
             "renew": self._renew,
             "remember": self._remember,
-            "restart": self._restart,
             "stop": self._stop,
             "relabel": self._relabel,
             "retire": self._retire,
             "kill": self._kill,
             "served": self._served,
             "cut": self._cut,
-            "pardon": self._pardon,
             "limit": self._limit,
             "carried": self._carried,
             "carried_now": self._carried_now,
@@ -269,11 +267,6 @@ class Keeper:
         self._watch.pardon([subject for _, subject, entry in changes if entry is not None])
         return self._description(core)
 
-    async def _restart(self, message: Message) -> Message:
-        core = self._core(message)
-        await core.restart()
-        return self._description(core)
-
     async def _stop(self, message: Message) -> Message:
         core = self._core(message)
         await core.stop()
@@ -315,10 +308,6 @@ class Keeper:
         if "process" in message:
             return self._watch.cut_all(message["process"])
         return self._watch.cut(message["labels"])
-
-    async def _pardon(self, message: Message) -> Message:
-        self._watch.pardon(message["labels"])
-        return {}
 
     async def _limit(self, message: Message) -> Message:
         self._watch.limit(message["limits"])
