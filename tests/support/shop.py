@@ -22,10 +22,14 @@ WISH = Wish("127.0.0.1", 8443, 443, "site.test:443", ("site.test",), "7bb45050",
 
 @dataclass
 class Shop:
-    """A workplace whose account can issue keys; ``applied`` holds the labels the engine is said to hold."""
+    """A workplace whose account can issue keys.
+
+    ``applied`` and ``gone`` hold the labels the engine is said to hold and to lack.
+    """
 
     workplace: Workplace
     applied: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
 
     @property
     def source(self) -> XraySource:
@@ -62,6 +66,10 @@ class Shop:
         await self.workplace.database.write(
             lambda connection: self.source.confirm(connection, present=present or [], absent=absent or [])
         )
+
+    async def revoke(self, key: VpnKey | str) -> VpnKey:
+        """Revoke a key; the engine says nothing yet."""
+        return await self.do(keys.revoke, key, is_gone=self.gone.__contains__)  # type: ignore[no-any-return]
 
     async def do(self, verb: Callable[..., Any], key: VpnKey | str, **arguments: Any) -> Any:
         """Run a verb about a key, named by its number or by any identifier."""

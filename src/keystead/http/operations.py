@@ -117,9 +117,8 @@ class VpnOperations:
 
     async def revoke(self, call: Call, ident: KeyIdent) -> VpnKey:
         """Revoke a key and wait until nothing new can connect; raise RevocationPending while that is uncertain."""
-        committed = await self._transactions.write(
-            call, keys.revoke, ident=ident, is_applied=self._transactions.is_applied
-        )
+        told = self._transactions
+        committed = await told.write(call, keys.revoke, ident=ident, is_applied=told.is_applied, is_gone=told.is_gone)
         await self._require_cut(committed)
         return committed.value
 

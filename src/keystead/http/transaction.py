@@ -98,6 +98,10 @@ class Transactions:
         """Tell whether a subject is in its engine although the database does not say so yet."""
         return self._reconciler.is_applied(subject)
 
+    def is_gone(self, subject: str) -> bool:
+        """Tell whether a subject is out of its engine although the database does not say so yet."""
+        return self._reconciler.is_gone(subject)
+
     async def _read(self, call: Call, weight: Weight, verb: Callable[..., R], run: Callable[[Work], R]) -> R:
         try:
             return await self._database.read(lambda connection: run(self._work(connection, call)), weight)

@@ -1,7 +1,7 @@
 """Confirmations: who waits learns that a change is in force, and the database is told so, behind the answer.
 
 Used by the worker of a scope. Between the answer and the commit a subject is *applied*: shown, although the database
-does not call it live yet.
+does not call it live yet; or *gone*: found by nobody, although the database still has its row.
 """
 
 import asyncio
@@ -85,10 +85,15 @@ class Confirmations:
         self._is_quiet = is_quiet
         self._on_put_off = on_put_off
         self._applied: set[str] = set()
+        self._gone: set[str] = set()
 
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in the engine although the database does not say so yet."""
         return subject in self._applied
+
+    def is_gone(self, subject: str) -> bool:
+        """Tell whether a subject is out of the engine although the database does not say so yet."""
+        return subject in self._gone
 
     def trust(self, subjects: Iterable[str]) -> None:
         """Show subjects that an earlier process left unconfirmed."""
@@ -98,9 +103,16 @@ class Confirmations:
         """Settle additions: a key is usable when the engine is warm, not when it holds the key."""
         await self._driver.when_ready()
         self._applied |= present.keys()
+        self._gone -= present.keys()
         for subject, generation in present.items():
             self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
         await self.confirm(present, (), max(present.values()))
+
+    def settle_gone(self, absent: Mapping[str, int]) -> None:
+        """Settle removals: the engine is known to be without them. They are confirmed by ``confirm``."""
+        self._gone |= absent.keys()
+        for subject, generation in absent.items():
+            self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
 
     async def confirm(self, present: Collection[str], absent: Collection[str], reached: int) -> None:
         """Write down what is in the engine and what is out of it."""
@@ -117,5 +129,6 @@ class Confirmations:
             self._on_put_off()
             return
         # A reader that is slower than this commit may still be looking at the rows from before it.
-        confirmed = (*present, *absent)
-        asyncio.get_running_loop().call_later(_READERS_LINGER_S, self._applied.difference_update, confirmed)
+        loop = asyncio.get_running_loop()
+        loop.call_later(_READERS_LINGER_S, self._applied.difference_update, (*present, *absent))
+        loop.call_later(_READERS_LINGER_S, self._gone.difference_update, absent)

@@ -77,6 +77,10 @@ class ScopeWorker(Generic[D, A]):
         """Tell whether a subject is in the engine although the database does not say so yet."""
         return self._confirmations.is_applied(subject)
 
+    def is_gone(self, subject: str) -> bool:
+        """Tell whether a subject is out of the engine although the database does not say so yet."""
+        return self._confirmations.is_gone(subject)
+
     def wake(self, marks: Iterable[Mark]) -> None:
         """Take notice of committed marks."""
         for mark in marks:
@@ -214,8 +218,7 @@ class ScopeWorker(Generic[D, A]):
         certain_absent = {
             subject: generation for subject, generation in absent.items() if subject not in self._uncertain
         }
-        for subject, generation in certain_absent.items():
-            self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
+        self._confirmations.settle_gone(certain_absent)
         if len(certain_absent) < len(absent):
             self._take_back({s: g for s, g in absent.items() if s not in certain_absent})
             self._wants_full_pass = True
@@ -342,13 +345,12 @@ class ScopeWorker(Generic[D, A]):
         """Confirm what was unconfirmed or marked, now that the engine was seen to hold it or to lack it."""
         open_subjects = (snapshot.present | snapshot.absent | snapshot.dirty.keys()) - held
         present = {subject: snapshot.reached for subject in open_subjects if subject in wanted}
-        absent = open_subjects - present.keys()
+        absent = dict.fromkeys(open_subjects - present.keys(), snapshot.reached)
         self._uncertain -= snapshot.uncertain - held
         for subject in open_subjects:
             if self._dirty.get(subject, 0) <= snapshot.reached:
                 self._dirty.pop(subject, None)
-        for subject in absent:
-            self._waiters.resolve(subject, snapshot.reached, Settlement(Outcome.SETTLED))
+        self._confirmations.settle_gone(absent)
         if present:
             self._background.spawn(self._confirmations.settle_when_ready(present))
         if absent:

@@ -18,7 +18,7 @@ from keystead.vpn import holding, notices
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey, label_of
-from keystead.vpn.lookup import IsApplied, is_allowed, is_visible, locate, locate_for_change
+from keystead.vpn.lookup import IsApplied, IsGone, is_allowed, is_visible, locate, locate_for_change
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish, wished_terms
 from keystead.vpn.store import inbounds as inbound_store
@@ -209,12 +209,12 @@ def undo_reissue(work: Work, *, done: Reissue) -> None:
 
 
 @requires(Permission.VPN_KEYS_REVOKE)
-def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
-    """Revoke a key; one that is already being removed is found again, so that a repeated call can wait for it."""
+def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied, is_gone: IsGone) -> VpnKey:
+    """Revoke a key; one that is still being removed is found again, so that a repeated call can wait for it."""
     key = key_store.find_for_change(work.connection, work.principal.account_id, ident)
     if key is None or not is_allowed(work.principal, key):
         raise KeyNotFound(ident.text)
-    if key.state is not KeyState.REMOVING and not is_visible(key, is_applied):
+    if is_gone(key.label) if key.state is KeyState.REMOVING else not is_visible(key, is_applied):
         raise KeyNotFound(ident.text)
     if key.state is not KeyState.REMOVING:
         key_store.set_state(work.connection, key.number, KeyState.REMOVING)

@@ -11,6 +11,8 @@ from keystead.vpn.store import keys as key_store
 
 # Tells whether a label is in the engine although its row does not say so yet (Reconciler.is_applied).
 IsApplied = Callable[[str], bool]
+# Tells whether a label is out of the engine although its row does not say so yet (Reconciler.is_gone).
+IsGone = Callable[[str], bool]
 
 
 def locate(connection: Connection, principal: Principal, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:

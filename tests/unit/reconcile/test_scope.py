@@ -193,6 +193,31 @@ async def test_what_was_settled_is_confirmed_later_when_the_confirmation_failed(
     await until(lambda: not site.source.issuing)
 
 
+async def test_what_is_out_of_the_engine_is_gone_before_the_database_says_so(site: Site) -> None:
+    site.begin()
+    mark = await site.want("k1-1")
+    assert await site.outcome(mark) is Outcome.SETTLED
+    assert not site.worker.is_gone("k1-1")
+    site.source.confirmation_error = StorageBusy("locked")
+
+    mark = await site.unwant("k1-1")
+
+    assert await site.outcome(mark) is Outcome.SETTLED
+    assert site.worker.is_gone("k1-1")
+
+
+async def test_what_came_back_is_not_gone(site: Site) -> None:
+    site.begin()
+    await site.outcome(await site.want("k1-1"))
+    await site.outcome(await site.unwant("k1-1", is_tombstone=False))
+    assert site.worker.is_gone("k1-1")
+
+    mark = await site.want("k1-1")
+
+    assert await site.outcome(mark) is Outcome.SETTLED
+    assert not site.worker.is_gone("k1-1")
+
+
 async def test_what_an_earlier_process_left_unconfirmed_shows_at_once(site: Site) -> None:
     site.source.wanted = site.source.issuing = {"k1-1"}
     site.engine.is_down = True

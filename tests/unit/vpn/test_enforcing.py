@@ -10,7 +10,7 @@ from keystead.kit.errors import StorageBusy
 from keystead.vpn import enforcement, keys, terms, traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.enforcing import BOOKED_INTERVAL_S, Enforcing
-from keystead.vpn.keyvalue import VpnKey, parse_ident
+from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.periods import Reset
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import TermChanges, Wish
@@ -200,7 +200,7 @@ async def test_a_reissued_key_is_watched_under_its_new_label(bench: Bench) -> No
 async def test_a_revoked_key_is_forgotten(bench: Bench) -> None:
     key = await bench.sold(expires_at=bench.shop.workplace.clock.now() + timedelta(seconds=1))
     await bench.loop.look()
-    await bench.shop.workplace.do(keys.revoke, ident=parse_ident("1"), is_applied=bench.shop.is_applied)
+    await bench.shop.revoke("1")
     await bench.shop.confirm(absent=[key.label])
     bench.shop.workplace.clock.advance(1)
 

@@ -135,7 +135,7 @@ async def test_a_deleted_key_takes_its_history_along_and_leaves_its_total(shop: 
     for count in (1, 3):
         await book(shop, k1_1=count)
         shop.workplace.clock.advance(3600)
-    await shop.do(keys.revoke, key)
+    await shop.revoke(key)
 
     await shop.confirm(absent=[key.label])
 
@@ -148,7 +148,7 @@ async def test_a_deleted_key_takes_its_history_along_and_leaves_its_total(shop: 
 async def test_bytes_of_a_key_deleted_a_week_ago_are_waited_for_no_longer(shop: Shop) -> None:
     key = await shop.issue()
     await book(shop, k1_1=3)
-    await shop.do(keys.revoke, key)
+    await shop.revoke(key)
     await shop.confirm(absent=[key.label])
     await book(shop, k1_1=5)
     shop.workplace.clock.advance(8 * 86_400)

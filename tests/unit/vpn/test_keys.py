@@ -56,7 +56,7 @@ async def test_what_names_no_key_is_not_found(shop: Shop, ident: str) -> None:
 
 async def test_numbers_and_labels_are_never_used_again(shop: Shop) -> None:
     first = await shop.issue()
-    await shop.do(keys.revoke, first)
+    await shop.revoke(first)
     await shop.confirm(absent=[first.label])
 
     second = await shop.issue()
@@ -67,9 +67,9 @@ async def test_numbers_and_labels_are_never_used_again(shop: Shop) -> None:
 
 async def test_a_revoked_key_is_hidden_at_once_and_its_revocation_can_be_repeated(shop: Shop) -> None:
     key = await shop.issue()
-    await shop.do(keys.revoke, key)
+    await shop.revoke(key)
 
-    again = await shop.do(keys.revoke, key)
+    again = await shop.revoke(key)
 
     assert again.state is KeyState.REMOVING
     with pytest.raises(KeyNotFound):
@@ -78,17 +78,34 @@ async def test_a_revoked_key_is_hidden_at_once_and_its_revocation_can_be_repeate
 
 async def test_a_buried_key_is_not_found_by_its_revocation(shop: Shop) -> None:
     key = await shop.issue()
-    await shop.do(keys.revoke, key)
+    await shop.revoke(key)
     await shop.confirm(absent=[key.label])
 
     with pytest.raises(KeyNotFound):
-        await shop.do(keys.revoke, key)
+        await shop.revoke(key)
+
+
+async def test_a_key_the_engine_is_known_to_lack_is_not_found_by_its_revocation(shop: Shop) -> None:
+    key = await shop.issue()
+    await shop.revoke(key)
+    shop.gone.add(key.label)
+
+    with pytest.raises(KeyNotFound):
+        await shop.revoke(key)
+
+
+async def test_a_disabled_key_can_be_revoked_although_the_engine_lacks_it(shop: Shop) -> None:
+    key = await shop.issue()
+    await shop.do(keys.disable, key)
+    shop.gone.add(key.label)
+
+    assert (await shop.revoke(key)).number == key.number
 
 
 async def test_the_list_holds_only_visible_keys_and_counts_them(shop: Shop) -> None:
     await shop.issue("a")
     gone = await shop.issue("b")
-    await shop.do(keys.revoke, gone)
+    await shop.revoke(gone)
     await shop.workplace.do(keys.issue, name="c", placement=Placement.SHARED)
 
     listed = await shop.workplace.do(keys.list_, placement=Placement.SHARED, page=Page(), is_applied=shop.is_applied)
@@ -172,8 +189,9 @@ async def test_a_disabled_key_stays_listed_and_is_not_wanted_in_the_engine(shop:
 
 async def test_each_mutation_leaves_one_audit_record_and_marks_its_label(shop: Shop) -> None:
     key = await shop.issue("anna")
-    for verb in (keys.disable, keys.enable, keys.reissue, keys.revoke):
+    for verb in (keys.disable, keys.enable, keys.reissue):
         await shop.do(verb, key)
+    await shop.revoke(key)
 
     def verbs(connection):  # type: ignore[no-untyped-def]  # a unit in place
         return list(connection.execute(select(AUDIT_RECORDS.c.verb).order_by(AUDIT_RECORDS.c.number)).scalars())

@@ -266,7 +266,7 @@ async def test_the_last_bytes_of_a_deleted_key_stay_with_the_account(bench: Benc
     bench.box.core.carry(bench.box.core.open(is_spliced=False), Bytes(7, 7))
     await bench.ticks(20, carrying=MEGABYTE)
     await bench.meter.sync()
-    await bench.shop.do(keys.revoke, bench.key)
+    await bench.shop.revoke(bench.key)
     await bench.shop.confirm(absent=[bench.key.label])
 
     bench.box.core.close(stream)
@@ -278,7 +278,7 @@ async def test_the_last_bytes_of_a_deleted_key_stay_with_the_account(bench: Benc
 
 
 async def delete(bench: Bench) -> None:
-    await bench.shop.do(keys.revoke, bench.key)
+    await bench.shop.revoke(bench.key)
     await bench.shop.confirm(absent=[bench.key.label])
 
 

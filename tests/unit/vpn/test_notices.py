@@ -72,8 +72,10 @@ async def test_a_key_that_is_taken_back_after_it_was_confirmed_is_told_to_be_gon
 
 async def test_changes_are_told_once_each_and_only_when_they_are_changes(shop: Shop) -> None:
     key = await shop.issue("anna")
-    for verb in (keys.disable, keys.disable, keys.enable, keys.enable, keys.reissue, keys.revoke, keys.revoke):
+    for verb in (keys.disable, keys.disable, keys.enable, keys.enable, keys.reissue):
         await shop.do(verb, key)
+    for _ in range(2):
+        await shop.revoke(key)
 
     found = await told(shop)
 

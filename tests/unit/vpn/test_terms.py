@@ -436,7 +436,7 @@ async def test_who_may_not_see_traffic_sees_no_usage(shop: Shop) -> None:
 async def test_terms_go_with_their_key(shop: Shop) -> None:
     key = await sold(shop, quota_bytes=100)
     await shop.do(terms.top_up, key, more=5, request="order-3", live=nothing_more)
-    await shop.do(keys.revoke, key)
+    await shop.revoke(key)
     await enforce(shop, key, Bytes(0, 1000))
     await shop.confirm(absent=[key.label])
 
