@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keystead import examining, founding
-from keystead import settings as settings_module
 from keystead.access.datakeys import OpenKeys, RootKey
 from keystead.access.gate import TokenDoor
 from keystead.db.session import Database
@@ -46,6 +45,7 @@ from keystead.reconcile.engine import Condition, EngineView
 from keystead.reconcile.loop import Reconciler
 from keystead.sealing import SEALED_COLUMNS
 from keystead.settings import Settings
+from keystead.shown_settings import shown
 from keystead.vpn.targets import TargetWatch
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not listened on
@@ -124,7 +124,7 @@ class Mounts:
             admission=self._admission,
             idempotency=self._idempotency,
             health=self._health,
-            doctor=Doctor(transactions, self._examinations(), settings_module.shown(parts.settings)),
+            doctor=Doctor(transactions, self._examinations(), shown(parts.settings)),
             vpn=self._vpn,
             terms=parts.terms,
             connections=parts.connections,

@@ -5,10 +5,8 @@ Built once in ``main.py`` and passed on. ``docs/settings.md`` is generated from 
 
 import ipaddress
 import os
-import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
@@ -24,9 +22,8 @@ T = TypeVar("T")
 
 API_SECRET_LENGTH_MIN = 32
 DEFAULT_SHORT_ID = "7bb45050"
+_PORT_MAX = 65535
 
-# The password of a database URL, before the host or in the query.
-_URL_SECRET = re.compile(r"(://[^/@:]*:)[^@]*(?=@)|([?&]password=)[^&]*")
 _Tricks = tuple[Literal["lines", "dump", "borrow", "pace", "reset", "destroy"], ...]
 
 
@@ -88,6 +85,16 @@ class Settings(BaseModel):
         le=65535,
         description="Port of the shared VPN inbound. Chosen once; unset: 443 where permitted, else 8443.",
         examples=[443],
+    )
+    vpn_ports: str = Field(
+        "10001-10100",
+        description="TCP ports, first and last, that keys with a port of their own get; open them in the firewall.",
+        examples=["10001-12000"],
+    )
+    vpn_short_id_bytes: Literal[4, 8] = Field(
+        8,
+        description="Length of the short ids that keys with a port of their own get; 8 bytes are 16 characters.",
+        examples=[4],
     )
     vpn_allow_private: tuple[str, ...] = Field(
         (),
@@ -229,6 +236,12 @@ class Settings(BaseModel):
     def _check_listen(cls, value: str) -> str:
         return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value.strip("[]")))
 
+    @field_validator("vpn_ports")
+    @classmethod
+    def _check_ports(cls, value: str) -> str:
+        first, last = _ports(value)
+        return f"{first}-{last}"
+
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str | None) -> str | None:
@@ -295,6 +308,11 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.data_dir / 'keystead.db'}"
 
     @property
+    def vpn_port_range(self) -> tuple[int, int]:
+        """Return the first and the last port that keys may have for their own."""
+        return _ports(self.vpn_ports)
+
+    @property
     def engines_cache_dir(self) -> Path:
         """Return the directory of built engines."""
         base = os.environ.get("XDG_CACHE_HOME")
@@ -304,6 +322,13 @@ class Settings(BaseModel):
     def is_reachable_by_others(self) -> bool:
         """Tell whether the API listens on an address that is not loopback."""
         return not names.is_loopback(self.host)
+
+
+def _ports(text: str) -> tuple[int, int]:
+    first, _, last = text.replace(" ", "").partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) <= _PORT_MAX):
+        raise ValueError(f"it must be two ports between 1 and {_PORT_MAX}, the lower one first")
+    return int(first), int(last)
 
 
 def load(**overrides: object) -> Settings:
@@ -317,56 +342,25 @@ def load(**overrides: object) -> Settings:
 
 def _said() -> dict[str, str]:
     """Return what the environment says, and ``.env`` where it says nothing, by field; an empty value says nothing."""
-    sources = (dotenv_values(".env"), os.environ)
-    said = {name.upper(): value for source in sources for name, value in source.items() if value}
+    in_environment, in_file = _sources()
+    said = {name.upper(): value for source in (in_file, in_environment) for name, value in source.items() if value}
     return {field: said[name] for field in Settings.model_fields if (name := environment_name(field)) in said}
+
+
+def _sources() -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
+    return os.environ, dotenv_values(".env")
+
+
+def named() -> tuple[set[str], set[str]]:
+    """Return the variables that the environment names, and those that ``.env`` does, empty ones left out."""
+    in_environment, in_file = ({name.upper() for name, value in told.items() if value} for told in _sources())
+    return in_environment, in_file
 
 
 def environment_name(field: str) -> str:
     """Return the environment variable of a field."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"KEYSTEAD_{field.upper()}"
-
-
-@dataclass(frozen=True)
-class ShownSetting:
-    """A setting for people: its environment variable, its value without secrets, and where it comes from."""
-
-    name: str
-    value: str
-    origin: str
-
-
-def shown(settings: Settings) -> list[ShownSetting]:
-    """Return every setting; secrets only as set or unset."""
-    in_file = {name.upper() for name, value in dotenv_values(".env").items() if value}
-    in_environment = {name.upper() for name, value in os.environ.items() if value}
-    found = []
-    for field, described in Settings.model_fields.items():
-        name, value = environment_name(field), getattr(settings, field)
-        if name in in_environment:
-            origin = "environment"
-        elif name in in_file:
-            origin = ".env"
-        else:
-            is_default = field not in settings.model_fields_set or value in (described.default, Path("var").absolute())
-            origin = "default" if is_default else "command line"
-        found.append(ShownSetting(name, _shown(value), origin))
-    return found
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return "unset"
-        case SecretStr():
-            return "set"
-        case tuple():
-            return ",".join(value) or "unset"
-        case bool():
-            return str(value).lower()
-        case _:
-            return _URL_SECRET.sub(r"\1\2***", str(value))
 
 
 def is_terminal() -> bool:

@@ -28,6 +28,7 @@ from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
+from keystead.keeper.ports import Listen, is_free
 from keystead.kit import names
 from keystead.kit.clock import Clock
 from keystead.kit.loops import keep_running
@@ -45,6 +46,7 @@ from keystead.vpn.desired import XraySource
 from keystead.vpn.enforcing import Enforcing, Metered
 from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.meter import Meter
+from keystead.vpn.ports import PortPool
 from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 
@@ -128,7 +130,9 @@ def _parts(
         driver=driver,
         reconciler=reconciler,
         transactions=transactions,
-        vpn=VpnOperations(transactions, meter, targets, public_host=ground.foundation.public_host),
+        vpn=VpnOperations(
+            transactions, meter, targets, pool=_pool(settings), public_host=ground.foundation.public_host
+        ),
         terms=TermsOperations(transactions, Metered(meter)),
         connections=ConnectionOperations(transactions, driver.watching, sightings),
         targets=targets,
@@ -157,6 +161,11 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "courier": parts.courier.run,
         "engine watch": watch.run,
     }
+
+
+def _pool(settings: Settings) -> PortPool:
+    first, last = settings.vpn_port_range
+    return PortPool(first, last, settings.vpn_short_id_bytes, is_free=lambda host, port: is_free(Listen(host, port)))
 
 
 def _courier(ground: Ground, opened: Reach) -> Courier:

@@ -27,6 +27,7 @@ PARTS = {
     "keystead.vpn.founding.settle_public_host",
     "keystead.vpn.founding.check_shared_inbound",
     "keystead.vpn.founding.found_shared_inbound",
+    "keystead.vpn.ports.open_port",
     "keystead.vpn.terms.of_key",
 }
 # Routes that tell a caller about itself or about this version: a credential is enough.

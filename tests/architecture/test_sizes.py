@@ -54,6 +54,7 @@ NEEDS_NO_PERMISSION = {
     "access/users.py:check_reach": "asked by the verbs of users and roles",
     "vpn/enforcement.py:advance_key": "asked by the verbs of terms and by the loop's",
     "vpn/terms.py:of_key": "shows what a verb has just made or changed",
+    "vpn/ports.py:open_port": "a part of issuing a key",
     "vpn/founding.py:settle_public_host": "start",
     "vpn/founding.py:check_shared_inbound": "start",
     "vpn/founding.py:found_shared_inbound": "start",

@@ -18,6 +18,7 @@ SHARED = XrayInbound(
 OWN = XrayInbound(
     "own", "0.0.0.0", 8443, Secret("private"), "public", "site.test:443", ("site.test",), ("7bb45050",), "1.0.0"
 )
+LIVE = replace(OWN, tag="keystead-port-10001", port=10001)
 
 
 def users(**labels: str | XrayUser) -> dict[str, XrayUser]:
@@ -96,6 +97,40 @@ CASES = [
         {"shared": {}},
         ["add k1-1", "restart xray/main"],
         started_with=(replace(SHARED, server_names=("old.test",)),),
+    ),
+    Case(
+        "a key's own inbound is opened with its user",
+        {"keystead-port-10001": users(k1_1=A)},
+        {"shared": {}},
+        ["add k1-1"],
+        inbounds=(SHARED, LIVE),
+    ),
+    Case(
+        "a key's own inbound is closed with its last user",
+        {},
+        {"shared": {}, "keystead-port-10001": users(k1_1=A)},
+        ["remove k1-1"],
+    ),
+    Case(
+        "an inbound of our kind in which nobody is is closed",
+        {},
+        {"shared": {}, "keystead-port-10001": {}},
+        ["remove keystead-port-10001"],
+    ),
+    Case(
+        "a key's own inbound is no restart",
+        {"keystead-port-10001": users(k1_1=A)},
+        {"shared": {}, "keystead-port-10001": users(k1_1=A)},
+        [],
+        inbounds=(SHARED, LIVE),
+        started_with=(SHARED,),
+    ),
+    Case(
+        "a stranger in a key's own inbound is removed",
+        {"keystead-port-10001": users(k1_1=A)},
+        {"shared": {}, "keystead-port-10001": users(k1_1=A, somebody=B)},
+        ["remove somebody"],
+        inbounds=(SHARED, LIVE),
     ),
     Case(
         "inbounds that are not ours are left alone",

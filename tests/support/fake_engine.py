@@ -17,6 +17,7 @@ from keystead.engines.xray.state import (
     XrayDesired,
     XraySettings,
     XrayUser,
+    is_live,
 )
 from keystead.kit.errors import EngineUnavailable, KeysteadError, Unsupported
 from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
@@ -100,8 +101,7 @@ class FakeXray:
         self._check()
         if step.verb is Verb.RESTART:
             await self.start()
-        for tag in self.users:
-            self._bring(tag, step.subject, desired)
+        self._bring(step.subject, desired)
 
     async def plan(self, scope: str, wish: Wish) -> Replacement:
         self._check()
@@ -126,8 +126,7 @@ class FakeXray:
         if self.is_down:
             return {subject: EngineUnavailable("the fake core is down") for subject in subjects}
         for subject in subjects:
-            for tag in self.users:
-                self._bring(tag, subject, desired)
+            self._bring(subject, desired)
         return dict.fromkeys(subjects)
 
     async def when_reachable(self) -> bool:
@@ -147,12 +146,15 @@ class FakeXray:
     async def carried_now(self, label: str) -> Sequence[Carried]:
         return [found for found in await self.carried() if label in found.labels]
 
-    def _bring(self, tag: str, label: str, desired: XrayDesired) -> None:
-        user = desired.users.get(tag, {}).get(label)
-        if user is None:
-            self.users[tag].pop(label, None)
-        else:
-            self.users[tag][label] = user
+    def _bring(self, label: str, desired: XrayDesired) -> None:
+        for tag in desired.live:
+            self.users.setdefault(tag, {})
+        for tag, held in list(self.users.items()):
+            user = desired.users.get(tag, {}).get(label)
+            if user is not None:
+                held[label] = user
+            elif held.pop(label, None) is not None and is_live(tag) and not held:
+                del self.users[tag]
 
     def _check(self) -> None:
         if self.is_down:

@@ -47,6 +47,7 @@ from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 from tests.support.fake_engine import FakeXray
 from tests.support.figures import FakeFigures
+from tests.support.shop import POOL
 
 SCOPE = "xray/main"
 OUTSIDE = "198.51.100.7"
@@ -155,7 +156,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         database=database, clock=clock, ids=ids, keys=keys.ring, reconciler=reconciler, on_emitted=courier.wake
     )
     meter = Meter(SCOPE, engine, database=database, clock=clock, carried=engine)
-    vpn = VpnOperations(transactions, meter, targets, public_host=foundation.public_host)
+    vpn = VpnOperations(transactions, meter, targets, pool=POOL, public_host=foundation.public_host)
     figures = FakeFigures()
     terms = TermsOperations(transactions, figures)
     enforcing = Enforcing(SCOPE, figures, terms.enforce, database=database, clock=clock)

@@ -7,6 +7,7 @@ import asyncio
 import atexit
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -22,7 +23,7 @@ import httpx2
 from sqlalchemy import create_engine, text
 
 from keystead.engines.xray.client import XrayClient
-from keystead.engines.xray.state import OWN_LABEL_PREFIX
+from keystead.engines.xray.state import OWN_LABEL_PREFIX, is_live
 from keystead.keeper import protocol
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.errors import EngineUnavailable, NotFound
@@ -145,7 +146,9 @@ class Keystead:
         """Return the labels the core itself says it has (GetInboundUsers), Keystead's own left out."""
         client = XrayClient.on_socket(socket or self.data_dir / "run" / "xray.sock", timeout_s=5.0)
         try:
-            return {label for label in await client.users("shared") if not label.startswith(OWN_LABEL_PREFIX)}
+            tags = ["shared", *(tag for tag in await client.inbound_tags() if is_live(tag))]
+            held = [label for tag in tags for label in await client.users(tag)]
+            return {label for label in held if not label.startswith(OWN_LABEL_PREFIX)}
         finally:
             await client.close()
 
@@ -251,6 +254,7 @@ def _instance(directory: Path, outside: World, *, is_trusted: bool, settings: Ma
         "KEYSTEAD_PUBLIC_HOST": "127.0.0.1",
         "KEYSTEAD_VPN_HOST": "127.0.0.1",
         "KEYSTEAD_VPN_PORT": str(vpn_port),
+        "KEYSTEAD_VPN_PORTS": port_range(),
         "KEYSTEAD_VPN_ALLOW_PRIVATE": "127.0.0.0/8",
         "KEYSTEAD_REALITY_TARGET": f"127.0.0.1:{outside.target_port}",
         "KEYSTEAD_REALITY_SERVER_NAMES": xray.SERVER_NAME,
@@ -265,6 +269,12 @@ def _instance(directory: Path, outside: World, *, is_trusted: bool, settings: Ma
         environment,
         environment["KEYSTEAD_DATABASE_URL"],
     )
+
+
+def port_range(size: int = 100) -> str:
+    """Return ports for keys of this instance alone, below those that the kernel deals out."""
+    first = random.randrange(11_000, 32_000 - size)
+    return f"{first}-{first + size - 1}"
 
 
 @contextmanager

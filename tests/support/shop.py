@@ -14,10 +14,12 @@ from keystead.vpn.desired import XraySource
 from keystead.vpn.founding import KeyPair, Wish
 from keystead.vpn.keyvalue import VpnKey, parse_ident
 from keystead.vpn.placement import Placement
+from keystead.vpn.ports import PortPool
 from tests.support.work import Workplace
 
 SCOPE = "xray/main"
 WISH = Wish("127.0.0.1", 8443, 443, "site.test:443", ("site.test",), "7bb45050", is_short_id_default=True)
+POOL = PortPool(10001, 10100, short_id_bytes=8, is_free=lambda _host, _port: True)
 
 
 @dataclass
@@ -51,9 +53,16 @@ class Shop:
         await self.workplace.do(unit)
         return self
 
-    async def issue(self, name: str | None = None, *, principal: Principal | None = None) -> VpnKey:
+    async def issue(
+        self,
+        name: str | None = None,
+        *,
+        principal: Principal | None = None,
+        placement: Placement = Placement.SHARED,
+        pool: PortPool = POOL,
+    ) -> VpnKey:
         """Issue a key and let the engine confirm it."""
-        arguments: dict[str, Any] = {"name": name, "placement": Placement.SHARED}
+        arguments: dict[str, Any] = {"name": name, "placement": placement, "pool": pool}
         if principal is None:
             key = await self.workplace.do(keys.issue, **arguments)
         else:

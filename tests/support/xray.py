@@ -31,7 +31,15 @@ from keystead.engines.xray.attendance import Patience
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.driver import ManagedXray
 from keystead.engines.xray.options import XrayOptions
-from keystead.engines.xray.state import VISION, Reading, XrayDesired, XrayInbound, XraySettings, XrayUser
+from keystead.engines.xray.state import (
+    LIVE_TAG_PREFIX,
+    VISION,
+    Reading,
+    XrayDesired,
+    XrayInbound,
+    XraySettings,
+    XrayUser,
+)
 from keystead.keeper.core import State
 from keystead.keeper.keepers import Keepers
 from keystead.keeper.link import KeeperPlace
@@ -283,6 +291,7 @@ class Lab:
             min_client_version="1.0.0",
         )
         self.users: dict[str, XrayUser] = {}
+        self.own: dict[str, XrayInbound] = {}
         self.limits: dict[str, int] = {}
         self.loads = 0
         self.fail_loads = 0
@@ -313,7 +322,10 @@ class Lab:
     def desired(self) -> XrayDesired:
         if self.without_inbound:
             return XrayDesired((), {})
-        return XrayDesired((self.inbound,), {"shared": dict(self.users)}, limits=dict(self.limits))
+        shared = {label: user for label, user in self.users.items() if label not in self.own}
+        live = {one.tag: {label: self.users[label]} for label, one in self.own.items() if label in self.users}
+        inbounds = (self.inbound, *(one for one in self.own.values() if one.tag in live))
+        return XrayDesired(inbounds, {"shared": shared, **live}, limits=dict(self.limits))
 
     async def load(self) -> XrayDesired:
         self.loads += 1
@@ -336,6 +348,16 @@ class Lab:
         assert outcomes == {label: None}
         return user
 
+    async def open(self, label: str, *, port: int | None = None, server_name: str = SERVER_NAME) -> XrayUser:
+        """Desire a user with a port and a short id of its own and tell the core."""
+        chosen = port or free_loopback_port()
+        tag = f"{LIVE_TAG_PREFIX}{chosen}"
+        short_id = RandomIds().hex(8)
+        self.own[label] = replace(
+            self.inbound, tag=tag, port=chosen, server_names=(server_name,), short_ids=(short_id,)
+        )
+        return await self.add(label)
+
     async def remove(self, label: str) -> None:
         """Desire a user no more and tell the core."""
         del self.users[label]
@@ -352,11 +374,26 @@ class Lab:
     def part(self, *labels: str) -> XrayDesired:
         """Return the desired state of some labels, as the loop reads it."""
         present = {label: self.users[label] for label in labels if label in self.users}
-        return XrayDesired((), {"shared": present}, frozenset(labels) - set(present))
+        own = {label: self.own[label] for label in labels if label in self.own}
+        shared = {label: user for label, user in present.items() if label not in own}
+        live = {own[label].tag: {label: user} for label, user in present.items() if label in own}
+        inbounds = tuple(one for one in own.values() if one.tag in live)
+        absent = frozenset(labels) - set(present)
+        leaving = {label: [own[label].tag] for label in absent if label in own}
+        return XrayDesired(inbounds, {"shared": shared, **live}, absent, leaving=leaving)
 
     def profile(self, user: XrayUser) -> Profile:
         """Return what a client of this user needs."""
-        return Profile("127.0.0.1", self.inbound.port, user.uuid, self.inbound.public_key, flow=user.flow)
+        inbound = self.own.get(user.label, self.inbound)
+        return Profile(
+            "127.0.0.1",
+            inbound.port,
+            user.uuid,
+            inbound.public_key,
+            inbound.short_ids[0],
+            inbound.server_names[0],
+            flow=user.flow,
+        )
 
     async def ready(self, within_s: float = 20.0) -> None:
         """Wait until the driver says ready."""

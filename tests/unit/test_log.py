@@ -81,3 +81,14 @@ def test_what_libraries_log_is_json_as_well(capsys: pytest.CaptureFixture[str]) 
 
 def fail_with_a_secret_at_hand(presented: str) -> float:
     return len(presented) / 0
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_what_a_command_logs_is_no_part_of_its_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure_for_command()
+
+    structlog.get_logger().warning("by the way")
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "by the way" in said.err

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from keystead import settings
-from keystead.settings import ShownSetting
+from keystead.shown_settings import ShownSetting, shown
 
 
 def found(name: str, **overrides: object) -> ShownSetting:
-    return next(shown for shown in settings.shown(settings.load(**overrides)) if shown.name == name)
+    return next(one for one in shown(settings.load(**overrides)) if one.name == name)
 
 
 @pytest.fixture(autouse=True)

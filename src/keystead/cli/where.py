@@ -34,9 +34,11 @@ class Where:
     data_dir: Path | None = None
 
     def settings(self) -> "Settings":
-        """Return the settings of the instance; raise Misconfigured."""
+        """Return the settings of the instance, and keep logs out of answers; raise Misconfigured."""
         from keystead import settings
+        from keystead.kit import log
 
+        log.configure_for_command()
         return settings.load() if self.data_dir is None else settings.load(data_dir=self.data_dir)
 
     def socket(self) -> Path:

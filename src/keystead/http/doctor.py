@@ -13,7 +13,7 @@ from keystead.access import engines
 from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
 from keystead.kit.errors import KeysteadError
-from keystead.settings import ShownSetting
+from keystead.shown_settings import ShownSetting
 
 CHECK_TIMEOUT_S = 20.0
 

@@ -24,6 +24,7 @@ from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.meter import Meter
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish
+from keystead.vpn.ports import PortPool
 from keystead.vpn.targets import TargetWatch
 from keystead.vpn.traffic import AccountUsage, SyncReport, Usage
 from keystead.vpn.values import ClientProfile
@@ -55,8 +56,11 @@ class KeyChanges:
 class VpnOperations:
     """The operations on VPN keys that every dialect offers."""
 
-    def __init__(self, transactions: Transactions, meter: Meter, targets: TargetWatch, *, public_host: str) -> None:
+    def __init__(
+        self, transactions: Transactions, meter: Meter, targets: TargetWatch, *, pool: PortPool, public_host: str
+    ) -> None:
         self._transactions = transactions
+        self._pool = pool
         self._meter = meter
         self._targets = targets
         self._public_host = public_host
@@ -72,7 +76,13 @@ class VpnOperations:
         target_problem = await self._targets.when_examined(ISSUE_TIMEOUT_S)
         issuing = asyncio.ensure_future(
             self._transactions.write(
-                call, keys.issue, name=name, placement=placement, wish=wish, target_problem=target_problem
+                call,
+                keys.issue,
+                name=name,
+                placement=placement,
+                pool=self._pool,
+                wish=wish,
+                target_problem=target_problem,
             )
         )
         try:
@@ -98,7 +108,7 @@ class VpnOperations:
         """Return a key."""
         return await self._transactions.read(call, keys.find, ident=ident, is_applied=self._transactions.is_applied)
 
-    async def list_(self, call: Call, *, placement: Placement, page: Page) -> KeyPage:
+    async def list_(self, call: Call, *, placement: Placement | None, page: Page) -> KeyPage:
         """Return a page of keys; a short one is read like a single key, for a thread would take as long again."""
         is_applied = self._transactions.is_applied
         short = Page(min(page.limit, _SHORT), page.after)

@@ -54,7 +54,7 @@ class TermsOperations:
         return await self._transactions.read(call, terms.of_key, key=key, live=self._figures.live)
 
     async def list_(
-        self, call: Call, *, placement: Placement, page: Page, status: KeyStatus | None = None
+        self, call: Call, *, placement: Placement | None, page: Page, status: KeyStatus | None = None
     ) -> KeyTermsPage:
         """Return a page of keys with their terms, all or those of a status."""
         read = self._transactions.read if page.limit <= _SHORT else self._transactions.read_many

@@ -22,9 +22,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from keystead.keeper import ports
+from keystead.keeper import neighbours, ports
 from keystead.keeper.journal import note
-from keystead.keeper.launch import Change, Launch, changed
+from keystead.keeper.launch import Change, Launch, Openings, changed
 from keystead.keeper.output import Output
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
@@ -143,9 +143,9 @@ class Core:
         self.launch = launch
         self._hurry.set()
 
-    def remember(self, changes: Sequence[Change]) -> None:
-        """Change entries of the next start."""
-        changed(self.launch, changes)
+    def remember(self, changes: Sequence[Change], openings: Openings) -> None:
+        """Change entries and listeners of the next start."""
+        changed(self.launch, changes, openings)
 
     async def when(self, *states: State) -> State:
         """Wait until the core is in one of these states and return it."""
@@ -188,8 +188,11 @@ class Core:
         self._become(State.STARTING)
         self._has_served = False
         ports.require_free(self.launch.listens)
+        taken = neighbours.taken(self.launch.openings)
+        if taken:
+            note("listeners are left out, others hold their ports", holders="; ".join(sorted(taken.values())))
         self._remove_stale_files()
-        child = self._spawn(self.launch.stdin())
+        child = self._spawn(self.launch.stdin(without=taken))
         self.process, self.memo = self._name_process(), self.launch.memo
         self.trouble, self.since_s = "", self._clock.now().timestamp()
         self._exited.clear()

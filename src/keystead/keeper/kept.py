@@ -14,7 +14,7 @@ import structlog
 
 from keystead.keeper.core import DOWN, FIRST_DELAY_S, LONGEST_DELAY_S, State
 from keystead.keeper.keepers import LINGER_S, Keepers
-from keystead.keeper.launch import Change, to_wire
+from keystead.keeper.launch import Change, Openings, to_wire
 from keystead.keeper.program import Program, Standing
 from keystead.keeper.protocol import Message
 from keystead.keeper.watched import Watched
@@ -109,10 +109,10 @@ class KeptCore:
             launch = await self._program.prepare(self._keepers.echo_port(self._name))
             await self._keepers.ask("renew", self._name, launch=to_wire(launch))
 
-    async def remember(self, changes: Sequence[Change]) -> bool:
-        """Have the next start include these changes of its entries; tell whether the core was down for certain then."""
+    async def remember(self, changes: Sequence[Change], openings: Openings) -> bool:
+        """Have the next start include these changes; tell whether the core was down for certain then."""
         async with self._renewing:
-            told = await self._keepers.ask("remember", self._name, changes=changes)
+            told = await self._keepers.ask("remember", self._name, changes=changes, openings=openings)
         return State(told["state"]) in DOWN
 
     # --- another core beside this one ---

@@ -4,9 +4,10 @@ Asked by the watch at every look. A socket of ours is one that a process of ours
 this instance, which is seeing its connections off or about to take over, is ours as well.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from keystead.keeper import diag
 from keystead.keeper.diag import Listener
@@ -62,9 +63,31 @@ class Neighbours:
         return False
 
 
-def overlap(one: Listener, other: Listener) -> bool:
+class Address(Protocol):
+    """Where something listens."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+
+def overlap(one: Address, other: Address) -> bool:
     """Tell whether a connection may reach either of two listeners."""
     return one.port == other.port and (one.host == other.host or one.host in _ANY or other.host in _ANY)
+
+
+def taken(openings: Mapping[str, Address]) -> dict[str, str]:
+    """Return by tag who listens where we are about to, while nothing of ours runs there; nobody if it is not told."""
+    found: dict[str, str] = {}
+    with suppress(OSError):
+        by_port = {one.port: one for one in diag.listeners({opening.port for opening in openings.values()})}
+        for tag, opening in openings.items():
+            holder = by_port.get(opening.port)
+            if holder is not None and overlap(opening, holder):
+                found[tag] = told_of(holder)
+    return found
 
 
 def told_of(listener: Listener) -> str:

@@ -33,6 +33,15 @@ def require_free(listens: Iterable[Listen]) -> None:
             _require_free(host, listen.port, is_alternative=host != listen.host)
 
 
+def is_free(listen: Listen) -> bool:
+    """Tell whether an address and port can be listened on."""
+    try:
+        require_free([listen])
+    except Misconfigured:
+        return False
+    return True
+
+
 def free_loopback_port() -> int:
     """Return a port of 127.0.0.1 that nobody listened on a moment ago."""
     with socket.socket() as probe:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 # The versions that this API can steer a keeper in.
 UNDERSTOOD = frozenset({VERSION})
 SOCKET_NAME = "keeper.sock"

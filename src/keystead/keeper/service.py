@@ -21,7 +21,7 @@ from keystead.keeper import protocol
 from keystead.keeper.core import Core, State
 from keystead.keeper.echo import Echo
 from keystead.keeper.journal import note
-from keystead.keeper.launch import from_wire
+from keystead.keeper.launch import from_wire, openings_of
 from keystead.keeper.logfile import LogFile
 from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.output import Output
@@ -169,7 +169,7 @@ class Keeper:
 
     def _announce(self, core: Core) -> None:
         if core.state is State.RUNNING and core.pid is not None:
-            self._watch.begin(core.process, core.pid, core.launch.tags.values(), core.launch.tags)
+            self._watch.begin(core.process, core.pid, core.launch.ports())
         else:
             self._watch.end(core.process)
         message = {"event": "core", **self._description(core)}
@@ -263,7 +263,9 @@ class Keeper:
     async def _remember(self, message: Message) -> Message:
         core = self._core(message)
         changes = [(gap, subject, entry) for gap, subject, entry in message["changes"]]
-        core.remember(changes)
+        openings = openings_of(message["openings"])
+        core.remember(changes, openings)
+        self._watch.listen(core.process, {tag: one.port for tag, one in openings.items() if one is not None})
         self._watch.pardon([subject for _, subject, entry in changes if entry is not None])
         return self._description(core)
 

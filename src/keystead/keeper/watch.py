@@ -68,7 +68,6 @@ class _Process:
     """One living process of a core."""
 
     pid: int
-    ports: frozenset[int]
     table: Table
     borrower: Borrower | None
     cutter: Cutter
@@ -120,15 +119,21 @@ class Watch:
 
     # --- processes ---
 
-    def begin(self, process: str, pid: int, ports: Iterable[int], tags: Mapping[str, int]) -> None:
-        """Watch the connections of a process that was started."""
+    def begin(self, process: str, pid: int, ports: Mapping[str, int]) -> None:
+        """Watch the connections of a process that was started, at the port of each tag."""
         if process in self._processes:
             return
         borrower = None
         with suppress(OSError):
             borrower = Borrower(pid)
         cutter = Cutter(self.tricks or _NOTHING_WORKS, borrower)
-        self._processes[process] = _Process(pid, frozenset(ports), Table(tags), borrower, cutter)
+        self._processes[process] = _Process(pid, Table(ports), borrower, cutter)
+
+    def listen(self, process: str, ports: Mapping[str, int]) -> None:
+        """Watch a process at more ports; connections outlive their listener, so that none is ever dropped."""
+        found = self._processes.get(process)
+        if found is not None:
+            found.table.ports.update(ports)
 
     def end(self, process: str) -> None:
         """Keep what a process that has ended carried."""
@@ -284,7 +289,7 @@ class Watch:
         self._next_look_s = self._clock.monotonic_s() + max(NOW_S, _PAUSE_PER_LOOK * took_s)
 
     def _take_sockets(self, *, is_rated: bool) -> None:
-        ports = {port for process in self._processes.values() for port in process.ports}
+        ports = {port for process in self._processes.values() for port in process.table.ports.values()}
         if self.tricks is None or not self.tricks.works(proving.Trick.DUMP) or not ports:
             return
         try:

@@ -64,6 +64,11 @@ def configure(log_format: LogFormat) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
+def configure_for_command() -> None:
+    """Let what a command logs by the way go to standard error: standard output is its answer."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
 def _text() -> "list[Processor]":
     return [structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer()]
 

@@ -36,6 +36,7 @@ class Step:
     """One idempotent change of an engine.
 
     ``kind`` and ``subject`` name the object (``user``, ``k12-1``); ``before`` and ``after`` are short public texts.
+    ``places`` name where in the engine it is or is to be.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Step:
     after: str
     reason: str
     risk: Risk = Risk.HOT
+    places: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         change = f"{self.before} → {self.after}" if self.before and self.after else self.after or self.before

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection
 
+from keystead.db import turns
+from keystead.db.turns import Turn
 from keystead.engines.xray.state import Carried, Counters, LabelCarried, Reading
 from keystead.vpn import accounting
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, Standing, carried_since, has_fallen
@@ -36,7 +38,7 @@ class _Changed(NamedTuple):
 
 def book_all(connection: Connection, scope: str, reading: Reading, at: datetime) -> int:
     """Book all counters of a process, the last bytes of reissued and deleted keys included; return how many moved."""
-    traffic_store.take_turn(connection)
+    turns.take(connection, Turn.BOOKING)
     moved = _book(connection, scope, reading, traffic_store.last_readings(connection), at)
     traffic_store.set_read_at(connection, scope, reading.process, at)
     return moved
@@ -44,7 +46,7 @@ def book_all(connection: Connection, scope: str, reading: Reading, at: datetime)
 
 def book_label(connection: Connection, scope: str, label: str, reading: Reading, at: datetime) -> None:
     """Book the counters of one label."""
-    traffic_store.take_turn(connection)
+    turns.take(connection, Turn.BOOKING)
     last, counters = traffic_store.last_reading(connection, label), reading.counters.get(label)
     if last is not None and counters is not None:
         _book(connection, scope, Reading(reading.process, {label: counters}, reading.may_fall), {label: last}, at)
@@ -79,7 +81,7 @@ def book_pairs(
 
     The figure they have reached then counts as shown: it is what everybody sees who asks the database.
     """
-    traffic_store.take_turn(connection)
+    turns.take(connection, Turn.BOOKING)
     if processes.meet(connection, scope, reading.process) is not Stage.LIVE:
         return
     earlier, later = _labels_of(before, reading.process), _labels_of(after, reading.process)
@@ -98,7 +100,7 @@ def book_pairs(
 
 def end_process(connection: Connection, scope: str, process: str, carried: Carried | None, at: datetime) -> None:
     """Book what a process that has ended never reported, once; ``carried`` is the last that is known of it."""
-    traffic_store.take_turn(connection)
+    turns.take(connection, Turn.BOOKING)
     if processes.meet(connection, scope, process) is not Stage.LIVE:
         return
     last: Mapping[str, LabelCarried] = {} if carried is None else carried.labels

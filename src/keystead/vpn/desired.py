@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection
 
-from keystead.engines.xray.state import XrayDesired, XrayInbound, XrayUser
+from keystead.db import turns
+from keystead.db.turns import Turn
+from keystead.engines.xray.state import XrayDesired, XrayInbound, XrayUser, is_live
 from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing
 from keystead.kit.ids import Ids
@@ -13,10 +15,10 @@ from keystead.outbox.events import Event
 from keystead.outbox.store import deliveries
 from keystead.outbox.store.deliveries import Notice
 from keystead.vpn import notices
+from keystead.vpn.inbound import Inbound
 from keystead.vpn.store import departed as departed_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
-from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.store.keys import UserRow
 
 
@@ -33,20 +35,35 @@ class XraySource:
     def desired(self, connection: Connection) -> XrayDesired:
         """Read every inbound and every user with its speed limit."""
         rows = key_store.users(connection, self._scope)
-        return XrayDesired(self._inbounds(connection), _by_tag(rows), limits=_limits(rows))
+        users = _by_tag(rows)
+        inbounds = inbound_store.of_scope(connection, self._scope)
+        needed = [inbound for inbound in inbounds if inbound.tag in users or not is_live(inbound.tag)]
+        return XrayDesired(self._opened(needed), users, limits=_limits(rows))
 
     def desired_part(self, connection: Connection, subjects: Sequence[str]) -> XrayDesired:
-        """Read the users of some labels; labels that should not be there are named absent."""
+        """Read the users of some labels; labels that should not be there are named absent.
+
+        A live inbound is there whole, with every user it is to have.
+        """
         rows = key_store.users_of(connection, self._scope, subjects)
-        return XrayDesired((), _by_tag(rows), frozenset(subjects) - {row.label for row in rows}, _limits(rows))
+        absent = frozenset(subjects) - {row.label for row in rows}
+        leaving = key_store.left(connection, absent)
+        live = {row.tag for row in rows if is_live(row.tag)} | {tag for tags in leaving.values() for tag in tags}
+        if not live:
+            return XrayDesired((), _by_tag(rows), absent, _limits(rows))
+        within = key_store.users_at(connection, self._scope, live)
+        inbounds = inbound_store.at_tags(connection, self._scope, {row.tag for row in within})
+        everyone = [*(row for row in rows if not is_live(row.tag)), *within]
+        return XrayDesired(self._opened(inbounds), _by_tag(everyone), absent, _limits(everyone), leaving)
 
     def present(self, part: XrayDesired) -> Collection[str]:
         """Return the labels a desired state wants in the engine."""
         return {label for of_tag in part.users.values() for label in of_tag}
 
     def sizes(self, connection: Connection) -> dict[str, int]:
-        """Count the users each inbound should hold."""
-        return key_store.sizes(connection, self._scope)
+        """Count the users each inbound should hold; a live one counts as 1 when it should be open."""
+        counts = key_store.sizes(connection, self._scope)
+        return {tag: 1 if is_live(tag) else count for tag, count in counts.items() if count or not is_live(tag)}
 
     def unconfirmed(self, connection: Connection) -> tuple[list[str], list[str]]:
         """Return the labels whose presence, and those whose absence, is not confirmed."""
@@ -61,9 +78,11 @@ class XraySource:
             self._tell_created(connection, [*present, *absent])
         key_store.make_live(connection, [*present, *absent])
         if absent:
-            traffic_store.take_turn(connection)
+            turns.take(connection, Turn.BOOKING)
             departed_store.keep(connection, absent, self._clock.now())
+        emptied = inbound_store.of_removed(connection, absent)
         key_store.bury(connection, absent)
+        inbound_store.drop(connection, emptied)
 
     def _tell_created(self, connection: Connection, labels: Sequence[str]) -> None:
         """Write the event of each key that becomes live: one that is taken back before has never been created."""
@@ -71,7 +90,7 @@ class XraySource:
             notice = Notice(Event.VPN_KEY_CREATED, f"vpn key {key.number}", notices.about(key))
             deliveries.put(connection, key.account_id, notice, at=self._clock.now(), ids=self._ids)
 
-    def _inbounds(self, connection: Connection) -> tuple[XrayInbound, ...]:
+    def _opened(self, inbounds: Iterable[Inbound]) -> tuple[XrayInbound, ...]:
         return tuple(
             XrayInbound(
                 tag=inbound.tag,
@@ -84,7 +103,7 @@ class XraySource:
                 short_ids=inbound.short_ids,
                 min_client_version=self._min_client_version,
             )
-            for inbound in inbound_store.of_scope(connection, self._scope)
+            for inbound in inbounds
         )
 
 

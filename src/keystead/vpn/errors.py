@@ -1,6 +1,6 @@
 """What can go wrong with VPN keys beyond the common tree."""
 
-from keystead.kit.errors import Conflict, Invalid, NotFound, Unavailable
+from keystead.kit.errors import Conflict, Invalid, NotFound, QuotaExceeded, Unavailable
 
 
 class KeyNotFound(NotFound):
@@ -14,6 +14,12 @@ class NoValidTarget(Unavailable):
     """The REALITY target does not pass its examination, so a new key could not connect."""
 
     code = "no_valid_target"
+
+
+class PortsExhausted(QuotaExceeded):
+    """No port is left that a key could have for its own."""
+
+    code = "ports_exhausted"
 
 
 class UnknownPlan(Invalid):

@@ -4,7 +4,7 @@ fails and says so.
 Called by the composition root at start, before anything is served.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -71,7 +71,7 @@ def check_shared_inbound(work: Work, wish: Wish) -> Inbound | None:
     _require_same(found, wish)
     target = wish.target or found.target
     if (target, wish.listen) != (found.target, found.listen):
-        inbound_store.move(work.connection, found.id, target=target, listen=wish.listen)
+        inbound_store.move(work.connection, found.scope, target=target, listen=wish.listen)
         work.audit("vpn.inbound.move", f"vpn inbound {found.tag}", target=target, listen=wish.listen)
         return inbound_store.find(work.connection, found.id)
     return found
@@ -81,25 +81,24 @@ def found_shared_inbound(
     work: Work, scope: str, wish: Wish, target: str, names: tuple[str, ...], pair: KeyPair
 ) -> Inbound:
     """Make the shared inbound, once, with a target that was examined or that the operator named."""
-    values = {
-        "scope": scope,
-        "tag": SHARED_TAG,
-        "placement": Placement.SHARED.value,
-        "listen": wish.listen,
-        "port": wish.port or wish.default_port,
-        "private_key": "",
-        "public_key": pair.public_key,
-        "target": target,
-        "server_names": list(names),
-        "short_ids": [wish.short_id],
-        "flow": VISION,
-        "created_at": work.now,
-    }
-    inbound_id = inbound_store.add(work.connection, values)
-    place = inbound_store.find(work.connection, inbound_id).place
-    inbound_store.set_private_key(work.connection, inbound_id, work.keys.seal(pair.private_key, place))
-    work.audit("vpn.inbound.create", f"vpn inbound {SHARED_TAG}", port=values["port"], target=target, names=list(names))
-    return inbound_store.find(work.connection, inbound_id)
+    made = Inbound(
+        id=0,
+        scope=scope,
+        tag=SHARED_TAG,
+        placement=Placement.SHARED,
+        listen=wish.listen,
+        port=wish.port or wish.default_port,
+        sealed_private_key="",
+        public_key=pair.public_key,
+        target=target,
+        server_names=names,
+        short_ids=(wish.short_id,),
+        flow=VISION,
+    )
+    made = replace(made, id=inbound_store.add(work.connection, made, work.now))
+    inbound_store.set_private_key(work.connection, made.id, work.keys.seal(pair.private_key, made.place))
+    work.audit("vpn.inbound.create", f"vpn inbound {SHARED_TAG}", port=made.port, target=target, names=list(names))
+    return inbound_store.find(work.connection, made.id)
 
 
 def _require_host(wished: str | None, chosen: str) -> None:

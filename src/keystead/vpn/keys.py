@@ -14,13 +14,14 @@ from keystead.engines.xray.state import masked
 from keystead.kit.errors import Invalid
 from keystead.kit.page import Page
 from keystead.outbox.events import Event
-from keystead.vpn import holding, notices
+from keystead.vpn import holding, notices, ports
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey, label_of
 from keystead.vpn.lookup import IsApplied, IsGone, is_allowed, is_visible, locate, locate_for_change
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish, wished_terms
+from keystead.vpn.ports import PortPool
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import terms as term_store
@@ -58,17 +59,25 @@ class Enabling:
 
 @requires(Permission.VPN_KEYS_ISSUE)
 def issue(
-    work: Work, *, name: str | None, placement: Placement, wish: Wish | None = None, target_problem: str | None = None
+    work: Work,
+    *,
+    name: str | None,
+    placement: Placement,
+    pool: PortPool,
+    wish: Wish | None = None,
+    target_problem: str | None = None,
 ) -> VpnKey:
-    """Issue a key; raise Invalid for a bad name or plan, and NoValidTarget while no client could connect.
+    """Issue a key.
 
-    ``target_problem`` is what the examination of the REALITY target last found, None when it passed.
+    ``target_problem`` is what the examination of the REALITY target last found, None when it passed. Raises Invalid for
+    a bad name or plan, NoValidTarget while no client could connect, PortsExhausted when the pool has no port left.
     """
     checked_name = _checked_name(name)
     terms = None if wish is None else wished_terms(work.connection, work.principal.account_id, wish, work.now)
-    inbound = inbound_store.for_placement(work.connection, placement)
-    if inbound is None or target_problem is not None:
+    shared = inbound_store.for_placement(work.connection, Placement.SHARED)
+    if shared is None or target_problem is not None:
         raise NoValidTarget(target_problem or "no REALITY target has passed its examination yet; see keystead doctor")
+    inbound = shared if placement is Placement.SHARED else ports.open_port(work, shared, pool)
     vless_uuid = str(work.ids.uuid())
     values = {
         "public_id": str(work.ids.uuid()),
@@ -92,7 +101,8 @@ def issue(
     key_store.set_label(work.connection, number, label_of(number, 1))
     traffic_store.start(work.connection, number, label_of(number, 1), work.now)
     del values["masked_uuid"]
-    key = VpnKey(number=number, placement=placement, scope=inbound.scope, **values)  # type: ignore[arg-type]  # one row
+    values |= {"placement": placement, "scope": inbound.scope, "port": inbound.port}
+    key = VpnKey(number=number, **values)  # type: ignore[arg-type]  # one row
     sold = {} if wish is None else wish.facts()
     work.audit("vpn.key.issue", _subject(key), name=checked_name, placement=placement.value, **sold)
     work.mark(key.scope, key.label)
@@ -109,7 +119,7 @@ def find(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> VpnKey:
 
 @requires(Permission.VPN_KEYS_READ)
 def list_(
-    work: Work, *, placement: Placement, page: Page, is_applied: IsApplied, status: KeyStatus | None = None
+    work: Work, *, placement: Placement | None, page: Page, is_applied: IsApplied, status: KeyStatus | None = None
 ) -> KeyPage:
     """Return visible keys by number, all or those of a status, and how many there are in all."""
     account, confined = work.principal.account_id, work.principal.confined_to_token

@@ -54,6 +54,7 @@ class VpnKey(NamedTuple):
     created_at: datetime
     placement: Placement
     scope: str
+    port: int
     last_seen_at: datetime | None = None
 
 

@@ -78,7 +78,7 @@ def of_key(work: Work, *, key: VpnKey, live: Live) -> KeyTerms:
 def list_(
     work: Work,
     *,
-    placement: Placement,
+    placement: Placement | None,
     page: Page,
     is_applied: IsApplied,
     live: Live,

@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
+from keystead.db import turns
+from keystead.db.turns import Turn
 from keystead.engines.xray.state import Carried, Reading
 from keystead.kit.errors import Broken
 from keystead.outbox.events import Event
@@ -114,7 +116,7 @@ def reset(
     ``readings`` are what the engine said just before, so that the figure returned is exact; just that is forgiven.
     """
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
-    traffic_store.take_turn(work.connection)
+    turns.take(work.connection, Turn.BOOKING)
     for reading in readings:
         booking.book_label(work.connection, key.scope, key.label, reading, work.now)
     rows = _rows(work.connection, key)
@@ -174,7 +176,7 @@ def is_ahead(connection: Connection, key: VpnKey, carried: Sequence[Carried]) ->
 
 def record_shown(connection: Connection, key: VpnKey, carried: Sequence[Carried], at: datetime) -> None:
     """Store the figures that are about to be shown, so that no later one is lower, whatever breaks."""
-    traffic_store.take_turn(connection)
+    turns.take(connection, Turn.BOOKING)
     for row in traffic_store.of_key(connection, key.number):
         shown = accounting.show(row.standing, booking.carried_by(carried, row.label))
         if shown != row.standing:

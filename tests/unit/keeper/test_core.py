@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from keystead.keeper.core import Core, State
-from keystead.keeper.launch import Launch
+from keystead.keeper.launch import OPENINGS, Launch, Opening
 from keystead.keeper.logfile import LogFile
 from keystead.keeper.output import Output
 from keystead.keeper.ports import Listen, free_loopback_port, require_free
@@ -44,6 +44,10 @@ async def running(launch: Launch, path: Path, clock: SystemClock | ManualClock) 
         yield core
     finally:
         await core.stop()
+
+
+def opening(port: int, text: str) -> Opening:
+    return Opening("127.0.0.1", port, text)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -99,7 +103,9 @@ async def test_a_start_has_the_entries_of_the_moment_it_is_spawned_in(tmp_path: 
     async with running(script("cat; exec sleep 1000"), tmp_path, SystemClock()) as core:
         await until(lambda: core.last_lines)
         first = core.process
-        core.remember([("names", "a", None), ("names", "b", "bert"), ("names", "c", "carl"), ("nowhere", "d", "dora")])
+        core.remember(
+            [("names", "a", None), ("names", "b", "bert"), ("names", "c", "carl"), ("nowhere", "d", "dora")], {}
+        )
         core.kill("by the test")
         await until(lambda: len(core.last_lines) > 1)
 
@@ -167,3 +173,32 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_a_start_has_the_listeners_of_the_moment_it_is_spawned_in(tmp_path: Path) -> None:
+    launch = Launch(
+        ("/bin/sh", "-c", "cat; exec sleep 1000"),
+        texts=("[first", "]\n"),
+        gaps=(OPENINGS,),
+        openings={"a": opening(free_loopback_port(), "a"), "b": opening(free_loopback_port(), "b")},
+    )
+    async with running(launch, tmp_path, SystemClock()) as core:
+        await until(lambda: core.last_lines)
+        core.remember([], {"a": None, "c": opening(free_loopback_port(), "c")})
+        core.kill("by the test")
+        await until(lambda: len(core.last_lines) > 1)
+
+        assert core.last_lines == ("[first,a,b]", "[first,b,c]")
+
+
+async def test_a_listener_whose_port_somebody_else_holds_is_left_out_of_a_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        openings = {"taken": opening(taken, "taken"), "free": opening(free_loopback_port(), "free")}
+        launch = Launch(
+            ("/bin/sh", "-c", "cat; exec sleep 1000"), texts=("[first", "]\n"), gaps=(OPENINGS,), openings=openings
+        )
+        async with running(launch, tmp_path, SystemClock()) as core:
+            await until(lambda: core.last_lines)
+
+            assert core.last_lines == ("[first,free]",)

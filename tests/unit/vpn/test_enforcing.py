@@ -16,7 +16,7 @@ from keystead.vpn.placement import Placement
 from keystead.vpn.plans import TermChanges, Wish
 from keystead.vpn.termvalue import Held
 from tests.support.figures import FakeFigures
-from tests.support.shop import SCOPE, Shop, reading
+from tests.support.shop import POOL, SCOPE, Shop, reading
 from tests.support.work import Workplace
 
 
@@ -43,7 +43,9 @@ class Bench:
 
     async def sold(self, **changes: Any) -> VpnKey:
         wish = Wish(None, TermChanges(**changes))
-        key: VpnKey = await self.shop.workplace.do(keys.issue, name=None, placement=Placement.SHARED, wish=wish)
+        key: VpnKey = await self.shop.workplace.do(
+            keys.issue, name=None, placement=Placement.SHARED, pool=POOL, wish=wish
+        )
         await self.shop.confirm(present=[key.label])
         return key
 

@@ -16,7 +16,7 @@ from keystead.vpn import keys, subscriptions
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyState, parse_ident
 from keystead.vpn.placement import Placement
-from tests.support.shop import SCOPE, Shop
+from tests.support.shop import POOL, SCOPE, Shop
 from tests.support.work import Workplace
 
 
@@ -26,7 +26,7 @@ async def shop(workplace: Workplace) -> Shop:
 
 
 async def test_a_key_is_invisible_until_the_engine_holds_it(shop: Shop) -> None:
-    key = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED)
+    key = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED, pool=POOL)
 
     with pytest.raises(KeyNotFound):
         await shop.do(keys.find, key)
@@ -106,7 +106,7 @@ async def test_the_list_holds_only_visible_keys_and_counts_them(shop: Shop) -> N
     await shop.issue("a")
     gone = await shop.issue("b")
     await shop.revoke(gone)
-    await shop.workplace.do(keys.issue, name="c", placement=Placement.SHARED)
+    await shop.workplace.do(keys.issue, name="c", placement=Placement.SHARED, pool=POOL)
 
     listed = await shop.workplace.do(keys.list_, placement=Placement.SHARED, page=Page(), is_applied=shop.is_applied)
 
@@ -134,7 +134,7 @@ async def test_an_issue_without_the_permission_changes_nothing(shop: Shop) -> No
     reader = Principal(shop.workplace.account_id, "token:8 reader", frozenset({Permission.VPN_KEYS_READ}))
 
     with pytest.raises(Forbidden, match=r"vpn\.keys\.issue"):
-        await shop.workplace.do_as(reader, keys.issue, name="x", placement=Placement.SHARED)
+        await shop.workplace.do_as(reader, keys.issue, name="x", placement=Placement.SHARED, pool=POOL)
 
     assert await shop.workplace.database.read(lambda c: scopes.generation(c, SCOPE)) == 0
 
@@ -142,7 +142,7 @@ async def test_an_issue_without_the_permission_changes_nothing(shop: Shop) -> No
 @pytest.mark.parametrize("name", ["x" * 256, "zero\0zero"])
 async def test_a_bad_name_is_refused_by_field(shop: Shop, name: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        await shop.workplace.do(keys.issue, name=name, placement=Placement.SHARED)
+        await shop.workplace.do(keys.issue, name=name, placement=Placement.SHARED, pool=POOL)
 
     assert "name" in refusal.value.fields
 
@@ -150,7 +150,11 @@ async def test_a_bad_name_is_refused_by_field(shop: Shop, name: str) -> None:
 async def test_no_key_is_issued_while_the_target_has_a_problem(shop: Shop) -> None:
     with pytest.raises(NoValidTarget, match=r"site\.test"):
         await shop.workplace.do(
-            keys.issue, name=None, placement=Placement.SHARED, target_problem="REALITY target site.test:443: closed"
+            keys.issue,
+            name=None,
+            placement=Placement.SHARED,
+            pool=POOL,
+            target_problem="REALITY target site.test:443: closed",
         )
 
 
@@ -210,7 +214,7 @@ def test_a_masked_uuid_is_the_one_xray_compares() -> None:
 
 
 async def test_a_key_disabled_before_it_was_confirmed_stays_a_key(shop: Shop) -> None:
-    key = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED)
+    key = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED, pool=POOL)
     shop.applied.add(key.label)
     await shop.do(keys.disable, key)
     shop.applied.clear()

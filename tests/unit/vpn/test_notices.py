@@ -12,7 +12,7 @@ from keystead.kit.reach import reach
 from keystead.outbox.models import DELIVERIES
 from keystead.vpn import keys, notices, traffic
 from keystead.vpn.placement import Placement
-from tests.support.shop import Shop, reading
+from tests.support.shop import POOL, Shop, reading
 from tests.support.work import Workplace
 
 
@@ -31,7 +31,7 @@ async def told(shop: Shop) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_a_key_is_created_when_it_is_in_the_engine_and_once(shop: Shop) -> None:
-    key = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED)
+    key = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED, pool=POOL)
     assert await told(shop) == []
 
     await shop.confirm(present=[key.label])
@@ -54,7 +54,7 @@ async def test_a_key_is_created_when_it_is_in_the_engine_and_once(shop: Shop) ->
 
 
 async def test_a_key_that_is_taken_back_before_was_never_there(shop: Shop) -> None:
-    key = await shop.workplace.do(keys.issue, name=None, placement=Placement.SHARED)
+    key = await shop.workplace.do(keys.issue, name=None, placement=Placement.SHARED, pool=POOL)
 
     await shop.workplace.do(keys.undo_issue, key=key, reason="the engine is down")
     await shop.confirm(absent=[key.label])

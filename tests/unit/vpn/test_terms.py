@@ -19,7 +19,7 @@ from keystead.vpn.placement import Placement
 from keystead.vpn.plans import TermChanges, Wish
 from keystead.vpn.terms import KeyTerms
 from keystead.vpn.termvalue import AtLimit, Starts, Stop
-from tests.support.shop import SCOPE, Shop, reading
+from tests.support.shop import POOL, SCOPE, Shop, reading
 from tests.support.work import Workplace
 
 GB = 10**9
@@ -37,7 +37,7 @@ async def shop(workplace: Workplace) -> Shop:
 async def sold(shop: Shop, plan: str | None = None, **changes: Any) -> VpnKey:
     """Issue a key with terms."""
     wish = Wish(plan, TermChanges(**changes))
-    key: VpnKey = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED, wish=wish)
+    key: VpnKey = await shop.workplace.do(keys.issue, name="anna", placement=Placement.SHARED, pool=POOL, wish=wish)
     await shop.confirm(present=[key.label])
     return key
 
@@ -99,7 +99,9 @@ async def test_a_plan_of_another_account_is_unknown(shop: Shop) -> None:
     stranger = Principal(shop.workplace.account_id + 1, "token:9 stranger", VPN_PERMISSIONS)
 
     with pytest.raises(UnknownPlan):
-        await shop.workplace.do_as(stranger, keys.issue, name=None, placement=Placement.SHARED, wish=Wish("gold"))
+        await shop.workplace.do_as(
+            stranger, keys.issue, name=None, placement=Placement.SHARED, pool=POOL, wish=Wish("gold")
+        )
     with pytest.raises(NotFound):
         await shop.workplace.do_as(stranger, plans.find, name="gold")
 

@@ -56,6 +56,7 @@ def key(shown: KeyTerms, presence: Presence) -> dict[str, Any]:
         "name": value.name,
         "uuid": value.uuid,
         "placement": value.placement.value,
+        "port": value.port,
         "short_id": value.short_id,
         "server_name": value.server_name,
         "flow": value.flow,

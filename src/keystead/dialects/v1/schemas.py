@@ -20,7 +20,7 @@ class KeyCreate(Body):
     """A new key."""
 
     name: KeyName | None = None
-    placement: Literal["shared"] = "shared"
+    placement: Literal["shared", "own-port"] = Field("shared", description="own-port: a port of its own.")
     plan: PlanName | None = Field(None, description="Terms are copied from this plan.")
     terms: TermsWish | None = Field(None, description="Terms, or what decides in place of the plan's.")
 
@@ -43,6 +43,7 @@ class Key(Answer):
     name: str | None
     uuid: str
     placement: str
+    port: int
     short_id: str
     server_name: str
     flow: str
@@ -221,6 +222,7 @@ class Step(Answer):
     after: str
     reason: str
     risk: str
+    places: list[str]
 
 
 class Plan(Answer):

@@ -121,17 +121,18 @@ def render(
     keeps no destinations.
     """
     own = probe.own_users() if probe else {}
-    static = _static(desired.inbounds if warm is None else warm, settings)
-    dialled = (*desired.inbounds, *(warm or ()))
+    static = _static(desired.static if warm is None else warm, settings)
+    dialled = (*desired.static, *(warm or ()))
     listeners = [
         _with_users(listener, {**desired.users.get(listener["tag"], {}), **own.get(listener["tag"], {})})
         for listener in static["inbounds"]
     ]
+    live = [] if warm is not None else [as_listed(one, desired.users) for one in desired.live.values()]
     return {
         **static,
         "log": {"access": "" if has_access_log else "none", "loglevel": log_level},
         "api": {"tag": "api", "listen": api_listen, "services": _API_SERVICES},
-        "inbounds": [*listeners, *(_probe_inbounds(probe) if probe else [])],
+        "inbounds": [*listeners, *(_probe_inbounds(probe) if probe else []), *live],
         "outbounds": [
             *static["outbounds"],
             *(_probe_outbounds(probe, dialled) if probe else []),
@@ -144,8 +145,8 @@ def render(
 
 
 def digest(desired: XrayDesired, settings: XraySettings) -> str:
-    """Return a digest of what only a restart changes: no users, nothing that is made up anew for each start."""
-    static = _static(desired.inbounds, settings)
+    """Return a digest of what only a restart changes: no users, no live inbounds, nothing made up for each start."""
+    static = _static(desired.static, settings)
     return hashlib.sha256(orjson.dumps(static, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -184,6 +185,11 @@ def _listener(inbound: XrayInbound) -> Json:
             },
         },
     }
+
+
+def as_listed(inbound: XrayInbound, users: Mapping[str, Mapping[str, XrayUser]]) -> Json:
+    """Return an inbound with its users, as a configuration lists it."""
+    return _with_users(_listener(inbound), users.get(inbound.tag, {}))
 
 
 def _with_users(listener: Json, users: Mapping[str, XrayUser]) -> Json:

@@ -120,10 +120,11 @@ class ManagedXray:
         return XrayActual(found, served.started.digest, served.started.probe.own_users(), hands_over=True)
 
     async def sizes(self) -> Mapping[str, int]:
-        """Count how many customers' users each inbound has: cheap, for the comparison before the full one."""
+        """Count how many customers' users each inbound has, 1 for a live one: cheap, for a look before the full one."""
         served = self._running()
         own = served.started.probe.own_users()
-        return {tag: await served.client.users_count(tag) - len(own.get(tag, {})) for tag in served.started.tags}
+        found = await users.sizes(served.client, served.started.tags)
+        return {tag: count - len(own.get(tag, {})) for tag, count in found.items()}
 
     def is_prepared(self, step: Step, desired: XrayDesired) -> bool:
         """Tell whether a step can be carried out at once; another process has to be warm before it takes over."""
@@ -143,10 +144,9 @@ class ManagedXray:
             return
         if step.verb is not Verb.REMOVE:
             await self.watching.unblock([step.subject], served.blocks)
-        await self._core.remember(launching.changes(desired, [step.subject], served.started.tags))
-        own = served.started.probe.own_users()
-        wanted = {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in served.started.tags}
-        await users.apply(served.client, step, wanted=wanted, tags=served.started.tags)
+        entries = launching.changes(desired, [step.subject], served.started.tags)
+        await self._core.remember(entries, launching.openings(desired, step.places))
+        await users.apply(served.client, step, desired, wanted=_with_own(desired, served, step.places))
         await self.watching.limit(desired, [step.subject])
         if step.verb is not Verb.ADD:
             await self.watching.cut([step.subject], is_gone=step.verb is Verb.REMOVE)
@@ -188,7 +188,8 @@ class ManagedXray:
         """
         tags = self._attendance.started.tags if self._attendance else tuple(desired.users)
         try:
-            remembering = self._core.remember(launching.changes(desired, subjects, tags))
+            openings = launching.openings(desired, launching.places(desired, subjects))
+            remembering = self._core.remember(launching.changes(desired, subjects, tags), openings)
             if self._core.state is State.RUNNING:
                 outcomes, is_down = await asyncio.gather(self._tell(desired, subjects, tags), remembering)
             else:
@@ -239,7 +240,7 @@ class ManagedXray:
 
     def candidate(self, desired: XrayDesired, binary: Binary, *, echo_port: int) -> Launch:
         """Return the launch of a process that listens on loopback until it takes the public listeners."""
-        warm = config.warm_inbounds(desired.inbounds, free_loopback_port)
+        warm = config.warm_inbounds(desired.static, free_loopback_port)
         generation = self._next_generation()
         return self._launcher.launch(
             desired, binary, self._free_socket(), echo_port=echo_port, generation=generation, warm=warm
@@ -364,6 +365,12 @@ class ManagedXray:
         if not served.ready.is_set():
             return Health(Condition.WARMING, "no dial through Xray has come back yet")
         return Health(Condition.READY)
+
+
+def _with_own(desired: XrayDesired, served: Attendance, tags: Collection[str]) -> users.Users:
+    """Return who is to be in some inbounds, the process's own users among them."""
+    own = served.started.probe.own_users()
+    return {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in tags}
 
 
 async def _first_of_events(changed: asyncio.Event, wanted: asyncio.Event | None) -> None:

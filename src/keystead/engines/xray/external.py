@@ -16,7 +16,6 @@ The file holds private keys: it is written for its owner alone, so Xray has to r
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +37,7 @@ from keystead.engines.xray.state import (
 )
 from keystead.engines.xray.watching import Unwatched
 from keystead.kit.clock import Clock
-from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError, Misconfigured, NotFound
+from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError, Misconfigured
 from keystead.kit.files import write_private
 from keystead.kit.loops import keep_running
 from keystead.reconcile.engine import Condition, Health
@@ -109,16 +108,12 @@ class ExternalXray:
     async def observe(self) -> XrayActual:
         """Return the users of every desired inbound; the digest is the file's if the core started from it."""
         desired = await self._load()
-        found = await users.observe(self._api(), [inbound.tag for inbound in desired.inbounds])
+        found = await users.observe(self._api(), [inbound.tag for inbound in desired.static])
         return XrayActual(found, await self._running_digest())
 
     async def sizes(self) -> Mapping[str, int]:
-        """Return how many users each desired inbound has; one the core does not have is left out."""
-        found = {}
-        for inbound in (await self._load()).inbounds:
-            with suppress(NotFound):
-                found[inbound.tag] = await self._api().users_count(inbound.tag)
-        return found
+        """Return how many users each desired inbound has, 1 for a live one; one the core does not have is left out."""
+        return await users.sizes(self._api(), [inbound.tag for inbound in (await self._load()).static])
 
     def status(self) -> XrayStatus:
         """Return what there is to say about the core, without asking it anything."""
@@ -140,10 +135,9 @@ class ExternalXray:
             raise Misconfigured(
                 f"Xray has to be restarted by whoever runs it; its new configuration is {self._options.config_path}"
             )
-        tags = [inbound.tag for inbound in desired.inbounds]
         if self._blocks is not None and step.verb is not Verb.REMOVE:
             await self._blocks.lift([step.subject])
-        await users.apply(self._api(), step, wanted=desired.users, tags=tags)
+        await users.apply(self._api(), step, desired, wanted=desired.users)
         if self._blocks is not None and step.verb is Verb.REMOVE:
             await self._blocks.put([step.subject])
 
@@ -170,14 +164,14 @@ class ExternalXray:
             await self.when_reachable()
             desired = await self._load()
             tags = await self._api().inbound_tags()
-            if {inbound.tag for inbound in desired.inbounds} <= set(tags):
+            if {inbound.tag for inbound in desired.static} <= set(tags):
                 return
             await self._clock.sleep(_POLL_S)
 
     async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         """Bring only these labels to the desired state."""
         tags = await self._api().inbound_tags()
-        known = [inbound.tag for inbound in (await self._load()).inbounds if inbound.tag in tags]
+        known = [inbound.tag for inbound in (await self._load()).static if inbound.tag in tags]
         blocks = self._blocks
         if blocks is not None:
             await blocks.lift([label for label in subjects if label not in desired.absent])

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from keystead.engines.xray import users
 from keystead.engines.xray.attendance import Attendance
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.blocking import Blocks
@@ -30,7 +31,7 @@ from keystead.keeper.keepers import Keepers
 from keystead.keeper.kept import KeptCore
 from keystead.keeper.launch import Launch, to_wire
 from keystead.kit.clock import Clock
-from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError, NotFound
+from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.waiting import first_of, within
 from keystead.reconcile.replacement import Phase, Progress
 
@@ -233,10 +234,8 @@ class Handover:
 
     async def _open(self, desired: XrayDesired, new: Attendance) -> None:
         own = new.started.probe.own_users()
-        for inbound in desired.inbounds:
-            wanted = {**desired.users.get(inbound.tag, {}), **own.get(inbound.tag, {})}
-            with suppress(AlreadyExists):
-                await new.client.add_inbound(inbound, wanted.values())
+        wanted = {one.tag: {**desired.users.get(one.tag, {}), **own.get(one.tag, {})} for one in desired.inbounds}
+        await users.open_all(new.client, desired, wanted=wanted)
 
     async def _see_off(self, core: str, process: str, leaving: Started) -> None:
         from keystead.engines.xray.client import XrayClient
@@ -244,7 +243,7 @@ class Handover:
         client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
         self._blocks[process] = Blocks(client, clock=self._clock)
         try:
-            await self._close_listeners(client, leaving.tags)
+            await users.close_all(client, leaving.tags)
             await self._core.retire(core, self._see_off_s)
             if self.progress.phase is Phase.PROVEN:
                 self._note(Phase.DRAINING)
@@ -264,11 +263,6 @@ class Handover:
             await client.close()
         with suppress(KeysteadError):
             await self._core.tidy()
-
-    async def _close_listeners(self, client: "XrayClient", tags: tuple[str, ...]) -> None:
-        for tag in tags:
-            with suppress(NotFound):
-                await client.remove_inbound(tag)
 
     async def _discard_unused(self, candidate: _Candidate) -> None:
         await self._clock.sleep(_KEPT_WARM_S)

@@ -5,7 +5,7 @@ configured, and how it dials itself. It is as secret as the probe's password and
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,14 +15,14 @@ import orjson
 
 from keystead.engines.xray import config
 from keystead.engines.xray.binary import Binary
-from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser
-from keystead.keeper.launch import Change, Launch
+from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser, is_live
+from keystead.keeper.launch import OPENINGS, Change, Launch, Opening
 from keystead.keeper.ports import Listen, free_loopback_port
 from keystead.kit.secret import Secret
 
 _KIND = "xray"
 _MEMO_VERSION = 1
-_GAP = re.compile('"keystead-gap:([^"]*)"')
+_GAP = re.compile(',?"keystead-gap:([^"]*)"')
 
 # Xray-core v26.7.28, common/log/access.go: from IP:PORT accepted tcp:DEST [inbound -> outbound] email: LABEL
 ACCESS_LINE = (
@@ -90,7 +90,7 @@ class Launcher:
             warm=warm,
         )
         started = Started(
-            tuple(inbound.tag for inbound in desired.inbounds),
+            tuple(inbound.tag for inbound in desired.static),
             config.digest(desired, self._settings),
             binary.version,
             socket,
@@ -100,7 +100,7 @@ class Launcher:
             generation,
         )
         texts, gaps, entries = with_gaps(rendered)
-        listening = desired.inbounds if warm is None else warm
+        listening = desired.static if warm is None else warm
         return Launch(
             argv=(str(binary.path), "run", "-config", "stdin:"),
             environment=self._environment,
@@ -108,6 +108,7 @@ class Launcher:
             gaps=gaps,
             entries=entries,
             listens=tuple(Listen(inbound.listen, inbound.port) for inbound in listening),
+            openings={tag: _opening(one, desired) for tag, one in desired.live.items()} if warm is None else {},
             # A killed core leaves its socket and the lock of it, and the next one would not start.
             stale_files=(str(socket), f"{socket}.lock"),
             access=ACCESS_LINE,
@@ -123,22 +124,28 @@ class Launcher:
             echo_port=echo_port,
             password=password,
             user=config.probe_user(user),
-            routes=config.routes(desired.inbounds),
+            routes=config.routes(desired.static),
             warm_routes=config.warm_routes(warm or ()),
         )
 
 
 def with_gaps(rendered: config.Json) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, str]]]:
-    """Return a configuration as text with a gap for the users of each VLESS inbound, and what fills the gaps."""
+    """Return a configuration as text with gaps, and what fills those of the users of each VLESS inbound.
+
+    The last gap is that of the live inbounds, which are openings and no part of the text.
+    """
     entries: dict[str, dict[str, str]] = {}
-    inbounds = []
+    inbounds: list[Any] = []
     for inbound in rendered["inbounds"]:
+        if is_live(inbound["tag"]):
+            continue
         clients = inbound["settings"].get("clients")
         if clients is not None:
             tag = inbound["tag"]
             entries[tag] = {client["email"]: orjson.dumps(client).decode() for client in clients}
             inbound = {**inbound, "settings": {**inbound["settings"], "clients": [f"keystead-gap:{tag}"]}}
         inbounds.append(inbound)
+    inbounds.append(f"keystead-gap:{OPENINGS}")
     parts = _GAP.split(orjson.dumps({**rendered, "inbounds": inbounds}).decode())
     return tuple(parts[::2]), tuple(parts[1::2]), entries
 
@@ -148,8 +155,23 @@ def entry(user: XrayUser) -> str:
     return orjson.dumps(config.client(user)).decode()
 
 
+def openings(desired: XrayDesired, tags: Iterable[str]) -> dict[str, Opening | None]:
+    """Return what a start has to hold of these live inbounds."""
+    live = desired.live
+    return {tag: _opening(live[tag], desired) if tag in live else None for tag in tags if is_live(tag)}
+
+
+def places(desired: XrayDesired, subjects: Collection[str]) -> list[str]:
+    """Return the live inbounds that these labels of a part are or were in."""
+    return [*desired.live, *(tag for label in subjects for tag in desired.leaving.get(label, ()))]
+
+
+def _opening(inbound: XrayInbound, desired: XrayDesired) -> Opening:
+    return Opening(inbound.listen, inbound.port, orjson.dumps(config.as_listed(inbound, desired.users)).decode())
+
+
 def changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:
-    """Return what the next start has to hold of these labels."""
+    """Return what the next start has to hold of these labels in the inbounds that only a start opens."""
     return [
         (tag, label, entry(user) if (user := desired.users.get(tag, {}).get(label)) else None)
         for tag in tags

@@ -7,6 +7,7 @@ What it decides:
 * the order is removals, changes, additions, then the restart. Removals come first since Xray compares UUIDs without
   bytes 6 and 7: removing a stranger with such a twin of a UUID cuts the right user too (proxy/vless/validator.go of
   v26.7.28), so that user is put back by a change;
+* a live inbound is no step of its own: it is opened with its first user and closed with its last one;
 * whatever only a start can change (listeners, key pairs, names, ports, what is open) is one restart step. Users of a
   listener that is missing need no step of their own: a start brings them. Where another process can take over from the
   present one, nobody is cut off by it.
@@ -15,7 +16,7 @@ What it decides:
 from collections.abc import Collection, Iterable, Mapping
 
 from keystead.engines.xray import config
-from keystead.engines.xray.state import XrayActual, XrayDesired, XraySettings, XrayUser, masked
+from keystead.engines.xray.state import XrayActual, XrayDesired, XraySettings, XrayUser, is_live, masked
 from keystead.reconcile.plan import Plan, Risk, Step, Verb, plan_of
 
 Users = Mapping[str, Mapping[str, XrayUser]]
@@ -25,10 +26,16 @@ _ORDER = {Verb.REMOVE: 0, Verb.CHANGE: 1, Verb.ADD: 2, Verb.RESTART: 3}
 
 def plan(scope: str, desired: XrayDesired, actual: XrayActual, *, settings: XraySettings | None = None) -> Plan:
     """Return the steps from actual to desired; the core's own users are desired as the process was given them."""
-    tags = [inbound.tag for inbound in desired.inbounds]
-    wanted = _by_label(_merged(desired.users, actual.own), [tag for tag in tags if tag in actual.users])
-    held = _by_label(actual.users, tags)
-    steps = [*_user_steps(wanted, held), *_restart_steps(scope, desired, actual, settings or XraySettings())]
+    static, live = [inbound.tag for inbound in desired.static], desired.live
+    open_now = [tag for tag in actual.users if is_live(tag)]
+    served = [tag for tag in static if tag in actual.users]
+    wanted = _by_label(_merged(desired.users, actual.own), [*served, *live])
+    held = _by_label(actual.users, [*static, *open_now])
+    steps = [
+        *_user_steps(wanted, held),
+        *(_closing(tag) for tag in open_now if tag not in live and not actual.users[tag]),
+        *_restart_steps(scope, desired, actual, settings or XraySettings()),
+    ]
     return plan_of(scope, sorted(steps, key=lambda step: (_ORDER[step.verb], step.kind, step.subject)))
 
 
@@ -54,8 +61,8 @@ def _user_steps(wanted: Users, held: Users) -> Iterable[Step]:
     for label in {*wanted, *held}:
         step = _user_step(label, wanted.get(label, {}), held.get(label, {}))
         if step is None and cut_too and any((tag, masked(user.uuid)) in cut_too for tag, user in wanted[label].items()):
-            text = _places(wanted[label])
-            step = Step("user", label, Verb.CHANGE, text, text, "another user holds a UUID that Xray takes for its own")
+            text, reason = _places(wanted[label]), "another user holds a UUID that Xray takes for its own"
+            step = Step("user", label, Verb.CHANGE, text, text, reason, places=_tags(wanted[label]))
         if step is not None:
             yield step
 
@@ -64,11 +71,20 @@ def _user_step(label: str, wanted: Mapping[str, XrayUser], held: Mapping[str, Xr
     if wanted == held:
         return None
     if not wanted:
-        return Step("user", label, Verb.REMOVE, _places(held), "", "not desired")
+        return Step("user", label, Verb.REMOVE, _places(held), "", "not desired", places=_tags(held))
     if not held:
-        return Step("user", label, Verb.ADD, "", _places(wanted), "missing in the core")
+        return Step("user", label, Verb.ADD, "", _places(wanted), "missing in the core", places=_tags(wanted))
     differs = "differs" if _places(wanted) != _places(held) else "another UUID"
-    return Step("user", label, Verb.CHANGE, _places(held), _places(wanted), f"{differs} in the core")
+    places = _tags({**wanted, **held})
+    return Step("user", label, Verb.CHANGE, _places(held), _places(wanted), f"{differs} in the core", places=places)
+
+
+def _closing(tag: str) -> Step:
+    return Step("inbound", tag, Verb.REMOVE, "open", "", "nobody is in it", places=(tag,))
+
+
+def _tags(places: Mapping[str, XrayUser]) -> tuple[str, ...]:
+    return tuple(sorted(places))
 
 
 def _places(places: Mapping[str, XrayUser]) -> str:
@@ -76,14 +92,14 @@ def _places(places: Mapping[str, XrayUser]) -> str:
 
 
 def _restart_steps(scope: str, desired: XrayDesired, actual: XrayActual, settings: XraySettings) -> Iterable[Step]:
-    missing = sorted({inbound.tag for inbound in desired.inbounds} - set(actual.users))
+    missing = sorted({inbound.tag for inbound in desired.static} - set(actual.users))
     is_current = actual.config_digest == config.digest(desired, settings)
     if is_current and not missing:
         return
     reason = f"no inbound {', '.join(missing)}" if missing else "the static configuration differs"
     listeners = ", ".join(
         f"{inbound.tag} at {config.address_of(inbound)} for {inbound.target}"
-        for inbound in sorted(desired.inbounds, key=lambda inbound: inbound.tag)
+        for inbound in sorted(desired.static, key=lambda inbound: inbound.tag)
     )
     risk = Risk.RELOAD if actual.hands_over else Risk.DISRUPTIVE
     yield Step("core", scope, Verb.RESTART, "", f"serving {listeners or 'nothing'}", reason, risk)

@@ -3,8 +3,9 @@
 Made by ``vpn/desired.py`` (desired) and by the driver (actual); compared by ``plan.py``; rendered by ``config.py``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,6 +15,8 @@ VISION = "xtls-rprx-vision"
 
 # Labels of Keystead's own users in the core start with this; a customer's label starts with "k" and a digit.
 OWN_LABEL_PREFIX = "keystead-"
+# Tags of inbounds that are opened and closed while the core runs start with this.
+LIVE_TAG_PREFIX = "keystead-port-"
 
 
 class XrayUser(NamedTuple):
@@ -40,7 +43,9 @@ def masked(uuid: str) -> str:
 class XrayInbound:
     """A VLESS + REALITY listener.
 
-    ``target`` is host:port of the site REALITY hides behind; ``short_ids`` are lower-case hex of even length ≤ 16.
+    ``target`` is host:port of the site REALITY hides behind; ``short_ids`` are lower-case hex of even length ≤ 16. One
+    whose tag starts with ``LIVE_TAG_PREFIX`` is opened and closed while the core runs, and is there for its users
+    alone. Its target and server names are those of an inbound of the other kind, so that they are warm.
     """
 
     tag: str
@@ -53,19 +58,41 @@ class XrayInbound:
     short_ids: tuple[str, ...]
     min_client_version: str
 
+    @property
+    def is_live(self) -> bool:
+        """Tell whether it is opened and closed while the core runs."""
+        return is_live(self.tag)
+
+
+def is_live(tag: str) -> bool:
+    """Tell whether the inbound of a tag is opened and closed while the core runs."""
+    return tag.startswith(LIVE_TAG_PREFIX)
+
 
 @dataclass(frozen=True)
 class XrayDesired:
     """The whole desired state of one core, or a part of it: the users of some labels.
 
-    ``users`` maps inbound tag → label → user. In a part, ``absent`` names labels that must be in no inbound.
-    ``limits`` are speed limits per label in bytes a second; a label without one is not limited.
+    ``users`` maps inbound tag → label → user. In a part, ``inbounds`` are the live ones these labels are or were in
+    and that are to be open; ``absent`` names labels that must be in no inbound, ``leaving`` the live ones they may be
+    in, by label. ``limits`` are speed limits per label in bytes a second; a label without one is not limited.
     """
 
     inbounds: tuple[XrayInbound, ...]
     users: Mapping[str, Mapping[str, XrayUser]]
     absent: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    leaving: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    @cached_property
+    def static(self) -> tuple[XrayInbound, ...]:
+        """Return the inbounds that only a start opens."""
+        return tuple(inbound for inbound in self.inbounds if not inbound.is_live)
+
+    @cached_property
+    def live(self) -> dict[str, XrayInbound]:
+        """Return the inbounds that are opened and closed while the core runs, by tag."""
+        return {inbound.tag: inbound for inbound in self.inbounds if inbound.is_live}
 
 
 @dataclass(frozen=True)

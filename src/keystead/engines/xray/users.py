@@ -2,14 +2,15 @@
 
 Shared by the managed and the external driver. Two facts carry it: a label belongs to one account for ever, so
 "already exists" means that the account is there; and who is in no inbound cannot connect, so "not found" means gone.
+A live inbound is opened with its first user and closed with its last one, in one call each.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from keystead.engines.xray.state import XrayDesired, XrayUser
+from keystead.engines.xray.state import XrayDesired, XrayInbound, XrayUser, is_live
 from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError, NotFound
 from keystead.reconcile.plan import Step, Verb
 
@@ -22,57 +23,104 @@ _PIPELINE = 64
 Users = Mapping[str, Mapping[str, XrayUser]]
 
 
-async def observe(client: "XrayClient", tags: Sequence[str]) -> dict[str, dict[str, XrayUser]]:
-    """Return the users of these inbounds; an inbound the core does not have is left out."""
-    found: dict[str, dict[str, XrayUser]] = {}
-    for tag in tags:
+async def observe(client: "XrayClient", tags: Collection[str]) -> dict[str, dict[str, XrayUser]]:
+    """Return the users of these inbounds and of every live one; an inbound the core does not have is left out."""
+    live = [tag for tag in await client.inbound_tags() if is_live(tag)]
+    gate = asyncio.Semaphore(_PIPELINE)
+
+    async def ask(tag: str) -> tuple[str, dict[str, XrayUser] | None]:
+        async with gate:
+            with suppress(NotFound):
+                return tag, await client.users(tag)
+            return tag, None
+
+    answers = await asyncio.gather(*(ask(tag) for tag in [*tags, *live]))
+    return {tag: found for tag, found in answers if found is not None}
+
+
+async def sizes(client: "XrayClient", tags: Collection[str]) -> dict[str, int]:
+    """Return how many users these inbounds have, and 1 for every live one; one the core does not have is left out."""
+    held = await client.inbound_tags()
+    counts = {tag: await client.users_count(tag) for tag in tags if tag in held}
+    return counts | {tag: 1 for tag in held if is_live(tag)}
+
+
+async def apply(client: "XrayClient", step: Step, desired: XrayDesired, *, wanted: Users) -> None:
+    """Carry out a step that concerns one label, wherever it is and is to be, or a live inbound nobody needs."""
+    live = desired.live
+    if step.kind == "inbound":
         with suppress(NotFound):
-            found[tag] = await client.users(tag)
-    return found
-
-
-async def apply(client: "XrayClient", step: Step, *, wanted: Users, tags: Sequence[str]) -> None:
-    """Carry out a step that concerns one label, in whichever inbounds it is to be or not to be."""
+            await client.remove_inbound(step.subject)
+        return
     if step.verb in {Verb.REMOVE, Verb.CHANGE}:
-        await _drop(client, tags, step.subject)
+        await _drop(client, step.places, step.subject, live)
     if step.verb in {Verb.ADD, Verb.CHANGE}:
-        await _put(client, wanted, step.subject)
+        await _put(client, wanted, step.places, step.subject, live)
 
 
 async def apply_marked(
-    client: "XrayClient", desired: XrayDesired, subjects: Collection[str], *, tags: Sequence[str]
+    client: "XrayClient", desired: XrayDesired, subjects: Collection[str], *, tags: Collection[str]
 ) -> dict[str, KeysteadError | None]:
     """Bring these labels to the desired state, removals first; say per label how it went.
 
     Removals first, since a key that is issued again under a new label may keep its UUID, and removing the old label
     afterwards would cut it.
     """
-    present = {label for users in desired.users.values() for label in users}
-    gone = [label for label in subjects if label not in present]
-    outcomes = await _each(gone, lambda label: _drop(client, tags, label))
+    live = desired.live
+    places: dict[str, list[str]] = {}
+    for tag, users in desired.users.items():
+        for label in users:
+            places.setdefault(label, []).append(tag)
+    gone = [label for label in subjects if label not in places]
+    outcomes = await _each(gone, lambda label: _drop(client, [*tags, *desired.leaving.get(label, ())], label, live))
     added = await _each(
-        [label for label in subjects if label in present], lambda label: _put(client, desired.users, label)
+        [label for label in subjects if label in places],
+        lambda label: _put(client, desired.users, places[label], label, live),
     )
     return outcomes | added
 
 
-async def _each(labels: Sequence[str], change: Callable[[str], Awaitable[None]]) -> dict[str, KeysteadError | None]:
+async def open_all(client: "XrayClient", desired: XrayDesired, *, wanted: Users) -> None:
+    """Open every inbound with its users; one that is open already is left as it is."""
     gate = asyncio.Semaphore(_PIPELINE)
 
-    async def outcome(label: str) -> KeysteadError | None:
+    async def open_one(inbound: XrayInbound) -> None:
+        async with gate:
+            with suppress(AlreadyExists):
+                await client.add_inbound(inbound, wanted.get(inbound.tag, {}).values())
+
+    async with asyncio.TaskGroup() as group:
+        for inbound in desired.inbounds:
+            group.create_task(open_one(inbound))
+
+
+async def close_all(client: "XrayClient", tags: Collection[str]) -> None:
+    """Close these inbounds and every live one; accepted connections go on."""
+    live = [tag for tag in await client.inbound_tags() if is_live(tag)]
+    await _each([*tags, *live], lambda tag: _close(client, tag))
+
+
+async def _each(subjects: Sequence[str], change: Callable[[str], Awaitable[None]]) -> dict[str, KeysteadError | None]:
+    gate = asyncio.Semaphore(_PIPELINE)
+
+    async def outcome(subject: str) -> KeysteadError | None:
         async with gate:
             try:
-                await change(label)
+                await change(subject)
             except KeysteadError as error:
                 return error
             return None
 
-    outcomes = await asyncio.gather(*(outcome(label) for label in labels))
-    return dict(zip(labels, outcomes, strict=True))
+    outcomes = await asyncio.gather(*(outcome(subject) for subject in subjects))
+    return dict(zip(subjects, outcomes, strict=True))
 
 
-async def _put(client: "XrayClient", wanted: Users, label: str) -> None:
-    for tag in [tag for tag, users in wanted.items() if label in users]:
+async def _put(
+    client: "XrayClient", wanted: Users, places: Collection[str], label: str, live: Mapping[str, XrayInbound]
+) -> None:
+    for tag in [tag for tag in places if label in wanted.get(tag, {})]:
+        if tag in live and await _is_opened(client, live[tag], wanted[tag].values()):
+            continue
         try:
             await client.add_user(tag, wanted[tag][label])
         except AlreadyExists:
@@ -81,7 +129,24 @@ async def _put(client: "XrayClient", wanted: Users, label: str) -> None:
             raise EngineUnavailable(f"inbound {tag} is not open; it opens with the next restart") from error
 
 
-async def _drop(client: "XrayClient", tags: Sequence[str], label: str) -> None:
-    for tag in tags:
+async def _is_opened(client: "XrayClient", inbound: XrayInbound, wanted: Iterable[XrayUser]) -> bool:
+    """Open an inbound with its users; tell whether it was not open already."""
+    try:
+        await client.add_inbound(inbound, wanted)
+    except AlreadyExists:
+        return False
+    return True
+
+
+async def _drop(client: "XrayClient", places: Collection[str], label: str, live: Mapping[str, XrayInbound]) -> None:
+    for tag in places:
+        if is_live(tag) and tag not in live:
+            await _close(client, tag)
+            continue
         with suppress(NotFound):
             await client.remove_user(tag, label)
+
+
+async def _close(client: "XrayClient", tag: str) -> None:
+    with suppress(NotFound):
+        await client.remove_inbound(tag)

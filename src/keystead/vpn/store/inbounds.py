@@ -1,13 +1,15 @@
 """Queries of inbounds."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.inbound import Inbound
-from keystead.vpn.models import INBOUNDS
+from keystead.vpn.keyvalue import KeyState
+from keystead.vpn.models import INBOUNDS, KEYS
 from keystead.vpn.placement import Placement
 
 _INBOUNDS = select(INBOUNDS).where(INBOUNDS.c.scope == bindparam("scope")).order_by(INBOUNDS.c.id)
@@ -15,13 +17,37 @@ _INBOUND = select(INBOUNDS).where(INBOUNDS.c.id == bindparam("id"))
 _INBOUND_FOR = Prepared(
     select(INBOUNDS).where(INBOUNDS.c.placement == bindparam("placement")).order_by(INBOUNDS.c.id).limit(1)
 )
-_INSERT_INBOUND = insert(INBOUNDS).returning(INBOUNDS.c.id)
+_INSERT_INBOUND = Prepared(insert(INBOUNDS).returning(INBOUNDS.c.id))
+_AT_TAGS = select(INBOUNDS).where(
+    INBOUNDS.c.scope == bindparam("scope"), INBOUNDS.c.tag.in_(bindparam("tags", expanding=True))
+)
+_TAKEN = Prepared(
+    select(INBOUNDS.c.id).where(INBOUNDS.c.scope == bindparam("scope"), INBOUNDS.c.port == bindparam("port")).limit(1)
+)
+_BETWEEN = (
+    INBOUNDS.c.scope == bindparam("scope"),
+    INBOUNDS.c.port >= bindparam("first"),
+    INBOUNDS.c.port <= bindparam("last"),
+)
+_HIGHEST = Prepared(select(func.max(INBOUNDS.c.port)).where(*_BETWEEN))
+_USED = Prepared(select(INBOUNDS.c.port).where(*_BETWEEN))
+_COUNT_USED = Prepared(select(func.count(INBOUNDS.c.port.distinct())).where(*_BETWEEN))
+_OF_REMOVED = Prepared(
+    select(INBOUNDS.c.id)
+    .join_from(KEYS, INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
+    .where(
+        KEYS.c.label == bindparam("label"),
+        KEYS.c.state == KeyState.REMOVING.value,
+        INBOUNDS.c.placement == Placement.OWN_PORT.value,
+    )
+)
+_DROP = Prepared(delete(INBOUNDS).where(INBOUNDS.c.id == bindparam("at_id")))
 _SET_INBOUND_KEY = (
     update(INBOUNDS).where(INBOUNDS.c.id == bindparam("at_id")).values(private_key=bindparam("new_private_key"))
 )
-_MOVE_INBOUND = (
+_MOVE_INBOUNDS = (
     update(INBOUNDS)
-    .where(INBOUNDS.c.id == bindparam("at_id"))
+    .where(INBOUNDS.c.scope == bindparam("at_scope"))
     .values(target=bindparam("new_target"), listen=bindparam("new_listen"))
 )
 
@@ -42,9 +68,59 @@ def for_placement(connection: Connection, placement: Placement) -> Inbound | Non
     return None if row is None else _inbound(dict(zip(INBOUNDS.c.keys(), row, strict=True)))
 
 
-def add(connection: Connection, values: Mapping[str, Any]) -> int:
+def add(connection: Connection, inbound: Inbound, at: datetime) -> int:
     """Insert an inbound and return its id; its private key is set afterwards, sealed for that id."""
-    return int(connection.execute(_INSERT_INBOUND, values).scalar_one())
+    values = {
+        "scope": inbound.scope,
+        "tag": inbound.tag,
+        "placement": inbound.placement.value,
+        "listen": inbound.listen,
+        "port": inbound.port,
+        "private_key": "",
+        "public_key": inbound.public_key,
+        "target": inbound.target,
+        "server_names": list(inbound.server_names),
+        "short_ids": list(inbound.short_ids),
+        "flow": inbound.flow,
+        "created_at": at,
+    }
+    return int(_INSERT_INBOUND.scalar(connection, values))
+
+
+def at_tags(connection: Connection, scope: str, tags: Collection[str]) -> list[Inbound]:
+    """Return the inbounds of some tags."""
+    return [_inbound(row) for row in connection.execute(_AT_TAGS, {"scope": scope, "tags": list(tags)}).mappings()]
+
+
+def is_taken(connection: Connection, scope: str, port: int) -> bool:
+    """Tell whether an inbound of a scope has a port."""
+    return _TAKEN.first(connection, {"scope": scope, "port": port}) is not None
+
+
+def highest_port(connection: Connection, scope: str, first: int, last: int) -> int | None:
+    """Return the highest port in use between two ports, None while there is none."""
+    port: int | None = _HIGHEST.scalar(connection, {"scope": scope, "first": first, "last": last})
+    return port
+
+
+def ports(connection: Connection, scope: str, first: int, last: int) -> set[int]:
+    """Return the ports in use between two ports."""
+    return {port for (port,) in _USED.rows(connection, {"scope": scope, "first": first, "last": last})}
+
+
+def count_ports(connection: Connection, scope: str, first: int, last: int) -> int:
+    """Count the ports in use between two ports."""
+    return int(_COUNT_USED.scalar(connection, {"scope": scope, "first": first, "last": last}))
+
+
+def of_removed(connection: Connection, labels: Iterable[str]) -> list[int]:
+    """Return the inbounds that keys being removed have for their own."""
+    return [int(row[0]) for label in labels for row in _OF_REMOVED.rows(connection, {"label": label})]
+
+
+def drop(connection: Connection, ids: Sequence[int]) -> None:
+    """Delete inbounds that no key has any more; their ports can be handed out again."""
+    _DROP.run_many(connection, ["at_id"], [(one,) for one in ids])
 
 
 def set_private_key(connection: Connection, inbound_id: int, sealed: str) -> None:
@@ -52,9 +128,9 @@ def set_private_key(connection: Connection, inbound_id: int, sealed: str) -> Non
     connection.execute(_SET_INBOUND_KEY, {"at_id": inbound_id, "new_private_key": sealed})
 
 
-def move(connection: Connection, inbound_id: int, *, target: str, listen: str) -> None:
-    """Change what no link carries: the target, and the address an inbound listens on."""
-    connection.execute(_MOVE_INBOUND, {"at_id": inbound_id, "new_target": target, "new_listen": listen})
+def move(connection: Connection, scope: str, *, target: str, listen: str) -> None:
+    """Change what no link carries: the target, and the address that the inbounds of a scope listen on."""
+    connection.execute(_MOVE_INBOUNDS, {"at_scope": scope, "new_target": target, "new_listen": listen})
 
 
 def _inbound(row: Mapping[Any, Any]) -> Inbound:

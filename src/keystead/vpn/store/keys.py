@@ -1,6 +1,6 @@
 """Queries of VPN keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    String,
     bindparam,
     cast,
     delete,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey
-from keystead.vpn.models import INBOUNDS, KEYS, TERMS
+from keystead.vpn.models import INBOUNDS, KEYS, TERMS, TRAFFIC
 from keystead.vpn.placement import Placement
 
 K = KEYS.c
@@ -43,6 +44,7 @@ _COLUMNS = (
     K.created_at,
     INBOUNDS.c.placement,
     INBOUNDS.c.scope,
+    INBOUNDS.c.port,
     K.last_seen_at,
 )
 _JOINED = select(*_COLUMNS).join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
@@ -52,6 +54,7 @@ _NOT_REMOVING = K.state != KeyState.REMOVING.value
 _OF_ACCOUNT = K.account_id == bindparam("account_id")
 # The keys that a confined token issued, or all. PostgreSQL cannot guess the type of a bare "parameter IS NULL".
 CONFINED = or_(cast(bindparam("issued_by"), BigInteger).is_(None), K.issued_by == bindparam("issued_by"))
+_PLACED = or_(cast(bindparam("placement"), String).is_(None), INBOUNDS.c.placement == bindparam("placement"))
 _WANTED = (_NOT_REMOVING, K.is_active.is_(True))
 
 _BY_NUMBER = _JOINED.where(_OF_ACCOUNT, K.number == bindparam("number"))
@@ -62,7 +65,7 @@ _CHANGE_BY_NUMBER, _CHANGE_BY_UUID = (
 )
 _LISTED = (
     _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED)
-    .where(INBOUNDS.c.placement == bindparam("placement"), K.number > bindparam("after"))
+    .where(_PLACED, K.number > bindparam("after"))
     .order_by(K.number)
     .limit(bindparam("limit"))
 )
@@ -70,7 +73,7 @@ _COUNTED = (
     select(func.count())
     .select_from(KEYS)
     .join(INBOUNDS, K.inbound_id == INBOUNDS.c.id)
-    .where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, INBOUNDS.c.placement == bindparam("placement"))
+    .where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, _PLACED)
 )
 _HAS_EXPIRED = exists().where(TERMS.c.key_number == K.number, TERMS.c.expired_at.is_not(None))
 _IS_STOPPED = (K.is_enabled.is_(True), K.is_active.is_(False))
@@ -112,6 +115,14 @@ _OF_SCOPE = (
 )
 _USERS = Prepared(_OF_SCOPE)
 _USER = Prepared(_OF_SCOPE.where(K.label == bindparam("label")))
+_USERS_AT = _OF_SCOPE.where(INBOUNDS.c.tag.in_(bindparam("tags", expanding=True)))
+# Where a label is or was that had a port of its own; a key keeps the rows of all its labels.
+_LEFT = Prepared(
+    select(INBOUNDS.c.tag)
+    .join_from(TRAFFIC, KEYS, TRAFFIC.c.key_number == K.number)
+    .join(INBOUNDS, K.inbound_id == INBOUNDS.c.id)
+    .where(TRAFFIC.c.label == bindparam("label"), INBOUNDS.c.placement == Placement.OWN_PORT.value)
+)
 _SIZES = Prepared(
     select(INBOUNDS.c.tag, func.count(K.number))
     .join_from(INBOUNDS, KEYS, (K.inbound_id == INBOUNDS.c.id) & _NOT_REMOVING & K.is_active.is_(True), isouter=True)
@@ -154,18 +165,18 @@ def page(
     account_id: int,
     *,
     issued_by: int | None,
-    placement: Placement,
+    placement: Placement | None,
     after: int,
     limit: int,
     status: KeyStatus | None = None,
 ) -> list[VpnKey]:
-    """Return keys by number, those being removed left out."""
+    """Return keys of a placement (None: of any) by number, those being removed left out."""
     rows = _PAGES[status].rows(
         connection,
         {
             "account_id": account_id,
             "issued_by": issued_by,
-            "placement": placement.value,
+            "placement": placement and placement.value,
             "after": after,
             "limit": limit,
         },
@@ -178,11 +189,11 @@ def count(
     account_id: int,
     *,
     issued_by: int | None,
-    placement: Placement,
+    placement: Placement | None,
     status: KeyStatus | None = None,
 ) -> int:
-    """Count keys, those being removed left out."""
-    values = {"account_id": account_id, "issued_by": issued_by, "placement": placement.value}
+    """Count keys of a placement (None: of any), those being removed left out."""
+    values = {"account_id": account_id, "issued_by": issued_by, "placement": placement and placement.value}
     return int(_COUNTS[status].scalar(connection, values))
 
 
@@ -251,6 +262,17 @@ def users_of(connection: Connection, scope: str, labels: Sequence[str]) -> Seque
     return [UserRow._make(row) for row in rows if row is not None]
 
 
+def users_at(connection: Connection, scope: str, tags: Collection[str]) -> Sequence[UserRow]:
+    """Return every user that some inbounds of a scope should hold."""
+    return [UserRow._make(row) for row in connection.execute(_USERS_AT, {"scope": scope, "tags": list(tags)})]
+
+
+def left(connection: Connection, labels: Iterable[str]) -> dict[str, list[str]]:
+    """Return the inbounds of their own that labels may have to leave, by label."""
+    found = {label: [str(tag) for (tag,) in _LEFT.rows(connection, {"label": label})] for label in labels}
+    return {label: tags for label, tags in found.items() if tags}
+
+
 def sizes(connection: Connection, scope: str) -> dict[str, int]:
     """Count the users each inbound of a scope should hold."""
     return {row[0]: row[1] for row in _SIZES.rows(connection, {"scope": scope})}
@@ -295,5 +317,5 @@ def _named(
 
 def _key(row: Sequence[Any]) -> VpnKey:
     """Make a key of a row of ``_COLUMNS``, whose order is that of the value's fields."""
-    *plain, state, created_at, placement, scope, last_seen_at = row
-    return VpnKey._make((*plain, _STATES[state], created_at, _PLACEMENTS[placement], scope, last_seen_at))
+    *plain, state, created_at, placement, scope, port, last_seen_at = row
+    return VpnKey._make((*plain, _STATES[state], created_at, _PLACEMENTS[placement], scope, port, last_seen_at))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, cast, func, insert, or_, select, text, update
+from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, cast, func, insert, or_, select, update
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, ProcessState, Standing
@@ -138,8 +138,6 @@ _OF_ACCOUNT = Prepared(
     .join_from(TRAFFIC, KEYS, T.key_number == KEYS.c.number)
     .where(KEYS.c.account_id == bindparam("account_id"), CONFINED, KEYS.c.state != "removing")
 )
-# Any number that nothing else locks; the lock ends with the transaction.
-_TAKE_TURN = text("SELECT pg_advisory_xact_lock(1801815923)")
 
 
 class Booking(NamedTuple):
@@ -187,15 +185,6 @@ def lifetimes(connection: Connection, first: int, last: int) -> dict[int, Bytes]
     """Return what the keys with terms whose numbers lie in a range have carried over their lives, as booked."""
     rows = _LIFETIMES.rows(connection, {"first": first, "last": last})
     return {number: Bytes(uplink, downlink) for number, uplink, downlink in rows}
-
-
-def take_turn(connection: Connection) -> None:
-    """Wait for whoever is booking and keep others waiting until the transaction ends: they add to what they have read.
-
-    SQLite has one writer, which is the caller.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(_TAKE_TURN)
 
 
 def last_reading(connection: Connection, label: str) -> LastReading | None:

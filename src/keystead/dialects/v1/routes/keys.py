@@ -40,7 +40,7 @@ def _add_keys(routes: APIRouter, services: Services) -> None:
     async def list_keys(
         call: Caller,
         page: Paged,
-        placement: Placement = Placement.SHARED,
+        placement: Placement | None = None,
         state: KeyStatus | None = None,
         addresses: ShowAddresses = True,
     ) -> Response:

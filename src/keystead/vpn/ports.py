@@ -1,0 +1,87 @@
+"""A port of its own for a key: which one it gets, and the inbound that is opened there.
+
+Ports are handed out upwards, so that one that was given back rests as long as there are others: an app of its former
+holder may still knock there. The database keeps them unique; the machine is asked whether anybody else listens there.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+from sqlalchemy import Connection
+
+from keystead.access.work import Work
+from keystead.db import turns
+from keystead.db.turns import Turn
+from keystead.engines.xray.state import LIVE_TAG_PREFIX
+from keystead.vpn.errors import PortsExhausted
+from keystead.vpn.inbound import Inbound
+from keystead.vpn.placement import Placement
+from keystead.vpn.store import inbounds as inbound_store
+
+# How many ports above the highest one in use, and how many at random, are tried before all of them are looked through.
+_NEXT_TRIES = 4
+_RANDOM_TRIES = 8
+
+# Tells whether a program other than ours would be in the way at an address and port.
+IsFree = Callable[[str, int], bool]
+
+
+@dataclass(frozen=True)
+class PortPool:
+    """The ports that keys may have for their own, both ends included, and the size of the short ids they get."""
+
+    first: int
+    last: int
+    short_id_bytes: int
+    is_free: IsFree
+
+    @property
+    def size(self) -> int:
+        """Return how many ports there are."""
+        return self.last - self.first + 1
+
+
+def open_port(work: Work, shared: Inbound, pool: PortPool) -> Inbound:
+    """Make an inbound with a port and a short id of its own, otherwise like the shared one; raise PortsExhausted.
+
+    Its server name is one of the shared inbound's at random: those are warm.
+    """
+    connection = work.connection
+    turns.take(connection, Turn.PORTS)
+    port = _free_port(work, shared, pool)
+    name = shared.server_names[int(work.ids.hex(4), 16) % len(shared.server_names)]
+    made = replace(
+        shared,
+        tag=f"{LIVE_TAG_PREFIX}{port}",
+        placement=Placement.OWN_PORT,
+        port=port,
+        server_names=(name,),
+        short_ids=(work.ids.hex(pool.short_id_bytes),),
+    )
+    made = replace(made, id=inbound_store.add(connection, made, work.now))
+    sealed = work.keys.seal(work.keys.open(shared.sealed_private_key, shared.place), made.place)
+    inbound_store.set_private_key(connection, made.id, sealed)
+    return replace(made, sealed_private_key=sealed)
+
+
+def _free_port(work: Work, shared: Inbound, pool: PortPool) -> int:
+    connection, scope = work.connection, shared.scope
+    for port in _candidates(work, scope, pool):
+        if not inbound_store.is_taken(connection, scope, port) and pool.is_free(shared.listen, port):
+            return port
+    used = inbound_store.count_ports(connection, scope, pool.first, pool.last)
+    is_full = used >= pool.size
+    raise PortsExhausted(f"Maximum number of keys ({pool.size}) reached" if is_full else "No available ports")
+
+
+def _candidates(work: Work, scope: str, pool: PortPool) -> Iterator[int]:
+    highest = inbound_store.highest_port(work.connection, scope, pool.first, pool.last)
+    upwards = range(pool.first if highest is None else highest + 1, pool.last + 1)
+    chosen = (pool.first + int(work.ids.hex(4), 16) % pool.size for _ in range(_RANDOM_TRIES))
+    return chain(islice(upwards, _NEXT_TRIES), chosen, _all_free(work.connection, scope, pool))
+
+
+def _all_free(connection: Connection, scope: str, pool: PortPool) -> Iterator[int]:
+    used = inbound_store.ports(connection, scope, pool.first, pool.last)
+    yield from (port for port in range(pool.first, pool.last + 1) if port not in used)
