@@ -14,6 +14,27 @@ from tests.support.clock import ManualClock
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.work import Workplace
 
+# What never touches a database runs once, and so does what takes long because of the engine.
+NEEDS_NO_DATABASE = tuple(
+    f"tests/{part}/"
+    for part in ("architecture", "engines", "plans", "unit/keeper", "unit/kit", "unit/outgoing", "unit/xray")
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the run on SQLite what another database would not change, and the tests of SQLite's own file."""
+    if databases.chosen_backend() == "sqlite":
+        return
+    left_out = [item for item in items if _runs_once(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _runs_once(item: pytest.Item) -> bool:
+    is_slow = "tests/e2e/" in item.nodeid and (item.get_closest_marker("slow") or item.get_closest_marker("sqlite"))
+    return bool(is_slow) or item.nodeid.startswith(NEEDS_NO_DATABASE)
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
