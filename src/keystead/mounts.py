@@ -31,6 +31,7 @@ from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
 from keystead.http.terms_operations import TermsOperations
@@ -65,6 +66,7 @@ class Parts:
     reconciler: Reconciler
     transactions: Transactions
     vpn: VpnOperations
+    ports: PortOperations
     terms: TermsOperations
     connections: ConnectionOperations
     targets: TargetWatch
@@ -126,6 +128,7 @@ class Mounts:
             health=self._health,
             doctor=Doctor(transactions, self._examinations(), shown(parts.settings)),
             vpn=self._vpn,
+            ports=parts.ports,
             terms=parts.terms,
             connections=parts.connections,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),

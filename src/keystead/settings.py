@@ -91,6 +91,13 @@ class Settings(BaseModel):
         description="TCP ports, first and last, that keys with a port of their own get; open them in the firewall.",
         examples=["10001-12000"],
     )
+    vpn_port_grace_s: int = Field(
+        7 * 86400,
+        ge=0,
+        le=366 * 86400,
+        description="Seconds for which a port goes on listening after its key got another one.",
+        examples=[86400],
+    )
     vpn_short_id_bytes: Literal[4, 8] = Field(
         8,
         description="Length of the short ids that keys with a port of their own get; 8 bytes are 16 characters.",

@@ -26,6 +26,7 @@ from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.keeper.ports import Listen, is_free
@@ -120,6 +121,7 @@ def _parts(
         reconciler=reconciler,
         on_emitted=courier.wake,
     )
+    pool = _pool(settings)
     parts = Parts(
         settings=settings,
         foundation=ground.foundation,
@@ -130,8 +132,13 @@ def _parts(
         driver=driver,
         reconciler=reconciler,
         transactions=transactions,
-        vpn=VpnOperations(
-            transactions, meter, targets, pool=_pool(settings), public_host=ground.foundation.public_host
+        vpn=VpnOperations(transactions, meter, targets, pool=pool, public_host=ground.foundation.public_host),
+        ports=PortOperations(
+            transactions,
+            scope=scope,
+            pool=pool,
+            grace_s=settings.vpn_port_grace_s,
+            account_id=ground.foundation.account_id,
         ),
         terms=TermsOperations(transactions, Metered(meter)),
         connections=ConnectionOperations(transactions, driver.watching, sightings),
@@ -157,6 +164,7 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "history": pruner.run,
         "target watch": parts.targets.run,
         "upkeep": upkeep.run,
+        "former ports": partial(parts.ports.run, clock),
         "undoing": parts.vpn.undoing.run,
         "courier": parts.courier.run,
         "engine watch": watch.run,

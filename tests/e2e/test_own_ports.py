@@ -11,7 +11,7 @@ import httpx2
 from keystead.kit.files import noted_directory
 from tests.support import xray
 from tests.support.clients import dial_many
-from tests.support.keystead import Keystead, keystead
+from tests.support.keystead import Keystead, keystead, port_range
 
 KEYS = "/v1/vpn/keys"
 ENGINE = "/v1/engines/xray/main"
@@ -112,3 +112,47 @@ async def replace_core(instance: Keystead) -> None:
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_a_reset_moves_keys_outside_the_range_while_their_downloads_go_on(tmp_path: Path) -> None:
+    async with keystead(tmp_path, KEYSTEAD_VPN_PORT_GRACE_S="5") as instance:
+        moving, shared = await create(instance), await instance.create()
+        old = await instance.profile(moving["id"])
+        await instance.stop()
+        instance.environment["KEYSTEAD_VPN_PORTS"] = port_range()
+        await instance.start()
+        await instance.ready()
+        staying = await create(instance)
+        async with xray.client(old) as port:
+            downloading = asyncio.create_task(xray.get(port, instance.world.origin, 200_000_000, within_s=60))
+            await asyncio.sleep(0.2)
+            done = (await instance.http.post("/v1/vpn/ports/reset")).json()
+            new = await instance.profile(moving["id"])
+            both = await dial_many([old, new], instance.world.origin)
+
+            assert await downloading is not None
+        again = (await instance.http.post("/v1/vpn/ports/reset")).json()
+
+        assert done == {"kept": 1, "moved": [{"id": moving["id"], "number": moving["number"], "port": new.port}]}
+        assert new == xray.replace(old, port=new.port)
+        assert both == [True, True]
+        assert again == {"kept": 2, "moved": []}
+        assert await instance.dial(staying["id"]) is not None
+        assert await instance.dial(shared["key_id"]) is not None
+
+
+async def test_a_port_that_another_program_holds_is_replaced(tmp_path: Path) -> None:
+    async with keystead(tmp_path) as instance:
+        key = await create(instance)
+        disabled = await instance.http.patch(f"{KEYS}/{key['id']}", json={"is_active": False})
+        with socket.create_server(("127.0.0.1", key["port"])):
+            refused = await instance.http.patch(f"{KEYS}/{key['id']}", json={"is_active": True})
+            done = (await instance.http.post("/v1/vpn/ports/reset")).json()
+            enabled = await instance.http.patch(f"{KEYS}/{key['id']}", json={"is_active": True})
+
+            assert disabled.status_code == 200
+            assert refused.status_code in {502, 503}, refused.text
+            assert done["kept"] == 1, "a disabled key needs no port"
+            assert enabled.status_code in {502, 503}
+        assert (await instance.http.patch(f"{KEYS}/{key['id']}", json={"is_active": True})).status_code == 200
+        assert await instance.dial(key["id"]) is not None

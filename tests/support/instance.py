@@ -26,6 +26,7 @@ from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.kit.clock import SystemClock
@@ -172,6 +173,7 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         reconciler=reconciler,
         transactions=transactions,
         vpn=vpn,
+        ports=PortOperations(transactions, scope=SCOPE, pool=POOL, grace_s=3600, account_id=foundation.account_id),
         terms=terms,
         connections=ConnectionOperations(transactions, engine.watching, sightings),
         targets=targets,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import asking, output, terms
+from keystead.cli import asking, output, ports, terms
 from keystead.cli.connections import connections
 from keystead.cli.where import AsJson
 
@@ -13,6 +13,7 @@ key = typer.Typer(no_args_is_help=True, help="VPN keys.")
 app.add_typer(key, name="key")
 app.add_typer(terms.plan, name="plan")
 terms.add_commands(key)
+app.add_typer(ports.app, name="ports")
 app.command("connections")(connections)
 
 KEYS = "/v1/vpn/keys"

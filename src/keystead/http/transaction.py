@@ -4,7 +4,7 @@ The only place in the edges where a unit of work is opened. A denial is audited 
 the one it happened in is rolled back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -93,6 +93,14 @@ class Transactions:
     async def reconcile(self, scope: str, timeout_s: float) -> None:
         """Run a full pass over a scope now; raise EngineUnavailable when it does not end in time."""
         await self._reconciler.reconcile_now(scope, timeout_s)
+
+    async def held(self, scope: str) -> Mapping[str, int]:
+        """Return what the engine of a scope holds, by place; raise EngineUnavailable when it does not answer."""
+        return await self._reconciler.sizes(scope)
+
+    def wake_fully(self, scope: str) -> None:
+        """Ask for a comparison of a scope soon."""
+        self._reconciler.wake_fully(scope)
 
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in its engine although the database does not say so yet."""

@@ -78,6 +78,10 @@ class Reconciler:
         except TimeoutError:
             raise EngineUnavailable(f"the engine of {scope} did not answer in time; it is tried again") from None
 
+    async def sizes(self, scope: str) -> Mapping[str, int]:
+        """Return what the engine of a scope holds, by place; raise EngineUnavailable when it does not answer."""
+        return await self._worker(scope).sizes()
+
     async def preview(self, scope: str) -> Plan:
         """Return the plan of a scope as it would run now."""
         return await self._worker(scope).preview()

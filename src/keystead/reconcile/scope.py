@@ -369,6 +369,11 @@ class ScopeWorker(Generic[D, A]):
             log.warning("scope needs a person", scope=self.name, reason=record.message)
         await self._database.write(lambda connection: store.record_pass(connection, self.name, record))
 
+    async def sizes(self) -> Mapping[str, int]:
+        """Return what the engine holds, by place; raise EngineUnavailable when it does not answer."""
+        async with self._engine_lock:
+            return await self._driver.sizes()
+
     async def preview(self) -> Plan:
         """Return the plan as it would run now, without applying it."""
         async with self._engine_lock:

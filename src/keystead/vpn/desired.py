@@ -17,6 +17,7 @@ from keystead.outbox.store.deliveries import Notice
 from keystead.vpn import notices
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.store import departed as departed_store
+from keystead.vpn.store import formerports as former_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store.keys import UserRow
@@ -34,7 +35,7 @@ class XraySource:
 
     def desired(self, connection: Connection) -> XrayDesired:
         """Read every inbound and every user with its speed limit."""
-        rows = key_store.users(connection, self._scope)
+        rows = [*key_store.users(connection, self._scope), *former_store.users(connection, self._scope)]
         users = _by_tag(rows)
         inbounds = inbound_store.of_scope(connection, self._scope)
         needed = [inbound for inbound in inbounds if inbound.tag in users or not is_live(inbound.tag)]
@@ -45,13 +46,16 @@ class XraySource:
 
         A live inbound is there whole, with every user it is to have.
         """
-        rows = key_store.users_of(connection, self._scope, subjects)
+        rows = self._users_of(connection, subjects)
         absent = frozenset(subjects) - {row.label for row in rows}
-        leaving = key_store.left(connection, absent)
+        leaving = {label: tags for label in absent if (tags := self._left(connection, label))}
         live = {row.tag for row in rows if is_live(row.tag)} | {tag for tags in leaving.values() for tag in tags}
         if not live:
             return XrayDesired((), _by_tag(rows), absent, _limits(rows))
-        within = key_store.users_at(connection, self._scope, live)
+        within = [
+            *key_store.users_at(connection, self._scope, live),
+            *former_store.users_at(connection, self._scope, live),
+        ]
         inbounds = inbound_store.at_tags(connection, self._scope, {row.tag for row in within})
         everyone = [*(row for row in rows if not is_live(row.tag)), *within]
         return XrayDesired(self._opened(inbounds), _by_tag(everyone), absent, _limits(everyone), leaving)
@@ -63,6 +67,7 @@ class XraySource:
     def sizes(self, connection: Connection) -> dict[str, int]:
         """Count the users each inbound should hold; a live one counts as 1 when it should be open."""
         counts = key_store.sizes(connection, self._scope)
+        counts |= {row.tag: 1 for row in former_store.users(connection, self._scope)}
         return {tag: 1 if is_live(tag) else count for tag, count in counts.items() if count or not is_live(tag)}
 
     def unconfirmed(self, connection: Connection) -> tuple[list[str], list[str]]:
@@ -80,7 +85,7 @@ class XraySource:
         if absent:
             turns.take(connection, Turn.BOOKING)
             departed_store.keep(connection, absent, self._clock.now())
-        emptied = inbound_store.of_removed(connection, absent)
+        emptied = [*inbound_store.of_removed(connection, absent), *former_store.of_removed(connection, absent)]
         key_store.bury(connection, absent)
         inbound_store.drop(connection, emptied)
 
@@ -89,6 +94,15 @@ class XraySource:
         for key in key_store.issuing(connection, labels):
             notice = Notice(Event.VPN_KEY_CREATED, f"vpn key {key.number}", notices.about(key))
             deliveries.put(connection, key.account_id, notice, at=self._clock.now(), ids=self._ids)
+
+    def _users_of(self, connection: Connection, labels: Sequence[str]) -> list[UserRow]:
+        rows = [*key_store.users_of(connection, self._scope, labels)]
+        own = [row.label for row in rows if is_live(row.tag)]
+        return [*rows, *former_store.users_of(connection, self._scope, own)]
+
+    def _left(self, connection: Connection, label: str) -> list[str]:
+        here = key_store.left(connection, label)
+        return [*here, *former_store.left(connection, label)] if here else []
 
     def _opened(self, inbounds: Iterable[Inbound]) -> tuple[XrayInbound, ...]:
         return tuple(

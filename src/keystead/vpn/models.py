@@ -72,6 +72,15 @@ KEYS = Table(
     sqlite_autoincrement=True,
 )
 
+# An inbound that a key had for its own before, and that goes on beside its present one until then.
+FORMER_PORTS = Table(
+    "vpn_former_ports",
+    METADATA,
+    Column("inbound_id", BigNumber, ForeignKey("vpn_inbounds.id"), primary_key=True, autoincrement=False),
+    Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("until", UtcTime, nullable=False),
+)
+
 WAYS = ("uplink", "downlink")
 
 

@@ -42,33 +42,44 @@ class PortPool:
         return self.last - self.first + 1
 
 
-def open_port(work: Work, shared: Inbound, pool: PortPool) -> Inbound:
-    """Make an inbound with a port and a short id of its own, otherwise like the shared one; raise PortsExhausted.
+def open_port(
+    work: Work,
+    like: Inbound,
+    pool: PortPool,
+    *,
+    names: tuple[str, ...] | None = None,
+    short_ids: tuple[str, ...] | None = None,
+) -> Inbound:
+    """Make an inbound with a port of its own that is otherwise like another one; raise PortsExhausted.
 
-    Its server name is one of the shared inbound's at random: those are warm.
+    Unless they are given it has a short id of its own, and one of the other's server names at random: those are warm.
     """
     connection = work.connection
     turns.take(connection, Turn.PORTS)
-    port = _free_port(work, shared, pool)
-    name = shared.server_names[int(work.ids.hex(4), 16) % len(shared.server_names)]
+    port = _free_port(work, like, pool)
     made = replace(
-        shared,
-        tag=f"{LIVE_TAG_PREFIX}{port}",
+        like,
+        tag=tag_of(port),
         placement=Placement.OWN_PORT,
         port=port,
-        server_names=(name,),
-        short_ids=(work.ids.hex(pool.short_id_bytes),),
+        server_names=names or (like.server_names[int(work.ids.hex(4), 16) % len(like.server_names)],),
+        short_ids=short_ids or (work.ids.hex(pool.short_id_bytes),),
     )
     made = replace(made, id=inbound_store.add(connection, made, work.now))
-    sealed = work.keys.seal(work.keys.open(shared.sealed_private_key, shared.place), made.place)
+    sealed = work.keys.seal(work.keys.open(like.sealed_private_key, like.place), made.place)
     inbound_store.set_private_key(connection, made.id, sealed)
     return replace(made, sealed_private_key=sealed)
 
 
-def _free_port(work: Work, shared: Inbound, pool: PortPool) -> int:
-    connection, scope = work.connection, shared.scope
+def tag_of(port: int) -> str:
+    """Return the tag of the inbound at a port that a key has for its own."""
+    return f"{LIVE_TAG_PREFIX}{port}"
+
+
+def _free_port(work: Work, like: Inbound, pool: PortPool) -> int:
+    connection, scope = work.connection, like.scope
     for port in _candidates(work, scope, pool):
-        if not inbound_store.is_taken(connection, scope, port) and pool.is_free(shared.listen, port):
+        if not inbound_store.is_taken(connection, scope, port) and pool.is_free(like.listen, port):
             return port
     used = inbound_store.count_ports(connection, scope, pool.first, pool.last)
     is_full = used >= pool.size

@@ -12,6 +12,7 @@ from keystead.http.engine_operations import EngineOperations
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
+from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
 from keystead.http.terms_operations import TermsOperations
@@ -27,6 +28,7 @@ class Services:
     health: HealthCheck
     doctor: Doctor
     vpn: VpnOperations
+    ports: PortOperations
     terms: TermsOperations
     connections: ConnectionOperations
     subscriptions: SubscriptionOperations

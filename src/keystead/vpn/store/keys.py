@@ -1,6 +1,6 @@
 """Queries of VPN keys."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ _OF_ACCOUNT = K.account_id == bindparam("account_id")
 # The keys that a confined token issued, or all. PostgreSQL cannot guess the type of a bare "parameter IS NULL".
 CONFINED = or_(cast(bindparam("issued_by"), BigInteger).is_(None), K.issued_by == bindparam("issued_by"))
 _PLACED = or_(cast(bindparam("placement"), String).is_(None), INBOUNDS.c.placement == bindparam("placement"))
-_WANTED = (_NOT_REMOVING, K.is_active.is_(True))
+WANTED = (_NOT_REMOVING, K.is_active.is_(True))
 
 _BY_NUMBER = _JOINED.where(_OF_ACCOUNT, K.number == bindparam("number"))
 _BY_UUID = _JOINED.where(_OF_ACCOUNT, or_(K.uuid == bindparam("uuid"), K.public_id == bindparam("uuid")))
@@ -96,6 +96,9 @@ _NOTE_SEEN = Prepared(
 _INSERT_KEY = Prepared(insert(KEYS).returning(K.number))
 _SET_LABEL = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(label=bindparam("new_label")))
 _SET_STATE = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(state=bindparam("new_state")))
+_SET_INBOUND = Prepared(
+    update(KEYS).where(K.number == bindparam("at_number")).values(inbound_id=bindparam("new_inbound"))
+)
 _SET_ACTIVE = Prepared(
     update(KEYS)
     .where(K.number == bindparam("at_number"))
@@ -111,12 +114,12 @@ _OF_SCOPE = (
     select(INBOUNDS.c.tag, K.label, K.uuid, K.flow, TERMS.c.pace)
     .join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
     .join(TERMS, TERMS.c.key_number == K.number, isouter=True)
-    .where(INBOUNDS.c.scope == bindparam("scope"), *_WANTED)
+    .where(INBOUNDS.c.scope == bindparam("scope"), *WANTED)
 )
 _USERS = Prepared(_OF_SCOPE)
 _USER = Prepared(_OF_SCOPE.where(K.label == bindparam("label")))
 _USERS_AT = _OF_SCOPE.where(INBOUNDS.c.tag.in_(bindparam("tags", expanding=True)))
-# Where a label is or was that had a port of its own; a key keeps the rows of all its labels.
+# Where a label is that has a port of its own; a key keeps the rows of all its labels.
 _LEFT = Prepared(
     select(INBOUNDS.c.tag)
     .join_from(TRAFFIC, KEYS, TRAFFIC.c.key_number == K.number)
@@ -220,6 +223,11 @@ def set_label(connection: Connection, number: int, label: str) -> None:
     _SET_LABEL.run(connection, {"at_number": number, "new_label": label})
 
 
+def set_inbound(connection: Connection, number: int, inbound_id: int) -> None:
+    """Have a key served at another inbound."""
+    _SET_INBOUND.run(connection, {"at_number": number, "new_inbound": inbound_id})
+
+
 def set_state(connection: Connection, number: int, state: KeyState) -> None:
     """Move a key on its way."""
     _SET_STATE.run(connection, {"at_number": number, "new_state": state.value})
@@ -267,10 +275,9 @@ def users_at(connection: Connection, scope: str, tags: Collection[str]) -> Seque
     return [UserRow._make(row) for row in connection.execute(_USERS_AT, {"scope": scope, "tags": list(tags)})]
 
 
-def left(connection: Connection, labels: Iterable[str]) -> dict[str, list[str]]:
-    """Return the inbounds of their own that labels may have to leave, by label."""
-    found = {label: [str(tag) for (tag,) in _LEFT.rows(connection, {"label": label})] for label in labels}
-    return {label: tags for label, tags in found.items() if tags}
+def left(connection: Connection, label: str) -> list[str]:
+    """Return the inbound of its own that a label may have to leave."""
+    return [str(row[0]) for row in _LEFT.rows(connection, {"label": label})]
 
 
 def sizes(connection: Connection, scope: str) -> dict[str, int]:
