@@ -7,7 +7,7 @@ During a handover a label has connections in two processes. They draw on one bud
 process and its socket's inode.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keystead.keeper import pacing
@@ -27,20 +27,20 @@ class Budgets:
         self.limits: dict[str, int] = {}
         self._shared: dict[str, _Shared] = {}
 
-    def share(self, sent_of: Callable[[str], Mapping[Conn, int]], now_s: float) -> dict[Conn, int | None]:
+    def share(self, sent: Mapping[str, Mapping[Conn, int]], now_s: float) -> dict[Conn, int | None]:
         """Return the caps to set now in bytes a second, None where one is to be lifted.
 
-        ``sent_of`` gives the open connections of a label and how many bytes each has sent so far.
+        ``sent`` are the limited labels that have open connections, and how many bytes each of these has sent so far.
         """
         caps: dict[Conn, int | None] = {}
-        for label in self._shared.keys() - self.limits.keys():
-            caps |= dict.fromkeys(self._shared.pop(label).caps)
-        for label, limit in self.limits.items():
-            sent, last = sent_of(label), self._shared.get(label)
-            if not sent:
-                self._shared.pop(label, None)
-            elif last is None or last.is_due(now_s, limit, sent):
-                self._shared[label] = _shared_again(last, now_s, limit, sent)
+        for label in [label for label in self._shared if label not in sent]:
+            before = self._shared.pop(label)
+            if label not in self.limits:
+                caps |= dict.fromkeys(before.caps)
+        for label, conns in sent.items():
+            limit, last = self.limits[label], self._shared.get(label)
+            if last is None or last.is_due(now_s, limit, conns):
+                self._shared[label] = _shared_again(last, now_s, limit, conns)
                 caps |= self._shared[label].caps
         return caps
 

@@ -296,20 +296,21 @@ class Watch:
         if self.tricks is None or not self.tricks.works(proving.Trick.PACE):
             return
         by_process: dict[str, dict[int, int | None]] = {}
-        for (name, inode), cap in self._budgets.share(self._sent, now_s).items():
+        for (name, inode), cap in self._budgets.share(self._sent(), now_s).items():
             by_process.setdefault(name, {})[inode] = cap
         for name, process in self._processes.items():
             if name in by_process and process.borrower is not None:
                 process.borrower.pace_many(by_process[name])
 
-    def _sent(self, label: str) -> dict[Conn, int]:
-        return {
-            (name, one.socket.inode): one.downlink
-            for name, process in self._processes.items()
-            if process.borrower is not None
-            for one in process.table.live(label)
-            if one.socket.inode
-        }
+    def _sent(self) -> dict[str, dict[Conn, int]]:
+        """Return what the open connections of limited labels have sent; labels without any cost nothing."""
+        sent: dict[str, dict[Conn, int]] = {}
+        for name, process in self._processes.items():
+            limited = [label for label in process.table.connected if label in self._budgets.limits]
+            for one in _live(process.table, limited if process.borrower is not None else ()):
+                if one.label is not None and one.socket.inode:
+                    sent.setdefault(one.label, {})[name, one.socket.inode] = one.downlink
+        return sent
 
 
 _NOTHING_WORKS = Tricks("not tried yet", "not tried yet", "not tried yet", "not tried yet", "not tried yet")

@@ -22,7 +22,8 @@ class Line:
             self.budgets.limits["k1-1"] = limit
 
     def look(self) -> dict[Conn, int | None]:
-        told = self.budgets.share(lambda label: self.sent if label == "k1-1" else {}, self.now_s)
+        is_limited = bool(self.sent) and "k1-1" in self.budgets.limits
+        told = self.budgets.share({"k1-1": self.sent} if is_limited else {}, self.now_s)
         self.caps |= told
         return told
 

@@ -228,6 +228,22 @@ def test_what_is_kept_without_a_partner_is_bounded(monkeypatch: pytest.MonkeyPat
     assert (len(table._lines), len(table._ownerless)) == (0, 0)
 
 
+def test_labels_are_connected_while_a_connection_of_theirs_is_open() -> None:
+    table = Table()
+    for peer_port in (5000, 5001):
+        table.note_access(HOST, peer_port, None, "k1-1", 0.0)
+    table.take_dump([sock(), sock(2, peer=5001)], 1.0)
+    both = set(table.connected)
+    for now_s in (2.0, 3.0):
+        table.take_dump([sock()], now_s)
+    one = set(table.connected)
+    for now_s in (4.0, 5.0):
+        table.take_dump([], now_s)
+
+    assert both == one == {"k1-1"}
+    assert table.connected == set()
+
+
 def test_a_label_is_forgotten_only_without_open_connections() -> None:
     table = Table()
     table.note_access(HOST, 5000, None, "k1-1", 0.0)
