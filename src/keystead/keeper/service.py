@@ -32,6 +32,7 @@ from keystead.kit.errors import Broken, KeysteadError, NotFound
 
 IDLE_S = 60.0
 SEE_OFF_EVERY_S = 1.0
+AGAIN_S = 1.0
 LAST_READING_S = 5.0
 _CREDENTIALS = struct.Struct("3i")
 
@@ -84,9 +85,7 @@ class Keeper:
         self._socket_path.chmod(0o600)
         ours = self._socket_path.stat().st_ino
         note("keeper serves", pid=os.getpid(), boot=self._boot, attached=self._is_attached)
-        tasks = [asyncio.create_task(self._watch_idleness()), asyncio.create_task(self._watch.run())]
-        for task in tasks:
-            task.add_done_callback(_note_failure)
+        tasks = [asyncio.create_task(self._keep_running(loop)) for loop in (self._watch_idleness, self._watch.run)]
         try:
             await self._ending.wait()
         finally:
@@ -158,6 +157,8 @@ class Keeper:
             answer["answer"] = await verb(message)
         except KeysteadError as error:
             answer |= {"error": error.code, "message": error.message}
+        except OSError as error:
+            answer |= {"error": Broken.code, "message": f"the keeper was refused by the system: {error.strerror}"}
         except (KeyError, TypeError, ValueError) as error:
             answer |= {"error": Broken.code, "message": f"the keeper does not understand: {type(error).__name__}"}
         _send(writer, answer)
@@ -210,6 +211,13 @@ class Keeper:
             return True
 
         return read
+
+    async def _keep_running(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin a loop that fails again: cores go on, and nobody else would cut and slow down their connections."""
+        while True:
+            outcomes = await asyncio.gather(loop(), return_exceptions=True)
+            note("a loop of the keeper failed", error=repr(outcomes[0]))
+            await self._clock.sleep(AGAIN_S)
 
     async def _watch_idleness(self) -> None:
         idle_since_s = self._clock.monotonic_s()
@@ -370,11 +378,6 @@ class Keeper:
             "is_drained": core.is_drained,
             "memo": core.memo or core.launch.memo,
         }
-
-
-def _note_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        note("a task of the keeper failed", error=repr(task.exception()))
 
 
 def _send(writer: asyncio.StreamWriter, message: Message) -> None:

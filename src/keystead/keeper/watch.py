@@ -130,9 +130,7 @@ class Watch:
         found = 0
         for process in self._processes.values():
             process.table.condemn(labels, now_s)
-            if doomed := process.table.to_cut(now_s):
-                process.cutter.cut_many(doomed)
-                found += len(doomed)
+            found += self._cut_condemned(process, now_s)
         self._hurry.set()  # what was opened since the last look is found by the next
         return found
 
@@ -142,7 +140,7 @@ class Watch:
         if found is None:
             return 0
         self._look()
-        return len(found.cutter.cut_many([connection.socket for connection in found.table.live()]))
+        return self._cut(found, [connection.socket for connection in found.table.live()])
 
     def pardon(self, labels: Collection[str]) -> None:
         """Let labels connect again."""
@@ -272,8 +270,7 @@ class Watch:
         now_s = self._clock.monotonic_s()
         for process, found in self._shared_out(sockets):
             process.table.take_dump(found, now_s, is_rated=is_rated)
-            if doomed := process.table.to_cut(now_s):
-                process.cutter.cut_many(doomed)
+            self._cut_condemned(process, now_s)
         self._pace(now_s)
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[_Process, list[diag.Socket]]]:
@@ -290,6 +287,21 @@ class Watch:
     def _held(self) -> frozenset[int]:
         held = [process.borrower.held() for process in self._processes.values() if process.borrower is not None]
         return frozenset().union(*held)
+
+    def _cut_condemned(self, process: _Process, now_s: float) -> int:
+        """Cut what is condemned now, and return how many that are; whatever is left of them is cut by the next look."""
+        doomed = process.table.to_cut(now_s)
+        self._cut(process, doomed)
+        return len(doomed)
+
+    def _cut(self, process: _Process, doomed: Collection[diag.Socket]) -> int:
+        """Cut connections and return how many were; a kernel that cannot do it now must not end the watch."""
+        try:
+            return len(process.cutter.cut_many(doomed))
+        except OSError as error:
+            self._trouble = f"connections not cut: {error.strerror}"
+            note("connections not cut", error=error.strerror)
+            return 0
 
     def _pace(self, now_s: float) -> None:
         """Hold every limited label to its one budget, each connection through the process that has it."""

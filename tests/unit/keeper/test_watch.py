@@ -1,0 +1,79 @@
+"""The watch over connections of this very process, read from the kernel's real table; the clock is a manual one."""
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from keystead.keeper import diag, proving
+from keystead.keeper.diag import Socket
+from keystead.keeper.proving import Tricks
+from keystead.keeper.watch import Watch
+from tests.support.clock import ManualClock
+
+LABEL = "k1-1"
+ONLY_SHUTDOWN = Tricks(reset="switched off", destroy="switched off")
+
+
+class Watched:
+    """A watch, and a connection of a customer that it sees."""
+
+    def __init__(self, client: socket.socket, port: int, tricks: Tricks) -> None:
+        self.clock = ManualClock()
+        self.watch = Watch(self.clock)
+        self.watch.tricks = tricks
+        self.watch.begin("p-1", os.getpid(), [port], {"shared": port})
+        self.watch.note_access("p-1", *client.getsockname(), "shared", LABEL)
+        self.client = client
+        self.look()
+
+    def look(self) -> None:
+        self.clock.advance(1.0)
+        self.watch.look_again()
+
+    def is_cut(self) -> bool:
+        self.client.settimeout(0.2)
+        try:
+            return self.client.recv(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+
+
+@contextmanager
+def watched(tricks: Tricks = ONLY_SHUTDOWN) -> Iterator[Watched]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client, listener.accept()[0]:
+            made = Watched(client, port, tricks)
+            yield made
+            made.watch.end("p-1")
+
+
+def test_a_condemned_labels_connection_is_cut() -> None:
+    with watched() as on:
+        was_cut = on.is_cut()
+        found = on.watch.cut([LABEL])
+
+        assert (was_cut, found, on.is_cut()) == (False, 1, True)
+
+
+def test_what_the_kernel_cannot_cut_now_is_cut_by_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Socket) -> bool:
+        raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+    with watched(Tricks(reset="switched off")) as on:
+        with monkeypatch.context() as patched:  # no kernel runs out of buffers on demand
+            patched.setattr(diag, "destroy", refuse)
+            found = on.watch.cut([LABEL])
+            on.look()
+            was_cut, trouble = on.is_cut(), on.watch.state()["trouble"]
+        on.watch._processes["p-1"].cutter.way = proving.Way.SHUTDOWN  # destroying takes a privilege
+        on.look()
+
+        assert (found, was_cut, on.is_cut()) == (1, False, True)
+        assert "not cut" in trouble
