@@ -189,13 +189,15 @@ class Table:
         for label in labels:
             self._condemned.pop(label, None)
 
-    def forget(self, labels: Iterable[str]) -> None:
-        """Drop the figures of labels that are never used again; one with open connections stays."""
-        for label in labels:
-            account = self._accounts.get(label)
-            if account is not None and not account.opened:
-                del self._accounts[label]
-                self._seen.pop(label, None)
+    def forget(self, known: Collection[str], before_s: float) -> bool:
+        """Drop figures of labels not known any more that have no connection and were last seen before; tell if any."""
+        kept = self.connected.union(known)
+        silent = [label for label in {**self._accounts, **self._seen} if self._seen.get(label, 0.0) < before_s]
+        gone = [label for label in silent if label not in kept]
+        for label in gone:
+            self._accounts.pop(label, None)
+            self._seen.pop(label, None)
+        return bool(gone)
 
     # --- what is read ---
 

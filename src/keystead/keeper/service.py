@@ -67,6 +67,7 @@ class Keeper:
             neighbours=Neighbours(socket_path.parent),
             is_alone=lambda: protocol.is_alone(socket_path),
             on_foreign=self._announce_foreign,
+            known_labels=self._known_labels,
         )
         self._echo = Echo(clock)
         self._echo_port = 0
@@ -359,6 +360,10 @@ class Keeper:
         if core is None:
             raise NotFound("core", message["core"])
         return core
+
+    def _known_labels(self) -> set[str]:
+        cores = self._cores.values()
+        return {label for core in cores for entries in core.launch.entries.values() for label in entries}
 
     def _name_process(self) -> str:
         self._processes += 1

@@ -32,6 +32,11 @@ HURRY_S = 0.1
 NOW_S = 0.05
 _PAUSE_PER_LOOK = 10
 ENDED_MAX = 16
+# What a process that has ended carried is told for so long to one who keeps asking: it has been booked by then.
+ENDED_TOLD_S = 600.0
+# Labels that can connect no more are forgotten when they were silent for so long: they have been booked long ago.
+FORGET_AFTER_S = 86_400.0
+FORGET_EVERY_S = 3_600.0
 # What ``without`` may name beside the tricks with sockets: reading owners from the core's output.
 LINES = "lines"
 
@@ -59,6 +64,7 @@ class Watch:
         neighbours: Neighbours | None = None,
         is_alone: Callable[[], bool] = lambda: True,
         on_foreign: Callable[[list[str]], None] = lambda _: None,
+        known_labels: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self.tricks: Tricks | None = None
         self.proven = asyncio.Event()
@@ -67,6 +73,7 @@ class Watch:
         self._neighbours = neighbours or Neighbours()
         self._is_alone = is_alone
         self._on_foreign = on_foreign
+        self._known_labels = known_labels
         self._without = frozenset(without)
         self._processes: dict[str, _Process] = {}
         self._ended: dict[str, dict[str, LabelCarried]] = {}
@@ -74,6 +81,8 @@ class Watch:
         self._hurry = asyncio.Event()
         self._trouble = ""
         self._next_look_s = 0.0
+        self._next_forget_s = clock.monotonic_s() + FORGET_EVERY_S
+        self._ended_told_s: dict[str, float] = {}
         self._serial = 0
         self._told: dict[str, dict[str, LabelCarried]] = {}
 
@@ -86,6 +95,7 @@ class Watch:
         self.proven.set()
         while True:
             self._look()
+            self.forget()
             self._hurry.clear()
             if await within(self._clock, LOOK_EVERY_S, self._hurry.wait()):
                 await self._clock.sleep(max(HURRY_S, self._next_look_s - self._clock.monotonic_s()))
@@ -171,10 +181,11 @@ class Watch:
     def carried(self, since: int) -> dict[str, Any]:
         """Return what labels carried, by process; only what has changed when ``since`` is the last answer's serial.
 
-        A process that has ended is told of as long as it is among the last few of them.
+        A process that has ended is told of for minutes, if it is among the last few of them.
         """
         self.look_again()
         is_full = since != self._serial
+        self._drop_told(is_full=is_full)
         living = {name: process.table.carried() for name, process in self._processes.items()}
         now = {**self._ended, **living}
         before = {} if is_full else self._told
@@ -243,6 +254,26 @@ class Watch:
             "unowned": {name: process.table.unowned(now_s) for name, process in self._processes.items()},
             "trouble": self._trouble,
         }
+
+    def _drop_told(self, *, is_full: bool) -> None:
+        """Drop ended processes that who asks now was told of for long; one that asks anew is told from the start."""
+        now_s = self._clock.monotonic_s()
+        told_s = {} if is_full else self._ended_told_s
+        self._ended_told_s = {name: told_s.get(name, now_s) for name in self._ended}
+        for name, begun_s in self._ended_told_s.items():
+            if now_s - begun_s > ENDED_TOLD_S:
+                del self._ended[name]
+
+    def forget(self) -> None:
+        """Forget, once an hour, what labels carried that no core knows any more and that were silent for a day."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._next_forget_s:
+            return
+        self._next_forget_s = now_s + FORGET_EVERY_S
+        known = self._known_labels()
+        forgotten = [process.table.forget(known, now_s - FORGET_AFTER_S) for process in self._processes.values()]
+        if any(forgotten):
+            self._serial += 1  # so that the next answer is full, and whoever asks forgets them too
 
     # --- the look ---
 
