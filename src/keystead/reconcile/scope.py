@@ -114,13 +114,18 @@ class ScopeWorker(Generic[D, A]):
             await self._background.finish()
 
     async def _trust_predecessor(self) -> None:
-        """Show what an earlier process left unconfirmed: it may have been answered, and the engine starts with it."""
+        """Show what an earlier process left unconfirmed: it may have been answered, and the engine starts with it.
+
+        Removals are done once more: an engine that lacks a subject may still have its connections.
+        """
         try:
             present, absent = await self._database.read(self._source.unconfirmed)
         except KeysteadError as error:
             log.warning("unconfirmed subjects not read", scope=self.name, reason=error.message)
             return
         self._confirmations.trust([*present, *absent])
+        for subject in absent:
+            self._dirty.setdefault(subject, 0)
 
     async def _work(self) -> None:
         backoff_s = _BACKOFF_FIRST_S

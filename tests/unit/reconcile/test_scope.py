@@ -227,6 +227,16 @@ async def test_what_an_earlier_process_left_unconfirmed_shows_at_once(site: Site
     await until(lambda: site.worker.is_applied("k1-1"))
 
 
+async def test_what_an_earlier_process_took_out_and_did_not_live_to_cut_off_is_cut_off(site: Site) -> None:
+    site.source.removing = {"k1-1"}
+    site.engine.connected = {"k1-1"}
+
+    site.begin()
+
+    await until(lambda: not site.source.removing)
+    assert site.engine.connected == set()
+
+
 async def test_a_subject_a_full_pass_could_not_reach_is_uncertain_afterwards(site: Site) -> None:
     site.source.wanted = {"k1-1"}
     site.engine.silent = {"k1-1"}
