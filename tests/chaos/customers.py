@@ -1,9 +1,10 @@
 """Customers: dials with real clients, and long downloads; all of them come from an address that nobody else has."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
@@ -23,9 +24,10 @@ async def dial(stage: Stage, profiles: Sequence[Profile], *, within_s: float) ->
 
 @dataclass
 class Download:
-    """A long download: what came, and whether it has ended."""
+    """A long download: what came, when the last of it did, and whether it has ended."""
 
     received: int = 0
+    moved_s: float = field(default_factory=time.monotonic)
     is_over: bool = False
 
 
@@ -53,6 +55,7 @@ async def _receive(download: Download, socks: int, origin: tuple[str, int]) -> N
             await reader.readuntil(b"\r\n\r\n")
         while chunk := await reader.read(65_536):
             download.received += len(chunk)
+            download.moved_s = time.monotonic()
     except (OSError, EOFError, TimeoutError, ProxyError):
         pass
     finally:

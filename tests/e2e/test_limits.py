@@ -1,76 +1,15 @@
 """Speed limits and quotas against the real engine, while customers download: in force at once, and for nobody else."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from python_socks import ProxyType
-from python_socks.async_.asyncio import Proxy
 
 from tests.support import xray
+from tests.support.downloads import MB, streaming
 from tests.support.keystead import Keystead, keystead
-
-MB = 1_000_000
-
-
-class Stream:
-    """What a client has received over several connections at once."""
-
-    def __init__(self) -> None:
-        self.received = 0
-        self.ended_at: float | None = None
-
-    async def receive(self, reader: asyncio.StreamReader) -> None:
-        try:
-            while chunk := await reader.read(1 << 18):
-                self.received += len(chunk)
-        except OSError:
-            pass
-        self.ended_at = time.monotonic()
-
-    async def per_s(self, seconds: float) -> float:
-        """Return bytes a second over the next so many seconds."""
-        before, begun = self.received, time.monotonic()
-        await asyncio.sleep(seconds)
-        return (self.received - before) / (time.monotonic() - begun)
-
-
-@asynccontextmanager
-async def streaming(
-    profile: xray.Profile, *, connections: int = 1, bytes_per_s: int = 40 * MB
-) -> AsyncIterator[Stream]:
-    """Download without an end with a real client."""
-    stream = Stream()
-
-    async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        chunk = b"x" * (bytes_per_s // connections // 100)
-        while True:
-            writer.write(chunk)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-
-    async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(xray.serving(flood))
-        socks = await stack.enter_async_context(xray.client(profile))
-        tasks, writers = [], []
-        for _ in range(connections):
-            sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", socks).connect("127.0.0.1", port)
-            reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 20)
-            tasks.append(asyncio.create_task(stream.receive(reader)))
-            writers.append(writer)
-        try:
-            yield stream
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for writer in writers:
-                writer.transport.abort()
 
 
 async def issued(instance: Keystead, **terms: Any) -> tuple[int, xray.Profile]:

@@ -1,8 +1,9 @@
-"""A long download through a tunnel, watched as its user would: does it go on, and without a gap."""
+"""A long download through a tunnel, watched as its user would: does it go on, without a gap, and how fast."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from python_socks import ProxyType
@@ -10,6 +11,7 @@ from python_socks.async_.asyncio import Proxy
 
 from tests.support import xray
 
+MB = 1_000_000
 # What nobody would call a gap or a slow dial on a machine that runs a test suite beside it. Whoever was cut off dials
 # anew, and whoever meets a core that is not warm waits for five seconds; without other work both are far below half of
 # one.
@@ -129,3 +131,58 @@ async def _receive(download: Download, reader: asyncio.StreamReader, writer: asy
         last_s = loop.time()
     download.is_over = True
     writer.close()
+
+
+class Stream:
+    """What a client has received over several connections at once."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.ended_at: float | None = None
+
+    async def receive(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while chunk := await reader.read(1 << 18):
+                self.received += len(chunk)
+        except OSError:
+            pass
+        self.ended_at = time.monotonic()
+
+    async def per_s(self, seconds: float) -> float:
+        """Return bytes a second over the next so many seconds."""
+        before, begun = self.received, time.monotonic()
+        await asyncio.sleep(seconds)
+        return (self.received - before) / (time.monotonic() - begun)
+
+
+@asynccontextmanager
+async def streaming(
+    profile: xray.Profile, *, connections: int = 1, bytes_per_s: int = 40 * MB
+) -> AsyncIterator[Stream]:
+    """Download without an end with a real client."""
+    stream = Stream()
+
+    async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        chunk = b"x" * (bytes_per_s // connections // 100)
+        while True:
+            writer.write(chunk)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(xray.serving(flood))
+        socks = await stack.enter_async_context(xray.client(profile))
+        tasks, writers = [], []
+        for _ in range(connections):
+            sock = await Proxy(ProxyType.SOCKS5, "127.0.0.1", socks).connect("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 20)
+            tasks.append(asyncio.create_task(stream.receive(reader)))
+            writers.append(writer)
+        try:
+            yield stream
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for writer in writers:
+                writer.transport.abort()

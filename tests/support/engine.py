@@ -51,9 +51,10 @@ class FakeSource:
 
 @dataclass
 class FakeEngine:
-    """A Driver. Subjects in ``silent`` get no answer, those in ``refused`` a no."""
+    """A Driver. Subjects in ``silent`` get no answer, those in ``refused`` a no; ``connected`` ones are cut off."""
 
     held: set[str] = field(default_factory=set)
+    connected: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     is_down: bool = False
@@ -102,6 +103,8 @@ class FakeEngine:
         if subject in self.refused:
             return Rejected("no")
         (self.held.add if is_wanted else self.held.discard)(subject)
+        if not is_wanted:
+            self.connected.discard(subject)
         return None
 
     def _require_up(self) -> None:

@@ -101,8 +101,12 @@ class Table:
     """The connections of one engine process."""
 
     def __init__(self, ports: Mapping[str, int] | None = None) -> None:
-        """Take the local port of each inbound tag, as far as known; it tells equal peers at two ports apart."""
+        """Take the local port of each inbound tag, as far as known; it tells equal peers at two ports apart.
+
+        ``connected`` are the labels that have open connections.
+        """
         self.ports: dict[str, int] = dict(ports or {})
+        self.connected: set[str] = set()
         self._opened: dict[int, _Open] = {}
         self._by_peer: dict[Peer, list[_Open]] = {}
         self._accounts: dict[str, _Account] = {}
@@ -185,13 +189,15 @@ class Table:
         for label in labels:
             self._condemned.pop(label, None)
 
-    def forget(self, labels: Iterable[str]) -> None:
-        """Drop the figures of labels that are never used again; one with open connections stays."""
-        for label in labels:
-            account = self._accounts.get(label)
-            if account is not None and not account.opened:
-                del self._accounts[label]
-                self._seen.pop(label, None)
+    def forget(self, known: Collection[str], before_s: float) -> bool:
+        """Drop figures of labels not known any more that have no connection and were last seen before; tell if any."""
+        kept = self.connected.union(known)
+        silent = [label for label in {**self._accounts, **self._seen} if self._seen.get(label, 0.0) < before_s]
+        gone = [label for label in silent if label not in kept]
+        for label in gone:
+            self._accounts.pop(label, None)
+            self._seen.pop(label, None)
+        return bool(gone)
 
     # --- what is read ---
 
@@ -279,11 +285,12 @@ class Table:
             return
         account = self._accounts.setdefault(label, _Account())
         account.enter(one)
+        self.connected.add(label)
         if one.label is None:
             account.carry(one, *_countable(one.socket))
         else:
             # What was counted for the other label stays counted there: figures never fall.
-            self._accounts[one.label].leave(one)
+            self._leave(one, one.label)
         one.label, one.is_certain, one.countable = label, is_certain, _countable(one.socket)
 
     def _move(self, one: _Open, found: Socket, now_s: float, elapsed_s: float | None) -> None:
@@ -321,9 +328,15 @@ class Table:
         if not self._by_peer[peer]:
             del self._by_peer[peer]
         if one.label is not None:
-            self._accounts[one.label].leave(one)
+            self._leave(one, one.label)
         else:
             _put_last(self._ownerless, peer, _Ownerless(found.local_port, *_countable(found), now_s))
+
+    def _leave(self, one: _Open, label: str) -> None:
+        account = self._accounts[label]
+        account.leave(one)
+        if not account.opened:
+            self.connected.discard(label)
 
     def _claim_closed(self, peer: Peer, local_port: int | None, label: str) -> None:
         closed = self._ownerless.get(peer)

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 # The meter looks every second, and pairs what an ended process carried a little later.
 LINGER_S = 5.0
 _ENDED_MAX = 16
+_ENDED_TOLD_S = 600.0
 
 Labels = Mapping[str, Sequence[int]]
 
@@ -60,7 +61,7 @@ class Keepers:
         self._known: dict[str, _Known] = {}
         self._leading: _Known | None = None
         self._early: KeeperLink | None = None
-        self._ended: OrderedDict[str, Labels] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[float, Labels]] = OrderedDict()
 
     # --- life ---
 
@@ -183,7 +184,10 @@ class Keepers:
 
     async def carried(self) -> Mapping[str, tuple[bool, Labels]]:
         """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
-        found: dict[str, tuple[bool, Labels]] = {process: (False, labels) for process, labels in self._ended.items()}
+        now_s = self._clock.monotonic_s()
+        while self._ended and now_s - next(iter(self._ended.values()))[0] > _ENDED_TOLD_S:
+            self._ended.popitem(last=False)
+        found: dict[str, tuple[bool, Labels]] = {name: (False, labels) for name, (_, labels) in self._ended.items()}
         for known in [known for known in self._known.values() if known.link.is_open]:
             told = await known.link.ask("carried", since=known.serial)
             if told["is_full"]:
@@ -192,7 +196,8 @@ class Keepers:
             for process, labels in told["changed"].items():
                 known.carried.setdefault(process, {}).update(labels)
             living = frozenset(told["living"])
-            found |= {process: (process in living, known.carried.get(process, {})) for process in told["all"]}
+            known.carried = {process: known.carried.get(process, {}) for process in told["all"]}
+            found |= {process: (process in living, labels) for process, labels in known.carried.items()}
         return found
 
     def echo_port(self, core: str = "", *, keeper: str = "") -> int:
@@ -258,7 +263,7 @@ class Keepers:
         self._known.pop(known.boot, None)
         self.foreign.pop(known.boot, None)
         for process, labels in known.carried.items():
-            self._ended[process] = labels
+            self._ended[process] = (self._clock.monotonic_s(), labels)
         while len(self._ended) > _ENDED_MAX:
             self._ended.popitem(last=False)
         for name in self._cores_of(known):

@@ -16,11 +16,12 @@ OPENINGS = "openings"
 
 
 class Opening(NamedTuple):
-    """Where a listener that comes and goes listens, and the text a start has of it."""
+    """Where a listener that comes and goes listens, the text a start has of it, and the labels that connect there."""
 
     host: str
     port: int
     text: str
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Launch:
     def ports(self) -> dict[str, int]:
         """Return the port of every tag."""
         return {**self.tags, **{tag: opening.port for tag, opening in self.openings.items()}}
+
+    def labels(self) -> set[str]:
+        """Return every label that can connect."""
+        entered = (label for entries in self.entries.values() for label in entries)
+        return {*entered, *(label for opening in self.openings.values() for label in opening.labels)}
 
     def _filled(self, gap: str) -> str:
         return ",".join(self.entries.get(gap, {}).values())

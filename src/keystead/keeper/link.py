@@ -120,14 +120,16 @@ class KeeperLink:
         if self._writer is None or not self.is_open:
             raise EngineUnavailable("the keeper is not reachable")
         self._serial += 1
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[self._serial] = future
-        self._writer.write(protocol.frame({"id": self._serial, "verb": verb, **arguments}))
+        serial, future = self._serial, asyncio.get_running_loop().create_future()
+        self._waiting[serial] = future
+        self._writer.write(protocol.frame({"id": serial, "verb": verb, **arguments}))
         try:
             async with asyncio.timeout(ANSWER_S):
                 return await future
         except TimeoutError as error:
             raise EngineUnavailable("the keeper does not answer") from error
+        finally:
+            self._waiting.pop(serial, None)
 
     async def _connect(self) -> bool:
         try:

@@ -32,6 +32,7 @@ from keystead.kit.errors import Broken, KeysteadError, NotFound
 
 IDLE_S = 60.0
 SEE_OFF_EVERY_S = 1.0
+AGAIN_S = 1.0
 LAST_READING_S = 5.0
 _CREDENTIALS = struct.Struct("3i")
 
@@ -66,6 +67,7 @@ class Keeper:
             neighbours=Neighbours(socket_path.parent),
             is_alone=lambda: protocol.is_alone(socket_path),
             on_foreign=self._announce_foreign,
+            known_labels=self._known_labels,
         )
         self._echo = Echo(clock)
         self._echo_port = 0
@@ -84,9 +86,7 @@ class Keeper:
         self._socket_path.chmod(0o600)
         ours = self._socket_path.stat().st_ino
         note("keeper serves", pid=os.getpid(), boot=self._boot, attached=self._is_attached)
-        tasks = [asyncio.create_task(self._watch_idleness()), asyncio.create_task(self._watch.run())]
-        for task in tasks:
-            task.add_done_callback(_note_failure)
+        tasks = [asyncio.create_task(self._keep_running(loop)) for loop in (self._watch_idleness, self._watch.run)]
         try:
             await self._ending.wait()
         finally:
@@ -158,6 +158,8 @@ class Keeper:
             answer["answer"] = await verb(message)
         except KeysteadError as error:
             answer |= {"error": error.code, "message": error.message}
+        except OSError as error:
+            answer |= {"error": Broken.code, "message": f"the keeper was refused by the system: {error.strerror}"}
         except (KeyError, TypeError, ValueError) as error:
             answer |= {"error": Broken.code, "message": f"the keeper does not understand: {type(error).__name__}"}
         _send(writer, answer)
@@ -210,6 +212,13 @@ class Keeper:
             return True
 
         return read
+
+    async def _keep_running(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin a loop that fails again: cores go on, and nobody else would cut and slow down their connections."""
+        while True:
+            outcomes = await asyncio.gather(loop(), return_exceptions=True)
+            note("a loop of the keeper failed", error=repr(outcomes[0]))
+            await self._clock.sleep(AGAIN_S)
 
     async def _watch_idleness(self) -> None:
         idle_since_s = self._clock.monotonic_s()
@@ -354,6 +363,9 @@ class Keeper:
             raise NotFound("core", message["core"])
         return core
 
+    def _known_labels(self) -> set[str]:
+        return set().union(*(core.launch.labels() for core in self._cores.values()))
+
     def _name_process(self) -> str:
         self._processes += 1
         return f"{self._boot}-{self._processes}"
@@ -372,11 +384,6 @@ class Keeper:
             "is_drained": core.is_drained,
             "memo": core.memo or core.launch.memo,
         }
-
-
-def _note_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        note("a task of the keeper failed", error=repr(task.exception()))
 
 
 def _send(writer: asyncio.StreamWriter, message: Message) -> None:

@@ -1,7 +1,7 @@
 """The keeper's watch over connections: every second one look at the kernel's table, and what follows from it.
 
 Owned by the service. Per process of a core it keeps a table of connections (``connections``), cuts those of condemned
-labels and holds labels to their speed. What was said here stays in force while the API is away.
+labels and holds each label to its speed, over all processes. What was said here stays in force while the API is away.
 
 A process that has ended is kept for the API as what it carried, until that is settled: the counters inside it are gone.
 """
@@ -10,11 +10,12 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from keystead.keeper import diag, pacing, proving
+from keystead.keeper import diag, proving
 from keystead.keeper.borrowed import Borrower
+from keystead.keeper.budgets import Budgets, Conn
 from keystead.keeper.carrying import Connection, LabelCarried
 from keystead.keeper.connections import Table
 from keystead.keeper.journal import note
@@ -25,42 +26,19 @@ from keystead.kit.errors import Unsupported
 from keystead.kit.waiting import within
 
 LOOK_EVERY_S = 1.0
-# How often a limit is shared out among a label's connections; in less time nobody can tell who is busy.
-PACE_EVERY_S = 0.9
-_NEWS = 0.4
 # After a line or an order that cannot wait; the looks in between cost a core's share.
 HURRY_S = 0.1
 # A look because somebody asks comes this long after the last one at the earliest, and costs a tenth of a core at most.
 NOW_S = 0.05
 _PAUSE_PER_LOOK = 10
 ENDED_MAX = 16
+# What a process that has ended carried is told for so long to one who keeps asking: it has been booked by then.
+ENDED_TOLD_S = 600.0
+# Labels that can connect no more are forgotten when they were silent for so long: they have been booked long ago.
+FORGET_AFTER_S = 86_400.0
+FORGET_EVERY_S = 3_600.0
 # What ``without`` may name beside the tricks with sockets: reading owners from the core's output.
 LINES = "lines"
-
-
-@dataclass(frozen=True)
-class _Paced:
-    """How a limit was shared out last, by inode: what each had sent, how fast, and its cap."""
-
-    at_s: float
-    limit: int
-    acked: Mapping[int, int]
-    per_s: Mapping[int, int]
-    caps: Mapping[int, int]
-
-    def is_due(self, now_s: float, limit: int, acked: Mapping[int, int]) -> bool:
-        """Tell whether to share out again: after a second, or because there is something new to share."""
-        return now_s - self.at_s >= PACE_EVERY_S or limit != self.limit or acked.keys() != self.acked.keys()
-
-    def per_s_of(self, inode: int, acked: int, now_s: float, fair: int) -> int:
-        """Return how fast a connection sent since then; a moment is too short to tell."""
-        elapsed_s = now_s - self.at_s
-        if inode not in self.acked:
-            return fair
-        if elapsed_s < PACE_EVERY_S / 3:
-            return self.per_s[inode]
-        # Slow connections send in bursts: a second alone would call a busy one idle, and the next idle one busy.
-        return int((1 - _NEWS) * self.per_s[inode] + _NEWS * (acked - self.acked[inode]) / elapsed_s)
 
 
 @dataclass
@@ -72,7 +50,6 @@ class _Process:
     borrower: Borrower | None
     cutter: Cutter
     lines: int = 0
-    paced: dict[str, _Paced] = field(default_factory=dict)
 
 
 class Watch:
@@ -86,6 +63,7 @@ class Watch:
         neighbours: Neighbours | None = None,
         is_alone: Callable[[], bool] = lambda: True,
         on_foreign: Callable[[list[str]], None] = lambda _: None,
+        known_labels: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self.tricks: Tricks | None = None
         self.proven = asyncio.Event()
@@ -94,13 +72,16 @@ class Watch:
         self._neighbours = neighbours or Neighbours()
         self._is_alone = is_alone
         self._on_foreign = on_foreign
+        self._known_labels = known_labels
         self._without = frozenset(without)
         self._processes: dict[str, _Process] = {}
         self._ended: dict[str, dict[str, LabelCarried]] = {}
-        self._limits: dict[str, int] = {}
+        self._budgets = Budgets()
         self._hurry = asyncio.Event()
         self._trouble = ""
         self._next_look_s = 0.0
+        self._next_forget_s = clock.monotonic_s() + FORGET_EVERY_S
+        self._ended_told_s: dict[str, float] = {}
         self._serial = 0
         self._told: dict[str, dict[str, LabelCarried]] = {}
 
@@ -113,6 +94,7 @@ class Watch:
         self.proven.set()
         while True:
             self._look()
+            self.forget()
             self._hurry.clear()
             if await within(self._clock, LOOK_EVERY_S, self._hurry.wait()):
                 await self._clock.sleep(max(HURRY_S, self._next_look_s - self._clock.monotonic_s()))
@@ -152,7 +134,7 @@ class Watch:
         if found is not None and LINES not in self._without:
             found.lines += 1
             found.table.note_access(host, port, tag, label, self._clock.monotonic_s())
-            if label in self._limits:
+            if label in self._budgets.limits:
                 self._hurry.set()
 
     # --- rules ---
@@ -163,9 +145,7 @@ class Watch:
         found = 0
         for process in self._processes.values():
             process.table.condemn(labels, now_s)
-            if doomed := process.table.to_cut(now_s):
-                process.cutter.cut_many(doomed)
-                found += len(doomed)
+            found += self._cut_condemned(process, now_s)
         self._hurry.set()  # what was opened since the last look is found by the next
         return found
 
@@ -175,7 +155,7 @@ class Watch:
         if found is None:
             return 0
         self._look()
-        return len(found.cutter.cut_many([connection.socket for connection in found.table.live()]))
+        return self._cut(found, [connection.socket for connection in found.table.live()])
 
     def pardon(self, labels: Collection[str]) -> None:
         """Let labels connect again."""
@@ -186,14 +166,14 @@ class Watch:
         """Hold labels to bytes a second, or let them go with None."""
         for label, rate in limits.items():
             if rate is None:
-                self._limits.pop(label, None)
+                self._budgets.limits.pop(label, None)
             else:
-                self._limits[label] = rate
+                self._budgets.limits[label] = rate
         self._hurry.set()
 
     def limit_only(self, limits: Mapping[str, int]) -> None:
         """Hold exactly these labels to bytes a second."""
-        self._limits = dict(limits)
+        self._budgets.limits = dict(limits)
         self._hurry.set()
 
     def attribute(self, process: str, online: Mapping[str, Collection[str]]) -> int:
@@ -206,10 +186,11 @@ class Watch:
     def carried(self, since: int) -> dict[str, Any]:
         """Return what labels carried, by process; only what has changed when ``since`` is the last answer's serial.
 
-        A process that has ended is told of as long as it is among the last few of them.
+        A process that has ended is told of for minutes, if it is among the last few of them.
         """
         self.look_again()
         is_full = since != self._serial
+        self._drop_told(is_full=is_full)
         living = {name: process.table.carried() for name, process in self._processes.items()}
         now = {**self._ended, **living}
         before = {} if is_full else self._told
@@ -272,12 +253,32 @@ class Watch:
             "tricks": None if self.tricks is None else vars(self.tricks),
             "cut": {name: process.cutter.way.value for name, process in self._processes.items()},
             "lines": {name: process.lines for name, process in self._processes.items()},
-            "limits": dict(self._limits),
+            "limits": dict(self._budgets.limits),
             "ownerless": {name: process.table.ownerless_share(now_s) for name, process in self._processes.items()},
             "connections": {name: process.table.size for name, process in self._processes.items()},
             "unowned": {name: process.table.unowned(now_s) for name, process in self._processes.items()},
             "trouble": self._trouble,
         }
+
+    def _drop_told(self, *, is_full: bool) -> None:
+        """Drop ended processes that who asks now was told of for long; one that asks anew is told from the start."""
+        now_s = self._clock.monotonic_s()
+        told_s = {} if is_full else self._ended_told_s
+        self._ended_told_s = {name: told_s.get(name, now_s) for name in self._ended}
+        for name, begun_s in self._ended_told_s.items():
+            if now_s - begun_s > ENDED_TOLD_S:
+                del self._ended[name]
+
+    def forget(self) -> None:
+        """Forget, once an hour, what labels carried that no core knows any more and that were silent for a day."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._next_forget_s:
+            return
+        self._next_forget_s = now_s + FORGET_EVERY_S
+        known = self._known_labels()
+        forgotten = [process.table.forget(known, now_s - FORGET_AFTER_S) for process in self._processes.values()]
+        if any(forgotten):
+            self._serial += 1  # so that the next answer is full, and whoever asks forgets them too
 
     # --- the look ---
 
@@ -305,9 +306,8 @@ class Watch:
         now_s = self._clock.monotonic_s()
         for process, found in self._shared_out(sockets):
             process.table.take_dump(found, now_s, is_rated=is_rated)
-            if doomed := process.table.to_cut(now_s):
-                process.cutter.cut_many(doomed)
-            self._pace(process, now_s)
+            self._cut_condemned(process, now_s)
+        self._pace(now_s)
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[_Process, list[diag.Socket]]]:
         """Give each process its own sockets: while several share a port, the kernel does not say whose is whose."""
@@ -324,32 +324,41 @@ class Watch:
         held = [process.borrower.held() for process in self._processes.values() if process.borrower is not None]
         return frozenset().union(*held)
 
-    def _pace(self, process: _Process, now_s: float) -> None:
-        if process.borrower is None or self.tricks is None or not self.tricks.works(proving.Trick.PACE):
+    def _cut_condemned(self, process: _Process, now_s: float) -> int:
+        """Cut what is condemned now, and return how many that are; whatever is left of them is cut by the next look."""
+        doomed = process.table.to_cut(now_s)
+        self._cut(process, doomed)
+        return len(doomed)
+
+    def _cut(self, process: _Process, doomed: Collection[diag.Socket]) -> int:
+        """Cut connections and return how many were; a kernel that cannot do it now must not end the watch."""
+        try:
+            return len(process.cutter.cut_many(doomed))
+        except OSError as error:
+            self._trouble = f"connections not cut: {error.strerror}"
+            note("connections not cut", error=error.strerror)
+            return 0
+
+    def _pace(self, now_s: float) -> None:
+        """Hold every limited label to its one budget, each connection through the process that has it."""
+        if self.tricks is None or not self.tricks.works(proving.Trick.PACE):
             return
-        rates: dict[int, int | None] = {}
-        for label in [label for label in process.paced if label not in self._limits]:
-            rates |= dict.fromkeys(process.paced.pop(label).caps)
-        for label, limit in self._limits.items():
-            acked = {one.socket.inode: one.downlink for one in process.table.live(label) if one.socket.inode}
-            last = process.paced.get(label)
-            if not acked:
-                process.paced.pop(label, None)
-            elif last is None or last.is_due(now_s, limit, acked):
-                process.paced[label] = _shared_again(last, now_s, limit, acked)
-                rates |= process.paced[label].caps
-        if rates:
-            process.borrower.pace_many(rates)
+        by_process: dict[str, dict[int, int | None]] = {}
+        for (name, inode), cap in self._budgets.share(self._sent(), now_s).items():
+            by_process.setdefault(name, {})[inode] = cap
+        for name, process in self._processes.items():
+            if name in by_process and process.borrower is not None:
+                process.borrower.pace_many(by_process[name])
 
-
-def _shared_again(last: _Paced | None, now_s: float, limit: int, acked: Mapping[int, int]) -> _Paced:
-    """Share a limit out anew; a connection nobody has watched yet is taken for a busy one."""
-    fair = limit // len(acked)
-    per_s = {
-        inode: fair if last is None else last.per_s_of(inode, count, now_s, fair) for inode, count in acked.items()
-    }
-    caps = pacing.shares(limit, per_s, last.caps if last is not None else None)
-    return _Paced(now_s, limit, dict(acked), per_s, caps)
+    def _sent(self) -> dict[str, dict[Conn, int]]:
+        """Return what the open connections of limited labels have sent; labels without any cost nothing."""
+        sent: dict[str, dict[Conn, int]] = {}
+        for name, process in self._processes.items():
+            limited = [label for label in process.table.connected if label in self._budgets.limits]
+            for one in _live(process.table, limited if process.borrower is not None else ()):
+                if one.label is not None and one.socket.inode:
+                    sent.setdefault(one.label, {})[name, one.socket.inode] = one.downlink
+        return sent
 
 
 _NOTHING_WORKS = Tricks("not tried yet", "not tried yet", "not tried yet", "not tried yet", "not tried yet")

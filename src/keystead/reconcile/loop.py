@@ -31,11 +31,11 @@ class Reconciler:
 
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in its engine although the database does not say so yet."""
-        return any(worker.is_applied(subject) for worker in self._workers.values())
+        return any(worker.confirmations.is_applied(subject) for worker in self._workers.values())
 
     def is_gone(self, subject: str) -> bool:
         """Tell whether a subject is out of its engine although the database does not say so yet."""
-        return any(worker.is_gone(subject) for worker in self._workers.values())
+        return any(worker.confirmations.is_gone(subject) for worker in self._workers.values())
 
     def wake(self, marks: Iterable[Mark]) -> None:
         """Take notice of committed marks."""

@@ -64,7 +64,7 @@ class ScopeWorker(Generic[D, A]):
         self._next_check_s = self._next_full_s = 0.0
         self._preparing: asyncio.Task[None] | None = None
         self._background = Background()
-        self._confirmations = Confirmations(
+        self.confirmations = Confirmations(
             wiring,
             self._waiters,
             database=database,
@@ -72,14 +72,6 @@ class ScopeWorker(Generic[D, A]):
             is_quiet=lambda: not self._dirty,
             on_put_off=self.wake_fully,
         )
-
-    def is_applied(self, subject: str) -> bool:
-        """Tell whether a subject is in the engine although the database does not say so yet."""
-        return self._confirmations.is_applied(subject)
-
-    def is_gone(self, subject: str) -> bool:
-        """Tell whether a subject is out of the engine although the database does not say so yet."""
-        return self._confirmations.is_gone(subject)
 
     def wake(self, marks: Iterable[Mark]) -> None:
         """Take notice of committed marks."""
@@ -114,13 +106,18 @@ class ScopeWorker(Generic[D, A]):
             await self._background.finish()
 
     async def _trust_predecessor(self) -> None:
-        """Show what an earlier process left unconfirmed: it may have been answered, and the engine starts with it."""
+        """Show what an earlier process left unconfirmed: it may have been answered, and the engine starts with it.
+
+        Removals are done once more: an engine that lacks a subject may still have its connections.
+        """
         try:
             present, absent = await self._database.read(self._source.unconfirmed)
         except KeysteadError as error:
             log.warning("unconfirmed subjects not read", scope=self.name, reason=error.message)
             return
-        self._confirmations.trust([*present, *absent])
+        self.confirmations.trust([*present, *absent])
+        for subject in absent:
+            self._dirty.setdefault(subject, 0)
 
     async def _work(self) -> None:
         backoff_s = _BACKOFF_FIRST_S
@@ -218,15 +215,15 @@ class ScopeWorker(Generic[D, A]):
         certain_absent = {
             subject: generation for subject, generation in absent.items() if subject not in self._uncertain
         }
-        self._confirmations.settle_gone(certain_absent)
+        self.confirmations.settle_gone(certain_absent)
         if len(certain_absent) < len(absent):
             self._take_back({s: g for s, g in absent.items() if s not in certain_absent})
             self._wants_full_pass = True
         if present:
             self._uncertain -= present.keys()
-            self._background.spawn(self._confirmations.settle_when_ready(present))
+            self._background.spawn(self.confirmations.settle_when_ready(present))
         if certain_absent:
-            self._background.spawn(self._confirmations.confirm((), certain_absent, max(certain_absent.values())))
+            self._background.spawn(self.confirmations.confirm((), certain_absent, max(certain_absent.values())))
 
     # --- the full comparison -----------------------------------------------------------------------------------------
 
@@ -350,11 +347,11 @@ class ScopeWorker(Generic[D, A]):
         for subject in open_subjects:
             if self._dirty.get(subject, 0) <= snapshot.reached:
                 self._dirty.pop(subject, None)
-        self._confirmations.settle_gone(absent)
+        self.confirmations.settle_gone(absent)
         if present:
-            self._background.spawn(self._confirmations.settle_when_ready(present))
+            self._background.spawn(self.confirmations.settle_when_ready(present))
         if absent:
-            await self._confirmations.confirm((), absent, snapshot.reached)
+            await self.confirmations.confirm((), absent, snapshot.reached)
 
     def _held_message(self, plan: Plan, held: int) -> str | None:
         if not held:

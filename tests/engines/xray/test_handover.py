@@ -20,7 +20,7 @@ from keystead.reconcile.engine import CoreView, KeeperView
 from keystead.reconcile.plan import Step, Verb
 from keystead.reconcile.replacement import Kind, Phase
 from tests.support import xray
-from tests.support.downloads import DIAL_MAX_S, GAP_MAX_S, Trickles, downloading, trickling
+from tests.support.downloads import DIAL_MAX_S, GAP_MAX_S, MB, Trickles, downloading, streaming, trickling
 from tests.support.halfway import STEPS, die_halfway
 
 OFTEN = {"opened", "told-one"}
@@ -131,6 +131,27 @@ async def counted_in_all(lab: xray.Lab, *, processes: int) -> dict[str, int]:
         for label, counters in reading.counters.items():
             total[label] = total.get(label, 0) + counters.downlink
     return total
+
+
+async def test_a_speed_limit_holds_over_the_process_that_leaves_and_the_one_that_serves(tmp_path: Path) -> None:
+    async with xray.lab(tmp_path) as lab:
+        user, other = await lab.add("k1-1"), await lab.add("k2-1")
+        lab.limits["k1-1"] = 3 * MB
+        await lab.options.keeper.ask_all("limit", limits=lab.limits)
+        async with (
+            streaming(lab.profile(user), bytes_per_s=20 * MB) as before,
+            streaming(lab.profile(other), bytes_per_s=4 * MB) as neighbour,
+        ):
+            await lab.replace()
+            async with streaming(lab.profile(user), bytes_per_s=20 * MB) as after:
+                await asyncio.sleep(3)
+                rates = await asyncio.gather(*(stream.per_s(8) for stream in (before, after, neighbour)))
+                holders = {one.process for one in await lab.driver.watching.connections(["k1-1"])}
+
+    assert len(holders) == 2
+    assert 0.85 * 3 * MB < rates[0] + rates[1] < 1.15 * 3 * MB
+    assert min(rates[0], rates[1]) > 0.5 * MB
+    assert rates[2] > 0.85 * 4 * MB
 
 
 async def test_a_new_keeper_takes_over_and_the_old_one_ends_by_itself(tmp_path: Path) -> None:

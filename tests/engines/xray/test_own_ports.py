@@ -7,6 +7,7 @@ from pathlib import Path
 from keystead.engines.xray.plan import plan
 from keystead.kit.errors import Rejected
 from tests.support import xray
+from tests.support.downloads import GAP_MAX_S, downloading
 from tests.support.xray import Kind
 
 
@@ -103,15 +104,16 @@ async def test_a_handover_takes_every_port_along(tmp_path: Path) -> None:
 
 async def test_the_connections_of_a_removed_key_end_although_its_port_is_closed_already(tmp_path: Path) -> None:
     async with xray.lab(tmp_path) as lab:
-        user = await lab.open("k1-1")
-        async with xray.client(lab.profile(user)) as port:
-            downloading = asyncio.create_task(xray.get(port, lab.origin, 2_000_000_000, within_s=30))
-            async with asyncio.timeout(10):
-                while not await lab.driver.watching.connections(["k1-1"]):
-                    await asyncio.sleep(0.05)
+        doomed, other = await lab.open("k1-1"), await lab.open("k2-1")
+        async with downloading(lab.profile(doomed)) as cut, downloading(lab.profile(other)) as kept:
             await lab.remove("k1-1")
-            async with asyncio.timeout(3):
-                assert await downloading is None
+            over_s = await cut.over_after_s()
+
+            assert over_s is not None
+            assert over_s < 3
+            await asyncio.sleep(0.5)
+            assert not kept.is_over
+            assert kept.longest_gap_s < GAP_MAX_S
 
 
 def is_listening(port: int) -> bool:

@@ -228,19 +228,37 @@ def test_what_is_kept_without_a_partner_is_bounded(monkeypatch: pytest.MonkeyPat
     assert (len(table._lines), len(table._ownerless)) == (0, 0)
 
 
-def test_a_label_is_forgotten_only_without_open_connections() -> None:
+def test_labels_are_connected_while_a_connection_of_theirs_is_open() -> None:
     table = Table()
-    table.note_access(HOST, 5000, None, "k1-1", 0.0)
-    table.take_dump([sock()], 1.0)
-    table.forget(["k1-1", "k2-1"])
-    kept = list(table.carried())
-    table.take_dump([], 2.0)
-    table.take_dump([], 3.0)
+    for peer_port in (5000, 5001):
+        table.note_access(HOST, peer_port, None, "k1-1", 0.0)
+    table.take_dump([sock(), sock(2, peer=5001)], 1.0)
+    both = set(table.connected)
+    for now_s in (2.0, 3.0):
+        table.take_dump([sock()], now_s)
+    one = set(table.connected)
+    for now_s in (4.0, 5.0):
+        table.take_dump([], now_s)
 
-    table.forget(["k1-1"])
+    assert both == one == {"k1-1"}
+    assert table.connected == set()
 
-    assert kept == ["k1-1"]
-    assert table.carried() == {}
+
+def test_a_label_is_forgotten_when_it_is_unknown_silent_and_without_connections() -> None:
+    table = Table()
+    for number, label in enumerate(("open-1", "known-1", "late-1", "gone-1")):
+        table.note_access(HOST, 5000 + number, None, label, 0.0)
+    table.take_dump([sock(1 + number, peer=5000 + number) for number in range(4)], 1.0)
+    for now_s in (2.0, 3.0):
+        table.take_dump([sock()], now_s)
+    table.note_access(HOST, 6000, None, "late-1", 50.0)
+
+    was_any = table.forget(["known-1"], 40.0)
+    is_any = table.forget(["known-1"], 40.0)
+
+    assert (was_any, is_any) == (True, False)
+    assert table.carried().keys() == {"open-1", "known-1", "late-1"}
+    assert table.seen(0.0).keys() == {"open-1", "known-1", "late-1"}
 
 
 @pytest.mark.parametrize(

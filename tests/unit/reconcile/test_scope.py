@@ -186,7 +186,7 @@ async def test_what_was_settled_is_confirmed_later_when_the_confirmation_failed(
     site.begin()
     mark = await site.want("k1-1")
     assert await site.outcome(mark) is Outcome.SETTLED
-    assert site.worker.is_applied("k1-1")
+    assert site.worker.confirmations.is_applied("k1-1")
 
     site.source.confirmation_error = None
 
@@ -197,25 +197,25 @@ async def test_what_is_out_of_the_engine_is_gone_before_the_database_says_so(sit
     site.begin()
     mark = await site.want("k1-1")
     assert await site.outcome(mark) is Outcome.SETTLED
-    assert not site.worker.is_gone("k1-1")
+    assert not site.worker.confirmations.is_gone("k1-1")
     site.source.confirmation_error = StorageBusy("locked")
 
     mark = await site.unwant("k1-1")
 
     assert await site.outcome(mark) is Outcome.SETTLED
-    assert site.worker.is_gone("k1-1")
+    assert site.worker.confirmations.is_gone("k1-1")
 
 
 async def test_what_came_back_is_not_gone(site: Site) -> None:
     site.begin()
     await site.outcome(await site.want("k1-1"))
     await site.outcome(await site.unwant("k1-1", is_tombstone=False))
-    assert site.worker.is_gone("k1-1")
+    assert site.worker.confirmations.is_gone("k1-1")
 
     mark = await site.want("k1-1")
 
     assert await site.outcome(mark) is Outcome.SETTLED
-    assert not site.worker.is_gone("k1-1")
+    assert not site.worker.confirmations.is_gone("k1-1")
 
 
 async def test_what_an_earlier_process_left_unconfirmed_shows_at_once(site: Site) -> None:
@@ -224,7 +224,17 @@ async def test_what_an_earlier_process_left_unconfirmed_shows_at_once(site: Site
 
     site.begin()
 
-    await until(lambda: site.worker.is_applied("k1-1"))
+    await until(lambda: site.worker.confirmations.is_applied("k1-1"))
+
+
+async def test_what_an_earlier_process_took_out_and_did_not_live_to_cut_off_is_cut_off(site: Site) -> None:
+    site.source.removing = {"k1-1"}
+    site.engine.connected = {"k1-1"}
+
+    site.begin()
+
+    await until(lambda: not site.source.removing)
+    assert site.engine.connected == set()
 
 
 async def test_a_subject_a_full_pass_could_not_reach_is_uncertain_afterwards(site: Site) -> None:

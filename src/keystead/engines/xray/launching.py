@@ -167,7 +167,8 @@ def places(desired: XrayDesired, subjects: Collection[str]) -> list[str]:
 
 
 def _opening(inbound: XrayInbound, desired: XrayDesired) -> Opening:
-    return Opening(inbound.listen, inbound.port, orjson.dumps(config.as_listed(inbound, desired.users)).decode())
+    text = orjson.dumps(config.as_listed(inbound, desired.users)).decode()
+    return Opening(inbound.listen, inbound.port, text, tuple(desired.users.get(inbound.tag, ())))
 
 
 def changes(desired: XrayDesired, subjects: Collection[str], tags: Collection[str]) -> list[Change]:
