@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from keystead.engines.xray import users
 from keystead.engines.xray.attendance import Attendance
 from keystead.engines.xray.handover import Handover
 from keystead.keeper.kept import KeptCore
@@ -51,7 +52,7 @@ def _die_after(step: str) -> None:
         "proven": (Attendance, "prove", 1),
         "told-one": (KeeperLink, "ask", 2),
         "named": (KeptCore, "relabel", 2),
-        "closed": (Handover, "_close_listeners", 1),
+        "closed": (users, "close_all", 1),
         "retired": (KeptCore, "retire", 1),
     }[step]
     genuine: Callable[..., Awaitable[Any]] = getattr(owner, name)

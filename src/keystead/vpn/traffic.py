@@ -149,9 +149,8 @@ def sync(work: Work, *, scope: str, placement: Placement, readings: Sequence[Rea
 def of_account(work: Work) -> AccountUsage:
     """Return what the keys the caller sees have carried in all, deleted ones too unless it is confined."""
     account, confined = work.principal.account_id, work.principal.confined_to_token
-    counted, estimated = traffic_store.totals_of_account(work.connection, account, issued_by=confined)
-    departed = departed_store.totals(work.connection, account) if confined is None else None
-    return AccountUsage(counted, estimated, departed)
+    counted, estimated, departed = departed_store.totals(work.connection, account, issued_by=confined)
+    return AccountUsage(counted, estimated, departed if confined is None else None)
 
 
 def processes(connection: Connection) -> set[str]:

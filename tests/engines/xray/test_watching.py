@@ -49,7 +49,7 @@ async def test_a_live_connection_shows_its_owner_its_address_and_its_bytes(tmp_p
             await asyncio.sleep(1.5)
             received = download.received
             await asyncio.sleep(1.5)
-            [one] = await lab.driver.watching.connections()
+            [one] = await lab.driver.watching.connections(["k1-1"])
             seen = await lab.driver.watching.seen(60)
 
         assert (one.label, one.peer_host, one.local_port) == ("k1-1", OTHER, lab.inbound.port)

@@ -5,13 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
 
 from keystead.db.absent import InsertIfAbsent
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import NOTHING, Bytes, LabelReading
 from keystead.vpn.keyvalue import key_of
 from keystead.vpn.models import DEPARTED, DEPARTED_LABELS, KEYS, TRAFFIC, TRAFFIC_OTHERS
+from keystead.vpn.store.keys import CONFINED
 
 D, L, T, A, K = DEPARTED.c, DEPARTED_LABELS.c, TRAFFIC.c, TRAFFIC_OTHERS.c, KEYS.c
 
@@ -53,12 +66,24 @@ _ADD = Prepared(
         {"keys": D["keys"] + bindparam("more_keys"), **{name: D[name] + bindparam(f"more_{name}") for name in _WAYS}}
     )
 )
-_TOTALS = Prepared(select(D["keys"], *(D[name] for name in _WAYS)).where(D.account_id == bindparam("account_id")))
-_LEAVING_SUMS = Prepared(
-    select(K.number, *(func.sum(column) for column in (T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink)))
-    .join_from(KEYS, TRAFFIC, K.number == T.key_number)
-    .where(K.account_id == bindparam("account_id"), K.state == "removing")
-    .group_by(K.number)
+_SUMMED = (T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink)
+# PostgreSQL sums whole numbers to decimal ones.
+_IN_ALL = [cast(func.coalesce(func.sum(column), 0), BigInteger) for column in _SUMMED]
+_LIVING, _DELETED = 0, 1
+# One statement: a key that is buried between two would be in neither of them, or in both.
+_OF_ACCOUNT = Prepared(
+    union_all(
+        select(literal_column(f"{_LIVING}"), literal_column("0"), *_IN_ALL)
+        .join_from(TRAFFIC, KEYS, T.key_number == K.number)
+        .where(K.account_id == bindparam("account_id"), CONFINED, K.state != "removing"),
+        select(literal_column(f"{_DELETED}"), literal_column("1"), *_IN_ALL)
+        .join_from(TRAFFIC, KEYS, T.key_number == K.number)
+        .where(K.account_id == bindparam("account_id"), K.state == "removing")
+        .group_by(K.number),
+        select(literal_column(f"{_DELETED}"), D["keys"], *(D[name] for name in _WAYS)).where(
+            D.account_id == bindparam("account_id")
+        ),
+    )
 )
 _READINGS = Prepared(select(L.label, L.account_id, L.process, L.read_uplink, L.read_downlink))
 _READ = Prepared(
@@ -99,13 +124,16 @@ def keep(connection: Connection, labels: Sequence[str], at: datetime) -> None:
         _add(connection, account_id, 1 if any(sums) else 0, sums)
 
 
-def totals(connection: Connection, account_id: int) -> Departed:
-    """Return what the deleted keys of an account carried, those that are just being deleted included."""
-    kept = _TOTALS.first(connection, {"account_id": account_id}) or (0, 0, 0, 0, 0)
-    leaving = _LEAVING_SUMS.rows(connection, {"account_id": account_id})
-    rows = [kept, *((1, *map(int, sums)) for _, *sums in leaving if any(sums))]
-    keys, *ways = (sum(column) for column in zip(*rows, strict=True))
-    return Departed(keys, Bytes(*ways[:2]), Bytes(*ways[2:]))
+def totals(connection: Connection, account_id: int, *, issued_by: int | None) -> tuple[Bytes, Bytes, Departed]:
+    """Return what the keys of an account have carried, counted and estimated, and what its deleted keys did.
+
+    With ``issued_by`` the former are those of one token. Keys that are just being deleted count as deleted.
+    """
+    rows = _OF_ACCOUNT.rows(connection, {"account_id": account_id, "issued_by": issued_by})
+    [living] = [sums for kind, _, *sums in rows if kind == _LIVING]
+    deleted = [(0, 0, 0, 0, 0), *((keys, *sums) for kind, keys, *sums in rows if kind == _DELETED and any(sums))]
+    number, *ways = (int(sum(column)) for column in zip(*deleted, strict=True))
+    return Bytes(*living[:2]), Bytes(*living[2:]), Departed(number, Bytes(*ways[:2]), Bytes(*ways[2:]))
 
 
 def labels(connection: Connection) -> dict[str, DepartedLabel]:

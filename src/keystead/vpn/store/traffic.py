@@ -127,17 +127,6 @@ _COUNT_ACTIVE = Prepared(
     .where(KEYS.c.account_id == bindparam("account_id"), KEYS.c.is_active.is_(True), KEYS.c.state == "live")
     .where(INBOUNDS.c.placement == bindparam("placement"), CONFINED)
 )
-# PostgreSQL sums whole numbers to decimal ones.
-_OF_ACCOUNT = Prepared(
-    select(
-        *(
-            cast(func.coalesce(func.sum(column), 0), BigInteger)
-            for column in (T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink)
-        )
-    )
-    .join_from(TRAFFIC, KEYS, T.key_number == KEYS.c.number)
-    .where(KEYS.c.account_id == bindparam("account_id"), CONFINED, KEYS.c.state != "removing")
-)
 
 
 class Booking(NamedTuple):
@@ -281,12 +270,6 @@ def set_read_at(connection: Connection, scope: str, process: str, at: datetime) 
         connection.execute(_ADD_METER, {"scope": scope, "process": process, "read_at": at})
     else:
         connection.execute(_SET_METER, {"at_scope": scope, "to_process": process, "at": at})
-
-
-def totals_of_account(connection: Connection, account_id: int, *, issued_by: int | None) -> tuple[Bytes, Bytes]:
-    """Return what the keys of an account have carried, counted and estimated; with ``issued_by`` those of one token."""
-    row = _OF_ACCOUNT.rows(connection, {"account_id": account_id, "issued_by": issued_by})[0]
-    return Bytes(*row[:2]), Bytes(*row[2:])
 
 
 def count_active(connection: Connection, account_id: int, *, issued_by: int | None, placement: str) -> int:
