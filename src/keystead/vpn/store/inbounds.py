@@ -13,6 +13,7 @@ from keystead.vpn.models import INBOUNDS, KEYS
 from keystead.vpn.placement import Placement
 
 _INBOUNDS = select(INBOUNDS).where(INBOUNDS.c.scope == bindparam("scope")).order_by(INBOUNDS.c.id)
+_ALL_INBOUNDS = select(INBOUNDS).order_by(INBOUNDS.c.id)
 _INBOUND = select(INBOUNDS).where(INBOUNDS.c.id == bindparam("id"))
 _INBOUND_FOR = Prepared(
     select(INBOUNDS).where(INBOUNDS.c.placement == bindparam("placement")).order_by(INBOUNDS.c.id).limit(1)
@@ -55,6 +56,11 @@ _MOVE_INBOUNDS = (
 def of_scope(connection: Connection, scope: str) -> list[Inbound]:
     """Return the inbounds of a scope."""
     return [_inbound(row) for row in connection.execute(_INBOUNDS, {"scope": scope}).mappings()]
+
+
+def all_of(connection: Connection) -> list[Inbound]:
+    """Return the inbounds of every scope."""
+    return [_inbound(row) for row in connection.execute(_ALL_INBOUNDS).mappings()]
 
 
 def find(connection: Connection, inbound_id: int) -> Inbound:
