@@ -49,7 +49,7 @@ class PortView:
     @property
     def free(self) -> int:
         """Return how many ports new keys may still get."""
-        return max(len(self.allowed) - self.overview.taken, 0)
+        return sum(port not in self.overview.taken for port in self.allowed)
 
 
 class OverviewOperations:
@@ -106,13 +106,16 @@ class OverviewOperations:
         await self._check_credentials(call)
 
     async def _overview(self, call: Call) -> Overview:
-        return await self._transactions.read_many(call, overview.own_ports, is_applied=self._transactions.is_applied)
+        told = self._transactions
+        return await told.read_many(call, overview.own_ports, is_applied=told.is_applied, is_gone=told.is_gone)
 
     async def _check_credentials(self, call: Call) -> None:
-        problems = await self._transactions.read_many(
+        told = self._transactions
+        problems = await told.read_many(
             call,
             overview.check_credentials,
-            is_applied=self._transactions.is_applied,
+            is_applied=told.is_applied,
+            is_gone=told.is_gone,
             public_host=self._ground.public_host,
             public_of=self._ground.public_of,
         )

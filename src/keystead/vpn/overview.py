@@ -15,7 +15,7 @@ from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.vpn import links
 from keystead.vpn.keyvalue import KeyState, number_of
-from keystead.vpn.lookup import IsApplied, is_allowed, is_visible
+from keystead.vpn.lookup import IsApplied, IsGone, is_allowed, is_visible
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store.keys import OwnPort
@@ -31,12 +31,12 @@ PublicOf = Callable[[Secret[str]], str]
 class Overview:
     """The keys with ports of their own that a caller sees, by port.
 
-    ``taken`` counts the ports in use by anybody; ``hidden`` are the numbers of keys that the caller is not to be told
+    ``taken`` are the ports in use by anybody; ``hidden`` are the numbers of keys that the caller is not to be told
     of; ``sees_strangers`` says that it may be told of users of the engine that are nobody's.
     """
 
     ports: tuple[OwnPort, ...]
-    taken: int
+    taken: frozenset[int]
     hidden: frozenset[int]
     sees_strangers: bool
 
@@ -81,29 +81,32 @@ class Comparison:
 
 
 @requires(Permission.VPN_KEYS_READ)
-def own_ports(work: Work, *, is_applied: IsApplied) -> Overview:
-    """Return the keys with ports of their own that the caller sees, and how many ports are taken in all."""
-    found = key_store.own_ports(work.connection)
+def own_ports(work: Work, *, is_applied: IsApplied, is_gone: IsGone) -> Overview:
+    """Return the keys with ports of their own that the caller sees, and the ports that are taken in all."""
+    stored = key_store.own_ports(work.connection)
+    found = [port for port in stored if port.key.state is not KeyState.REMOVING or not is_gone(port.key.label)]
     owned = [port for port in found if _is_owned(work.principal, port)]
     told = {
         port.key.number for port in owned if port.key.state is KeyState.REMOVING or is_visible(port.key, is_applied)
     }
     return Overview(
         ports=tuple(port for port in owned if is_visible(port.key, is_applied)),
-        taken=len(found),
-        hidden=frozenset(port.key.number for port in found) - told,
+        taken=frozenset(port.port for port in found),
+        hidden=frozenset(port.key.number for port in stored) - told,
         sees_strangers=work.principal.confined_to_token is None,
     )
 
 
 @requires(Permission.VPN_KEYS_READ)
-def check_credentials(work: Work, *, is_applied: IsApplied, public_host: str, public_of: PublicOf) -> list[str]:
+def check_credentials(
+    work: Work, *, is_applied: IsApplied, is_gone: IsGone, public_host: str, public_of: PublicOf
+) -> list[str]:
     """Return what is wrong with key pairs of inbounds and with links of the caller's keys; nothing when all is well.
 
     A pair is right when its public half belongs to its private one; a link, when it reads back as its key and its
     inbound say.
     """
-    shown = own_ports(work, is_applied=is_applied).ports
+    shown = own_ports(work, is_applied=is_applied, is_gone=is_gone).ports
     tags = {port.tag for port in shown}
     problems = [
         f"the public key of inbound {inbound.tag} does not belong to its private key"

@@ -45,7 +45,7 @@ def own_port(number: int, **changed: object) -> OwnPort:
 
 
 def overview(*ports: OwnPort, hidden: frozenset[int] = frozenset(), sees_strangers: bool = True) -> Overview:
-    return Overview(ports, len(ports), hidden, sees_strangers)
+    return Overview(ports, frozenset(port.port for port in ports), hidden, sees_strangers)
 
 
 def held(*ports: OwnPort) -> dict[str, dict[str, XrayUser]]:
