@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from keystead.engines.xray.state import XrayUser
+from keystead.engines.xray.state import LIVE_TAG_PREFIX, XrayUser
 from keystead.vpn.keyvalue import KeyState, VpnKey
 from keystead.vpn.overview import Overview, compare, link_problems, port_problems
 from keystead.vpn.placement import Placement
@@ -41,7 +41,7 @@ def own_port(number: int, **changed: object) -> OwnPort:
         port=10000 + number,
     )._replace(**changed)
     at = 10000 + number
-    return OwnPort(key, f"port-{at}", at, "site.test:443", PUBLIC_KEY, ["site.test"], ["5f9c2b7adfe7d8ab"])
+    return OwnPort(key, f"{LIVE_TAG_PREFIX}{at}", at, "site.test:443", PUBLIC_KEY, ["site.test"], ["5f9c2b7adfe7d8ab"])
 
 
 def overview(*ports: OwnPort, hidden: frozenset[int] = frozenset(), sees_strangers: bool = True) -> Overview:
@@ -96,7 +96,7 @@ def test_a_key_with_another_uuid_in_the_engine_is_missing_and_that_uuid_is_extra
 
 def test_a_key_in_the_inbound_of_another_is_misplaced() -> None:
     ports = overview(own_port(1), own_port(2))
-    engine = held(own_port(1)) | {"port-10009": held(own_port(2))["port-10002"]}
+    engine = held(own_port(1)) | {f"{LIVE_TAG_PREFIX}10009": held(own_port(2))[own_port(2).tag]}
 
     found = compare(ports, engine, ports)
 
@@ -115,7 +115,7 @@ def test_a_stopped_key_is_not_wanted_and_is_extra_while_the_engine_holds_it() ->
 def test_a_stranger_in_the_engine_is_told_to_callers_who_see_everything(
     sees_strangers: bool, extra: tuple[str, ...]
 ) -> None:
-    engine = {"port-10050": {"somebody": XrayUser("somebody", STRANGER)}}
+    engine = {f"{LIVE_TAG_PREFIX}10050": {"somebody": XrayUser("somebody", STRANGER)}}
     seen = overview(sees_strangers=sees_strangers)
 
     assert compare(seen, engine, seen).extra == extra
@@ -139,7 +139,7 @@ def test_keys_that_come_and_go_while_the_engine_is_observed_are_no_difference() 
 
 
 def test_ports_outside_the_range_used_twice_or_closed_are_problems() -> None:
-    outside, twice = own_port(500), own_port(1)._replace(port=10002, tag="port-x")
+    outside, twice = own_port(500), own_port(1)._replace(port=10002, tag=f"{LIVE_TAG_PREFIX}x")
     seen = overview(own_port(2), twice, outside)
 
     problems = port_problems(seen, compare(seen, held(own_port(2), twice), seen), ALLOWED)
