@@ -142,18 +142,19 @@ class Mounts:
     def vpnkeys(self) -> VpnkeysServices:
         """Return what the vpnkeys wire calls."""
         parts = self._parts
-        first, last = parts.settings.vpn_port_range
+        pool = parts.ports.pool
         ground = Ground(
             observe=parts.driver.observe,
             targets=parts.targets,
             public_of=xray_keys.public_of,
             public_host=parts.foundation.public_host,
-            ports=range(first, last + 1),
+            ports=range(pool.first, pool.last + 1),
         )
         return VpnkeysServices(
             admission=self._admission,
             operations=self._vpn,
             overviews=OverviewOperations(self._transactions, self._vpn, ground),
+            ports=parts.ports,
             idempotency=self._idempotency,
             health=self._health,
             limits=RateLimits(RequestCounts(parts.clock) if parts.settings.rate_limits == "on" else None),

@@ -84,14 +84,15 @@ class Comparison:
 def own_ports(work: Work, *, is_applied: IsApplied, is_gone: IsGone) -> Overview:
     """Return the keys with ports of their own that the caller sees, and the ports that are taken in all."""
     stored = key_store.own_ports(work.connection)
-    found = [port for port in stored if port.key.state is not KeyState.REMOVING or not is_gone(port.key.label)]
+    gone = {port.key.number: port.port for port in stored if _is_out(port, is_gone)}
+    found = [port for port in stored if port.key.number not in gone]
     owned = [port for port in found if _is_owned(work.principal, port)]
     told = {
         port.key.number for port in owned if port.key.state is KeyState.REMOVING or is_visible(port.key, is_applied)
     }
     return Overview(
         ports=tuple(port for port in owned if is_visible(port.key, is_applied)),
-        taken=frozenset(port.port for port in found),
+        taken=frozenset(inbound_store.all_ports(work.connection) - set(gone.values())),
         hidden=frozenset(port.key.number for port in stored) - told,
         sees_strangers=work.principal.confined_to_token is None,
     )
@@ -197,6 +198,11 @@ def _open_inbounds(ports: Sequence[OwnPort], places: Sequence[tuple[str, XrayUse
     for tag, user in places:
         uuids.setdefault(tag, []).append(user.uuid)
     return [OpenInbound(port, tuple(uuids[port.tag])) for port in ports if port.tag in uuids]
+
+
+def _is_out(port: OwnPort, is_gone: IsGone) -> bool:
+    """Tell whether a key has been removed, and only the database does not say so yet."""
+    return port.key.state is KeyState.REMOVING and is_gone(port.key.label)
 
 
 def _is_owned(principal: Principal, port: OwnPort) -> bool:

@@ -201,6 +201,23 @@ async def test_a_list_that_cannot_be_read_is_an_error_and_never_empty(
     assert (answer.status_code, answer.json()["detail"]) == (status, detail)
 
 
+async def test_a_reset_of_ports_moves_a_key_whose_port_is_outside_the_range(shop: Shop) -> None:
+    moved, kept = await shop.issue("moved"), await shop.issue("kept")
+    outside = update(INBOUNDS).where(INBOUNDS.c.port == moved["port"]).values(port=20000)
+    await shop.instance.parts.database.write(lambda connection: connection.execute(outside))
+
+    before = (await shop.http.get("/api/system/ports/status")).json()["validation"]
+    answer = await shop.http.post("/api/system/ports/reset")
+    listed = {key["name"]: key for key in (await shop.http.get("/api/keys")).json()}
+
+    assert before["issues"] == [f"port 20000 of key {moved['id']} is outside the range"]
+    assert (answer.status_code, answer.json()["status"]) == (200, "reset")
+    assert listed["kept"] == kept
+    assert 10001 <= listed["moved"]["port"] <= 10100
+    assert listed["moved"] == moved | {"port": listed["moved"]["port"]}
+    assert (await shop.http.get("/api/system/ports/status")).json()["validation"]["valid"]
+
+
 async def test_the_hundredth_key_is_the_last_until_a_port_is_free_again(shop: Shop) -> None:
     made = [await shop.issue(str(number)) for number in range(100)]
 

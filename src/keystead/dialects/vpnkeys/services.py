@@ -18,6 +18,7 @@ from keystead.http.idempotency import Idempotency
 from keystead.http.limits import RateLimits
 from keystead.http.operations import VpnOperations
 from keystead.http.overview_operations import OverviewOperations
+from keystead.http.port_operations import PortOperations
 from keystead.kit.clock import Clock
 
 # Requests a minute, as the document says; endpoints that are not named have no limit.
@@ -31,6 +32,7 @@ class Services:
     admission: Admission
     operations: VpnOperations
     overviews: OverviewOperations
+    ports: PortOperations
     idempotency: Idempotency
     health: HealthCheck
     limits: RateLimits

@@ -20,6 +20,7 @@ def add_endpoints(routes: APIRouter, services: Services) -> None:
         ("/verify-reality", "POST", handlers.verify_reality, schemas.Done),
         ("/fix-reality-keys", "POST", handlers.fix_reality_keys, schemas.Done),
         ("/ports", "GET", handlers.get_ports, schemas.Ports),
+        ("/ports/reset", "POST", handlers.reset_ports, schemas.Done),
         ("/ports/status", "GET", handlers.get_ports_status, schemas.PortsStatus),
         ("/xray/config-status", "GET", handlers.get_xray_config_status, schemas.XrayConfigStatus),
         ("/xray/inbounds", "GET", handlers.get_inbounds, schemas.Inbounds),
@@ -64,6 +65,12 @@ class Handlers:
         """Tell which ports are taken."""
         call = await self._services.admit(request)
         return answer(stamped(overviews.ports(await self._overviews.ports(call))))
+
+    async def reset_ports(self, request: Request) -> Response:
+        """Give a new port to each key whose port is outside the range or does not listen; the others keep theirs."""
+        call = await self._services.admit(request)
+        await self._services.ports.reset(call)
+        return answer(stamped(done("reset", "All ports reset successfully")))
 
     async def get_ports_status(self, request: Request) -> Response:
         """Check the ports: each in the range, its key's alone, and open in Xray."""

@@ -32,6 +32,7 @@ _BETWEEN = (
 )
 _HIGHEST = Prepared(select(func.max(INBOUNDS.c.port)).where(*_BETWEEN))
 _USED = Prepared(select(INBOUNDS.c.port).where(*_BETWEEN))
+_ALL_PORTS = Prepared(select(INBOUNDS.c.port))
 _COUNT_USED = Prepared(select(func.count(INBOUNDS.c.port.distinct())).where(*_BETWEEN))
 _OF_REMOVED = Prepared(
     select(INBOUNDS.c.id)
@@ -112,6 +113,11 @@ def highest_port(connection: Connection, scope: str, first: int, last: int) -> i
 def ports(connection: Connection, scope: str, first: int, last: int) -> set[int]:
     """Return the ports in use between two ports."""
     return {port for (port,) in _USED.rows(connection, {"scope": scope, "first": first, "last": last})}
+
+
+def all_ports(connection: Connection) -> set[int]:
+    """Return the ports in use in any scope."""
+    return {port for (port,) in _ALL_PORTS.rows(connection, {})}
 
 
 def count_ports(connection: Connection, scope: str, first: int, last: int) -> int:
