@@ -1,5 +1,8 @@
 """The documented limits a minute, held by an instance as it is without any setting."""
 
+import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -76,3 +79,26 @@ async def test_bad_bodies_and_wrong_tokens_do_not_count(instance: Keystead) -> N
         good = await http.post("/api/keys", json={"name": "n"})
 
     assert (bad, good.status_code) == ({400}, 200)
+
+
+async def test_a_token_of_the_command_line_without_limits_is_held_to_none(instance: Keystead) -> None:
+    outcome = await cli(instance, "token", "create", "mass", "--no-rate-limits", "--json")
+    secret = json.loads(outcome)["secret"]
+
+    async with httpx2.AsyncClient(base_url=instance.url, headers={"X-API-Key": secret}, timeout=30.0) as http:
+        told = {(await http.post("/api/keys", json={"name": "n"})).status_code for _ in range(12)}
+
+    assert told == {200}
+
+
+async def cli(instance: Keystead, *arguments: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "keystead", *arguments),
+        env=instance.environment,
+        cwd=instance.data_dir.parent,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0, output
+    return output

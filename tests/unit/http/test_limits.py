@@ -55,6 +55,13 @@ async def test_tokens_and_operations_are_counted_apart() -> None:
     assert await refused(limits, call(None, "operator"), times=2) == []
 
 
+async def test_a_token_without_limits_is_never_held_to_one() -> None:
+    limits = RateLimits(RequestCounts(ManualClock()))
+    free = Call(Principal(1, "token", frozenset(), 1, is_rate_limited=False), "request-1")
+
+    assert await refused(limits, free, times=100) == []
+
+
 async def test_without_a_counter_nobody_is_held_to_a_limit() -> None:
     assert await refused(RateLimits(None), call(1), times=100) == []
 
