@@ -23,8 +23,9 @@ from keystead.vpn.targets import TargetWatch
 R = TypeVar("R")
 
 LOOK_TIMEOUT_S = 10.0
-# What a comparison that has just been carried out takes to be looked at.
-_SHORT_LOOK_TIMEOUT_S = 0.5
+# A repair and the look at it together; of that the look has this at least.
+_SYNCHRONIZATION_TIMEOUT_S = 2.5
+_SHORT_LOOK_TIMEOUT_S = 0.4
 _EXAMINATION_TIMEOUT_S = 15.0
 
 
@@ -78,13 +79,16 @@ class OverviewOperations:
         return overview.compare(before, actual.users, await self._overview(call))
 
     async def synchronize(self, call: Call) -> Comparison:
-        """Have the engine compared and repaired now; return how it agrees, within about two seconds.
+        """Have the engine compared and repaired now, and look at it again; return how it agrees.
 
         Raises EngineUnavailable when that takes longer, in which case it goes on by itself, and when something is left
         over, such as removals that wait for a person.
         """
+        clock = self._transactions.clock
+        until_s = clock.monotonic_s() + _SYNCHRONIZATION_TIMEOUT_S
         await self._vpn.reconcile(call)
-        compared = await self.compare(call, timeout_s=_SHORT_LOOK_TIMEOUT_S)
+        left_s = max(until_s - clock.monotonic_s(), _SHORT_LOOK_TIMEOUT_S)
+        compared = await self.compare(call, timeout_s=left_s)
         if not compared.is_same:
             raise EngineUnavailable("the VPN engine still differs from the database; see keystead plan")
         return compared
