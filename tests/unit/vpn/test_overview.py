@@ -3,12 +3,16 @@
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import Connection
 
+from keystead.db import prepared
 from keystead.engines.xray.state import LIVE_TAG_PREFIX, XrayUser
 from keystead.vpn.keyvalue import KeyState, VpnKey
-from keystead.vpn.overview import Overview, compare, link_problems, port_problems
+from keystead.vpn.overview import Overview, compare, link_problems, own_ports, port_problems
 from keystead.vpn.placement import Placement
 from keystead.vpn.store.keys import OwnPort
+from tests.support.shop import Shop
+from tests.support.work import Workplace
 
 PUBLIC_KEY = "p" * 43
 STRANGER = "99999999-0000-4000-8000-000000000009"
@@ -175,3 +179,27 @@ def test_a_link_that_says_what_its_inbound_says_is_right() -> None:
 )
 def test_a_link_that_would_not_connect_is_told(changed: OwnPort, problem: str) -> None:
     assert link_problems(changed, "vpn.example.com") == [problem]
+
+
+async def test_an_overview_is_two_queries_however_many_keys_there_are(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await Shop(workplace).open()
+    statements: list[str] = []
+    run = prepared.execute
+
+    def counted(connection: Connection, sql: str, parameters: object = ()) -> object:
+        statements.append(sql)
+        return run(connection, sql, parameters)
+
+    # Prepared statements pass SQLAlchemy's events by; this is where they all run.
+    monkeypatch.setattr(prepared, "execute", counted)
+    counts = []
+    for issued in (1, 9):
+        for _ in range(issued):
+            await shop.issue(placement=Placement.OWN_PORT)
+        statements.clear()
+        seen = await workplace.do(own_ports, is_applied=shop.is_applied, is_gone=lambda _label: False)
+        counts.append((len(seen.ports), len(statements)))
+
+    assert counts == [(1, 2), (10, 2)]

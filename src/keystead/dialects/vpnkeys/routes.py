@@ -101,7 +101,7 @@ class Handlers:
             made = await self._operations.issue(call, name=wanted.name, placement=Placement.OWN_PORT, wish=wish)
             return orjson.dumps(present.key(made))
 
-        return await self._services.idempotency.once(call, request, body, create)
+        return await self._services.idempotency.once(call, request, body, create, wire="vpnkeys ")
 
     async def list_keys(self, request: Request) -> Response:
         """List all keys that have a port of their own."""
