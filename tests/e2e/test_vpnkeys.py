@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from keystead.engines.xray.client import XrayClient
+from keystead.engines.xray.state import LIVE_TAG_PREFIX
 from keystead.vpn.links import parse_link
 from tests.support import xray
 from tests.support.keystead import Keystead, keystead
@@ -50,6 +52,22 @@ async def test_a_key_connects_at_its_200_counts_its_bytes_and_ends_with_its_dele
         assert synced["short_id_sync"]["config_count"] == 1
         assert deleted == {"message": "Key deleted successfully"}
         assert await xray.dial(profile, instance.world.origin, within_s=3.0) is None
+
+
+@pytest.mark.engine
+async def test_a_key_that_somebody_took_out_of_the_core_is_seen_and_brought_back(tmp_path: Path) -> None:
+    async with keystead(tmp_path) as instance:
+        key = await ask(instance, "POST", "/api/keys", json={"name": "anna"})
+        profile = profile_of((await ask(instance, "GET", f"/api/keys/{key['id']}/config"))["client_config"])
+        client = XrayClient.on_socket(instance.data_dir / "run" / "xray.sock", timeout_s=5.0)
+        await client.remove_inbound(f"{LIVE_TAG_PREFIX}{key['port']}")
+        await client.close()
+        seen = (await ask(instance, "GET", "/api/system/xray/validate-sync"))["validation"]
+        synced = await ask(instance, "POST", "/api/system/sync-config")
+
+        assert (seen["synced"], seen["missing_in_config"], seen["config_uuids"]) == (False, [key["uuid"]], [])
+        assert synced["validation"]["config_uuids"] == [key["uuid"]]
+        assert await xray.dial(profile, instance.world.origin) is not None
 
 
 @pytest.mark.engine
