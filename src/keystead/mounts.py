@@ -15,6 +15,10 @@ from keystead.dialects.v1.app import create_app as v1_app
 from keystead.dialects.v1.services import Services as V1Services
 from keystead.dialects.veil.app import create_app as veil_app
 from keystead.dialects.veil.routes import Services as VeilServices
+from keystead.dialects.vpnkeys.app import create_app as vpnkeys_app
+from keystead.dialects.vpnkeys.auth import takes as vpnkeys_takes
+from keystead.dialects.vpnkeys.services import Services as VpnkeysServices
+from keystead.engines.xray import keys as xray_keys
 from keystead.engines.xray.driver import ManagedXray
 from keystead.engines.xray.external import ExternalXray
 from keystead.founding import Foundation
@@ -29,8 +33,11 @@ from keystead.http.doors import Mount
 from keystead.http.engine_operations import EngineOperations, EngineStatus
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
+from keystead.http.limits import RateLimits, RequestCounts
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.overview_operations import Ground, OverviewOperations
+from keystead.http.pages import Specification
 from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
@@ -49,6 +56,13 @@ from keystead.settings import Settings
 from keystead.shown_settings import shown
 from keystead.vpn.targets import TargetWatch
 
+# Where the vpnkeys wire's own documentation is: its endpoints are at the paths it documents.
+VPNKEYS_PAGES = "/vpnkeys"
+_SPECIFICATIONS = (
+    Specification("veil", ""),
+    Specification("vpnkeys", VPNKEYS_PAGES),
+    Specification("Keystead", V1_PREFIX),
+)
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not listened on
 
 
@@ -93,9 +107,6 @@ class Mounts:
     def all(self) -> list[Mount]:
         """Return every mount of a door."""
         parts = self._parts
-        veil = VeilServices(
-            admission=self._admission, operations=self._vpn, idempotency=self._idempotency, health=self._health
-        )
         shown = Shown(
             parts.foundation.public_host,
             self._base_url,
@@ -111,13 +122,45 @@ class Mounts:
             self._engines,
             {parts.scope: parts.driver.watching.state},
         )
+        vpnkeys = vpnkeys_app(self.vpnkeys(), prefix=VPNKEYS_PAGES, specifications=_SPECIFICATIONS)
         return [
             Mount(pages.PREFIX, "assets", pages.assets_app()),
             Mount(subscription_operations.PREFIX, "subscription", subscription_app(backend)),
             Mount(metrics_page.PATH, "metrics", scrape),
-            Mount(V1_PREFIX, "v1", v1_app(self.v1()), v1_errors.bare_problem),
-            Mount("", "veil", veil_app(veil)),
+            Mount(V1_PREFIX, "v1", v1_app(self.v1(), specifications=_SPECIFICATIONS), v1_errors.bare_problem),
+            Mount(VPNKEYS_PAGES, "vpnkeys", vpnkeys),
+            Mount("", "vpnkeys", vpnkeys, takes=vpnkeys_takes),
+            Mount("", "veil", veil_app(self.veil(), specifications=_SPECIFICATIONS)),
         ]
+
+    def veil(self) -> VeilServices:
+        """Return what the veil wire calls."""
+        return VeilServices(
+            admission=self._admission, operations=self._vpn, idempotency=self._idempotency, health=self._health
+        )
+
+    def vpnkeys(self) -> VpnkeysServices:
+        """Return what the vpnkeys wire calls."""
+        parts = self._parts
+        pool = parts.ports.pool
+        ground = Ground(
+            observe=parts.driver.observe,
+            targets=parts.targets,
+            public_of=xray_keys.public_of,
+            public_host=parts.foundation.public_host,
+            ports=range(pool.first, pool.last + 1),
+        )
+        return VpnkeysServices(
+            admission=self._admission,
+            operations=self._vpn,
+            overviews=OverviewOperations(self._transactions, self._vpn, ground),
+            ports=parts.ports,
+            idempotency=self._idempotency,
+            health=self._health,
+            limits=RateLimits(RequestCounts(parts.clock) if parts.settings.rate_limits == "on" else None),
+            clock=parts.clock,
+            data_dir=parts.settings.data_dir,
+        )
 
     def v1(self) -> V1Services:
         """Return what the native API calls."""

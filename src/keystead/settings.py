@@ -204,6 +204,9 @@ class Settings(BaseModel):
         description="Let webhooks be sent without TLS to public addresses too; allowed private ranges need none.",
         examples=["true"],
     )
+    rate_limits: Literal["on", "off"] = Field(
+        "on", description="Hold tokens to the limits a minute that a wire documents.", examples=["off"]
+    )
     support_url: str | None = Field(
         None,
         description="Where customers find help; shown in apps and on the subscription page.",

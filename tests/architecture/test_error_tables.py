@@ -10,6 +10,7 @@ import keystead
 from keystead.dialects.subscription import errors as subscription
 from keystead.dialects.v1 import errors as v1
 from keystead.dialects.veil import errors as veil
+from keystead.dialects.vpnkeys import errors as vpnkeys
 from keystead.kit import errors as tree
 
 Kind = type[tree.KeysteadError]
@@ -18,6 +19,7 @@ STATUS_OF: dict[str, Callable[[Kind], int]] = {
     "subscription": lambda kind: subscription.row_of(kind).status,
     "v1": lambda kind: v1.row_of(kind).status,
     "veil": lambda kind: veil.wire_of(kind).status,
+    "vpnkeys": lambda kind: vpnkeys.wire_of(kind).status,
 }
 # Nothing the caller could do differently, and nothing that waiting cures.
 MAY_BE_500 = (tree.Broken, tree.Misconfigured, tree.StorageFailed, tree.Rejected)

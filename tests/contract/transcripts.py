@@ -2,9 +2,10 @@
 
 A file holds exchanges, each opened by ``### what it shows``. A request is a line with method and path, headers, an
 empty line and a body; its answer follows, beginning with ``HTTP`` and the status. What cannot be known beforehand is a
-hole: ``<uuid>``, ``<int>``, ``<unix>`` (seconds, within a minute of now), ``<text>``, ``<base64>``, ``<hex>``,
-``<key>`` (43 characters of a REALITY key), ``<json>`` for a whole body. With a name (``<int:key_id>``) it is known
-from then on, and ``{key_id}`` stands for it in later requests and answers; ``{key_id_capitals}`` is it in capitals.
+hole: ``<uuid>``, ``<int>``, ``<unix>`` (seconds, within a minute of now), ``<moment>`` and ``<second>`` (the same as
+ISO 8601 in UTC, with and without microseconds), ``<text>``, ``<base64>``, ``<hex>``, ``<sid>`` (16 of them), ``<key>``
+(43 characters of a REALITY key), ``<json>`` for a whole body. With a name (``<int:key_id>``) it is known from then on,
+and ``{key_id}`` stands for it in later requests and answers; ``{key_id_capitals}`` is it in capitals.
 
 Answers are compared whole: every field of a JSON body, in its order. Only the headers that are written are compared.
 """
@@ -13,6 +14,7 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ _PATTERNS = {
     "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
     "int": r"\d+",
     "unix": r"\d{10}",
+    "moment": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}",
+    "second": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d",
+    "sid": r"[0-9a-f]{16}",
     "text": r"(?s:.+)",
     "base64": r"[A-Za-z0-9+/]+={0,2}\n?",
     "hex": r"[0-9a-f]+",
@@ -139,7 +144,16 @@ def _compare_holes(expected: str, actual: Any, known: dict[str, str], where: str
     found = re.fullmatch(pattern + re.escape(expected[at:]), str(actual))
     assert found is not None, f"{where}\nexpected {expected!r}, found {actual!r}"
     for hole, value in zip(holes, found.groups(), strict=True):
-        assert hole[1] != "unix" or abs(int(value) - time.time()) < _UNIX_TOLERANCE_S, where
+        assert abs(_unix(hole[1], value) - time.time()) < _UNIX_TOLERANCE_S, where
         if hole[2]:
             known[hole[2]] = value
             known[f"{hole[2]}_capitals"] = value.upper()
+
+
+def _unix(kind: str, value: str) -> float:
+    """Return the moment that a hole was filled with; now, for one that is no moment."""
+    if kind == "unix":
+        return int(value)
+    if kind in ("moment", "second"):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
+    return time.time()

@@ -70,17 +70,17 @@ class InProcess:
     @property
     def operator(self) -> httpx2.AsyncClient:
         """Return a client on the local socket."""
-        return self._client(self.local_door, "")
+        return client(self.local_door, "")
 
     def stranger(self, address: str = OUTSIDE) -> httpx2.AsyncClient:
         """Return a client that presents nothing."""
-        return self._client(self.door, address)
+        return client(self.door, address)
 
     def bearer(self, secret: str, address: str = OUTSIDE) -> httpx2.AsyncClient:
         """Return a client that presents a token."""
-        client = self._client(self.door, address)
-        client.headers["authorization"] = f"Bearer {secret}"
-        return client
+        made = client(self.door, address)
+        made.headers["authorization"] = f"Bearer {secret}"
+        return made
 
     async def token(self, *permissions: Permission, **more: object) -> NewToken:
         """Make a token."""
@@ -113,9 +113,11 @@ class InProcess:
             lambda connection: audit_page(connection, account_id, Page(limit=1000), wanted)
         )
 
-    def _client(self, door: Door, address: str) -> httpx2.AsyncClient:
-        transport = httpx2.ASGITransport(app=door, client=(address, 40000))  # type: ignore[arg-type]
-        return httpx2.AsyncClient(transport=transport, base_url="http://keystead.test")
+
+def client(door: Door, address: str = OUTSIDE) -> httpx2.AsyncClient:
+    """Return a client of a door that presents nothing."""
+    transport = httpx2.ASGITransport(app=door, client=(address, 40000))  # type: ignore[arg-type]
+    return httpx2.AsyncClient(transport=transport, base_url="http://keystead.test")
 
 
 @asynccontextmanager

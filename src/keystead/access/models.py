@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 
 from keystead.db.base import METADATA
@@ -67,6 +68,7 @@ TOKENS = Table(
     Column("permissions", Json, nullable=False),
     Column("addresses", Json, nullable=False),
     Column("is_confined", Boolean, nullable=False),
+    Column("is_rate_limited", Boolean, nullable=False, server_default=true()),
     Column("created_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime),
     Column("revoked_at", UtcTime),

@@ -55,6 +55,9 @@ def create_token(
         str | None, typer.Option(help="When it ends: 30d, 12h or 2027-01-31.", show_default="never")
     ] = None,
     confined: Annotated[bool, typer.Option("--confined", help="It sees only the keys it issued itself.")] = False,
+    is_unlimited: Annotated[
+        bool, typer.Option("--no-rate-limits", help="The limits a minute of a wire do not hold it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a token; it is printed this once."""
@@ -66,6 +69,7 @@ def create_token(
         "addresses": address or [],
         "expires_at": None if expires is None else _expiry(expires, datetime.now(UTC)).isoformat(),
         "is_confined": confined,
+        "is_rate_limited": False if is_unlimited else None,
     }
     with connect(context) as client:
         made = client.post(TOKENS, {field: value for field, value in body.items() if value is not None})

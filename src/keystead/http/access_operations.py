@@ -29,6 +29,7 @@ class TokenWish:
     addresses: Iterable[str] = ()
     expires_at: datetime | None = None
     is_confined: bool = False
+    is_rate_limited: bool = True
     user_id: int | None = None
 
 
@@ -43,7 +44,7 @@ class AccessOperations:
         """Create a token; its secret is in the answer and nowhere else."""
         committed = await self._transactions.write(
             call,
-            tokens.create,
+            tokens.create if wish.is_rate_limited else tokens.create_unlimited,
             name=wish.name,
             permissions=wish.permissions,
             addresses=wish.addresses,

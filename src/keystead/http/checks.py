@@ -3,7 +3,6 @@
 Each takes plain values and returns findings; ``doctor.py`` runs them.
 """
 
-import os
 import platform
 import stat
 import sys
@@ -14,6 +13,7 @@ from keystead.access import datakeys, seal
 from keystead.access.store import audit as audit_store
 from keystead.db import checkup
 from keystead.db.session import Database, Weight
+from keystead.http import resources
 from keystead.http.doctor import Check, Status
 from keystead.http.engine_operations import EngineStatus
 from keystead.kit import names
@@ -23,7 +23,6 @@ from keystead.settings import Settings
 
 PYTHON_OLDEST = (3, 11)
 _LAG_MAX = 1000
-_FREE_MB_MIN = 200
 
 
 def machine() -> Check:
@@ -39,12 +38,11 @@ def machine() -> Check:
 def data_directory(path: Path) -> Check:
     """Examine who may read the data directory and how much room it has."""
     mode = stat.S_IMODE(path.stat().st_mode)
-    room = os.statvfs(path)
-    free_mb = room.f_bavail * room.f_frsize // 2**20
-    told = f"{path}, mode {mode:04o}, {free_mb} MB free"
+    free_bytes = resources.look(path).free_disk_bytes
+    told = f"{path}, mode {mode:04o}, {free_bytes // 2**20} MB free"
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Check("data directory", Status.FAIL, told, f"run: chmod 700 {path}")
-    if free_mb < _FREE_MB_MIN:
+    if free_bytes < resources.FREE_DISK_MIN_BYTES:
         return Check("data directory", Status.WARN, told, "free some space: a full disk stops all changes")
     return Check("data directory", Status.OK, told)
 

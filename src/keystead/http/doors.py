@@ -1,8 +1,9 @@
 """Doors: where dialects answer, and what happens to every request before a dialect sees it.
 
-A door binds dialects to path prefixes on one listener; the longest prefix wins. It gives each request an id and an
-origin, bounds its headers and body, counts it, and is the boundary that catches what no dialect foresaw. Plain ASGI:
-a framework middleware would cost more than most requests.
+A door binds dialects to path prefixes on one listener; the longest prefix wins, and where several dialects have one
+prefix, each but the last says which requests it takes. It gives each request an id and an origin, bounds its headers
+and body, counts it, and is the boundary that catches what no dialect foresaw. Plain ASGI: a framework middleware would
+cost more than most requests.
 """
 
 import re
@@ -39,12 +40,17 @@ Refusal = Callable[[int, str, str], tuple[bytes, str]]
 
 @dataclass(frozen=True)
 class Mount:
-    """A dialect at a prefix: ``""`` takes everything no longer prefix takes."""
+    """A dialect at a prefix: ``""`` takes everything no longer prefix takes.
+
+    One with ``takes`` has only those requests below the prefix for which it says yes; the others are left to whoever
+    else has the prefix.
+    """
 
     prefix: str
     dialect: str
     app: App
     refusal: Refusal | None = None
+    takes: Callable[[Scope], bool] | None = None
 
 
 class BodyTooLarge(Exception):
@@ -57,10 +63,10 @@ class Door:
     def __init__(
         self, mounts: Sequence[Mount], *, ids: Ids, metrics: Metrics, trusted: Sequence[Network], is_local: bool = False
     ) -> None:
-        prefixes = [mount.prefix for mount in mounts]
+        prefixes = [mount.prefix for mount in mounts if mount.takes is None]
         if len(set(prefixes)) != len(prefixes):
             raise Misconfigured(f"two dialects claim the same prefix of one door: {sorted(prefixes)}")
-        self._mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
+        self._mounts = sorted(mounts, key=lambda mount: (-len(mount.prefix), mount.takes is None))
         self._ids = ids
         self._metrics = metrics
         self._trusted = tuple(trusted)
@@ -78,7 +84,7 @@ class Door:
         scope[FACTS_KEY] = RequestFacts(request_id, address, scheme, self._is_local)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        mount = self._mount(scope["path"])
+        mount = self._mount(scope)
         answer = _Answer(send, request_id, mount.refusal or _detail)
         problem = _size_problem(headers)
         try:
@@ -95,9 +101,11 @@ class Door:
             await answer.refuse(*_TOO_LARGE)
         self._metrics.observe(mount.dialect, scope["method"], answer.status, time.perf_counter() - started)
 
-    def _mount(self, path: str) -> Mount:
+    def _mount(self, scope: Scope) -> Mount:
+        path: str = scope["path"]
         for mount in self._mounts:
-            if path.startswith(mount.prefix) and path[len(mount.prefix) : len(mount.prefix) + 1] in ("", "/"):
+            is_below = path.startswith(mount.prefix) and path[len(mount.prefix) : len(mount.prefix) + 1] in ("", "/")
+            if is_below and (mount.takes is None or mount.takes(scope)):
                 return mount
         return self._mounts[-1]
 

@@ -15,10 +15,14 @@ REMEMBER_S = 1.0
 
 @dataclass(frozen=True)
 class Report:
-    """``status`` is ok, degraded or unhealthy; reasons are empty when it is ok."""
+    """``status`` is ok, degraded or unhealthy; reasons are empty when it is ok.
+
+    ``engine`` is how the engine is doing; None while the database cannot be read, for then it is not asked.
+    """
 
     status: str
     reasons: list[str]
+    engine: Condition | None = None
 
 
 class HealthCheck:
@@ -59,4 +63,4 @@ class HealthCheck:
         if self._target_problem() is not None:
             reasons.append("reality target not valid")
         is_down = health.condition in (Condition.DOWN, Condition.HUNG)
-        return Report("ok" if not reasons else "unhealthy" if is_down else "degraded", reasons)
+        return Report("ok" if not reasons else "unhealthy" if is_down else "degraded", reasons, health.condition)

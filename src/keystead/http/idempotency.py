@@ -39,16 +39,18 @@ class Idempotency:
         create: Callable[[], Awaitable[bytes]],
         *,
         status: int = 200,
+        wire: str = "",
         kept: Callable[[bytes], bytes] = bytes,
     ) -> Response:
         """Answer a create with its JSON body; raise Conflict for a key that belongs to another body or is at work.
 
-        ``kept`` turns the answer into what is stored for a repetition: an answer with a secret is stored without it.
+        ``wire`` tells apart those that have the same path; ``kept`` turns the answer into what is stored for a
+        repetition: an answer with a secret is stored without it.
         """
         key = request.headers.get(HEADER)
         if key is None:
             return Response(await create(), status, media_type=_JSON)
-        claim = AnswerKey(token=_caller(call), route=f"{request.method} {request.url.path}"[:128], key=key)
+        claim = AnswerKey(token=_caller(call), route=f"{wire}{request.method} {request.url.path}"[:128], key=key)
         known = await self._database.write(
             lambda connection: idempotency.begin(connection, claim, body, self._clock.now())
         )

@@ -18,6 +18,7 @@ from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.page import Page
 from keystead.reconcile.settle import Outcome, Settlement
 from keystead.vpn import history, keys, traffic
+from keystead.vpn.errors import PortsExhausted
 from keystead.vpn.history import History, Step
 from keystead.vpn.keys import KeyPage
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
@@ -33,6 +34,8 @@ ISSUE_TIMEOUT_S = 15.0
 REVOKE_TIMEOUT_S = 5.0
 # Bots call this after every create and wait three seconds for an answer.
 COMPARISON_TIMEOUT_S = 2.0
+# A removal is written down within milliseconds of its answer, unless the database is busy.
+_WRITTEN_TIMEOUT_S = 1.0
 _RETRY_AFTER_S = 5
 # Keys that are read on the event loop without others noticing: about a millisecond's worth.
 _SHORT = 200
@@ -74,17 +77,8 @@ class VpnOperations:
         clock = self._transactions.clock
         until_s = clock.monotonic_s() + ISSUE_TIMEOUT_S
         target_problem = await self._targets.when_examined(ISSUE_TIMEOUT_S)
-        issuing = asyncio.ensure_future(
-            self._transactions.write(
-                call,
-                keys.issue,
-                name=name,
-                placement=placement,
-                pool=self._pool,
-                wish=wish,
-                target_problem=target_problem,
-            )
-        )
+        wanted = {"name": name, "placement": placement, "wish": wish, "target_problem": target_problem}
+        issuing = asyncio.ensure_future(self._commit_issue(call, **wanted))
         try:
             committed = await asyncio.shield(issuing)
             settlement = await self._transactions.settle(committed, until_s - clock.monotonic_s())
@@ -96,6 +90,14 @@ class VpnOperations:
             await self.undoing.carry_out(lambda: self._undo_issue(call, issuing, error.message))
             raise error
         return committed.value
+
+    async def _commit_issue(self, call: Call, **wanted: Any) -> Committed[VpnKey]:
+        """Issue a key; where no port is left, wait first for those of keys whose removal is not written down yet."""
+        try:
+            return await self._transactions.write(call, keys.issue, pool=self._pool, **wanted)
+        except PortsExhausted:
+            await self._transactions.when_written(self._meter.scope, _WRITTEN_TIMEOUT_S)
+            return await self._transactions.write(call, keys.issue, pool=self._pool, **wanted)
 
     async def _undo_issue(self, call: Call, issuing: "asyncio.Future[Committed[VpnKey]]", reason: str) -> None:
         try:

@@ -6,8 +6,11 @@ outside validator about the specification, ReDoc loads a logo. The policy sent w
 
 import base64
 import hashlib
+import html
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
@@ -22,13 +25,23 @@ _FAVICON = f"{PREFIX}/favicon-32x32.png"
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
+class Specification(NamedTuple):
+    """A dialect's specification, for people to choose: its name, and the prefix of its documentation pages."""
+
+    name: str
+    prefix: str
+
+
 def assets_app() -> Starlette:
     """Return the application that serves them below ``PREFIX``."""
     return Starlette(routes=[Mount(PREFIX, StaticFiles(directory=_DIRECTORY))])
 
 
-def add_pages(app: FastAPI, *, prefix: str, openapi_url: str) -> None:
-    """Add ``<prefix>/docs`` (Swagger UI) and ``<prefix>/redoc`` (ReDoc) to a dialect."""
+def add_pages(app: FastAPI, *, prefix: str, openapi_url: str, specifications: Sequence[Specification] = ()) -> None:
+    """Add ``<prefix>/docs`` (Swagger UI) and ``<prefix>/redoc`` (ReDoc) to a dialect.
+
+    Where there are several specifications, each page begins with links to those pages of all.
+    """
     swagger = get_swagger_ui_html(
         openapi_url=openapi_url,
         title=app.title,
@@ -44,21 +57,27 @@ def add_pages(app: FastAPI, *, prefix: str, openapi_url: str) -> None:
         redoc_favicon_url=_FAVICON,
         with_google_fonts=False,
     )
-    for path, page in ((f"{prefix}/docs", swagger), (f"{prefix}/redoc", redoc)):
-        _add_page(app, path, bytes(page.body))
+    for name, page in (("docs", swagger), ("redoc", redoc)):
+        choice = _choice(specifications, name) if len(specifications) > 1 else b""
+        _add_page(app, f"{prefix}/{name}", bytes(page.body).replace(b"<body>", b"<body>" + choice, 1))
 
 
-def _add_page(app: FastAPI, path: str, html: bytes) -> None:
-    headers = {"content-security-policy": content_security_policy(html), "x-content-type-options": "nosniff"}
+def _choice(specifications: Sequence[Specification], page: str) -> bytes:
+    links = [f'<a href="{html.escape(prefix)}/{page}">{html.escape(name)}</a>' for name, prefix in specifications]
+    return f'<nav style="padding: 1em; font-family: sans-serif">{" · ".join(links)}</nav>'.encode()
+
+
+def _add_page(app: FastAPI, path: str, content: bytes) -> None:
+    headers = {"content-security-policy": content_security_policy(content), "x-content-type-options": "nosniff"}
 
     @app.get(path, include_in_schema=False)
     async def show() -> Response:
-        return HTMLResponse(html, headers=headers)
+        return HTMLResponse(content, headers=headers)
 
 
-def content_security_policy(html: bytes) -> str:
+def content_security_policy(content: bytes) -> str:
     """Return a policy that lets a viewer's page run its own scripts and talk to its own origin only."""
-    digests = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in _INLINE_SCRIPT.findall(html)]
+    digests = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in _INLINE_SCRIPT.findall(content)]
     scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in digests)])
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "

@@ -102,6 +102,10 @@ class Transactions:
         """Ask for a comparison of a scope soon."""
         self._reconciler.wake_fully(scope)
 
+    async def when_written(self, scope: str, timeout_s: float) -> None:
+        """Wait until the database knows what is settled in a scope by now, or time is over."""
+        await self._reconciler.when_written(scope, timeout_s)
+
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in its engine although the database does not say so yet."""
         return self._reconciler.is_applied(subject)

@@ -9,6 +9,7 @@ Subjects, engines and the reconciler raise these or subclasses; each dialect map
     ├─ NotFound                   kind, ident
     ├─ Invalid                    fields
     ├─ QuotaExceeded              limit
+    │  └─ RateLimited             so many requests a minute; retry_after_s
     ├─ Conflict
     │  ├─ AlreadyExists
     │  ├─ InUse
@@ -90,6 +91,16 @@ class QuotaExceeded(KeysteadError):
     """A limit is reached; the message names the limit."""
 
     code = "quota_exceeded"
+
+
+class RateLimited(QuotaExceeded):
+    """A caller has asked for the same thing too often within a minute."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after_s: int = 60) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Conflict(KeysteadError):

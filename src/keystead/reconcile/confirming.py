@@ -53,6 +53,11 @@ class Background:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def pause(self, timeout_s: float) -> None:
+        """Wait until what is under way now is done, or time is over."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=timeout_s)
+
     async def finish(self) -> None:
         """Let what is under way be written, and leave the rest to the next start."""
         if not self._tasks:

@@ -57,6 +57,10 @@ class Reconciler:
                     return settlement
         return Settlement(Outcome.SETTLED)
 
+    async def when_written(self, scope: str, timeout_s: float) -> None:
+        """Wait until the database knows what is settled in a scope by now, or time is over."""
+        await self._worker(scope).background.pause(timeout_s)
+
     async def run(self) -> None:
         """Run every worker until cancelled."""
         async with asyncio.TaskGroup() as group:

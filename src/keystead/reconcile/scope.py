@@ -63,7 +63,7 @@ class ScopeWorker(Generic[D, A]):
         self._has_begun = False
         self._next_check_s = self._next_full_s = 0.0
         self._preparing: asyncio.Task[None] | None = None
-        self._background = Background()
+        self.background = Background()
         self.confirmations = Confirmations(
             wiring,
             self._waiters,
@@ -103,7 +103,7 @@ class ScopeWorker(Generic[D, A]):
         try:
             await self._work()
         finally:
-            await self._background.finish()
+            await self.background.finish()
 
     async def _trust_predecessor(self) -> None:
         """Show what an earlier process left unconfirmed: it may have been answered, and the engine starts with it.
@@ -221,9 +221,9 @@ class ScopeWorker(Generic[D, A]):
             self._wants_full_pass = True
         if present:
             self._uncertain -= present.keys()
-            self._background.spawn(self.confirmations.settle_when_ready(present))
+            self.background.spawn(self.confirmations.settle_when_ready(present))
         if certain_absent:
-            self._background.spawn(self.confirmations.confirm((), certain_absent, max(certain_absent.values())))
+            self.background.spawn(self.confirmations.confirm((), certain_absent, max(certain_absent.values())))
 
     # --- the full comparison -----------------------------------------------------------------------------------------
 
@@ -295,7 +295,7 @@ class ScopeWorker(Generic[D, A]):
         held = () if approved_digest is not None else verdict.held
         waiting = tuple(step for step in steps if not self._driver.is_prepared(step, desired))
         if waiting and self._preparing is None:
-            self._preparing = self._background.spawn(self._prepare(waiting, desired))
+            self._preparing = self.background.spawn(self._prepare(waiting, desired))
         if ready := [step for step in steps if step not in waiting]:
             await self._apply_steps(ready, desired)
             await self._verify(desired, (*held, *waiting))
@@ -349,7 +349,7 @@ class ScopeWorker(Generic[D, A]):
                 self._dirty.pop(subject, None)
         self.confirmations.settle_gone(absent)
         if present:
-            self._background.spawn(self.confirmations.settle_when_ready(present))
+            self.background.spawn(self.confirmations.settle_when_ready(present))
         if absent:
             await self.confirmations.confirm((), absent, snapshot.reached)
 

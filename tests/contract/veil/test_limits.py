@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from keystead.access.gate import FAILURES_MAX
-from tests.contract.veil.conftest import Wire
+from tests.contract.wires import Wire
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 

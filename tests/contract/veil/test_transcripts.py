@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract import transcripts
-from tests.contract.veil.conftest import Wire
+from tests.contract.wires import Wire
 
 FILES = sorted(Path(__file__).parent.glob("*.http"))
 

@@ -249,3 +249,15 @@ async def test_the_environments_token_is_not_revoked_by_hand(workplace: Workplac
     assert token is not None
     with pytest.raises(Conflict, match="API_SECRET_KEY"):
         await workplace.do(tokens.revoke, token.id)
+
+
+async def test_a_token_without_limits_says_so_wherever_it_is_looked_up(workplace: Workplace) -> None:
+    held = await workplace.do(tokens.create, name="held", permissions=READ)
+    free = await workplace.do(tokens.create_unlimited, name="free", permissions=READ)
+
+    listed = {token.name: token.is_rate_limited for token in await workplace.do(tokens.list_, Page(10))}
+    admitted = [await authenticate(workplace, new.secret.reveal()) for new in (held, free)]
+
+    assert listed == {"held": True, "free": False}
+    assert [principal.is_rate_limited for principal in admitted] == [True, False]
+    assert not free.token.is_rate_limited

@@ -117,3 +117,17 @@ def test_two_dialects_on_one_prefix_are_refused() -> None:
 
     with pytest.raises(Misconfigured, match="same prefix"):
         Door(mounts, ids=CountingIds(), metrics=Metrics(), trusted=[])
+
+
+async def test_of_dialects_with_one_prefix_the_one_that_takes_a_request_has_it() -> None:
+    mounts = [
+        Mount("", "rest", echo("rest")),
+        Mount("", "posts", echo("posts"), takes=lambda scope: scope["method"] == "POST"),
+        Mount("/v1", "v1", echo("v1")),
+    ]
+    door = Door(mounts, ids=CountingIds(), metrics=Metrics(), trusted=[])
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(door), base_url="http://door.test") as http:
+        answers = [await http.post("/keys"), await http.get("/keys"), await http.post("/v1")]
+
+    assert [answer.text.split()[0] for answer in answers] == ["posts", "rest", "v1"]

@@ -36,6 +36,7 @@ class Token:
     permissions: frozenset[Permission]
     addresses: tuple[str, ...]
     is_confined: bool
+    is_rate_limited: bool
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -62,6 +63,7 @@ _REVOKE = (
     .where(TOKENS.c.id == bindparam("token_id"), TOKENS.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
 )
+_LIFT_LIMITS = update(TOKENS).where(TOKENS.c.id == bindparam("token_id")).values(is_rate_limited=False)
 _REINSTATE = update(TOKENS).where(TOKENS.c.id == bindparam("token_id")).values(revoked_at=null())
 _LIVE_OF_KIND = (
     select(*_COLUMNS)
@@ -118,6 +120,11 @@ def revoke(connection: Connection, token_id: int, at: datetime) -> bool:
     return connection.execute(_REVOKE, {"token_id": token_id, "at": at}).rowcount == 1
 
 
+def lift_limits(connection: Connection, token_id: int) -> None:
+    """Hold a token to no limits a minute."""
+    connection.execute(_LIFT_LIMITS, {"token_id": token_id})
+
+
 def reinstate(connection: Connection, token_id: int) -> None:
     """Take a revocation back."""
     connection.execute(_REINSTATE, {"token_id": token_id})
@@ -141,6 +148,7 @@ def _token(row: AnyRow) -> Token:
         permissions=known_permissions(row.permissions),
         addresses=tuple(row.addresses),
         is_confined=row.is_confined,
+        is_rate_limited=row.is_rate_limited,
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from keystead.dialects.subscription import errors, page, texts
 from keystead.dialects.subscription.apps import platform
 from keystead.http import failures
-from keystead.kit.errors import KeysteadError, Throttled, Unavailable
+from keystead.kit.errors import KeysteadError, RateLimited, Throttled, Unavailable
 from keystead.vpn.links import vless_link
 from keystead.vpn.profiles import links, mihomo, qr, singbox, xray
 from keystead.vpn.profiles.choose import Format, choose
@@ -176,7 +176,9 @@ async def _no_route(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, KeysteadError)  # noqa: S101 - registered for this class only
-    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, Throttled | Unavailable) else {}
+    headers = (
+        {"retry-after": str(error.retry_after_s)} if isinstance(error, Throttled | RateLimited | Unavailable) else {}
+    )
     row = errors.row_of(type(error))
     if row.status == 500:
         failures.note(error)

@@ -28,6 +28,7 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
     tree.Forbidden: NOT_FOUND,
     tree.NotFound: NOT_FOUND,
     tree.Invalid: NOT_FOUND,
+    tree.RateLimited: _BUSY,
     tree.QuotaExceeded: NOT_FOUND,
     tree.Conflict: NOT_FOUND,
     tree.Unsupported: NOT_FOUND,

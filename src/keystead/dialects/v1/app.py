@@ -1,5 +1,6 @@
 """The native API as an ASGI application: its endpoints, its problem documents, its documentation pages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -28,6 +29,7 @@ from keystead.dialects.v1.routes import (
 from keystead.dialects.v1.services import Services
 from keystead.http import pages
 from keystead.http.calls import facts_of
+from keystead.http.pages import Specification
 from keystead.kit.errors import Invalid, KeysteadError
 
 PREFIX = "/v1"
@@ -60,13 +62,13 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
-def create_app(services: Services) -> ASGIApp:
+def create_app(services: Services, *, specifications: Sequence[Specification] = ()) -> ASGIApp:
     """Return the dialect's application behind its credential check."""
-    return Authenticated(create_api(services), services.admission, public=PUBLIC)
+    return Authenticated(create_api(services, specifications=specifications), services.admission, public=PUBLIC)
 
 
-def create_api(services: Services) -> FastAPI:
-    """Return the endpoints, their errors and their pages."""
+def create_api(services: Services, *, specifications: Sequence[Specification] = ()) -> FastAPI:
+    """Return the endpoints, their errors and their pages, which let one choose among the specifications."""
     api = Api(
         title="Keystead API",
         version=keystead.__version__,
@@ -83,7 +85,7 @@ def create_api(services: Services) -> FastAPI:
     api.add_exception_handler(KeysteadError, _on_error)
     api.add_exception_handler(HTTPException, _on_http_exception)
     api.add_exception_handler(RequestValidationError, _on_invalid)
-    pages.add_pages(api, prefix=PREFIX, openapi_url=OPENAPI)
+    pages.add_pages(api, prefix=PREFIX, openapi_url=OPENAPI, specifications=specifications)
     return api
 
 

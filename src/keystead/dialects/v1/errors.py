@@ -31,6 +31,7 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
     tree.Forbidden: Row(403, "Not allowed"),
     tree.NotFound: Row(404, "Not found"),
     tree.Invalid: Row(422, "Invalid input"),
+    tree.RateLimited: Row(429, "Too many requests"),
     tree.QuotaExceeded: Row(409, "A limit is reached"),
     tree.Conflict: Row(409, "Conflict with the present state"),
     tree.Rejected: Row(502, "Refused by the engine"),
@@ -59,7 +60,7 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
     body = problem(row.status, row.title, row.detail or error.message, code=error.code, request_id=request_id)
     body["errors"] = [{"field": field, "message": message} for field, message in fields.items()]
     headers = {"cache-control": "no-store"}
-    if isinstance(error, tree.Throttled | tree.Unavailable):
+    if isinstance(error, tree.Throttled | tree.RateLimited | tree.Unavailable):
         headers["retry-after"] = str(error.retry_after_s)
     elif isinstance(error, tree.Unauthenticated):
         headers["www-authenticate"] = "Bearer"

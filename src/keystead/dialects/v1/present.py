@@ -132,6 +132,7 @@ def token(value: Token) -> dict[str, Any]:
         "permissions": written_permissions(value.permissions),
         "addresses": list(value.addresses),
         "is_confined": value.is_confined,
+        "is_rate_limited": value.is_rate_limited,
         "user_id": value.user_id,
         "created_at": value.created_at,
         "expires_at": value.expires_at,

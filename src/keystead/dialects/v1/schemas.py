@@ -86,6 +86,7 @@ class TokenCreate(Body):
     addresses: Annotated[list[str], Field(max_length=100)] = Field([])
     expires_at: Moment | None = None
     is_confined: bool = False
+    is_rate_limited: bool = Field(True, description="Whether the limits a minute of a wire hold it.")
     user_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
 
 
@@ -99,6 +100,7 @@ class Token(Answer):
     permissions: list[str]
     addresses: list[str]
     is_confined: bool
+    is_rate_limited: bool
     user_id: int | None
     created_at: datetime
     expires_at: datetime | None

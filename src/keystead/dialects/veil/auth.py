@@ -1,4 +1,4 @@
-"""How a veil client proves itself: Bearer, or ``X-API-Key`` while no other dialect shares the door."""
+"""How a veil client proves itself: Bearer, or ``X-API-Key`` where no other dialect takes that header's requests."""
 
 from starlette.requests import Request
 
@@ -15,12 +15,12 @@ class NoCredential(Unauthenticated):
 
 async def authenticate(request: Request, admission: Admission) -> Call:
     """Return the authenticated call; raise Unauthenticated, Forbidden, Throttled, or Invalid for two credentials."""
-    authorization = request.headers.get("authorization")
-    api_key = request.headers.get("x-api-key")
+    authorization = request.headers.get("authorization", "").strip()
+    api_key = request.headers.get("x-api-key", "").strip()
     if authorization and api_key:
         problem = "present either Authorization or X-API-Key, not both"
         raise Invalid(problem, fields={"X-API-Key": problem})
-    scheme, _, bearer = (authorization or "").partition(" ")
+    scheme, _, bearer = authorization.partition(" ")
     credential = api_key or (bearer.strip() if scheme.lower() == "bearer" else "")
     if not credential:
         raise NoCredential("no credential was presented")

@@ -44,6 +44,7 @@ class Wire:
 
 TABLE: Mapping[type[tree.KeysteadError], Wire] = {
     tree.Throttled: Wire(429),
+    tree.RateLimited: Wire(429),
     NoCredential: Wire(401, text="Not authenticated"),
     tree.Unauthenticated: Wire(401, text="Invalid authentication token"),
     tree.Forbidden: Wire(403),
@@ -78,9 +79,9 @@ def response_of(error: tree.KeysteadError, operation: str, request_id: str) -> R
     headers: dict[str, str] = {}
     if isinstance(error, tree.Invalid):
         body["errors"] = [{"field": field, "message": message} for field, message in error.fields.items()]
-    if isinstance(error, tree.Throttled):
+    if wire.status == 429:
         body["error"] = text
-    if isinstance(error, tree.Throttled | tree.Unavailable):
+    if isinstance(error, tree.Throttled | tree.RateLimited | tree.Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, tree.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -31,7 +31,12 @@ _ERRORS: Mapping[int, dict[str, Any]] = {
 }
 _SECURITY_SCHEMES = {
     "Bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer <token>"},
-    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same token."},
+    "ApiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The same token, on a door of this wire alone. Where vpnkeys shares it, this chooses vpnkeys.",
+    },
 }
 _SECURED: dict[str, Any] = {"security": [{"Bearer": []}, {"ApiKey": []}]}
 _NOT_OURS = ("HTTPValidationError", "ValidationError")

@@ -13,6 +13,7 @@ from keystead.vpn.models import INBOUNDS, KEYS
 from keystead.vpn.placement import Placement
 
 _INBOUNDS = select(INBOUNDS).where(INBOUNDS.c.scope == bindparam("scope")).order_by(INBOUNDS.c.id)
+_ALL_INBOUNDS = select(INBOUNDS).order_by(INBOUNDS.c.id)
 _INBOUND = select(INBOUNDS).where(INBOUNDS.c.id == bindparam("id"))
 _INBOUND_FOR = Prepared(
     select(INBOUNDS).where(INBOUNDS.c.placement == bindparam("placement")).order_by(INBOUNDS.c.id).limit(1)
@@ -31,6 +32,7 @@ _BETWEEN = (
 )
 _HIGHEST = Prepared(select(func.max(INBOUNDS.c.port)).where(*_BETWEEN))
 _USED = Prepared(select(INBOUNDS.c.port).where(*_BETWEEN))
+_ALL_PORTS = Prepared(select(INBOUNDS.c.port))
 _COUNT_USED = Prepared(select(func.count(INBOUNDS.c.port.distinct())).where(*_BETWEEN))
 _OF_REMOVED = Prepared(
     select(INBOUNDS.c.id)
@@ -55,6 +57,11 @@ _MOVE_INBOUNDS = (
 def of_scope(connection: Connection, scope: str) -> list[Inbound]:
     """Return the inbounds of a scope."""
     return [_inbound(row) for row in connection.execute(_INBOUNDS, {"scope": scope}).mappings()]
+
+
+def all_of(connection: Connection) -> list[Inbound]:
+    """Return the inbounds of every scope."""
+    return [_inbound(row) for row in connection.execute(_ALL_INBOUNDS).mappings()]
 
 
 def find(connection: Connection, inbound_id: int) -> Inbound:
@@ -106,6 +113,11 @@ def highest_port(connection: Connection, scope: str, first: int, last: int) -> i
 def ports(connection: Connection, scope: str, first: int, last: int) -> set[int]:
     """Return the ports in use between two ports."""
     return {port for (port,) in _USED.rows(connection, {"scope": scope, "first": first, "last": last})}
+
+
+def all_ports(connection: Connection) -> set[int]:
+    """Return the ports in use in any scope."""
+    return {port for (port,) in _ALL_PORTS.rows(connection, {})}
 
 
 def count_ports(connection: Connection, scope: str, first: int, last: int) -> int:

@@ -88,6 +88,15 @@ _OF_STATUS: Mapping[KeyStatus | None, tuple[ColumnElement[bool], ...]] = {
 _PAGES = {status: Prepared(_LISTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
 _COUNTS = {status: Prepared(_COUNTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
 _OF_NUMBERS = _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, K.number.in_(bindparam("numbers", expanding=True)))
+_OWN_PORTS = Prepared(
+    select(
+        *_COLUMNS,
+        *(INBOUNDS.c[name] for name in ("tag", "port", "target", "public_key", "server_names", "short_ids")),
+    )
+    .join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
+    .where(INBOUNDS.c.placement == Placement.OWN_PORT.value)
+    .order_by(INBOUNDS.c.port)
+)
 _NOTE_SEEN = Prepared(
     update(KEYS)
     .where(K.number == bindparam("at_number"), or_(K.last_seen_at.is_(None), K.last_seen_at < bindparam("seen_at")))
@@ -206,6 +215,24 @@ def of_numbers(
     """Return those of these keys that are the account's, those being removed left out."""
     values = {"account_id": account_id, "issued_by": issued_by, "numbers": list(numbers)}
     return [_key(tuple(row)) for row in connection.execute(_OF_NUMBERS, values)]
+
+
+class OwnPort(NamedTuple):
+    """A key that has a port of its own, and what its inbound says."""
+
+    key: VpnKey
+    tag: str
+    port: int
+    target: str
+    public_key: str
+    server_names: list[str]
+    short_ids: list[str]
+
+
+def own_ports(connection: Connection) -> list[OwnPort]:
+    """Return the keys that have ports of their own, of all accounts and in any state, by port."""
+    size = len(_COLUMNS)
+    return [OwnPort(_key(row[:size]), *row[size:]) for row in _OWN_PORTS.rows(connection, {})]
 
 
 def note_seen(connection: Connection, seen: Sequence[tuple[int, datetime]]) -> None:

@@ -38,6 +38,7 @@ def router(services: Services) -> APIRouter:
             addresses=wanted.addresses,
             expires_at=wanted.expires_at,
             is_confined=wanted.is_confined,
+            is_rate_limited=wanted.is_rate_limited,
             user_id=wanted.user_id,
         )
 

@@ -1,0 +1,34 @@
+"""The vpnkeys dialect as an ASGI application: its endpoints, its error bodies, its documentation pages."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from keystead.dialects.vpnkeys import errors, present, routes, specification, system
+from keystead.dialects.vpnkeys.services import Services
+from keystead.http.lenient import LenientApp, Wire
+from keystead.http.pages import Specification
+
+
+def create_app(services: Services, *, prefix: str = "", specifications: Sequence[Specification] = ()) -> FastAPI:
+    """Return the dialect's application.
+
+    A ``prefix`` is where its documentation pages are on a door that it shares, where another wire answers strangers.
+    The pages let one choose among the specifications.
+    """
+    app = LenientApp(
+        Wire(
+            title="VPN Key Management API",
+            version=present.API_VERSION,
+            description="VPN keys with a port each. Every 200 is usable now.",
+            response_of=errors.response_of,
+            complete=specification.complete,
+            prefix=prefix,
+            specifications=tuple(specifications),
+        )
+    )
+    if not prefix:
+        routes.add_status(app.router, services)
+    routes.add_endpoints(app.router, services)
+    system.add_endpoints(app.router, services)
+    return app

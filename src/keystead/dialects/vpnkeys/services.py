@@ -1,0 +1,55 @@
+"""What the handlers of the vpnkeys wire call, and what each of them begins and ends with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keystead.dialects.vpnkeys.auth import authenticate
+from keystead.dialects.vpnkeys.errors import JSON
+from keystead.http.admission import Admission
+from keystead.http.calls import Call
+from keystead.http.health import HealthCheck
+from keystead.http.idempotency import Idempotency
+from keystead.http.limits import RateLimits
+from keystead.http.operations import VpnOperations
+from keystead.http.overview_operations import OverviewOperations
+from keystead.http.port_operations import PortOperations
+from keystead.kit.clock import Clock
+
+# Requests a minute, as the document says; endpoints that are not named have no limit.
+LIMITS: Mapping[str, int] = {"create_key": 5, "list_keys": 30, "get_key": 60, "delete_key": 10, "sync_config": 3}
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the handlers call."""
+
+    admission: Admission
+    operations: VpnOperations
+    overviews: OverviewOperations
+    ports: PortOperations
+    idempotency: Idempotency
+    health: HealthCheck
+    limits: RateLimits
+    clock: Clock
+    data_dir: Path
+
+    async def admit(self, request: Request) -> Call:
+        """Return the authenticated call; nothing is counted."""
+        return await authenticate(request, self.admission)
+
+    async def enter(self, request: Request, operation: str) -> Call:
+        """Return the authenticated call of an operation that has a limit, counted; raise RateLimited beyond it."""
+        call = await self.admit(request)
+        await self.limits.check(call, operation, LIMITS[operation])
+        return call
+
+
+def answer(body: Mapping[str, Any] | Sequence[Any]) -> Response:
+    """Return a 200 with a JSON body."""
+    return Response(orjson.dumps(body), media_type=JSON)

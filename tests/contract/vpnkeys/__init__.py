@@ -1,0 +1,1 @@
+"""The vpnkeys wire: its golden transcripts, its limits, its OpenAPI document."""
