@@ -5,6 +5,7 @@ belongs into ``wiring.py`` or into the function that needs it.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,8 +37,10 @@ LATER = {
     "prometheus_client": "the API",
     "psutil": "names whoever holds a port",
     "psycopg": "another database",
+    "pygments": "Rich, in colour",
     "pyrage": "backups",
     "python_socks": "dials through a running core",
+    "rich": "tables of the command line",
     "segno": "pages",
     "sqlalchemy.dialects.postgresql": "another database",
     "sqlalchemy.orm": "tables are used without it",
@@ -97,3 +100,11 @@ def test_a_start_imports_only_what_the_configuration_is_made_of(imported: frozen
 @pytest.mark.parametrize("needed", ["keystead.main", "keystead.engines.xray.driver", "sqlalchemy.dialects.sqlite"])
 def test_the_moment_is_that_of_a_real_start(imported: frozenset[str], needed: str) -> None:
     assert needed in imported
+
+
+def test_the_library_of_the_log_is_imported_in_one_place() -> None:
+    sources = {path: path.read_text() for path in (PROJECT / "src").rglob("*.py")}
+
+    importing = {path.name for path, text in sources.items() if re.search(r"^ *(import|from) structlog", text, re.M)}
+
+    assert importing == {"log.py"}
