@@ -1,12 +1,11 @@
 """Operations on the ports that keys have for their own: give new ones where needed, and let go of former ones."""
 
-import structlog
-
 from keystead.access import principal
 from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
+from keystead.kit.log import get_logger
 from keystead.reconcile.settle import Outcome
 from keystead.vpn import renumbering
 from keystead.vpn.ports import PortPool
