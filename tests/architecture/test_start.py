@@ -60,9 +60,21 @@ AFTER_THE_KEEPER = {
     "sqlalchemy": "the database",
 }
 
+# What an instance has no use for until somebody asks; it would be kept in memory all the same.
+ASKED_FOR = {
+    "alembic": "a schema that is not up to date",
+    "psutil": "targets that are no loopback addresses",
+    "psycopg": "another database",
+    "pygments": "Rich, in colour",
+    "rich": "tables of the command line",
+    "sqlalchemy.dialects.postgresql": "another database",
+    "typer": "every command but a plain serve",
+    "yaml": "profiles of mihomo",
+}
+
 START = """
 import os, sys
-from keystead.{module} import {place}
+from {package} import {place}
 
 def told(*_arguments, **_options):
     sys.stdout.write(" ".join(sys.modules))
@@ -75,8 +87,9 @@ main(["serve", "--foreground"])
 """
 
 
-KEEPER = START.format(module="keeper", place="link", verb="start")
-CONFIGURATION = START.format(module="engines.xray", place="config", verb="render")
+KEEPER = START.format(package="keystead.keeper", place="link", verb="start")
+CONFIGURATION = START.format(package="keystead.engines.xray", place="config", verb="render")
+SERVING = START.format(package="keystead", place="main", verb="serve")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +103,13 @@ def at_the_configuration(environment: dict[str, str]) -> frozenset[str]:
     """Return what a start has imported when the configuration is rendered: the second one, which migrates nothing."""
     started(environment, CONFIGURATION)
     return started(environment, CONFIGURATION)
+
+
+@pytest.fixture(scope="module")
+def at_the_serving(environment: dict[str, str]) -> frozenset[str]:
+    """Return what an instance has imported when it begins to serve: the second time, with nothing to migrate."""
+    started(environment, CONFIGURATION)
+    return started(environment, SERVING)
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +161,19 @@ def test_a_start_begins_the_keeper_before_all_that_can_be_imported_meanwhile(at_
     assert {name: later[name] for name in early} == {}
 
 
+def test_an_instance_keeps_nothing_in_memory_that_nobody_asked_for(at_the_serving: frozenset[str]) -> None:
+    unasked = sorted(at_the_serving & ASKED_FOR.keys())
+
+    assert {name: ASKED_FOR[name] for name in unasked} == {}
+
+
 @pytest.mark.parametrize("needed", ["keystead.opening", "keystead.engines.xray.driver", "sqlalchemy.dialects.sqlite"])
 def test_the_configuration_is_that_of_a_real_start(at_the_configuration: frozenset[str], needed: str) -> None:
     assert needed in at_the_configuration
+
+
+def test_the_serving_is_that_of_a_real_start(at_the_serving: frozenset[str]) -> None:
+    assert {"keystead.wiring", "keystead.dialects.subscription.app"} <= at_the_serving
 
 
 def test_the_keeper_is_that_of_a_real_start(at_the_keeper: frozenset[str]) -> None:
