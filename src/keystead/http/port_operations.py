@@ -11,7 +11,7 @@ from keystead.vpn import renumbering
 from keystead.vpn.ports import PortPool
 from keystead.vpn.renumbering import Renumbering
 
-log = structlog.get_logger()
+log = get_logger()
 
 COMPARISON_TIMEOUT_S = 15.0
 MOVED_TIMEOUT_S = 15.0
