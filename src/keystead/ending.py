@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,11 +24,12 @@ from keystead.keeper.link import ANSWER_S, KeeperLink, KeeperPlace
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.errors import KeysteadError, Misconfigured
 from keystead.kit.files import exclusive_lock, noted_directory
+from keystead.kit.log import get_logger
 from keystead.kit.waiting import within
 from keystead.settings import Settings
 from keystead.vpn import booking
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 _CALL_S = 2.0
 

@@ -6,18 +6,18 @@ examination. Starting waits for none of it.
 
 from collections.abc import Callable
 
-import structlog
 from sqlalchemy import Connection
 
 from keystead.access import principal
 from keystead.access.work import Work
 from keystead.engines.xray import pool, target
 from keystead.founding import PORT, Foundation, Ground, found_inbound
+from keystead.kit.log import get_logger
 from keystead.settings import Settings
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.targets import Examine
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 def examiner(ground: Ground, *, on_founded: Callable[[], None]) -> Examine:

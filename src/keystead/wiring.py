@@ -1,4 +1,4 @@
-"""The second half of a start: the API and the loops, wired while the core reads its configuration.
+"""The last part of a start: the API and the loops, wired while the core reads its configuration.
 
 Part of the composition root (called by ``main.py`` only, which imports it when the core has been started).
 """
@@ -77,7 +77,7 @@ class Instance:
 
 
 def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: XraySettings, run_dir: Path) -> Instance:
-    """Wire an instance around its driver, on what the first half of the start has opened."""
+    """Wire an instance around its driver, on what the start has opened."""
     settings, clock = ground.settings, ground.clock
     sightings = Sightings(
         driver.watching, database=ground.database, clock=clock, addresses_kept_s=settings.vpn_addresses_kept_s

@@ -1,10 +1,12 @@
 """Customers wait for the core, so nothing is imported before its configuration exists that the configuration is not of.
 
-A start is run up to that moment in an interpreter of its own, which then tells what it has imported. What is found here
-belongs into ``wiring.py`` or into the function that needs it.
+And nothing is imported before the keeper is started that the keeper does not need to be: what comes afterwards costs
+nobody anything until the keeper is there. A start is run up to either moment in an interpreter of its own, which then
+tells what it has imported. What is found here belongs into ``opening.py``, ``wiring.py`` or the function that needs it.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,8 +38,10 @@ LATER = {
     "prometheus_client": "the API",
     "psutil": "names whoever holds a port",
     "psycopg": "another database",
+    "pygments": "Rich, in colour",
     "pyrage": "backups",
     "python_socks": "dials through a running core",
+    "rich": "tables of the command line",
     "segno": "pages",
     "sqlalchemy.dialects.postgresql": "another database",
     "sqlalchemy.orm": "tables are used without it",
@@ -46,29 +50,76 @@ LATER = {
     "yaml": "profiles",
 }
 
+# What the configuration is made of, and the keeper is not.
+AFTER_THE_KEEPER = {
+    "cryptography": "secrets in the database",
+    "keystead.access": "the database",
+    "keystead.engines.xray.driver": "the core",
+    "keystead.opening": "the part of a start that needs the database",
+    "keystead.vpn": "the database",
+    "sqlalchemy": "the database",
+}
+
+# What an instance has no use for until somebody asks; it would be kept in memory all the same.
+ASKED_FOR = {
+    "alembic": "a schema that is not up to date",
+    "psutil": "targets that are no loopback addresses",
+    "psycopg": "another database",
+    "pygments": "Rich, in colour",
+    "rich": "tables of the command line",
+    "sqlalchemy.dialects.postgresql": "another database",
+    "typer": "every command but a plain serve",
+    "yaml": "profiles of mihomo",
+}
+
 START = """
 import os, sys
-from keystead.engines.xray import config
+from {package} import {place}
 
 def told(*_arguments, **_options):
     sys.stdout.write(" ".join(sys.modules))
     sys.stdout.flush()
     os._exit(0)
 
-config.render = told
+{place}.{verb} = told
 from keystead.cli.app import main
 main(["serve", "--foreground"])
 """
 
 
+KEEPER = START.format(package="keystead.keeper", place="link", verb="start")
+CONFIGURATION = START.format(package="keystead.engines.xray", place="config", verb="render")
+SERVING = START.format(package="keystead", place="main", verb="serve")
+
+
 @pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+def at_the_keeper(environment: dict[str, str]) -> frozenset[str]:
+    """Return what a start has imported when it starts the keeper."""
+    return started(environment, KEEPER)
+
+
+@pytest.fixture(scope="module")
+def at_the_configuration(environment: dict[str, str]) -> frozenset[str]:
     """Return what a start has imported when the configuration is rendered: the second one, which migrates nothing."""
+    started(environment, CONFIGURATION)
+    return started(environment, CONFIGURATION)
+
+
+@pytest.fixture(scope="module")
+def at_the_serving(environment: dict[str, str]) -> frozenset[str]:
+    """Return what an instance has imported when it begins to serve: the second time, with nothing to migrate."""
+    started(environment, CONFIGURATION)
+    return started(environment, SERVING)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the settings of an instance whose core says its version and nothing else."""
     directory = tmp_path_factory.mktemp("start")
     xray = directory / "xray"
     xray.write_text("#!/bin/sh\necho 'Xray 26.7.28 (Xray, Penetrates Everything.)'\n")
     xray.chmod(0o755)
-    environment = {
+    return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(PROJECT / "src"),
         "KEYSTEAD_DATA_DIR": str(directory / "data"),
@@ -80,20 +131,58 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
         "KEYSTEAD_VPN_PORT": str(free_loopback_port()),
         "KEYSTEAD_XRAY_PATH": str(xray),
     }
-    for _ in range(2):
-        ended = subprocess.run(
-            [sys.executable, "-c", START], env=environment, cwd=directory, capture_output=True, text=True, timeout=60
-        )
-        assert ended.returncode == 0, ended.stderr
+
+
+def started(environment: dict[str, str], script: str) -> frozenset[str]:
+    """Run a start up to a moment, and return what it has imported by then."""
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=environment["KEYSTEAD_DATA_DIR"].removesuffix("/data"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
     return frozenset(ended.stdout.split())
 
 
-def test_a_start_imports_only_what_the_configuration_is_made_of(imported: frozenset[str]) -> None:
-    early = sorted(imported & LATER.keys())
+def test_a_start_imports_only_what_the_configuration_is_made_of(at_the_configuration: frozenset[str]) -> None:
+    early = sorted(at_the_configuration & LATER.keys())
 
     assert {name: LATER[name] for name in early} == {}
 
 
-@pytest.mark.parametrize("needed", ["keystead.main", "keystead.engines.xray.driver", "sqlalchemy.dialects.sqlite"])
-def test_the_moment_is_that_of_a_real_start(imported: frozenset[str], needed: str) -> None:
-    assert needed in imported
+def test_a_start_begins_the_keeper_before_all_that_can_be_imported_meanwhile(at_the_keeper: frozenset[str]) -> None:
+    later = LATER | AFTER_THE_KEEPER
+
+    early = sorted(at_the_keeper & later.keys())
+
+    assert {name: later[name] for name in early} == {}
+
+
+def test_an_instance_keeps_nothing_in_memory_that_nobody_asked_for(at_the_serving: frozenset[str]) -> None:
+    unasked = sorted(at_the_serving & ASKED_FOR.keys())
+
+    assert {name: ASKED_FOR[name] for name in unasked} == {}
+
+
+@pytest.mark.parametrize("needed", ["keystead.opening", "keystead.engines.xray.driver", "sqlalchemy.dialects.sqlite"])
+def test_the_configuration_is_that_of_a_real_start(at_the_configuration: frozenset[str], needed: str) -> None:
+    assert needed in at_the_configuration
+
+
+def test_the_serving_is_that_of_a_real_start(at_the_serving: frozenset[str]) -> None:
+    assert {"keystead.wiring", "keystead.dialects.subscription.app"} <= at_the_serving
+
+
+def test_the_keeper_is_that_of_a_real_start(at_the_keeper: frozenset[str]) -> None:
+    assert "keystead.main" in at_the_keeper
+
+
+def test_the_library_of_the_log_is_imported_in_one_place() -> None:
+    sources = {path: path.read_text() for path in (PROJECT / "src").rglob("*.py")}
+
+    importing = {path.name for path, text in sources.items() if re.search(r"^ *(import|from) structlog", text, re.M)}
+
+    assert importing == {"log.py"}

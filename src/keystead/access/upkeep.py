@@ -4,16 +4,15 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from keystead.access import idempotency, seal
 from keystead.access.gate import FLUSH_EVERY_S, TokenDoor
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
+from keystead.kit.log import get_logger
 from keystead.kit.secret import Secret
 
-log = structlog.get_logger()
+log = get_logger()
 
 SEAL_EVERY_S = 1.0
 _PURGE_EVERY_S = 3600.0

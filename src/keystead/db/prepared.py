@@ -5,7 +5,7 @@ answer it. The handful that every request runs goes this way; all others are run
 errors are the same. Used by stores; a statement whose SQL depends on its values (``IN`` of a list) is not for here.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,13 @@ class Prepared:
         """Run and return all rows."""
         compiled = self._for(connection, values)
         return compiled.converted(execute(connection, compiled.sql, compiled.parameters(values)).fetchall())
+
+    def parts(self, connection: Connection, values: Mapping[str, Any], size: int) -> Iterator[list[Row]]:
+        """Run once and yield all rows, so many at a time: nobody has to hold all of them at once."""
+        compiled = self._for(connection, values)
+        cursor = execute(connection, compiled.sql, compiled.parameters(values))
+        while part := cursor.fetchmany(size):
+            yield compiled.converted(part)
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> Row | None:
         """Run and return the only row there can be, or None."""

@@ -5,16 +5,15 @@ A token that was good a moment ago needs no look-up (access/gate.py); another co
 
 from functools import partial
 
-import structlog
-
 from keystead.access import audit, principal
 from keystead.access.gate import TokenDoor
 from keystead.db.session import Connection, Database
 from keystead.http.calls import Call, RequestFacts
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Forbidden, Unauthenticated
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Admission:

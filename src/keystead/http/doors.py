@@ -12,15 +12,14 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from keystead.http.calls import FACTS_KEY, RequestFacts, origin
 from keystead.http.metrics import Metrics
 from keystead.kit.errors import Misconfigured
 from keystead.kit.ids import Ids
+from keystead.kit.log import bind_to_request, get_logger
 from keystead.kit.names import Network
 
-log = structlog.get_logger()
+log = get_logger()
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -82,8 +81,7 @@ class Door:
         address, scheme = origin(scope, headers, self._trusted)
         scope["scheme"] = scheme
         scope[FACTS_KEY] = RequestFacts(request_id, address, scheme, self._is_local)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        bind_to_request(request_id)
         mount = self._mount(scope)
         answer = _Answer(send, request_id, mount.refusal or _detail)
         problem = _size_problem(headers)

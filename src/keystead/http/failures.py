@@ -1,10 +1,9 @@
 """Failures whose reason a caller is not told, so that the log has to: called by every dialect's table of errors."""
 
-import structlog
-
 from keystead.kit.errors import KeysteadError
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 def note(error: KeysteadError) -> None:

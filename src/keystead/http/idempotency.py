@@ -7,7 +7,6 @@ successes are repeated.
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,8 +16,9 @@ from keystead.db.session import Database, Unit
 from keystead.http.calls import Call
 from keystead.kit.clock import Clock
 from keystead.kit.errors import InUse, KeysteadError
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 HEADER = "idempotency-key"
 _JSON = "application/json"

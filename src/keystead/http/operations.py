@@ -5,10 +5,10 @@ revocation is answered when no new connection can be made; one that is not certa
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from keystead.access import principal
 from keystead.http.calls import Call
@@ -29,6 +29,8 @@ from keystead.vpn.ports import PortPool
 from keystead.vpn.targets import TargetWatch
 from keystead.vpn.traffic import AccountUsage, SyncReport, Usage
 from keystead.vpn.values import ClientProfile
+
+T = TypeVar("T")
 
 ISSUE_TIMEOUT_S = 15.0
 REVOKE_TIMEOUT_S = 5.0
@@ -119,6 +121,18 @@ class VpnOperations:
             return found
         return await self._transactions.read_many(
             call, keys.list_, placement=placement, page=page, is_applied=is_applied
+        )
+
+    async def list_made(
+        self, call: Call, *, placement: Placement, made: Callable[[Sequence[VpnKey]], T]
+    ) -> Sequence[T]:
+        """Return what is made of all keys, part by part; of many it is made where they are read."""
+        found = await self.list_(call, placement=placement, page=Page(_SHORT))
+        if found.next is None:
+            return [made(found.keys)]
+        is_applied = self._transactions.is_applied
+        return await self._transactions.read_many(
+            call, keys.list_made, placement=placement, is_applied=is_applied, made=made
         )
 
     async def profile(self, call: Call, ident: KeyIdent) -> tuple[VpnKey, ClientProfile]:

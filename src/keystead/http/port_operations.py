@@ -1,18 +1,17 @@
 """Operations on the ports that keys have for their own: give new ones where needed, and let go of former ones."""
 
-import structlog
-
 from keystead.access import principal
 from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
+from keystead.kit.log import get_logger
 from keystead.reconcile.settle import Outcome
 from keystead.vpn import renumbering
 from keystead.vpn.ports import PortPool
 from keystead.vpn.renumbering import Renumbering
 
-log = structlog.get_logger()
+log = get_logger()
 
 COMPARISON_TIMEOUT_S = 15.0
 MOVED_TIMEOUT_S = 15.0

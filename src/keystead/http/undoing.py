@@ -8,12 +8,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 Undo = Callable[[], Awaitable[None]]
 

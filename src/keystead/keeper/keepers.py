@@ -14,16 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from keystead.keeper import protocol
 from keystead.keeper.core import State
 from keystead.keeper.link import KeeperLink, KeeperPlace
 from keystead.keeper.protocol import Message
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError, Misconfigured
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 # The meter looks every second, and pairs what an ended process carried a little later.
 LINGER_S = 5.0

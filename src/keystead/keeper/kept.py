@@ -10,8 +10,6 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from keystead.keeper.core import DOWN, FIRST_DELAY_S, LONGEST_DELAY_S, State
 from keystead.keeper.keepers import LINGER_S, Keepers
 from keystead.keeper.launch import Change, Openings, to_wire
@@ -20,9 +18,10 @@ from keystead.keeper.protocol import Message
 from keystead.keeper.watched import Watched
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
+from keystead.kit.log import get_logger
 from keystead.kit.waiting import within
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 _GONE_S = 5.0
 _POLL_S = 0.02

@@ -7,12 +7,11 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import structlog
-
 from keystead.keeper.keepers import Keepers
 from keystead.kit.errors import EngineUnavailable
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 
 # What a keeper's state tells of each of its processes.

@@ -3,11 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
-import structlog
-
 from keystead.kit.clock import Clock
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 60.0

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-import structlog
 from sqlalchemy import Connection
 
 from keystead.db.session import Database
@@ -23,6 +22,7 @@ from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing, Place
 from keystead.kit.errors import KeysteadError
 from keystead.kit.ids import Ids
+from keystead.kit.log import get_logger
 from keystead.kit.secret import Secret
 from keystead.kit.waiting import within
 from keystead.outbox import signing
@@ -31,7 +31,7 @@ from keystead.outbox.store import deliveries, webhooks
 from keystead.outbox.store.deliveries import Attempt, Outcome, Parcel, State
 from keystead.outgoing.client import Reply
 
-log = structlog.get_logger()
+log = get_logger()
 
 # The waits between attempts: twelve attempts over about a day.
 DELAYS_S = (5, 30, 120, 600, 1800, 3600, 7200, 10800, 14400, 18000, 25200)

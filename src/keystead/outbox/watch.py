@@ -8,19 +8,19 @@ nothing and several processes say it once.
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-import structlog
 from sqlalchemy import Connection
 
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
 from keystead.kit.ids import Ids
+from keystead.kit.log import get_logger
 from keystead.outbox.events import Event
 from keystead.outbox.store import announced, deliveries
 from keystead.outbox.store.deliveries import Notice
 from keystead.reconcile.engine import Condition, Health
 
-log = structlog.get_logger()
+log = get_logger()
 
 LOOK_EVERY_S = 5.0
 SETTLED_AFTER_S = {Condition.READY: 10.0, Condition.DOWN: 10.0, Condition.HUNG: 10.0, Condition.WARMING: 60.0}

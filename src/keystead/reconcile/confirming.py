@@ -9,16 +9,15 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import structlog
-
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
+from keystead.kit.log import get_logger
 from keystead.reconcile import store
 from keystead.reconcile.engine import Driver, Planner, Replacer, Source
 from keystead.reconcile.settle import Outcome, Settlement, Waiters
 
-log = structlog.get_logger()
+log = get_logger()
 
 D = TypeVar("D")
 A = TypeVar("A")

@@ -13,8 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import structlog
-
 from keystead.db.session import Database, Weight
 from keystead.kit.clock import Clock
 from keystead.kit.errors import (
@@ -25,6 +23,7 @@ from keystead.kit.errors import (
     StorageFailed,
     Unavailable,
 )
+from keystead.kit.log import get_logger
 from keystead.reconcile import guard, store
 from keystead.reconcile.confirming import Background, Confirmations, ScopeWiring
 from keystead.reconcile.marks import Mark
@@ -32,7 +31,7 @@ from keystead.reconcile.plan import Plan, Step
 from keystead.reconcile.replacement import Replacement
 from keystead.reconcile.settle import Outcome, Settlement, Waiters
 
-log = structlog.get_logger()
+log = get_logger()
 
 D = TypeVar("D")
 A = TypeVar("A")

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import structlog
 from sqlalchemy import Connection
 
 from keystead.db import turns
 from keystead.db.turns import Turn
 from keystead.engines.xray.state import Carried, Counters, LabelCarried, Reading
+from keystead.kit.log import get_logger
 from keystead.vpn import accounting
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, Standing, carried_since, has_fallen
 from keystead.vpn.store import departed as departed_store
@@ -23,7 +23,7 @@ from keystead.vpn.store.departed import DepartedLabel
 from keystead.vpn.store.processes import Stage
 from keystead.vpn.store.traffic import Booking, LabelRow, LastReading
 
-log = structlog.get_logger()
+log = get_logger()
 
 HOUR_S = 3600
 _NO_COUNTERS = Counters(0, 0)

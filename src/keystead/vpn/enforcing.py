@@ -13,18 +13,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
-import structlog
 from sqlalchemy import Connection
 
 from keystead.db.session import Database, Weight
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
+from keystead.kit.log import get_logger
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.meter import Meter
 from keystead.vpn.store import terms as store
 from keystead.vpn.store.terms import Watched
 
-log = structlog.get_logger()
+log = get_logger()
 
 INTERVAL_S = 1.0
 # How soon it looks again when a key is about to reach its quota: at 100 Mbit/s a megabyte passes meanwhile.

@@ -10,13 +10,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple, NoReturn
 
-import structlog
-
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Invalid, KeysteadError
+from keystead.kit.log import get_logger
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.booking import HOUR_S, hour_of
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
@@ -27,7 +26,7 @@ from keystead.vpn.store.history import HOURS_A_DAY, Step
 
 __all__ = ["History", "Moment", "Pruner", "Retention", "Step", "of_key"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 # What is shown when nobody says from when.
 _SHOWN_HOURS, _SHOWN_DAYS = 24, 31

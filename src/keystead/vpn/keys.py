@@ -4,7 +4,9 @@ A key that was committed but is not yet known to be in the engine is invisible o
 Engines are told by the reconciler after the commit; nothing here waits for one.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -28,6 +30,11 @@ from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.termvalue import begin
 from keystead.vpn.values import ClientProfile
+
+T = TypeVar("T")
+
+# How many keys of a long list are held at once.
+_PART = 500
 
 NAME_LENGTH_MAX = 255
 
@@ -138,6 +145,19 @@ def list_(
         return KeyPage(shown, len(shown))
     counted = key_store.count(work.connection, account, issued_by=confined, placement=placement, status=status)
     return KeyPage(shown, counted - (len(found) - len(shown)), following)
+
+
+@requires(Permission.VPN_KEYS_READ)
+def list_made(
+    work: Work, *, placement: Placement | None, is_applied: IsApplied, made: Callable[[Sequence[VpnKey]], T]
+) -> list[T]:
+    """Return what is made of all visible keys, by number and some hundreds at a time.
+
+    Ten thousand keys are ten megabytes as long as somebody holds them all, and a sixth of that as text.
+    """
+    account, confined = work.principal.account_id, work.principal.confined_to_token
+    parts = key_store.parts(work.connection, account, issued_by=confined, placement=placement, size=_PART)
+    return [made([key for key in part if is_visible(key, is_applied)]) for part in parts]
 
 
 @requires(Permission.VPN_LINKS_READ)

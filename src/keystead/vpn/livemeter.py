@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import structlog
 from sqlalchemy import Connection
 
 from keystead.db.session import Database, Weight
 from keystead.engines.xray.state import Carried, Reading
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
+from keystead.kit.log import get_logger
 from keystead.vpn import booking
 from keystead.vpn.livetable import LiveTable, labels_of
 from keystead.vpn.store import processes
@@ -21,7 +21,7 @@ from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.store.processes import Stage
 from keystead.vpn.store.traffic import LabelRow
 
-log = structlog.get_logger()
+log = get_logger()
 
 # How often labels that move are booked. Between bookings nothing is at stake as long as the keeper or the core lives,
 # for both go on counting; a power cut takes this much. At 1,000 moving labels a booking takes a tenth of a second.

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NoReturn, Protocol
 
-import structlog
 from sqlalchemy import Connection
 
 from keystead.db.session import Database
@@ -16,6 +15,7 @@ from keystead.engines.xray.state import Reading
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
 from keystead.kit.flights import SharedFlight
+from keystead.kit.log import get_logger
 from keystead.vpn import booking, traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.keyvalue import VpnKey
@@ -25,7 +25,7 @@ from keystead.vpn.store import traffic as traffic_store
 from keystead.vpn.store.processes import Stage
 from keystead.vpn.traffic import Quality, Seen
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class CounterSource(Protocol):

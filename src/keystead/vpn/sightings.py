@@ -7,16 +7,15 @@ setting says, and only if it says so. Run by the composition root.
 
 from datetime import timedelta
 
-import structlog
-
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, Unsupported
+from keystead.kit.log import get_logger
 from keystead.vpn.connections import ConnectionSource
 from keystead.vpn.keyvalue import number_of
 from keystead.vpn.store import keys as key_store
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 NOTE_EVERY_S = 60.0
 LOOK_EVERY_S = 5.0

@@ -7,12 +7,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-import structlog
-
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 # Examine now; return None when a client could connect, else a sentence that names the target and the problem.
 Examine = Callable[[], Awaitable[str | None]]

@@ -13,7 +13,6 @@ from keystead.dialects.veil import errors, present
 from keystead.dialects.veil.routes import parse_body
 from keystead.http.operations import RevocationPending
 from keystead.kit import errors as tree
-from keystead.kit.page import Page
 from keystead.vpn import keys
 from keystead.vpn.errors import NoValidTarget
 from keystead.vpn.models import KEYS
@@ -86,12 +85,14 @@ async def test_a_list_of_10_000_keys_is_one_query(workplace: Workplace, monkeypa
         return run(connection, sql, parameters)
 
     def listed(connection: Connection) -> bytes:
-        everything = {"placement": Placement.SHARED, "page": Page(10_000_000), "is_applied": shop.is_applied}
-        return orjson.dumps(present.key_list(keys.list_(workplace.work(connection), **everything)))
+        everything = {"placement": Placement.SHARED, "is_applied": shop.is_applied, "made": present.part_of_list}
+        return orjson.dumps(present.key_list(keys.list_made(workplace.work(connection), **everything)))
 
     # Prepared statements pass SQLAlchemy's events by; this is where they all run.
     monkeypatch.setattr(prepared, "execute", counted)
     body = await workplace.database.read(listed, Weight.LIST)
 
-    assert orjson.loads(body)["total"] == 10_000
+    told = orjson.loads(body)
+    assert told["total"] == 10_000
+    assert [key["key_id"] for key in told["keys"]] == list(range(first.number, first.number + 10_000))
     assert len(statements) == 1

@@ -21,7 +21,7 @@ from keystead.dialects.subscription.apps import platform
 from keystead.http import failures
 from keystead.kit.errors import KeysteadError, RateLimited, Throttled, Unavailable
 from keystead.vpn.links import vless_link
-from keystead.vpn.profiles import links, mihomo, qr, singbox, xray
+from keystead.vpn.profiles import links, qr, singbox, xray
 from keystead.vpn.profiles.choose import Format, choose
 from keystead.vpn.profiles.headers import Card, headers
 from keystead.vpn.profiles.titles import titled
@@ -65,12 +65,21 @@ _FORMS = {
     Format.SING_BOX: _Form("application/json", ".json"),
     Format.MIHOMO: _Form("text/yaml; charset=utf-8", ".yaml"),
 }
+
+
+def _mihomo(profiles: Sequence[ClientProfile], title: str) -> str:
+    """Render the form that is YAML, whose library is imported when the first program asks for it."""
+    from keystead.vpn.profiles import mihomo
+
+    return mihomo.render(profiles, title)
+
+
 _RENDERERS = {
     Format.BASE64: links.render,
     Format.LINKS: links.render_plain,
     Format.XRAY: xray.render,
     Format.SING_BOX: singbox.render,
-    Format.MIHOMO: mihomo.render,
+    Format.MIHOMO: _mihomo,
 }
 # Another name under which the same form is asked for.
 _ALIASES = {"clash": Format.MIHOMO}

@@ -1,8 +1,11 @@
 """From values of the core to the veil wire's JSON: names, integers and Unix seconds as documented."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from keystead.vpn.keys import KeyPage
+import orjson
+
 from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.traffic import SyncReport, Usage
 
@@ -22,9 +25,23 @@ def key(value: VpnKey) -> dict[str, Any]:
     }
 
 
-def key_list(page: KeyPage) -> dict[str, Any]:
-    """Present all keys."""
-    return {"keys": [key(value) for value in page.keys], "total": page.total}
+@dataclass(frozen=True)
+class PartOfList:
+    """Some keys of a list, as JSON without the brackets, and how many they are."""
+
+    text: bytes
+    count: int
+
+
+def part_of_list(keys: Sequence[VpnKey]) -> PartOfList:
+    """Present some keys of a list."""
+    return PartOfList(orjson.dumps([key(value) for value in keys])[1:-1], len(keys))
+
+
+def key_list(parts: Sequence[PartOfList]) -> dict[str, Any]:
+    """Present all keys, of parts that are presented already."""
+    listed = b",".join(part.text for part in parts if part.count)
+    return {"keys": orjson.Fragment(b"[%b]" % listed), "total": sum(part.count for part in parts)}
 
 
 def deleted(value: VpnKey) -> dict[str, Any]:

@@ -29,14 +29,10 @@ from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
 from keystead.kit.errors import Invalid
-from keystead.kit.page import Page
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish
-
-# The wire has no paging: a list is everything the account has.
-EVERYTHING = Page(limit=10_000_000)
 
 
 @dataclass(frozen=True)
@@ -142,9 +138,10 @@ class Handlers:
         return await self._idempotency.once(call, request, body, create)
 
     async def list_keys(self, request: Request) -> Response:
-        """List all keys."""
+        """List all keys: the wire has no paging."""
         call = await authenticate(request, self._admission)
-        return answer(present.key_list(await self._operations.list_(call, placement=Placement.SHARED, page=EVERYTHING)))
+        parts = await self._operations.list_made(call, placement=Placement.SHARED, made=present.part_of_list)
+        return answer(present.key_list(parts))
 
     async def get_key(self, request: Request, key_id: str) -> Response:
         """Show a key."""

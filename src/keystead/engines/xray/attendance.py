@@ -8,16 +8,15 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-import structlog
-
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.config import Route
 from keystead.engines.xray.launching import Role, Started
 from keystead.engines.xray.probe import Prober
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
+from keystead.kit.log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 _POLL_S = 0.02
 _RETRY_S = 1.0

@@ -11,16 +11,15 @@ when it is known to have no connections, or after an hour.
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-import structlog
-
 from keystead.engines.xray.config import BLOCKED
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, Rejected, Unsupported
+from keystead.kit.log import get_logger
 
 if TYPE_CHECKING:
     from keystead.engines.xray.client import XrayClient
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 KEPT_S = 3600.0
 # A connection that was accepted just before the removal shows in the table a moment later.

@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from keystead.engines.xray import config, launching, users
 from keystead.engines.xray.attendance import Attendance
 from keystead.engines.xray.binary import Binary
@@ -40,6 +38,7 @@ from keystead.keeper.program import Standing
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
 from keystead.kit.ids import Ids
+from keystead.kit.log import get_logger
 from keystead.kit.waiting import first_of, within
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
@@ -47,7 +46,7 @@ from keystead.reconcile.plan import Step, Verb
 if TYPE_CHECKING:
     from keystead.engines.xray.client import XrayClient
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 _FINAL_READING_TIMEOUT_S = 3.0
 

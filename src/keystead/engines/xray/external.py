@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
-import structlog
 
 from keystead.engines.xray import config, users
 from keystead.engines.xray.binary import Binary
@@ -39,11 +38,12 @@ from keystead.engines.xray.watching import Unwatched
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError, Misconfigured
 from keystead.kit.files import write_private
+from keystead.kit.log import get_logger
 from keystead.kit.loops import keep_running
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 _POLL_S = 1.0
 _TEST_TIMEOUT_S = 20.0

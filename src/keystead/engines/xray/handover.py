@@ -17,8 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-
 from keystead.engines.xray import users
 from keystead.engines.xray.attendance import Attendance
 from keystead.engines.xray.binary import Binary
@@ -32,13 +30,14 @@ from keystead.keeper.kept import KeptCore
 from keystead.keeper.launch import Launch, to_wire
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
+from keystead.kit.log import get_logger
 from keystead.kit.waiting import first_of, within
 from keystead.reconcile.replacement import Phase, Progress
 
 if TYPE_CHECKING:
     from keystead.engines.xray.client import XrayClient
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 # REALITY examines a target for five seconds; three times that for a slow one.
 WARM_WITHIN_S = 30.0

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-import psutil
 from cryptography import x509
 
 from keystead.engines.xray.hello import agrees_to_x25519
@@ -100,6 +99,8 @@ def is_address_of_this_machine(address: Address) -> bool:
     """Tell whether an address is loopback or on one of this machine's interfaces."""
     if address.is_loopback:
         return True
+    import psutil
+
     return any(
         entry.address.partition("%")[0] == str(address)
         for entries in psutil.net_if_addrs().values()

@@ -11,8 +11,6 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
@@ -26,13 +24,14 @@ from keystead.keeper.proving import Trick, Way
 from keystead.keeper.watched import Watched
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, Unsupported
+from keystead.kit.log import get_logger
 from keystead.kit.loops import keep_running
 
 if TYPE_CHECKING:
     from keystead.engines.xray.attendance import Attendance
     from keystead.engines.xray.client import XrayClient
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 LOOK_EVERY_S = 5.0
 

@@ -7,14 +7,17 @@ carries all day costs 24 rows, and one that carries nothing costs none.
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, Table, bindparam, delete, func, literal_column, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.models import DAYS, HOURS, KEYS, TRAFFIC
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TRAFFIC.c
 HOURS_A_DAY = 24
@@ -45,7 +48,7 @@ def _close(step: Step, dialect: str) -> Prepared:
     finished = select(T.key_number, number, T.uplink - T.before_uplink, T.downlink - T.before_downlink).where(
         T.label == bindparam("at_label"), or_(T.uplink != T.before_uplink, T.downlink != T.before_downlink)
     )
-    made = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    made = _insert(table, dialect)
     ways = ("uplink", "downlink")
     return Prepared(
         made.from_select(["key_number", unit, *ways], finished).on_conflict_do_update(
@@ -54,7 +57,22 @@ def _close(step: Step, dialect: str) -> Prepared:
     )
 
 
-_CLOSE = {dialect: [_close(step, dialect) for step in Step] for dialect in ("sqlite", "postgresql")}
+def _insert(table: Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
+@cache
+def _closing(dialect: str) -> list[Prepared]:
+    """Return the statement of each step; the dialect of a database that is not used is not imported."""
+    return [_close(step, dialect) for step in Step]
+
+
 _TURN = Prepared(
     update(TRAFFIC)
     .where(T.label == bindparam("at_label"))
@@ -93,7 +111,7 @@ _LAST = select(func.max(_NEXT_KEYS.subquery().c.number))
 
 def turn(connection: Connection, labels: Sequence[str], hour: int) -> None:
     """Write the finished hours of labels, and let their bytes be counted in another hour from now on."""
-    for close in _CLOSE[connection.dialect.name]:
+    for close in _closing(connection.dialect.name):
         close.run_many(connection, ["at_label"], [(label,) for label in labels])
     _TURN.run_many(connection, ["at_label", "to_hour"], [(label, hour) for label in labels])
 

@@ -1,6 +1,6 @@
 """Queries of VPN keys."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -48,6 +48,8 @@ _COLUMNS = (
     K.last_seen_at,
 )
 _JOINED = select(*_COLUMNS).join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
+# More than there can be numbers in a column that is an integer to every database.
+_ALL = 2**31 - 1
 _STATES = {state.value: state for state in KeyState}
 _PLACEMENTS = {placement.value: placement for placement in Placement}
 _NOT_REMOVING = K.state != KeyState.REMOVING.value
@@ -194,6 +196,21 @@ def page(
         },
     )
     return [_key(row) for row in rows]
+
+
+def parts(
+    connection: Connection, account_id: int, *, issued_by: int | None, placement: Placement | None, size: int
+) -> Iterator[list[VpnKey]]:
+    """Yield all keys of a placement (None: of any) by number, so many at a time; those being removed are left out."""
+    values = {
+        "account_id": account_id,
+        "issued_by": issued_by,
+        "placement": placement and placement.value,
+        "after": 0,
+        "limit": _ALL,
+    }
+    for rows in _PAGES[None].parts(connection, values, size):
+        yield [_key(row) for row in rows]
 
 
 def count(

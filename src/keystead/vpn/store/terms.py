@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import structlog
 from sqlalchemy import BigInteger, Column, Connection, bindparam, cast, delete, func, insert, select, update
 
 from keystead.db.prepared import Prepared
 from keystead.db.types import AnyRow
 from keystead.kit.errors import Invalid
+from keystead.kit.log import get_logger
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.models import GRANTS, INBOUNDS, KEYS, TERMS, TRAFFIC
 from keystead.vpn.periods import Period, Reset
 from keystead.vpn.termvalue import AtLimit, Held, Progress, Terms
 
-log = structlog.get_logger()
+log = get_logger()
 
 T, G = TERMS.c, GRANTS.c
 
