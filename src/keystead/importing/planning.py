@@ -281,9 +281,10 @@ def _taken_ports(inbounds: Sequence[FoundInbound], existing: Existing) -> Iterab
 
 
 def _holder(inbound: FoundInbound, inbounds: Sequence[FoundInbound], existing: Existing) -> str | None:
-    rivals = [other for other in inbounds if other.tag != inbound.tag and _meet(inbound, other) and other.is_enabled]
-    if rivals:
-        return f"inbound {rivals[0].tag} of the same source"
+    rivals = [other for other in inbounds if other.tag != inbound.tag and _meet(inbound, other)]
+    serious = [other for other in rivals if other.is_enabled or not inbound.is_enabled]
+    if serious:
+        return f"inbound {serious[0].tag} of the same source"
     ours = [other for other in existing.inbounds if _meet(inbound, other)]
     if any(other.public_key == inbound.public_key for other in ours):
         return None

@@ -29,8 +29,15 @@ UNICODE_NAME = "Анна 🦊 محمد"
 
 def pair(number: int = 0) -> KeyPair:
     """Return the key pair of a number."""
+    return _PAIRS[number]
+
+
+def _pair(number: int) -> KeyPair:
     raw = base64.urlsafe_b64encode(bytes([number + 1]) * 32).decode().rstrip("=")
     return KeyPair(Secret(raw), keys.public_of(Secret(raw)))
+
+
+_PAIRS = [_pair(number) for number in range(4)]
 
 
 def uuid_of(number: int) -> str:
