@@ -7,7 +7,7 @@ Xray-core v26.7.28, infra/conf (vless.go, transport_internet.go, transport_secur
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from keystead.engines.xray.keys import public_of
@@ -37,6 +37,9 @@ _PLAIN = frozenset({"tcp", "raw"})
 _FLOWS = {"": "", "none": "", VISION: VISION, f"{VISION}-udp443": VISION}
 
 
+NOTHING_SAID: Mapping[str, str] = {}
+
+
 @dataclass
 class Listeners:
     """The inbounds of one source: which can be carried, why the others cannot, and all their tags in order."""
@@ -52,9 +55,12 @@ class Listeners:
             self.refused[tag] = found
 
     def links(
-        self, tags: Iterable[str], *, flow: str, short_id: str = "", server_name: str = ""
+        self, tags: Iterable[str], *, flow: str, short_id: str = "", server_names: Mapping[str, str] = NOTHING_SAID
     ) -> tuple[tuple[FoundLink, ...], list[NotCarried]]:
-        """Return a customer's links to inbounds, and why some of the inbounds give none."""
+        """Return a customer's links to inbounds, and why some of the inbounds give none.
+
+        ``server_names`` says by tag what the panel writes into links.
+        """
         links: list[FoundLink] = []
         left: list[NotCarried] = []
         for tag in tags:
@@ -62,7 +68,7 @@ class Listeners:
             if inbound is None:
                 left.append(self.refused.get(tag) or NotCarried(What.INBOUND, f"inbound {_shown(tag)} is gone"))
                 continue
-            made = link(inbound, flow=flow, short_id=short_id, server_name=server_name)
+            made = link(inbound, flow=flow, short_id=short_id, server_name=server_names.get(tag, ""))
             if isinstance(made, FoundLink):
                 links.append(made)
             else:
@@ -90,6 +96,14 @@ def read_inbounds(config: Record, *, expected: str) -> list[tuple[str, Record]]:
     if len({tag for tag, _ in serving}) < len(serving):
         raise Invalid("two inbounds of the configuration have the same tag")
     return serving
+
+
+def read_listeners(config: Record, *, expected: str) -> tuple[Listeners, dict[str, Record]]:
+    """Return the listeners of a configuration, and its inbounds by tag."""
+    listeners, by_tag = Listeners(), dict(read_inbounds(config, expected=expected))
+    for tag, raw in by_tag.items():
+        listeners.add(tag, read_inbound(tag, raw, shown_public_key=_shown_public_key(raw)))
+    return listeners, by_tag
 
 
 def read_inbound(
@@ -122,6 +136,14 @@ def link(inbound: FoundInbound, *, flow: str, short_id: str = "", server_name: s
         short_id if short_id in inbound.short_ids else inbound.short_ids[0],
         server_name if server_name in inbound.server_names else inbound.server_names[0],
     )
+
+
+def _shown_public_key(raw: Record) -> str:
+    """Return the public key that people write beside the private one; Xray itself ignores it."""
+    stream = raw.get("streamSettings")
+    reality = stream.get("realitySettings") if isinstance(stream, Mapping) else None
+    shown = reality.get("publicKey") if isinstance(reality, Mapping) else None
+    return shown if isinstance(shown, str) else ""
 
 
 def protocol_name(protocol: str) -> str:

@@ -107,6 +107,15 @@ def shop() -> Xui:
     panel.client("in-443", parts.UNICODE_NAME, 6)
     panel.client("in-443", "twin", 7)
     panel.client("in-443", "other twin", 8, id=parts.twin_of(parts.uuid_of(7)))
-    panel.client("in-8443-trojan", "trojan only", 9, password="secret")
-    panel.client("in-8080-ws", "ws only", 10)
+    panel.client("in-8443-trojan", "other protocol", 9, password="secret")
+    panel.client("in-8080-ws", "other transport", 10)
+    return panel
+
+
+def crowd(count: int) -> Xui:
+    """Return a panel with many clients."""
+    panel = Xui()
+    panel.inbound("in-443", 443)
+    for number in range(1, count + 1):
+        panel.client("in-443", f"client {number}", number)
     return panel

@@ -14,8 +14,8 @@ from keystead.importing.found import (
     Source,
     What,
 )
-from keystead.importing.planvalue import Existing, ExistingInbound, ExistingKey
 from keystead.importing.planning import public_id_of
+from keystead.importing.planvalue import Existing, ExistingInbound, ExistingKey
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.periods import Period, Reset
@@ -28,7 +28,9 @@ _MANY = 2**40
 uuids = st.integers(1, 6).map(parts.uuid_of) | st.integers(1, 6).map(lambda n: parts.twin_of(parts.uuid_of(n)))
 bytes_ = st.builds(Bytes, st.integers(0, _MANY), st.integers(0, _MANY))
 moments = st.integers(-(10**8), 10**8).map(lambda s: NOW + timedelta(seconds=s))
-periods = st.sampled_from([Period(), Period(Reset.DAY), Period(Reset.MONTH, month_day=31), Period(Reset.ROLLING, days=30)])
+periods = st.sampled_from(
+    [Period(), Period(Reset.DAY), Period(Reset.MONTH, month_day=31), Period(Reset.ROLLING, days=30)]
+)
 
 
 @st.composite

@@ -9,13 +9,10 @@ import pytest
 
 from keystead.importing import xui
 from keystead.importing.found import Found, FoundCustomer, What
-from keystead.importing.planning import plan
-from keystead.importing.planvalue import Existing
 from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.periods import Period, Reset
-from keystead.vpn.termvalue import Stop
 from tests.support.panels import parts
 from tests.support.panels.parts import CREATED, GIB, NOW, VISION
 from tests.support.panels.xui import OLD_SCHEMA, Xui, shop
@@ -59,38 +56,6 @@ def test_a_normal_client_keeps_everything_its_link_and_its_terms_are_made_of(rea
     assert customer.subscription_token == Secret("sub-0000000000001")
     assert found.subscription_path == "/poll/"
     assert customer.not_carried == ()
-
-
-def test_who_was_disabled_stays_so_and_who_was_stopped_by_the_panel_is_stopped_by_terms(read: Read) -> None:
-    keys = {key.source_id: key for key in plan(read(shop()), Existing(), now=NOW).keys}
-
-    stops = {name: key.held.stop if key.held else None for name, key in keys.items()}
-    assert {name for name, key in keys.items() if not key.is_enabled} == {"disabled"}
-    assert (stops["limited"], stops["expired"], stops["normal"]) == (Stop.CUT, Stop.EXPIRED, None)
-
-
-def test_a_negative_end_is_a_duration_that_waits_for_the_first_use(read: Read) -> None:
-    key = next(key for key in plan(read(shop()), Existing(), now=NOW).keys if key.source_id == "held")
-
-    assert key.held is not None
-    assert key.held.is_waiting
-    assert key.held.terms.duration_s == 30 * parts.DAY_S
-
-
-def test_other_protocols_and_transports_are_told_by_customer(read: Read) -> None:
-    found = read(shop())
-
-    reasons = {name: one(found, name).not_carried[0] for name in ("trojan only", "ws only")}
-    assert reasons["trojan only"].what is What.PROTOCOL
-    assert reasons["trojan only"].sentence.startswith("Trojan at inbound in-8443-trojan is not carried")
-    assert reasons["ws only"].what is What.TRANSPORT
-
-
-def test_twins_are_both_refused_and_a_unicode_name_is_kept(read: Read) -> None:
-    made = plan(read(shop()), Existing(), now=NOW)
-
-    assert [customer.source_id for customer in made.collisions] == ["twin", "other twin"]
-    assert parts.UNICODE_NAME in {key.name for key in made.keys}
 
 
 def test_an_old_version_lacks_columns_and_is_read(read: Read) -> None:
@@ -214,14 +179,3 @@ def test_another_programs_database_says_what_was_expected(tmp_path: Path) -> Non
 
     with pytest.raises(Invalid, match=r"lacks the table inbounds.*x-ui\.db"):
         xui.read(path, now=NOW)
-
-
-def test_two_thousand_customers_are_read(read: Read) -> None:
-    panel = Xui()
-    panel.inbound("in-443", 443)
-    for number in range(2000):
-        panel.client("in-443", f"customer {number}", number + 1)
-
-    made = plan(read(panel), Existing(), now=NOW)
-
-    assert made.counts["new"] == made.counts["customers"] == 2000
