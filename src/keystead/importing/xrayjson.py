@@ -146,6 +146,16 @@ def _shown_public_key(raw: Record) -> str:
     return shown if isinstance(shown, str) else ""
 
 
+def clients(raw: Record) -> list[tuple[str, str]]:
+    """Return the clients that stand in an inbound: the VLESS id as it is written, and the flow."""
+    try:
+        settings = fields.mapping(raw, "settings")
+        listed = [*fields.mappings(settings, "clients"), *fields.mappings(settings, "users")]
+    except Invalid:
+        return []
+    return [(str(client.get("id") or ""), str(client.get("flow") or "")) for client in listed]
+
+
 def protocol_name(protocol: str) -> str:
     """Return a protocol's name as people write it."""
     return _PROTOCOLS.get(protocol.lower(), _shown(protocol) or "an unnamed protocol")

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from keystead.importing import marzban, xui
+from keystead.importing import marzban, veilv2ray, veilxray, xui
 from keystead.importing.found import Found, What
 from keystead.importing.planning import plan
 from keystead.importing.planvalue import Existing, ImportPlan, PlannedKey
 from keystead.vpn.termvalue import Stop
 from tests.support.panels import marzban as marzban_panel
 from tests.support.panels import parts
+from tests.support.panels import veilv2ray as veilv2ray_panel
+from tests.support.panels import veilxray as veilxray_panel
 from tests.support.panels import xui as xui_panel
 from tests.support.panels.parts import CREATED, GIB, NOW, VISION
 
@@ -22,13 +24,17 @@ SHOPS: dict[str, Read] = {
     "3x-ui": lambda place: xui.read(xui_panel.shop().write(place / "x-ui.db"), now=NOW),
     "marzban": lambda place: marzban.read(*marzban_panel.shop().write(place), now=NOW),
     "marzban export": lambda place: marzban.read_export(*marzban_panel.shop().write_export(place), now=NOW),
+    "veil-v2ray": lambda place: veilv2ray.read(*veilv2ray_panel.shop().write(place), now=NOW),
+    "veil-xray": lambda place: veilxray.read(*veilxray_panel.shop().write(place), now=NOW),
 }
 CROWDS: dict[str, Callable[[Path, int], Found]] = {
     "3x-ui": lambda place, count: xui.read(xui_panel.crowd(count).write(place / "x-ui.db"), now=NOW),
     "marzban": lambda place, count: marzban.read(*marzban_panel.crowd(count).write(place), now=NOW),
+    "veil-v2ray": lambda place, count: veilv2ray.read(*veilv2ray_panel.crowd(count).write(place), now=NOW),
+    "veil-xray": lambda place, count: veilxray.read(*veilxray_panel.crowd(count).write(place), now=NOW),
 }
 # Panels without quotas and ends, and one whose users never wait for their first use.
-WITHOUT_TERMS: set[str] = set()
+WITHOUT_TERMS = {"veil-v2ray", "veil-xray"}
 WITHOUT_HOLD: set[str] = set()
 WITH_TERMS = [name for name in SHOPS if name not in WITHOUT_TERMS]
 
