@@ -7,6 +7,7 @@ from datetime import datetime
 from keystead.importing import fields
 from keystead.importing.fields import Record
 from keystead.importing.found import FoundCustomer, FoundTerms, NotCarried, What, broken, without_duplicates
+from keystead.importing.sqlitefile import Tables
 from keystead.importing.xrayjson import NOTHING_SAID, Listeners
 from keystead.kit.errors import Invalid
 from keystead.vpn.accounting import Bytes
@@ -15,6 +16,8 @@ from keystead.vpn.periods import Period, Reset
 STATUSES = ("active", "disabled", "limited", "expired", "on_hold")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _NO_RESET = "no_reset"
+_HOST = ("inbound_tag", "port", "sni")
+_HOST_SINCE = ("is_disabled",)
 _TOKENS = "subscription addresses are signed and not stored; customers who poll one need a new one"
 SIGNED_TOKENS = NotCarried(What.SUBSCRIPTION, _TOKENS)
 
@@ -26,6 +29,61 @@ class Usage:
     lifetime_bytes: int | None = None
     last_reset_at: datetime | None = None
     is_known: bool = True
+
+
+@dataclass(frozen=True)
+class Resets:
+    """What the log of resets says of a user: the bytes before the last one, and when that was."""
+
+    bytes_before: int = 0
+    last_at: datetime | None = None
+
+
+NO_RESETS = Resets()
+
+
+def resets(tables: Tables) -> dict[object, Resets]:
+    """Return the resets by user; a line of the log that makes no sense costs some lifetime, and nobody their key."""
+    found: dict[object, Resets] = {}
+    for row in tables.rows("user_usage_logs", ("user_id", "used_traffic_at_reset", "reset_at")):
+        try:
+            reset_at, carried = fields.moment_text(row, "reset_at"), fields.size(row, "used_traffic_at_reset")
+        except Invalid:
+            continue
+        before = found.get(row["user_id"], NO_RESETS)
+        moments = [moment for moment in (before.last_at, reset_at) if moment is not None]
+        found[row["user_id"]] = Resets(before.bytes_before + carried, max(moments, default=None))
+    return found
+
+
+def followed(tables: Tables) -> set[object]:
+    """Return the users for whom another plan waits."""
+    return {row["user_id"] for row in tables.rows("next_plans", ("user_id",))} if tables.has("next_plans") else set()
+
+
+def hosts(tables: Tables) -> list[Record]:
+    """Return what is written into links in place of the inbounds' own."""
+    return [row for row in tables.rows("hosts", _HOST, optional=_HOST_SINCE) if not row.get("is_disabled")]
+
+
+def server_names(hosts: Iterable[Record], listeners: Listeners) -> dict[str, str]:
+    """Return by tag the first server name that host settings put into links and that the inbound accepts."""
+    names: dict[str, str] = {}
+    for row in hosts:
+        inbound = listeners.carried.get(str(row["inbound_tag"]))
+        for written in str(row["sni"] or "").split(","):
+            if inbound is not None and written.strip() in inbound.server_names:
+                names.setdefault(inbound.tag, written.strip())
+    return names
+
+
+def other_ports(hosts: Iterable[Record], listeners: Listeners) -> Iterable[NotCarried]:
+    """Yield the inbounds whose links lead to another port than the one they listen on."""
+    for row in hosts:
+        inbound = listeners.carried.get(str(row["inbound_tag"]))
+        if inbound is not None and row["port"] and row["port"] != inbound.port:
+            sentence = f"links to inbound {fields.shown_name(inbound.tag)} lead to port {row['port']} (host settings)"
+            yield NotCarried(What.MACHINE, f"{sentence}; whatever leads from there to port {inbound.port} has to stay")
 
 
 def customer(
@@ -86,6 +144,8 @@ def _terms(record: Record, status: str, usage: Usage) -> tuple[FoundTerms, list[
             notes.append(
                 NotCarried(What.TERMS, "begins with its first use only, and no longer by itself at some moment")
             )
+    if record.get("hwid_limit"):
+        notes.append(NotCarried(What.TERMS, "the limit of devices is not carried"))
     if record.get("next_plan"):
         notes.append(NotCarried(What.TERMS, "the plan that was to follow is not carried"))
     period = _period(fields.text(record, "data_limit_reset_strategy", _NO_RESET))

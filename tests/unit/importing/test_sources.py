@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from keystead.importing import marzban, veilv2ray, veilxray, xui
+from keystead.importing import marzban, pasarguard, remnawave, veilv2ray, veilxray, xui
 from keystead.importing.found import Found, What
 from keystead.importing.planning import plan
 from keystead.importing.planvalue import Existing, ImportPlan, PlannedKey
 from keystead.vpn.termvalue import Stop
 from tests.support.panels import marzban as marzban_panel
 from tests.support.panels import parts
+from tests.support.panels import pasarguard as pasarguard_panel
+from tests.support.panels import remnawave as remnawave_panel
 from tests.support.panels import veilv2ray as veilv2ray_panel
 from tests.support.panels import veilxray as veilxray_panel
 from tests.support.panels import xui as xui_panel
@@ -26,16 +28,21 @@ SHOPS: dict[str, Read] = {
     "marzban export": lambda place: marzban.read_export(*marzban_panel.shop().write_export(place), now=NOW),
     "veil-v2ray": lambda place: veilv2ray.read(*veilv2ray_panel.shop().write(place), now=NOW),
     "veil-xray": lambda place: veilxray.read(*veilxray_panel.shop().write(place), now=NOW),
+    "pasarguard": lambda place: pasarguard.read(pasarguard_panel.shop().write(place), now=NOW),
+    "pasarguard export": lambda place: pasarguard.read_export(*pasarguard_panel.shop().write_export(place), now=NOW),
+    "remnawave": lambda place: remnawave.read(*remnawave_panel.shop().write(place), now=NOW),
 }
 CROWDS: dict[str, Callable[[Path, int], Found]] = {
     "3x-ui": lambda place, count: xui.read(xui_panel.crowd(count).write(place / "x-ui.db"), now=NOW),
     "marzban": lambda place, count: marzban.read(*marzban_panel.crowd(count).write(place), now=NOW),
     "veil-v2ray": lambda place, count: veilv2ray.read(*veilv2ray_panel.crowd(count).write(place), now=NOW),
     "veil-xray": lambda place, count: veilxray.read(*veilxray_panel.crowd(count).write(place), now=NOW),
+    "pasarguard": lambda place, count: pasarguard.read(pasarguard_panel.crowd(count).write(place), now=NOW),
+    "remnawave": lambda place, count: remnawave.read(*remnawave_panel.crowd(count).write(place), now=NOW),
 }
 # Panels without quotas and ends, and one whose users never wait for their first use.
 WITHOUT_TERMS = {"veil-v2ray", "veil-xray"}
-WITHOUT_HOLD: set[str] = set()
+WITHOUT_HOLD = {"remnawave"}
 WITH_TERMS = [name for name in SHOPS if name not in WITHOUT_TERMS]
 
 
