@@ -12,6 +12,7 @@ from enum import StrEnum
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.periods import Period
+from keystead.vpn.termvalue import Held
 
 NO_PERIOD = Period()
 
@@ -25,6 +26,7 @@ class Source(StrEnum):
     VEIL_XRAY = "veil-xray"
     PASARGUARD = "pasarguard"
     REMNAWAVE = "remnawave"
+    KEYSTEAD = "keystead"
 
 
 class What(StrEnum):
@@ -104,7 +106,8 @@ class FoundCustomer:
 
     ``source_id`` is what the source itself knows the customer by and never gives to another. ``is_enabled`` is False
     for one whom a person disabled; what a quota or an end has stopped is told by the terms. ``links`` is empty when
-    nothing can be carried.
+    nothing can be carried. ``public_id`` and ``number`` are what bots know the customer by, where they know one.
+    ``held`` takes the place of ``terms`` where the source has terms of our own making.
     """
 
     source_id: str
@@ -118,6 +121,7 @@ class FoundCustomer:
     not_carried: tuple[NotCarried, ...] = ()
     public_id: str | None = None
     number: int | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True)

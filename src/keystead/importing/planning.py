@@ -198,11 +198,16 @@ class _Judging:
             is_enabled=customer.is_enabled and is_served,
             created_at=customer.created_at or self.now,
             lifetime=lifetime_of(customer.terms),
-            held=held_of(customer.terms, created_at=customer.created_at or self.now, now=self.now),
+            held=self._held(customer),
             subscription_token=self._free_token(customer.subscription_token, left),
             number=number,
             not_carried=without_duplicates(left),
         )
+
+    def _held(self, customer: FoundCustomer) -> Held | None:
+        if customer.held is not None:
+            return advance(customer.held, lifetime_of(customer.terms), self.now).held
+        return held_of(customer.terms, created_at=customer.created_at or self.now, now=self.now)
 
     def _free_token(self, token: Secret[str] | None, left: list[NotCarried]) -> Secret[str] | None:
         if token is None:
