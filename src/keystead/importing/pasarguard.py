@@ -88,16 +88,24 @@ def read_export(users: Path, groups: Path, cores: Path, *, now: datetime, core: 
     by_group: dict[object, list[str]] = {}
     for row in jsonfile.read_pages(groups, of="groups", expected=EXPECTED_GROUPS):
         if not row.get("is_disabled"):
-            by_group[row.get("id")] = fields.texts(row, "inbound_tags")
+            by_group[fields.whole(row, "id")] = fields.texts(row, "inbound_tags")
     listed = jsonfile.read_pages(cores, of="cores", expected=EXPECTED_CORES)
     exported = [_exported(row) for row in listed if (row.get("type") or row.get("backend_type") or _XRAY) == _XRAY]
     listeners, excluded = _listeners(exported, core)
-    customers = []
-    for record in records:
-        its = _tags(_listed(record, "group_ids"), by_group, excluded)
-        usage = Usage(_whole(record, "lifetime_used_traffic"), is_known=False)
-        customers.append(_customer(record, its, usage, listeners, NOTHING_SAID))
-    return Found(Source.PASARGUARD, listeners.inbounds, tuple(customers), (marzusers.SIGNED_TOKENS,))
+    customers = tuple(_exported_user(record, by_group, excluded, listeners) for record in records)
+    return Found(Source.PASARGUARD, listeners.inbounds, customers, (marzusers.SIGNED_TOKENS,))
+
+
+def _exported_user(
+    record: Record, by_group: Mapping[object, list[str]], excluded: frozenset[str], listeners: Listeners
+) -> FoundCustomer:
+    try:
+        groups = [fields.whole({"group_ids": group}, "group_ids") for group in fields.sequence(record, "group_ids")]
+    except Invalid as error:
+        username = str(record.get("username") or "")
+        return broken(username, fields.shown_name(username), error.message)
+    usage = Usage(_whole(record, "lifetime_used_traffic"), is_known=False)
+    return _customer(record, _tags(groups, by_group, excluded), usage, listeners, NOTHING_SAID)
 
 
 def _listeners(cores: Sequence[_Core], wanted: str | None) -> tuple[Listeners, frozenset[str]]:
@@ -158,8 +166,3 @@ def _whole(row: Record, name: str) -> int:
     """Return a figure; one that makes no sense is told where the customer is made."""
     value = row.get(name)
     return value if isinstance(value, int) and value > 0 else 0
-
-
-def _listed(record: Record, name: str) -> Sequence[object]:
-    value = record.get(name)
-    return value if isinstance(value, list) else ()
