@@ -68,12 +68,8 @@ def read(database: Path, config: Path, *, now: datetime) -> Found:
     tags = {tag: fields.text(raw, "protocol").lower() for tag, raw in by_tag.items() if tag in known}
     names = marzusers.server_names(hosts, listeners)
     customers = [_customer(member, tags, kept_out, listeners, names, followed) for member in members.values()]
-    return Found(
-        Source.MARZBAN,
-        listeners.inbounds,
-        tuple(customers),
-        (marzusers.SIGNED_TOKENS, *marzusers.other_ports(hosts, listeners)),
-    )
+    notes = (*tables.cautions, marzusers.SIGNED_TOKENS, *marzusers.other_ports(hosts, listeners))
+    return Found(Source.MARZBAN, listeners.inbounds, tuple(customers), notes)
 
 
 def read_export(users: Path, config: Path, *, now: datetime) -> Found:

@@ -77,7 +77,7 @@ def read(database: Path, *, now: datetime, core: str | None = None) -> Found:
         record = {**row, "next_plan": row["id"] in followed}
         its = _tags(mine.get(row["id"], []), groups, excluded)
         customers.append(_customer(record, its, usage, listeners, names))
-    notes = (marzusers.SIGNED_TOKENS, *marzusers.other_ports(hosts, listeners))
+    notes = (*tables.cautions, marzusers.SIGNED_TOKENS, *marzusers.other_ports(hosts, listeners))
     return Found(Source.PASARGUARD, listeners.inbounds, tuple(customers), notes)
 
 

@@ -49,14 +49,14 @@ def read(keys: Path, config: Path, *, now: datetime, env: Path | None = None, hi
     del now  # every moment stands in the database
     settings = envfile.read(env, expected=EXPECTED_ENV)
     listeners, places = _listeners(config, settings.get("PUBLIC_KEY", "").rpartition(" ")[2])
-    records, carried = _records(keys)
+    records, carried, cautions = _records(keys)
     if history is not None:
         kept = jsonfile.read_object(history, expected=EXPECTED_HISTORY)
         carried = {**carried, **fields.mapping(kept, "keys_history")}
     customers = [_customer(record, carried, listeners, places) for record in records]
     known = {customer.uuid for customer in customers if customer.uuid is not None}
     strays = [_stray(vless_uuid) for vless_uuid in places if vless_uuid not in known]
-    return Found(Source.VEIL_V2RAY, listeners.inbounds, (*customers, *strays))
+    return Found(Source.VEIL_V2RAY, listeners.inbounds, (*customers, *strays), cautions)
 
 
 def _listeners(config: Path, public_key: str) -> tuple[Listeners, _Places]:
@@ -84,8 +84,8 @@ def _clients(raw: Record) -> Iterable[tuple[str, str]]:
             yield fields.vless_uuid(written)[0], flow
 
 
-def _records(keys: Path) -> tuple[list[Record], Mapping[str, object]]:
-    """Return the keys, and what the database says they carried, by UUID."""
+def _records(keys: Path) -> tuple[list[Record], Mapping[str, object], tuple[NotCarried, ...]]:
+    """Return the keys, what the database says they carried by UUID, and what is to be known of the file."""
     try:
         with keys.open("rb") as file:
             is_database = file.read(len(_SQLITE)) == _SQLITE
@@ -95,11 +95,11 @@ def _records(keys: Path) -> tuple[list[Record], Mapping[str, object]]:
         listed = jsonfile.read(keys, expected=EXPECTED)
         if not isinstance(listed, list):
             raise Invalid(f"{keys.name} should be {EXPECTED}")
-        return [record if isinstance(record, Mapping) else {} for record in listed], {}
+        return [record if isinstance(record, Mapping) else {} for record in listed], {}, ()
     with sqlitefile.opened(keys, expected=EXPECTED) as tables:
         records = tables.rows("keys", _KEY, optional=_KEY_SINCE)
         traffic = tables.rows("traffic_history", ("key_uuid", "payload")) if tables.has("traffic_history") else []
-    return records, {str(row["key_uuid"]): row["payload"] for row in traffic}
+    return records, {str(row["key_uuid"]): row["payload"] for row in traffic}, tables.cautions
 
 
 def _customer(record: Record, carried: Mapping[str, object], listeners: Listeners, places: _Places) -> FoundCustomer:

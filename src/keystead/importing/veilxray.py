@@ -56,7 +56,7 @@ def read(database: Path, config: Path, *, now: datetime, env: Path | None = None
     flows = {tag: dict(xrayjson.clients(raw)) for tag, raw in by_tag.items()}
     order = [first, *(tag for tag in by_tag if tag != first)] if first in by_tag else list(by_tag)
     customers = [_customer(key, latest.get(key["id"], {}), order, flows, listeners, settings) for key in keys]
-    return Found(Source.VEIL_XRAY, listeners.inbounds, tuple(customers))
+    return Found(Source.VEIL_XRAY, listeners.inbounds, tuple(customers), tables.cautions)
 
 
 def _latest(traffic: list[Record]) -> Mapping[object, Record]:

@@ -46,6 +46,7 @@ class _Database:
     stats: Mapping[str, Record]
     clients: list[Record]
     settings: Mapping[str, str]
+    cautions: tuple[NotCarried, ...]
 
     @property
     def zone(self) -> str:
@@ -93,7 +94,7 @@ def read(path: Path, *, now: datetime) -> Found:
         Source.XUI,
         listeners.inbounds,
         tuple(customers),
-        notes=tuple(_limits(database.inbounds)),
+        notes=(*database.cautions, *_limits(database.inbounds)),
         subscription_path=database.settings.get("subPath") or "/sub/",
     )
 
@@ -109,6 +110,7 @@ def _load(path: Path) -> _Database:
         {str(row["email"]): row for row in stats},
         clients,
         {str(row["key"]): str(row["value"] or "") for row in settings},
+        tables.cautions,
     )
 
 

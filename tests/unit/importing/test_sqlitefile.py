@@ -1,5 +1,6 @@
 """Another program's database is read as it is at this moment, and left as it was."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -56,6 +57,26 @@ def test_reading_leaves_no_file_behind(path: Path, mode: str) -> None:
     names(path)
 
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
+
+
+def test_a_copy_with_its_log_is_read_whole_and_left_as_it_was(
+    path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("copied")
+    with closing(live(path, "wal")) as program:
+        program.execute("INSERT INTO people VALUES (2, 'ben')")
+        for suffix in ("", "-wal"):
+            shutil.copy(path.with_name(path.name + suffix), place / f"copy.db{suffix}")
+
+    assert names(place / "copy.db") == ["anna", "ben"]
+    assert sorted(file.name for file in place.iterdir()) == ["copy.db", "copy.db-wal"]
+
+
+def test_a_file_that_may_lack_its_log_carries_a_caution(path: Path) -> None:
+    with closing(live(path, "wal")), sqlitefile.opened(path, expected=EXPECTED) as tables:
+        assert tables.cautions == ()
+    with sqlitefile.opened(path, expected=EXPECTED) as tables:
+        assert "the newest customers are missing" in tables.cautions[0].sentence
 
 
 def test_a_directory_that_nobody_may_write_to_is_enough(path: Path) -> None:
