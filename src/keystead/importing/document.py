@@ -175,6 +175,7 @@ def _found_inbound(inbound: DocumentInbound) -> FoundInbound | None:
         target=inbound.target,
         server_names=inbound.server_names,
         short_ids=inbound.short_ids,
+        placement=inbound.placement,
     )
 
 

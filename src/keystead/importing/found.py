@@ -12,6 +12,7 @@ from enum import StrEnum
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.periods import Period
+from keystead.vpn.placement import Placement
 from keystead.vpn.termvalue import Held
 
 NO_PERIOD = Period()
@@ -57,7 +58,8 @@ class FoundInbound:
     """A VLESS + REALITY listener of the source.
 
     ``public_key`` is derived from the private key, and compared with what the source shows wherever it shows one.
-    ``short_ids`` and ``server_names`` are all the listener accepts: panels put any of them into links.
+    ``short_ids`` and ``server_names`` are all the listener accepts: panels put any of them into links. ``placement``
+    tells whether the source has it for one customer alone.
     """
 
     tag: str
@@ -70,6 +72,7 @@ class FoundInbound:
     short_ids: tuple[str, ...]
     is_enabled: bool = True
     notes: tuple[NotCarried, ...] = ()
+    placement: Placement = Placement.SHARED
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,10 @@ def plan(
     """Return what becomes of every customer.
 
     ``prefer`` answers questions: tags of inbounds, the most wanted first. ``origin`` names the source where two panels
-    of one kind are imported; a customer of the same origin and id is the same one.
+    of one kind are imported; a customer of the same origin and id is the same one. Raises Invalid for a tag in
+    ``prefer`` that is none of the source's.
     """
+    _check_tags(prefer, found)
     name = origin or found.source.value
     judging = _Judging(found, existing, name, tuple(prefer), now)
     outcomes = [judging.outcome(customer) for customer in found.customers]
@@ -72,6 +74,13 @@ def plan(
         notes=without_duplicates([*found.notes, *(note for planned in inbounds for note in planned.found.notes)]),
         subscription_path=found.subscription_path,
     )
+
+
+def _check_tags(prefer: Sequence[str], found: Found) -> None:
+    tags = [inbound.tag for inbound in found.inbounds]
+    unknown = [tag for tag in prefer if tag not in tags]
+    if unknown:
+        raise Invalid(f"there is no inbound {unknown[0]!r:.80} to prefer; there are: {', '.join(tags) or 'none'}")
 
 
 def public_id_of(origin: str, source_id: str) -> str:

@@ -1,5 +1,6 @@
 """A plan for people, as text, and for programs, as JSON; in neither is a UUID, a key or a token."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from keystead.importing.found import NotCarried
@@ -33,6 +34,7 @@ def as_text(plan: ImportPlan) -> str:
 
 def as_json(plan: ImportPlan) -> dict[str, object]:
     """Return a plan as a JSON object, with every customer by name."""
+    keys = Counter(key.inbound for key in plan.keys)
     return {
         "schema": SCHEMA,
         "source": plan.source.value,
@@ -46,12 +48,13 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
                 "standing": planned.standing.value,
                 "listen": planned.found.listen,
                 "port": planned.found.port,
+                "placement": planned.found.placement.value,
                 "public_key": planned.found.public_key,
                 "target": planned.found.target,
                 "server_names": list(planned.server_names),
                 "short_ids": list(planned.short_ids),
                 "flow": planned.flow,
-                "keys": sum(key.inbound == planned.tag for key in plan.keys),
+                "keys": keys[planned.tag],
             }
             for planned in plan.inbounds
         ],
@@ -109,12 +112,12 @@ def _counts(plan: ImportPlan) -> Iterator[str]:
 
 
 def _inbounds(plan: ImportPlan) -> Iterator[str]:
+    keys = Counter(key.inbound for key in plan.keys)
     if plan.inbounds:
         yield "Inbounds"
     for planned in plan.inbounds:
-        keys = sum(key.inbound == planned.tag for key in plan.keys)
         where = f"{planned.found.listen} port {planned.found.port}, hides behind {planned.found.target}"
-        yield f"  {_line(planned.found.tag)}: {where}, {planned.standing.value}, {keys:,} keys"
+        yield f"  {_line(planned.found.tag)}: {where}, {planned.standing.value}, {keys[planned.tag]:,} keys"
 
 
 def _questions(plan: ImportPlan) -> Iterator[str]:

@@ -8,6 +8,7 @@ docs/import/veil-v2ray.md lists the facts and their sources.
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from keystead.importing.fields import Record
 from keystead.importing.found import (
     Found,
     FoundCustomer,
+    FoundInbound,
     FoundLink,
     FoundTerms,
     NotCarried,
@@ -28,6 +30,7 @@ from keystead.importing.found import (
 from keystead.importing.xrayjson import Listeners
 from keystead.kit.errors import Invalid
 from keystead.vpn.accounting import Bytes
+from keystead.vpn.placement import Placement
 
 EXPECTED = "veil-v2ray's database (data/vpn.db), or the keys.json of an older version"
 EXPECTED_CONFIG = "the configuration of Xray that veil-v2ray writes (config/config.json)"
@@ -64,8 +67,11 @@ def _listeners(config: Path, public_key: str) -> tuple[Listeners, _Places]:
     content = jsonfile.read_object(config, expected=EXPECTED_CONFIG)
     for _, raw in xrayjson.read_inbounds(content, expected=EXPECTED_CONFIG):
         tag = _shown_tag(raw, listeners)
-        listeners.add(tag, xrayjson.read_inbound(tag, raw, shown_public_key=public_key))
-        for vless_uuid, flow in _clients(raw):
+        found, clients = xrayjson.read_inbound(tag, raw, shown_public_key=public_key), list(_clients(raw))
+        if isinstance(found, FoundInbound) and len(clients) == 1:
+            found = replace(found, placement=Placement.OWN_PORT)
+        listeners.add(tag, found)
+        for vless_uuid, flow in clients:
             places.setdefault(vless_uuid, []).append((tag, flow))
     return listeners, places
 

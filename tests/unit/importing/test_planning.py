@@ -12,6 +12,7 @@ from keystead.engines.xray.state import masked
 from keystead.importing.found import Found, FoundCustomer, FoundInbound, FoundLink, FoundTerms, Source
 from keystead.importing.planning import plan, public_id_of
 from keystead.importing.planvalue import Existing, ExistingInbound, ExistingKey, ImportPlan, Named, PlannedKey, Standing
+from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.periods import Period, Reset
@@ -73,7 +74,8 @@ def held_of_only_key(made: ImportPlan) -> PlannedKey:
 @settings(deadline=None, max_examples=100)
 @given(found_strategies.founds(), found_strategies.existings(), st.lists(st.sampled_from(found_strategies.TAGS)))
 def test_nobody_vanishes_and_no_two_keys_are_one_to_xray(source: Found, existing: Existing, prefer: list[str]) -> None:
-    made = plan(source, existing, now=NOW, prefer=prefer)
+    tags = [inbound.tag for inbound in source.inbounds]
+    made = plan(source, existing, now=NOW, prefer=[tag for tag in prefer if tag in tags])
 
     outcomes = [*made.keys, *made.there, *made.collisions, *made.asked, *made.not_carried]
     assert Counter(one.source_id for one in outcomes) == Counter(one.source_id for one in source.customers)
@@ -193,6 +195,11 @@ def test_customers_of_several_inbounds_are_one_question_and_one_answer() -> None
     assert {key.inbound for key in answered.keys} == {answered.inbounds[0].tag}
     assert answered.inbounds[0].found.tag == "b"
     assert "its links to a are not carried" in answered.keys[0].not_carried[0].sentence
+
+
+def test_an_answer_that_names_no_inbound_is_refused() -> None:
+    with pytest.raises(Invalid, match="no inbound 'mian' to prefer; there are: main"):
+        planned(found(customer()), prefer=["mian"])
 
 
 def test_two_inbounds_that_no_link_tells_apart_are_no_question() -> None:

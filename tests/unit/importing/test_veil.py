@@ -10,6 +10,7 @@ from keystead.importing.planning import plan
 from keystead.importing.planvalue import Existing
 from keystead.kit.errors import Invalid
 from keystead.vpn.accounting import Bytes
+from keystead.vpn.placement import Placement
 from tests.support.panels import parts
 from tests.support.panels import veilv2ray as v2ray
 from tests.support.panels import veilxray as xray
@@ -27,6 +28,7 @@ def test_a_v2ray_key_keeps_its_port_its_short_id_and_the_id_that_bots_know(tmp_p
     key = next(key for key in made.keys if key.name == "normal")
     [inbound] = [one for one in made.inbounds if one.tag == key.inbound]
     assert (inbound.found.port, inbound.flow, inbound.short_ids) == (10_001, "", (parts.SHORT_IDS[1],))
+    assert inbound.found.placement is Placement.OWN_PORT
     assert (key.public_id, key.flow, key.short_id) == (v2ray.own_id(1), "", parts.SHORT_IDS[1])
     assert key.server_name == parts.SERVER_NAMES[1]
     assert (key.lifetime, key.held) == (Bytes(0, 3 * GIB), None)
