@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import ipaddress
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -190,9 +191,13 @@ def _found_customer(key: DocumentKey, carried: set[str]) -> FoundCustomer:
     link = FoundLink(key.inbound, key.flow, key.short_id, key.server_name)
     is_whole = key.uuid is not None and key.inbound in carried
     closed = NotCarried(What.RECORD, "its UUID or its inbound's private key is not in the file")
+    try:
+        public_id = str(uuid.UUID(key.public_id))
+    except ValueError:
+        raise Invalid(f"the public_id of key {key.number} is no UUID") from None
     return FoundCustomer(
-        source_id=key.public_id,
-        name=key.name or "",
+        source_id=public_id,
+        name=fields.shown_name(key.name or ""),
         uuid=None if key.uuid is None else fields.vless_uuid(key.uuid.reveal())[0],
         links=(link,) if is_whole else (),
         is_enabled=key.is_enabled,
@@ -200,7 +205,7 @@ def _found_customer(key: DocumentKey, carried: set[str]) -> FoundCustomer:
         terms=FoundTerms(used=key.lifetime, lifetime=key.lifetime),
         subscription_token=key.subscription_token,
         not_carried=() if is_whole else (closed,),
-        public_id=key.public_id,
+        public_id=public_id,
         number=key.number,
         held=key.held,
     )

@@ -25,6 +25,7 @@ from keystead.importing.found import (
     rolling_since,
     without_duplicates,
 )
+from keystead.importing.naming import digest_of
 from keystead.importing.planvalue import (
     Existing,
     ExistingInbound,
@@ -65,6 +66,7 @@ def plan(
     return ImportPlan(
         source=found.source,
         origin=name,
+        digest=digest_of(found, origin=name, prefer=prefer),
         inbounds=inbounds,
         keys=tuple(replace(key, inbound=judging.tags[key.inbound]) for key in keys),
         there=_of(outcomes, "there"),
@@ -215,7 +217,7 @@ class _Judging:
 
     def _held(self, customer: FoundCustomer) -> Held | None:
         if customer.held is not None:
-            return advance(customer.held, lifetime_of(customer.terms), self.now).held
+            return _settled(customer.held, lifetime_of(customer.terms), self.now)
         return held_of(customer.terms, created_at=customer.created_at or self.now, now=self.now)
 
     def _free_token(self, token: Secret[str] | None, left: list[NotCarried]) -> Secret[str] | None:
@@ -248,7 +250,15 @@ def held_of(terms: FoundTerms, *, created_at: datetime, now: datetime) -> Held |
     )
     lifetime = lifetime_of(terms)
     progress = Progress(_began_at(terms, created_at, now), baseline=lifetime - terms.used, unused_at=lifetime.total)
-    return advance(Held(sold, progress), lifetime, now).held
+    return _settled(Held(sold, progress), lifetime, now)
+
+
+def _settled(held: Held, lifetime: Bytes, now: datetime) -> Held:
+    """Return terms with everything done that is due; an end that has passed is noted at its own moment."""
+    settled = advance(held, lifetime, now).held
+    if held.progress.expired_at is not None or settled.progress.expired_at is None:
+        return settled
+    return replace(settled, progress=replace(settled.progress, expired_at=settled.terms.expires_at))
 
 
 def _began_at(terms: FoundTerms, created_at: datetime, now: datetime) -> datetime:

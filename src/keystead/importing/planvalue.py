@@ -4,16 +4,12 @@ A plan is applied by writing its inbounds and then its keys, one by one. Each ke
 its origin alone and is unique in the database: what was written before is found again, wherever it broke off.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-import orjson
-
 from keystead.importing.found import FoundInbound, NotCarried, Source
-from keystead.kit.crypto import fingerprint
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.termvalue import Held
@@ -123,10 +119,14 @@ class Question:
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """What becomes of every customer of a source: each is in exactly one of the five."""
+    """What becomes of every customer of a source: each is in exactly one of the five.
+
+    ``digest`` names what was read and answered (``naming.py``).
+    """
 
     source: Source
     origin: str
+    digest: str
     inbounds: tuple[PlannedInbound, ...]
     keys: tuple[PlannedKey, ...]
     there: tuple[Named, ...]
@@ -152,41 +152,3 @@ class ImportPlan:
             "not_carried": len(self.not_carried),
         }
         return {**counts, "customers": sum(counts.values())}
-
-    @property
-    def digest(self) -> str:
-        """Return what names exactly this plan, so that what was approved and what is applied are the same."""
-        inbounds = [
-            (
-                planned.tag,
-                planned.standing,
-                planned.found.listen,
-                planned.found.port,
-                planned.found.public_key,
-                planned.found.target,
-                planned.flow,
-                planned.server_names,
-                planned.short_ids,
-            )
-            for planned in self.inbounds
-        ]
-        keys = [_facts(key) for key in self.keys]
-        whole = [self.source, self.origin, inbounds, keys, self.counts]
-        return hashlib.sha256(orjson.dumps(whole, default=str)).hexdigest()
-
-
-def _facts(key: PlannedKey) -> list[object]:
-    token = key.subscription_token
-    return [
-        key.public_id,
-        key.name,
-        key.uuid,
-        key.inbound,
-        key.flow,
-        key.short_id,
-        key.server_name,
-        key.is_enabled,
-        key.lifetime,
-        repr(key.held),
-        None if token is None else fingerprint(token.reveal()),
-    ]

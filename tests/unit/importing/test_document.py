@@ -233,6 +233,7 @@ def test_a_document_is_planned_as_any_source_with_its_terms_to_the_letter() -> N
         (lambda one: replace(one, inbounds=()), "not the inbound itself"),
         (lambda one: replace(one, keys=one.keys * 2), "names one key twice"),
         (lambda one: replace(one, inbounds=one.inbounds * 2), "names one inbound twice"),
+        (lambda one: replace(one, keys=(replace(one.keys[0], public_id="x"),)), "no UUID"),
         (lambda one: replace(one, inbounds=(replace(one.inbounds[0], listen="x"),)), "no address"),
         (lambda one: replace(one, inbounds=(replace(one.inbounds[0], short_ids=()),)), "lacks"),
         (lambda one: replace(one, inbounds=(replace(one.inbounds[0], public_key="x"),)), "do not belong together"),

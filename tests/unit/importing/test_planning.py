@@ -267,8 +267,44 @@ def test_a_number_that_is_taken_is_told() -> None:
     assert "number 7 is taken" in made.keys[0].not_carried[0].sentence
 
 
-def test_a_digest_names_one_plan_and_no_other() -> None:
-    one, same = planned(found(customer())), planned(found(customer()))
-    other = planned(found(customer(subscription_token=Secret("polled"))))
+def test_an_end_that_has_passed_is_noted_at_its_own_moment() -> None:
+    ended = NOW - timedelta(days=400)
 
-    assert one.digest == same.digest != other.digest
+    key = held_of_only_key(planned(found(customer(terms=FoundTerms(expires_at=ended)))))
+
+    assert key.held is not None
+    assert key.held.progress.expired_at == ended
+
+
+def test_a_digest_outlives_traffic_time_and_an_import_that_broke_off() -> None:
+    ended = FoundTerms(100, Bytes(0, 100), expires_at=NOW - timedelta(days=1))
+    before = found(customer(1, terms=ended), customer(2))
+    after = found(customer(1, terms=replace(ended, used=Bytes(5, 100))), customer(2))
+    first = planned(before)
+
+    later = plan(after, applied(replace(first, keys=first.keys[:1])), now=NOW + timedelta(days=40))
+
+    assert later.digest == first.digest
+    assert later.counts != first.counts
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"subscription_token": Secret("polled")},
+        {"uuid": parts.uuid_of(9)},
+        {"is_enabled": False},
+        {"links": (link(flow=""),)},
+        {"terms": FoundTerms(quota_bytes=1)},
+        {"terms": FoundTerms(expires_at=NOW)},
+        {"source_id": "another"},
+    ],
+)
+def test_a_digest_names_who_and_what_is_taken_over(other: dict[str, object]) -> None:
+    assert planned(found(customer(1, **other))).digest != planned(found(customer())).digest
+
+
+def test_a_digest_names_the_answers() -> None:
+    source = found(customer(1, "a", "b"), inbounds=(inbound("a"), inbound("b", 8443)))
+
+    assert len({planned(source, prefer=prefer).digest for prefer in ([], ["a"], ["b"])}) == 3
