@@ -19,12 +19,13 @@ from sqlalchemy.exc import DBAPIError
 
 from keystead.access import archive as backups
 from keystead.access import datakeys
-from keystead.access.archive import Manifest, Progress, Unlock
+from keystead.access.archive import Manifest, Progress
 from keystead.access.datakeys import ROOT_KEY_FILE, ROOT_KEY_SETTING, RootKey
 from keystead.access.seal import HEAD_FILE
 from keystead.access.store import datakeys as stored_keys
 from keystead.db import dump, migrate
 from keystead.db.session import translated
+from keystead.kit.age import Unlock
 from keystead.kit.crypto import decode_key
 from keystead.kit.errors import Conflict, Invalid, Misconfigured
 from keystead.kit.files import private_directory, sync_directory, write_private

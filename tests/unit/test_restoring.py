@@ -16,12 +16,13 @@ from sqlalchemy import create_engine
 
 from keystead import restoring, settings
 from keystead.access import accounts, archive, datakeys, seal, tokens
-from keystead.access.archive import Lock, Source, Unlock
+from keystead.access.archive import Source
 from keystead.access.permissions import VPN_PERMISSIONS
 from keystead.access.principal import operator
 from keystead.access.work import Work
 from keystead.db import dump, migrate
 from keystead.db.session import Database, open_database
+from keystead.kit.age import Lock, Unlock
 from keystead.kit.errors import Conflict, Invalid, KeysteadError, Misconfigured
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret

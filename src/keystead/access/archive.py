@@ -30,50 +30,18 @@ from keystead.access.seal import HEAD_FILE
 from keystead.access.store import datakeys as store
 from keystead.access.work import Work
 from keystead.db import dump, migrate
+from keystead.kit import age
+from keystead.kit.age import Lock, Unlock
 from keystead.kit.crypto import key_name
 from keystead.kit.errors import Invalid, StorageBusy, StorageFailed
-from keystead.kit.secret import Secret
 
 T = TypeVar("T")
 Progress = Callable[[str], None]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-PASSPHRASE_LENGTH_MIN = 8
-_AGE_MAGIC = b"age-encryption.org/v1\n"
-_AGE_SCRYPT = b"-> scrypt "
+_WHAT = "the backup"
 _COPY_SIZE_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Lock:
-    """What a backup is encrypted for: a passphrase, or an age recipient (``age1…``)."""
-
-    passphrase: Secret[str] | None = None
-    recipient: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.passphrase is None) == (self.recipient is None):
-            raise Invalid("give either a passphrase or a recipient (age1…)")
-        if self.passphrase is not None and len(self.passphrase.reveal()) < PASSPHRASE_LENGTH_MIN:
-            raise Invalid(
-                f"the passphrase must have at least {PASSPHRASE_LENGTH_MIN} characters", fields={"passphrase": "short"}
-            )
-        if self.recipient is not None:
-            _recipient(self.recipient)
-
-    @property
-    def described(self) -> str:
-        """Return whom it is for, as the audit trail tells it."""
-        return self.recipient or "passphrase"
-
-
-@dataclass(frozen=True)
-class Unlock:
-    """What opens a backup: the passphrase, or the text of an age identity file."""
-
-    passphrase: Secret[str] | None = None
-    identity: Secret[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +82,7 @@ def make(
         return _pack(source, into, version=version, now=now, progress=progress)
 
     if lock.recipient is not None:
-        recipient = _recipient(lock.recipient)
+        recipient = age.recipient_of(lock.recipient)
         return _piped(pack, lambda packed: pyrage.encrypt_io(packed, target, [recipient]))
     whole = io.BytesIO()
     manifest = pack(whole)
@@ -131,7 +99,7 @@ def opened(file: IO[bytes], unlock: Unlock, scratch: IO[bytes]) -> Iterator[zipf
         if needs_passphrase(file):
             scratch.write(_opened_by_passphrase(file, unlock))
         else:
-            _decrypt(file, scratch, _identities(unlock))
+            _decrypt(file, scratch, age.identities_of(unlock, _WHAT))
         with zipfile.ZipFile(scratch) as archive:
             yield archive
     except pyrage.DecryptError as error:
@@ -142,11 +110,11 @@ def opened(file: IO[bytes], unlock: Unlock, scratch: IO[bytes]) -> Iterator[zipf
 
 def needs_passphrase(file: IO[bytes]) -> bool:
     """Tell whether a backup is locked with a passphrase; raise Invalid for a file that is not age."""
-    beginning = file.read(len(_AGE_MAGIC) + len(_AGE_SCRYPT))
+    beginning = file.read(age.BEGINNING_SIZE_BYTES)
     file.seek(0)
-    if not beginning.startswith(_AGE_MAGIC):
+    if not age.is_age(beginning):
         raise Invalid("the file is no backup: it is not encrypted in age's form")
-    return beginning.endswith(_AGE_SCRYPT)
+    return age.is_for_passphrase(beginning)
 
 
 def read_manifest(archive: zipfile.ZipFile) -> Manifest:
@@ -233,31 +201,9 @@ def _piped(pack: Callable[[IO[bytes]], T], encrypt: Callable[[IO[bytes]], None])
         return packing.result()
 
 
-def _recipient(text: str) -> Any:
-    try:
-        return pyrage.x25519.Recipient.from_str(text)
-    except pyrage.RecipientError as error:
-        raise Invalid(
-            f"{text!r} is no age recipient; it looks like age1… and is printed by age-keygen",
-            fields={"recipient": "not an age recipient"},
-        ) from error
-
-
 def _opened_by_passphrase(file: IO[bytes], unlock: Unlock) -> bytes:
-    if unlock.passphrase is None:
-        raise Invalid("the backup is locked with a passphrase; give it")
-    plain: bytes = pyrage.passphrase.decrypt(file.read(), unlock.passphrase.reveal())
+    plain: bytes = pyrage.passphrase.decrypt(file.read(), age.passphrase_of(unlock, _WHAT))
     return plain
-
-
-def _identities(unlock: Unlock) -> list[Any]:
-    if unlock.identity is None:
-        raise Invalid("the backup is encrypted for an age recipient; name its identity file (AGE-SECRET-KEY-…)")
-    lines = [line.strip() for line in unlock.identity.reveal().splitlines()]
-    try:
-        return [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
-    except pyrage.IdentityError as error:
-        raise Invalid("the identity file holds no AGE-SECRET-KEY-…; it is the file that age-keygen wrote") from error
 
 
 def _decrypt(file: IO[bytes], scratch: IO[bytes], identities: list[Any]) -> None:

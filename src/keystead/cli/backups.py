@@ -14,7 +14,7 @@ from keystead.cli.where import AsJson, NotRunning, Where, where
 from keystead.kit.errors import Invalid, Misconfigured
 
 if TYPE_CHECKING:
-    from keystead.access.archive import Lock, Unlock
+    from keystead.kit.age import Lock, Unlock
 
 PassphraseFile = Annotated[
     Path | None, typer.Option(help="Read the passphrase from this file (- is standard input).", show_default="prompt")
@@ -94,7 +94,7 @@ def _make(named: Where, lock: "Lock", target: IO[bytes]) -> None:
 
 
 def _lock(recipient: str | None, passphrase_file: Path | None) -> "Lock":
-    from keystead.access.archive import Lock
+    from keystead.kit.age import Lock
 
     if recipient is not None:
         return Lock(recipient=recipient)
@@ -102,7 +102,7 @@ def _lock(recipient: str | None, passphrase_file: Path | None) -> "Lock":
 
 
 def _unlock(needs_passphrase: bool, passphrase_file: Path | None, identity: Path | None) -> "Unlock":
-    from keystead.access.archive import Unlock
+    from keystead.kit.age import Unlock
 
     if needs_passphrase:
         return Unlock(asking.secret("Passphrase", passphrase_file, option="--passphrase-file", is_new=False))

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from keystead import __version__, founding
 from keystead.access import accounts, archive, datakeys
-from keystead.access.archive import Lock, Progress, Source
+from keystead.access.archive import Progress, Source
 from keystead.access.principal import operator
 from keystead.access.work import Work
 from keystead.db import migrate
@@ -19,6 +19,7 @@ from keystead.http import checks
 from keystead.http.doctor import Check, Status
 from keystead.keeper.ports import Listen, require_free
 from keystead.kit import names
+from keystead.kit.age import Lock
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import KeysteadError, Misconfigured
 from keystead.kit.files import exclusive_lock

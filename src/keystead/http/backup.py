@@ -9,11 +9,12 @@ from typing import IO
 
 from keystead import __version__
 from keystead.access import archive
-from keystead.access.archive import Lock, Source
+from keystead.access.archive import Source
 from keystead.access.datakeys import RootKey
 from keystead.db.session import Database
 from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
+from keystead.kit.age import Lock
 
 
 class Backups:

@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from keystead.access.archive import Lock
 from keystead.dialects.v1 import schemas
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.routes.asking import WRITE
 from keystead.dialects.v1.services import Services
+from keystead.kit.age import Lock
 from keystead.kit.secret import Secret
 
 _CHUNK_SIZE_BYTES = 1 << 18

@@ -1,0 +1,1 @@
+"""Tests of reading other panels and of the plan."""
