@@ -63,12 +63,11 @@ AFTER_THE_KEEPER = {
 # What an instance has no use for until somebody asks; it would be kept in memory all the same.
 ASKED_FOR = {
     "alembic": "a schema that is not up to date",
-    "psutil": "targets that are no loopback addresses",
+    "psutil": "targets that are no loopback addresses, and what is left of the machine",
     "psycopg": "another database",
     "pygments": "Rich, in colour",
     "rich": "tables of the command line",
     "sqlalchemy.dialects.postgresql": "another database",
-    "typer": "every command but a plain serve",
     "yaml": "profiles of mihomo",
 }
 

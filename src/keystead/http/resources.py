@@ -4,8 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 _MB = 2**20
 _GB = 2**30
 # Less than this soon stops all changes.
@@ -55,6 +53,8 @@ class Resources:
 
 def look(data_dir: Path) -> Resources:
     """Return what is left now."""
+    import psutil
+
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(data_dir)
     return Resources(memory.total, memory.available, disk.total, disk.free)
 
