@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from keystead import main
+from keystead import opening
 from keystead.cli import app
 from keystead.engines.xray import config
 from keystead.engines.xray.client import XrayClient
@@ -87,6 +87,6 @@ class IdleXray:
 
 if __name__ == "__main__":
     # The composition root makes its driver itself; this is the one place where another one has to stand in for it.
-    setattr(main, "ManagedXray", IdleXray)  # noqa: B010 - which is what it is
+    setattr(opening, "ManagedXray", IdleXray)  # noqa: B010 - which is what it is
     sys.argv[1:] = ["serve", "--foreground"]
     app.main()

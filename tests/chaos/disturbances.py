@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from keystead.main import ENGINE_SOCKET
+from keystead.opening import ENGINE_SOCKET
 from tests.chaos.stage import Stage
 
 _PIDFD_GETFD = 438

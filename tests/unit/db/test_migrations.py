@@ -76,7 +76,7 @@ def test_the_names_of_the_files_are_the_revisions_alembic_knows() -> None:
 
 
 def test_a_start_with_a_current_schema_does_without_alembic() -> None:
-    program = "import keystead.main, sys; sys.exit(any(name.partition('.')[0] == 'alembic' for name in sys.modules))"
+    program = "import keystead.opening, sys; sys.exit(any(name.partition('.')[0] == 'alembic' for name in sys.modules))"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
