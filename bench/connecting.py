@@ -20,6 +20,7 @@ from bench import crowd
 from bench.figures import Row, at_most
 from bench.instances import Instance, ended, instance
 from bench.load import PROJECT
+from bench.processes import cpu_used
 from bench.scale import Scale
 from keystead.keeper import diag, protocol
 from keystead.kit.files import noted_directory
@@ -42,10 +43,10 @@ async def _shares(running: Instance, size: int, scale: Scale) -> list[Row]:
     assert running.process is not None
     itself = psutil.Process(running.process.pid)
     keeper = next(child for child in itself.children() if "keystead.keeper" in " ".join(child.cmdline()))
-    idle = await _used(scale.crowd_s / 3, keeper, itself)
+    idle = await cpu_used(scale.crowd_s / 3, keeper, itself)
     async with _visited(running.vpn_port, size, scale.arrivals_per_s):
         await asyncio.sleep(min(SETTLE_S, scale.crowd_s))
-        busy = await _used(scale.crowd_s, keeper, itself)
+        busy = await cpu_used(scale.crowd_s, keeper, itself)
         seen = len(diag.dump([running.vpn_port]))
         told = await asyncio.to_thread(_state, running.data_dir)
     case = f"{size:,} connections, {scale.arrivals_per_s} new a second"
@@ -75,19 +76,6 @@ def _state(data_dir: Path) -> dict[str, Any]:
                 continue
     answer: dict[str, Any] = said["answer"]
     return answer
-
-
-async def _used(seconds: float, *processes: psutil.Process) -> list[float]:
-    """Return the share of one core that each process used over some seconds, in percent."""
-
-    def used_s(process: psutil.Process) -> float:
-        times = process.cpu_times()
-        return float(times.user + times.system)
-
-    before, begun_s = [used_s(process) for process in processes], asyncio.get_running_loop().time()
-    await asyncio.sleep(seconds)
-    elapsed_s = asyncio.get_running_loop().time() - begun_s
-    return [100 * (used_s(process) - had_s) / elapsed_s for process, had_s in zip(processes, before, strict=True)]
 
 
 @asynccontextmanager

@@ -8,10 +8,11 @@ from pathlib import Path
 import grpc
 
 from keystead.engines.xray import messages
-from keystead.engines.xray.state import XrayUser, masked
+from keystead.engines.xray import wire_pb2 as wire
+from keystead.engines.xray.state import XrayInbound, XrayUser, masked
 from keystead.vpn.keyvalue import label_of
 
-_ALTER = "/xray.app.proxyman.command.HandlerService/AlterInbound"
+_HANDLER = "/xray.app.proxyman.command.HandlerService/"
 
 
 class BareCore:
@@ -19,7 +20,9 @@ class BareCore:
 
     def __init__(self, socket: Path, tag: str) -> None:
         self._channel = grpc.insecure_channel(f"unix:{socket}")
-        self._alter = self._channel.unary_unary(_ALTER, None, None)
+        self._alter = self._channel.unary_unary(f"{_HANDLER}AlterInbound", None, None)
+        self._open = self._channel.unary_unary(f"{_HANDLER}AddInbound", None, None)
+        self._close = self._channel.unary_unary(f"{_HANDLER}RemoveInbound", None, None)
         self._tag = tag
 
     def close(self) -> None:
@@ -32,6 +35,17 @@ class BareCore:
         begun = time.perf_counter()
         self._alter(messages.add_user(self._tag, user).SerializeToString(), timeout=5)
         return time.perf_counter() - begun, user
+
+    def open(self, inbound: XrayInbound) -> tuple[float, XrayUser]:
+        """Open an inbound with one user; return the seconds the call took, and the user."""
+        user = XrayUser(f"bench-{uuid.uuid4()}", str(uuid.uuid4()))
+        begun = time.perf_counter()
+        self._open(messages.add_inbound(inbound, [user]).SerializeToString(), timeout=5)
+        return time.perf_counter() - begun, user
+
+    def close_inbound(self, tag: str) -> None:
+        """Close an inbound that ``open`` made."""
+        self._close(wire.RemoveInboundRequest(tag=tag).SerializeToString(), timeout=5)
 
     def remove(self, user: XrayUser) -> None:
         """Remove a user that ``add`` made."""

@@ -8,7 +8,8 @@ class Scale:
     """Numbers of keys, rounds per figure, connections of the load, and seconds per turn of it.
 
     ``crowds`` are numbers of VPN connections held open while ``arrivals_per_s`` come and as many go; ``cuts`` and
-    ``quotas`` say how many keys are deleted or used up while they download.
+    ``quotas`` say how many keys are deleted or used up while they download; ``ports`` how many keys have one of their
+    own.
     """
 
     keys: tuple[int, ...] = (0, 1_000, 10_000)
@@ -22,6 +23,7 @@ class Scale:
     crowd_s: float = 15.0
     cuts: int = 60
     quotas: int = 5
+    ports: int = 5_000
 
     @property
     def most_keys(self) -> int:
@@ -30,7 +32,7 @@ class Scale:
 
 
 WHOLE = Scale()
-QUICK = Scale(rounds=15, rounds_of_load=3, load_s=0.5, starts=1, crowd_s=6.0, quotas=2)
+QUICK = Scale(rounds=15, rounds_of_load=3, load_s=0.5, starts=1, crowd_s=6.0, quotas=2, ports=1_000)
 SMOKE = Scale(
     keys=(0, 20),
     rounds=2,
@@ -43,4 +45,5 @@ SMOKE = Scale(
     crowd_s=1.5,
     cuts=2,
     quotas=1,
+    ports=5,
 )

@@ -17,7 +17,7 @@ from keystead import main
 from keystead.access import datakeys
 from keystead.db.session import sqlite_engine
 from keystead.engines.xray import config
-from keystead.engines.xray.state import XraySettings
+from keystead.engines.xray.state import XrayDesired, XraySettings
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import SystemClock
 from keystead.kit.ids import RandomIds
@@ -111,8 +111,8 @@ async def _is_open(port: int) -> bool:
     return True
 
 
-def _configuration(running: Instance) -> bytes:
-    """Return what the stopped instance would start its core with: the same keys, without our probe."""
+def desired_of(running: Instance) -> XrayDesired:
+    """Return what the core of an instance is to hold."""
     engine = sqlite_engine(f"sqlite:///{running.data_dir / 'keystead.db'}")
     with engine.connect() as connection:
         root = datakeys.load_root_key(running.data_dir, None)
@@ -122,6 +122,11 @@ def _configuration(running: Instance) -> bytes:
         )
         desired = source.desired(connection)
     engine.dispose()
+    return desired
+
+
+def _configuration(running: Instance) -> bytes:
+    """Return what the stopped instance would start its core with: the same keys, without our probe."""
     settings = XraySettings(allow_private=("127.0.0.0/8",))
     api = f"127.0.0.1:{free_loopback_port()}"
-    return orjson.dumps(config.render(desired, api_listen=api, probe=None, settings=settings))
+    return orjson.dumps(config.render(desired_of(running), api_listen=api, probe=None, settings=settings))

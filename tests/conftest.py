@@ -17,7 +17,16 @@ from tests.support.work import Workplace
 # What never touches a database runs once, and so does what takes long because of the engine.
 NEEDS_NO_DATABASE = tuple(
     f"tests/{part}/"
-    for part in ("architecture", "engines", "plans", "unit/keeper", "unit/kit", "unit/outgoing", "unit/xray")
+    for part in (
+        "architecture",
+        "engines",
+        "plans",
+        "unit/importing",
+        "unit/keeper",
+        "unit/kit",
+        "unit/outgoing",
+        "unit/xray",
+    )
 )
 
 
