@@ -40,7 +40,6 @@ LATER = {
     "psycopg": "another database",
     "pygments": "Rich, in colour",
     "pyrage": "backups",
-    "pydantic": "the API",
     "python_socks": "dials through a running core",
     "rich": "tables of the command line",
     "segno": "pages",
