@@ -46,6 +46,7 @@ LATER = {
     "sqlalchemy.dialects.postgresql": "another database",
     "sqlalchemy.orm": "tables are used without it",
     "starlette": "the API",
+    "typer": "every command but a plain serve",
     "uvicorn": "the API",
     "yaml": "profiles",
 }

@@ -1,81 +1,70 @@
-"""The ``keystead`` command: every subcommand hangs here; an error is one clear line, what to do next, and an exit code.
+"""The ``keystead`` command: an error is one clear line, what to do next, and an exit code.
 
-Whatever is heavy to import is imported by the command that needs it: help and completion answer at once.
-
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage (Typer's own), 3 misconfigured, 4 not reachable, 5 not found.
+Customers wait for ``keystead serve`` when a machine has restarted, and the library of the command line takes as long to
+be there as the settings and the keeper's start together. So a ``serve`` that leaves nothing to explain is run without
+it; whatever else is typed goes to the tree of commands (``commands.py``).
 """
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
-
-from keystead.cli import access, backups, doctor, engines, serving, vpn, webhooks
 from keystead.cli.answers import Answered
 from keystead.cli.output import shown_error
-from keystead.cli.where import DataDir, Where
 from keystead.kit.errors import KeysteadError, Misconfigured, NotFound, Unavailable
 
-EXIT_CODES = (
-    "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 misconfigured, 4 not reachable, 5 not found. "
-    "Commands speak to the running service through its local socket, which its owner and root may open."
-)
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    epilog=EXIT_CODES,
-    help="Keystead: the keys you hand out and the keys you hold, in one place.",
-)
-app.command("serve")(serving.serve)
-app.command("migrate")(serving.migrate)
-app.command("doctor")(doctor.doctor)
-app.command("plan")(engines.plan)
-app.command("backup")(backups.backup)
-app.command("restore")(backups.restore)
-app.add_typer(vpn.app, name="vpn")
-app.add_typer(access.tokens, name="token")
-app.add_typer(access.users, name="user")
-app.add_typer(access.audit, name="audit")
-app.add_typer(access.secrets, name="secrets")
-app.add_typer(engines.app, name="engine")
-app.add_typer(webhooks.app, name="webhook")
-
-
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
-        from keystead import __version__
-
-        sys.stdout.write(f"keystead {__version__}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def keystead(
-    context: typer.Context,
-    data_dir: DataDir = None,
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Keystead: the keys you hand out and the keys you hold, in one place."""
-    context.obj = Where(data_dir)
+_VALUES = {"--data-dir": "data_dir", "--host": "host", "--port": "port"}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; whatever it writes is its owner's alone."""
     os.umask(0o077)
     try:
-        app(arguments)
+        _run(sys.argv[1:] if arguments is None else arguments)
     except (KeysteadError, Answered) as error:
         shown_error(error.message)
         sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+
+
+def _run(arguments: list[str]) -> None:
+    plain = plain_serve(arguments)
+    if plain is None:
+        from keystead.cli import commands
+
+        commands.app(arguments)
+    else:
+        from keystead.cli import running
+
+        running.run(plain, is_foreground="--foreground" in arguments)
+
+
+def plain_serve(arguments: Sequence[str]) -> dict[str, object] | None:
+    """Return the settings that a ``serve`` names, if it is one and nothing about it is in doubt; None otherwise."""
+    if not arguments or arguments[0] != "serve":
+        return None
+    given: dict[str, object] = {}
+    rest = iter(arguments[1:])
+    for argument in rest:
+        name, is_joined, value = argument.partition("=")
+        if name in _VALUES:
+            value = value if is_joined else next(rest, "")
+            if not _is_plain(name, value):
+                return None
+            given[_VALUES[name]] = value
+        elif argument != "--foreground":
+            return None
+    return given
+
+
+def _is_plain(name: str, value: str) -> bool:
+    if name == "--port":
+        return value.isascii() and value.isdigit()
+    return value != "" and not value.startswith("-")
 
 
 def exit_code(error: KeysteadError | Answered) -> int:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from keystead.cli import access
-from keystead.cli.app import app
+from keystead.cli.commands import app
 from keystead.kit.errors import Invalid
 from keystead.kit.files import socket_directory
 from tests.support.commands import Run
@@ -49,7 +49,7 @@ TOKEN = {
 
 
 def test_help_loads_nothing_heavy() -> None:
-    script = "import sys; from keystead.cli.app import app\ntry: app(['--help'])\nfinally: print(*sys.modules)"
+    script = "import sys; from keystead.cli.commands import app\ntry: app(['--help'])\nfinally: print(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
 
