@@ -6,12 +6,13 @@ Part of the composition root: it joins settings, access and vpn. The examination
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 
 from keystead.access import accounts, datakeys, facts, principal, roles, tokens
 from keystead.access.datakeys import OpenKeys, RootKey
 from keystead.access.permissions import USUAL_VPN_PERMISSIONS
 from keystead.access.work import Work
+from keystead.db import migrate
 from keystead.db.session import Database
 from keystead.kit import machine, names
 from keystead.kit.clock import Clock
@@ -93,6 +94,18 @@ def require_no_contradiction(settings: Settings, connection: Connection) -> None
 def shared_inbound(connection: Connection) -> Inbound | None:
     """Return the shared inbound that was chosen, if one was."""
     return inbounds.for_placement(connection, Placement.SHARED)
+
+
+def has_schema(settings: Settings) -> bool:
+    """Tell whether a database is there and has tables; make none."""
+    if settings.database_url is None and not (settings.data_dir / "keystead.db").exists():
+        return False
+    engine = create_engine(settings.sqlalchemy_url)
+    try:
+        with engine.connect() as connection:
+            return migrate.current_revision(connection) is not None
+    finally:
+        engine.dispose()
 
 
 def load_root(settings: Settings) -> RootKey:
