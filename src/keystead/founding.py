@@ -5,8 +5,10 @@ Part of the composition root: it joins settings, access and vpn. The examination
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import make_url
 
 from keystead.access import accounts, datakeys, facts, principal, roles, tokens
 from keystead.access.datakeys import OpenKeys, RootKey
@@ -96,9 +98,18 @@ def shared_inbound(connection: Connection) -> Inbound | None:
     return inbounds.for_placement(connection, Placement.SHARED)
 
 
+def sqlite_file(settings: Settings) -> Path | None:
+    """Return the file of the database, None where it is PostgreSQL."""
+    url = make_url(settings.sqlalchemy_url)
+    if url.get_backend_name() != "sqlite":
+        return None
+    return Path(url.database or settings.data_dir / "keystead.db").absolute()
+
+
 def has_schema(settings: Settings) -> bool:
     """Tell whether a database is there and has tables; make none."""
-    if settings.database_url is None and not (settings.data_dir / "keystead.db").exists():
+    file = sqlite_file(settings)
+    if file is not None and not file.exists():
         return False
     engine = create_engine(settings.sqlalchemy_url)
     try:
