@@ -12,6 +12,7 @@ from tests.support import xray
 from tests.support.keystead import Keystead, World, keystead
 from tests.support.panels import parts
 from tests.support.panels.parts import GIB, SHORT_IDS
+from tests.support.panels.veilv2ray import VeilV2ray
 from tests.support.panels.xui import Xui
 
 PAIR = parts.pair(1)
@@ -52,6 +53,20 @@ def old_configuration(made: Xui) -> dict[str, Any]:
     }
     direct = {"protocol": "freedom", "settings": {"finalRules": [{"action": "allow", "ip": ["127.0.0.0/8"]}]}}
     return {"log": {"loglevel": "none"}, "inbounds": [listener], "outbounds": [direct]}
+
+
+def own_ports(world: World, first: int) -> VeilV2ray:
+    """Return a veil-v2ray with two keys, each at a port of its own."""
+    made = VeilV2ray()
+    for number in (1, 2):
+        made.key(f"customer {number}", number, total=GIB, port=first + number)
+    for inbound in made.inbounds:
+        inbound["listen"] = "127.0.0.1"
+        inbound["streamSettings"]["realitySettings"] |= {
+            "dest": f"127.0.0.1:{world.target_port}",
+            "serverNames": [xray.SERVER_NAME],
+        }
+    return made
 
 
 async def command(instance: Keystead, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -102,3 +117,26 @@ async def test_the_old_link_works_on_its_traffic_goes_on_and_a_second_import_cha
         assert GIB <= traffic["upload"] <= GIB + 100_000
         assert json.loads(again.stdout)["counts"]["there"] == 2
         assert set(json.loads(again.stdout)["taken"].values()) == {0}
+
+
+async def test_ports_of_their_own_go_on_beside_an_engine_that_outlived_keystead(tmp_path: Path) -> None:
+    async with keystead(tmp_path, is_detached=True) as instance:
+        first, origin = int(instance.environment["KEYSTEAD_VPN_PORTS"].partition("-")[0]), instance.world.origin
+        files = own_ports(instance.world, first).write(tmp_path)
+        planned = await command(instance, "veil-v2ray", *files, "--json")
+        await instance.stop()
+
+        applied = await command(instance, "veil-v2ray", *files, "--apply", json.loads(planned.stdout)["digest"])
+        await instance.start()
+        await instance.ready()
+        await instance.until_agreed()
+        links = [
+            xray.Profile("127.0.0.1", first + number, parts.uuid_of(number), parts.pair().public_key, short_id, flow="")
+            for number, short_id in ((1, SHORT_IDS[1]), (2, SHORT_IDS[0]))
+        ]
+        dialled = [await xray.dial(link, origin) for link in links]
+        made = await instance.http.post(KEYS, json={"placement": "own-port"})
+
+        assert applied.returncode == 0, applied.stderr
+        assert None not in dialled
+        assert made.json()["port"] not in {first + 1, first + 2}
