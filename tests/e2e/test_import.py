@@ -82,7 +82,7 @@ async def command(instance: Keystead, *arguments: object) -> subprocess.Complete
 
 
 async def test_the_old_link_works_on_its_traffic_goes_on_and_a_second_import_changes_nothing(tmp_path: Path) -> None:
-    async with keystead(tmp_path) as instance:
+    async with keystead(tmp_path, is_detached=True) as instance:
         port, origin = free_loopback_port(), instance.world.origin
         made = panel(instance.world, port)
         file = made.write(tmp_path / "x-ui.db")

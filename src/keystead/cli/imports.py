@@ -102,7 +102,6 @@ def _next_steps(plan: "ImportPlan") -> Sequence[str]:
     shown = ", ".join(map(str, ports[:8])) + (f" and {len(ports) - 8:,} more" if len(ports) > 8 else "")
     return (
         "stop the old panel and its Xray, and keep them from starting again",
-        "end the engine of Keystead if it still runs: keystead engine stop",
         f"start Keystead, and let TCP port {shown} through the firewall",
         "point the name or address in the customers' links at this machine, if it is another one",
     )

@@ -67,7 +67,8 @@ def test_what_was_approved_is_applied_once(run: Run, tmp_path: Path) -> None:
     assert applied.code == 0, applied.err
     assert "6 keys are here now, with 1 new inbounds" in applied.out
     assert "4 customers are not taken over" in applied.out
-    assert "keystead engine stop" in applied.out
+    assert "stop the old panel" in applied.out
+    assert "TCP port 443" in applied.out
     assert (again["counts"]["there"], again["taken"]["keys"]) == (6, 0)
     assert "6  are here already" in text.out
 
