@@ -47,8 +47,9 @@ class Answers:
 def plan(settings: Settings, found: Found, answers: Answers) -> ImportPlan:
     """Return what becomes of every customer; the service may run meanwhile. Where no instance is, nothing collides."""
     if not founding.has_schema(settings):
-        return _planned(settings, found, Existing(), answers)
-    return _in_database(settings, lambda work: _planned(settings, found, _existing(settings, work), answers))
+        return _planned(found, Existing(), answers)
+    existing = _in_database(settings, lambda work: _existing(settings, work))
+    return _planned(found, existing, answers)
 
 
 def apply(
@@ -64,7 +65,7 @@ def apply(
         )
 
     def unit(work: Work) -> tuple[ImportPlan, Taken]:
-        made = _planned(settings, found, _existing(settings, work), answers)
+        made = _planned(found, _existing(settings, work), answers)
         _require_same(made, digest)
         return made, _applied(work, scope, made, progress) if made.keys else _NOTHING
 
@@ -121,7 +122,7 @@ def _existing(settings: Settings, work: Work) -> Existing:
     )
 
 
-def _planned(settings: Settings, found: Found, existing: Existing, answers: Answers) -> ImportPlan:
+def _planned(found: Found, existing: Existing, answers: Answers) -> ImportPlan:
     made = planning.plan(found, existing, now=SystemClock().now(), prefer=answers.prefer, origin=answers.origin)
     answered = f"{subscription_operations.PREFIX}/"
     if made.subscription_path == answered:
