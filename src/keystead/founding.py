@@ -5,13 +5,16 @@ Part of the composition root: it joins settings, access and vpn. The examination
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import make_url
 
 from keystead.access import accounts, datakeys, facts, principal, roles, tokens
 from keystead.access.datakeys import OpenKeys, RootKey
 from keystead.access.permissions import USUAL_VPN_PERMISSIONS
 from keystead.access.work import Work
+from keystead.db import migrate
 from keystead.db.session import Database
 from keystead.kit import machine, names
 from keystead.kit.clock import Clock
@@ -93,6 +96,27 @@ def require_no_contradiction(settings: Settings, connection: Connection) -> None
 def shared_inbound(connection: Connection) -> Inbound | None:
     """Return the shared inbound that was chosen, if one was."""
     return inbounds.for_placement(connection, Placement.SHARED)
+
+
+def sqlite_file(settings: Settings) -> Path | None:
+    """Return the file of the database, None where it is PostgreSQL."""
+    url = make_url(settings.sqlalchemy_url)
+    if url.get_backend_name() != "sqlite":
+        return None
+    return Path(url.database or settings.data_dir / "keystead.db").absolute()
+
+
+def has_schema(settings: Settings) -> bool:
+    """Tell whether a database is there and has tables; make none."""
+    file = sqlite_file(settings)
+    if file is not None and not file.exists():
+        return False
+    engine = create_engine(settings.sqlalchemy_url)
+    try:
+        with engine.connect() as connection:
+            return migrate.current_revision(connection) is not None
+    finally:
+        engine.dispose()
 
 
 def load_root(settings: Settings) -> RootKey:

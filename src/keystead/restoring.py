@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, Engine, create_engine, inspect
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from keystead import founding
 from keystead.access import archive as backups
 from keystead.access import datakeys
 from keystead.access.archive import Manifest, Progress
@@ -56,7 +56,7 @@ def restore(settings: Settings, file: IO[bytes], unlock: Unlock, *, progress: Pr
         def fill(connection: Connection) -> None:
             _load(connection, archive, manifest, root, progress)
 
-        final = _sqlite_file(settings)
+        final = founding.sqlite_file(settings)
         if final is None:
             _into_postgresql(settings, staging, fill)
         else:
@@ -74,7 +74,7 @@ def check_vacant(settings: Settings) -> None:
                 f"{settings.data_dir} is not empty: {shown}; a backup is restored into a fresh directory only, "
                 "name one with KEYSTEAD_DATA_DIR"
             )
-    final = _sqlite_file(settings)
+    final = founding.sqlite_file(settings)
     if final is not None and final.exists():
         raise Conflict(f"{final} exists; a backup is restored into a fresh database only")
     if final is None:
@@ -180,13 +180,6 @@ def _load(
     dump.check_parents(connection)
     for key in stored_keys.all_keys(connection):
         datakeys.unwrap(root, key)
-
-
-def _sqlite_file(settings: Settings) -> Path | None:
-    url = make_url(settings.sqlalchemy_url)
-    if url.get_backend_name() != "sqlite":
-        return None
-    return Path(url.database or settings.data_dir / "keystead.db").absolute()
 
 
 def _place_with(built: Path, final: Path, staging: Path, data_dir: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from keystead.cli import access, backups, doctor, engines, serving, vpn, webhooks
+from keystead.cli import access, backups, doctor, engines, imports, serving, vpn, webhooks
 from keystead.cli.where import DataDir, Where
 
 EXIT_CODES = (
@@ -32,6 +32,7 @@ app.command("doctor")(doctor.doctor)
 app.command("plan")(engines.plan)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
+app.command("import")(imports.import_)
 app.add_typer(vpn.app, name="vpn")
 app.add_typer(access.tokens, name="token")
 app.add_typer(access.users, name="user")

@@ -51,7 +51,7 @@ def examine(settings: Settings) -> list[Check]:
 
 def backup(settings: Settings, lock: Lock, target_file: IO[bytes], progress: Progress) -> None:
     """Make a backup in this process; raise Misconfigured when a service turns out to run, or nothing is there."""
-    if not settings.data_dir.is_dir() or not _has_schema(settings):
+    if not settings.data_dir.is_dir() or not founding.has_schema(settings):
         raise Misconfigured(f"{settings.data_dir} holds no instance; name it with KEYSTEAD_DATA_DIR")
     with exclusive_lock(settings.data_dir / "keystead.lock", held_by="Keystead"):
         database = open_database(settings.sqlalchemy_url)
@@ -75,21 +75,10 @@ def _record(settings: Settings, database: Database, lock: Lock) -> None:
     asyncio.run(database.write(unit))
 
 
-def _has_schema(settings: Settings) -> bool:
-    if settings.database_url is None and not (settings.data_dir / "keystead.db").exists():
-        return False
-    engine = create_engine(settings.sqlalchemy_url)
-    try:
-        with engine.connect() as connection:
-            return migrate.current_revision(connection) is not None
-    finally:
-        engine.dispose()
-
-
 def _asked(settings: Settings, question: Callable[[Connection], Answer]) -> Answer | None:
     """Return the answer of a database of this version; None where there is none, and the check of it tells why."""
     try:
-        if not _has_schema(settings):
+        if not founding.has_schema(settings):
             return None
         engine = create_engine(settings.sqlalchemy_url)
         try:
@@ -124,13 +113,13 @@ def _data_directory(settings: Settings) -> Check:
 
 
 def _root_key(settings: Settings) -> Check:
-    if settings.root_key is None and not _has_schema(settings):
+    if settings.root_key is None and not founding.has_schema(settings):
         return Check("root key", Status.OK, "will be made at the first start")
     return checks.root_key(settings)
 
 
 def _database(settings: Settings) -> Check:
-    if not _has_schema(settings):
+    if not founding.has_schema(settings):
         return Check("database", Status.OK, "will be made at the first start")
     engine = create_engine(settings.sqlalchemy_url)
     try:

@@ -41,6 +41,8 @@ from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.periods import Reset
+from keystead.vpn.placement import Placement
+from keystead.vpn.ports import tag_of
 from keystead.vpn.termvalue import Held, Progress, Terms, advance
 
 # Keys get their ids from here, so that a second import finds what the first one wrote.
@@ -195,7 +197,7 @@ class _Judging:
         number = None if customer.number in self._numbers else customer.number
         if number != customer.number:
             left.append(NotCarried(What.NAME, f"number {customer.number} is taken here; it gets another one"))
-        vless_uuid = customer.uuid or ""
+        vless_uuid, held = customer.uuid or "", self._held(customer)
         return PlannedKey(
             source_id=customer.source_id,
             public_id=public_id,
@@ -209,7 +211,8 @@ class _Judging:
             is_enabled=customer.is_enabled and is_served,
             created_at=customer.created_at or self.now,
             lifetime=lifetime_of(customer.terms),
-            held=self._held(customer),
+            used=customer.terms.used if held is None else held.used(lifetime_of(customer.terms)),
+            held=held,
             subscription_token=self._free_token(customer.subscription_token, left),
             number=number,
             not_carried=without_duplicates(left),
@@ -332,6 +335,8 @@ def _same(inbound: FoundInbound, existing: Sequence[ExistingInbound]) -> Existin
 def _own_tag(inbound: FoundInbound, there: ExistingInbound | None) -> str:
     if there is not None:
         return there.tag
+    if inbound.placement is Placement.OWN_PORT:
+        return tag_of(inbound.port)
     identity = f"{inbound.listen}\x1f{inbound.port}\x1f{inbound.public_key}"
     return f"import-{inbound.port}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 

@@ -77,7 +77,8 @@ class PlannedInbound:
 class PlannedKey:
     """A key to be issued, whole: its link stays what it was.
 
-    ``inbound`` is the tag of a planned inbound. ``lifetime`` is what it has carried; ``held`` is what was sold and how
+    ``inbound`` is the tag of a planned inbound. ``lifetime`` is what it has carried, ``used`` what is
+    shown of that; ``held`` is what was sold and how
     far it got, with everything done that is due by now, so that nobody is told of it. ``number`` is a wish.
     """
 
@@ -93,6 +94,7 @@ class PlannedKey:
     is_enabled: bool
     created_at: datetime
     lifetime: Bytes
+    used: Bytes
     held: Held | None
     subscription_token: Secret[str] | None
     number: int | None

@@ -71,7 +71,7 @@ def check_shared_inbound(work: Work, wish: Wish) -> Inbound | None:
     _require_same(found, wish)
     target = wish.target or found.target
     if (target, wish.listen) != (found.target, found.listen):
-        inbound_store.move(work.connection, found.scope, target=target, listen=wish.listen)
+        inbound_store.move(work.connection, found, target=target, listen=wish.listen)
         work.audit("vpn.inbound.move", f"vpn inbound {found.tag}", target=target, listen=wish.listen)
         return inbound_store.find(work.connection, found.id)
     return found

@@ -47,10 +47,16 @@ _DROP = Prepared(delete(INBOUNDS).where(INBOUNDS.c.id == bindparam("at_id")))
 _SET_INBOUND_KEY = (
     update(INBOUNDS).where(INBOUNDS.c.id == bindparam("at_id")).values(private_key=bindparam("new_private_key"))
 )
-_MOVE_INBOUNDS = (
+_WIDEN = (
     update(INBOUNDS)
-    .where(INBOUNDS.c.scope == bindparam("at_scope"))
-    .values(target=bindparam("new_target"), listen=bindparam("new_listen"))
+    .where(INBOUNDS.c.id == bindparam("at_id"))
+    .values(server_names=bindparam("new_server_names"), short_ids=bindparam("new_short_ids"))
+)
+_RETARGET, _RELISTEN = (
+    update(INBOUNDS)
+    .where(INBOUNDS.c.scope == bindparam("at_scope"), column == bindparam("before"))
+    .values({column: bindparam("after")})
+    for column in (INBOUNDS.c.target, INBOUNDS.c.listen)
 )
 
 
@@ -140,9 +146,19 @@ def set_private_key(connection: Connection, inbound_id: int, sealed: str) -> Non
     connection.execute(_SET_INBOUND_KEY, {"at_id": inbound_id, "new_private_key": sealed})
 
 
-def move(connection: Connection, scope: str, *, target: str, listen: str) -> None:
-    """Change what no link carries: the target, and the address that the inbounds of a scope listen on."""
-    connection.execute(_MOVE_INBOUNDS, {"at_scope": scope, "new_target": target, "new_listen": listen})
+def move(connection: Connection, like: Inbound, *, target: str, listen: str) -> None:
+    """Change what no link carries, target and address, of an inbound and of those in its scope that have the same.
+
+    One that was taken over may hide behind another site, which its server names belong to.
+    """
+    for statement, before, after in ((_RETARGET, like.target, target), (_RELISTEN, like.listen, listen)):
+        connection.execute(statement, {"at_scope": like.scope, "before": before, "after": after})
+
+
+def widen(connection: Connection, inbound_id: int, server_names: Sequence[str], short_ids: Sequence[str]) -> None:
+    """Let an inbound accept other server names and short ids."""
+    values = {"at_id": inbound_id, "new_server_names": list(server_names), "new_short_ids": list(short_ids)}
+    connection.execute(_WIDEN, values)
 
 
 def _inbound(row: Mapping[Any, Any]) -> Inbound:

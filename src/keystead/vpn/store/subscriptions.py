@@ -1,5 +1,6 @@
 """Queries of subscriptions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
@@ -14,6 +15,7 @@ _KEY = (
     .join_from(SUBSCRIPTIONS, KEYS, S.key_number == KEYS.c.number)
     .where(S.fingerprint == bindparam("fingerprint"))
 )
+_FINGERPRINTS = select(S.fingerprint)
 _ADD = insert(SUBSCRIPTIONS)
 _REMOVE = delete(SUBSCRIPTIONS).where(S.key_number == bindparam("number"))
 
@@ -34,6 +36,18 @@ def add(connection: Connection, number: int, fingerprint: str, sealed: str, at: 
     """Store the token of a key's subscription."""
     values = {"key_number": number, "fingerprint": fingerprint, "sealed_token": sealed, "created_at": at}
     connection.execute(_ADD, values)
+
+
+def add_many(connection: Connection, rows: Sequence[tuple[int, str, str]], at: datetime) -> None:
+    """Store tokens of keys' subscriptions: number, fingerprint, sealed token."""
+    names = ("key_number", "fingerprint", "sealed_token")
+    if rows:
+        connection.execute(_ADD, [dict(zip(names, row, strict=True)) | {"created_at": at} for row in rows])
+
+
+def fingerprints(connection: Connection) -> frozenset[str]:
+    """Return the fingerprints of all subscriptions' tokens."""
+    return frozenset(connection.execute(_FINGERPRINTS).scalars())
 
 
 def remove(connection: Connection, number: int) -> None:

@@ -118,6 +118,12 @@ def add(connection: Connection, number: int, held: Held, revision: int) -> None:
     _ADD.run(connection, {"key_number": number, **_values(held, revision)})
 
 
+def add_many(connection: Connection, terms: Sequence[tuple[int, Held]], revision: int) -> None:
+    """Store the terms of keys that have none, by number."""
+    rows = [(number, *map(_values(held, revision).__getitem__, _NAMES)) for number, held in terms]
+    _ADD.run_many(connection, ("key_number", *_NAMES), rows)
+
+
 def put(connection: Connection, number: int, held: Held, revision: int) -> None:
     """Store the terms of a key that has some."""
     values = {f"to_{name}": value for name, value in _values(held, revision).items()}

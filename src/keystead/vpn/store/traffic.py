@@ -165,6 +165,21 @@ def start(connection: Connection, number: int, label: str, at: datetime) -> None
     _START.run(connection, {**values, "hour": int(at.timestamp()) // 3600})
 
 
+def start_many(connection: Connection, keys: Sequence[tuple[int, str, Bytes, Bytes]], at: datetime) -> None:
+    """Start labels of keys that have carried something before: number, label, lifetime, and what is shown of that.
+
+    None of it belongs to the present hour, nor to any other in the history.
+    """
+    names = ("key_number", "label", "process", "read_uplink", "read_downlink", "changed_at", "hour")
+    counts = [f"{what}{way}" for what in ("", "before_", "shown_", "forgiven_") for way in WAYS]
+    fixed = (NEVER_READ.process, 0, 0, at, int(at.timestamp()) // 3600)
+    rows = [
+        (number, label, *fixed, *lifetime, *lifetime, *lifetime, *(lifetime - used))
+        for number, label, lifetime, used in keys
+    ]
+    _START.run_many(connection, (*names, *counts), rows)
+
+
 def count_labels(connection: Connection, number: int) -> int:
     """Return how many labels a key has had."""
     return int(_COUNT_LABELS.scalar(connection, {"number": number}))
