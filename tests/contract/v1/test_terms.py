@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from keystead.access.permissions import Permission
 from keystead.dialects.v1 import schemas, term_schemas
@@ -261,19 +262,24 @@ async def test_what_was_done_is_recorded_with_its_figure(instance: InProcess) ->
 
 
 async def test_a_list_is_narrowed_to_a_state(instance: InProcess) -> None:
-    ends = (datetime.now(UTC) + timedelta(seconds=0.2)).isoformat()
+    ends = datetime.now(UTC) + timedelta(hours=1)
     active, disabled, cut, expired = [
         await sold(instance, **terms)
-        for terms in ({"quota_bytes": 10}, {}, {"quota_bytes": 10}, {"expires_at": ends, "quota_bytes": 10})
+        for terms in (
+            {"quota_bytes": 10},
+            {},
+            {"quota_bytes": 10},
+            {"expires_at": ends.isoformat(), "quota_bytes": 10},
+        )
     ]
     await instance.operator.patch(f"{KEYS}/{disabled.id}", json={"is_active": False})
-    await asyncio.sleep(0.2)
-    await carry(instance, cut, 10)
 
     states = {}
-    for state in ("active", "disabled", "expired", "cut"):
-        page = (await instance.operator.get(KEYS, params={"state": state})).json()
-        states[state] = ([item["number"] for item in page["items"]], {item["state"] for item in page["items"]})
+    with time_machine.travel(ends, tick=True):
+        await carry(instance, cut, 10)
+        for state in ("active", "disabled", "expired", "cut"):
+            page = (await instance.operator.get(KEYS, params={"state": state})).json()
+            states[state] = ([item["number"] for item in page["items"]], {item["state"] for item in page["items"]})
 
     numbered = {"active": active, "disabled": disabled, "expired": expired, "cut": cut}
     assert states == {state: ([key.number], {state}) for state, key in numbered.items()}
@@ -282,11 +288,11 @@ async def test_a_list_is_narrowed_to_a_state(instance: InProcess) -> None:
 
 
 async def test_an_engine_that_is_away_when_a_key_expires_is_told_when_it_is_back(instance: InProcess) -> None:
-    ends = datetime.now(UTC) + timedelta(seconds=0.2)
+    ends = datetime.now(UTC) + timedelta(hours=1)
     key = await sold(instance, expires_at=ends.isoformat())
-    await asyncio.sleep(0.2)
     instance.engine.is_down = True
-    await instance.enforcing.look()
+    with time_machine.travel(ends, tick=True):
+        await instance.enforcing.look()
     assert (await instance.operator.get(f"{KEYS}/{key.id}")).json()["state"] == "expired"
     assert len(instance.engine.users["shared"]) == 1
 
