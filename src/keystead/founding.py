@@ -22,7 +22,8 @@ from keystead.kit.crypto import KeyRing
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
 from keystead.reconcile import store as scopes
-from keystead.settings import DEFAULT_SHORT_ID, Settings
+from keystead.settings import Settings
+from keystead.settings.vpn import DEFAULT_SHORT_ID
 from keystead.vpn import founding as vpn_founding
 from keystead.vpn.founding import KeyPair, Wish
 from keystead.vpn.inbound import Inbound

@@ -39,7 +39,7 @@ HAS_STATEMENTS = {
 }
 
 STATEMENTS = {"select", "insert", "update", "delete"}
-READS_THE_ENVIRONMENT = "settings.py"
+READS_THE_ENVIRONMENT = "settings/__init__.py"
 CORE = ("vpn", "access", "reconcile", "engines")
 # A kind of token is called after the wire it is for, since people see it in the token's first letters.
 MAY_NAME_A_DIALECT = {"access/store/tokens.py"}

@@ -1,0 +1,112 @@
+"""Every setting, typed, with its reason; the only reader of the environment and of ``.env``.
+
+Built once in ``main.py`` and passed on. ``docs/settings.md`` is generated from this class (``scripts/document``). The
+fields stand in a module for each part of the instance; a new part adds one, and its class to the bases below.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from dotenv import dotenv_values
+from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from keystead.kit import names
+from keystead.kit.errors import Misconfigured
+from keystead.settings.serving import ServingSettings
+from keystead.settings.values import ports
+from keystead.settings.vpn import VpnSettings
+
+
+# Fields are listed by base, the last one first.
+class Settings(VpnSettings, ServingSettings):
+    """The configuration of one Keystead instance."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.tls == "files" and not (self.tls_certificate and self.tls_key):
+            raise ValueError("KEYSTEAD_TLS=files needs KEYSTEAD_TLS_CERTIFICATE and KEYSTEAD_TLS_KEY")
+        if (self.xray_api is None) != (self.xray_config is None):
+            raise ValueError("KEYSTEAD_XRAY_API and KEYSTEAD_XRAY_CONFIG are set together or not at all")
+        if self.reality_server_names and self.reality_target is None:
+            raise ValueError(
+                "KEYSTEAD_REALITY_SERVER_NAMES needs KEYSTEAD_REALITY_TARGET, the site these names belong to"
+            )
+        return self
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Return the URL of the database, SQLite in the data directory by default."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'keystead.db'}"
+
+    @property
+    def vpn_port_range(self) -> tuple[int, int]:
+        """Return the first and the last port that keys may have for their own."""
+        return ports(self.vpn_ports)
+
+    @property
+    def engines_cache_dir(self) -> Path:
+        """Return the directory of built engines."""
+        base = os.environ.get("XDG_CACHE_HOME")
+        return self.cache_dir or (Path(base) if base else Path.home() / ".cache") / "keystead"
+
+    @property
+    def is_reachable_by_others(self) -> bool:
+        """Tell whether the API listens on an address that is not loopback."""
+        return not names.is_loopback(self.host)
+
+
+def load(**overrides: object) -> Settings:
+    """Read the settings; raise Misconfigured naming the setting, what is wrong with its value, and an example."""
+    try:
+        settings = Settings.model_validate({**_said(), **overrides})
+    except ValidationError as error:
+        raise Misconfigured("\n".join(_explain(problem) for problem in error.errors(include_url=False))) from None
+    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+
+
+def _said() -> dict[str, str]:
+    """Return what the environment says, and ``.env`` where it says nothing, by field; an empty value says nothing."""
+    in_environment, in_file = _sources()
+    said = {name.upper(): value for source in (in_file, in_environment) for name, value in source.items() if value}
+    return {field: said[name] for field in Settings.model_fields if (name := environment_name(field)) in said}
+
+
+def _sources() -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
+    return os.environ, dotenv_values(".env")
+
+
+def named() -> tuple[set[str], set[str]]:
+    """Return the variables that the environment names, and those that ``.env`` does, empty ones left out."""
+    in_environment, in_file = ({name.upper() for name, value in told.items() if value} for told in _sources())
+    return in_environment, in_file
+
+
+def environment_name(field: str) -> str:
+    """Return the environment variable of a field."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"KEYSTEAD_{field.upper()}"
+
+
+def is_terminal() -> bool:
+    """Tell whether a person is likely to read standard output."""
+    return sys.stdout.isatty()
+
+
+def _explain(problem: ErrorDetails) -> str:
+    if not problem["loc"]:
+        return problem["msg"].removeprefix("Value error, ")
+    location = str(problem["loc"][0])
+    by_alias = {environment_name(name): name for name in Settings.model_fields}
+    field = by_alias.get(location, location)
+    examples = Settings.model_fields[field].examples or []
+    text = problem["msg"].removeprefix("Value error, ")
+    is_secret = any(word in field for word in ("secret", "key", "url"))
+    shown = "" if is_secret else f" (is: {problem['input']!r})"
+    name = environment_name(field)
+    return f"{name}: {text}{shown}; for example {name}={examples[0] if examples else '…'}"

@@ -1,0 +1,102 @@
+"""Kinds of values that settings have: how their text is read, and what is wrong with it.
+
+A reader raises ValueError with what the value must be; whoever loads the settings adds the name and an example.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from keystead.kit import names
+from keystead.kit.errors import Invalid
+
+T = TypeVar("T")
+
+API_SECRET_LENGTH_MIN = 32
+_PORT_MAX = 65535
+
+
+def ports(text: str) -> tuple[int, int]:
+    """Read a range of ports such as ``10001-10100``."""
+    first, _, last = text.replace(" ", "").partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) <= _PORT_MAX):
+        raise ValueError(f"it must be two ports between 1 and {_PORT_MAX}, the lower one first")
+    return int(first), int(last)
+
+
+def _checked(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except Invalid as error:
+        raise ValueError(error.message) from None
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(_checked(names.network, part)) for part in value)
+
+
+def _hostnames(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_checked(names.hostname, part) for part in value)
+
+
+def _listen_address(value: str) -> str:
+    return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value.strip("[]")))
+
+
+def _port_range(value: str) -> str:
+    first, last = ports(value)
+    return f"{first}-{last}"
+
+
+def _database_url(value: str) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        raise ValueError("it is not a database URL") from None
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise ValueError("it must begin with sqlite:// or postgresql+psycopg://")
+    is_plain = url.drivername == "postgresql"
+    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False) if is_plain else value
+
+
+def _public_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("it must start with https:// (or http://)")
+    return value.rstrip("/")
+
+
+def _short_id(value: str) -> str:
+    if len(value) != 8 or not all(character in "0123456789abcdef" for character in value.lower()):
+        raise ValueError("it must be 8 hexadecimal characters")
+    return value.lower()
+
+
+def _api_secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < API_SECRET_LENGTH_MIN:
+        raise ValueError(f"it must have at least {API_SECRET_LENGTH_MIN} characters")
+    return value
+
+
+_Trick = Literal["lines", "dump", "borrow", "pace", "reset", "destroy"]
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Networks = Annotated[Words, AfterValidator(_networks)]
+Hostnames = Annotated[Words, AfterValidator(_hostnames)]
+Tricks = Annotated[tuple[_Trick, ...], BeforeValidator(_split)]
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+PortRange = Annotated[str, AfterValidator(_port_range)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+Host = Annotated[str, AfterValidator(lambda value: _checked(names.host, value))]
+HostPort = Annotated[str, AfterValidator(lambda value: names.authority(*_checked(names.host_port, value)))]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+ShortId = Annotated[str, AfterValidator(_short_id)]
+ApiSecret = Annotated[SecretStr, AfterValidator(_api_secret)]
