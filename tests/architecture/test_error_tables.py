@@ -18,8 +18,8 @@ Kind = type[tree.KeysteadError]
 STATUS_OF: dict[str, Callable[[Kind], int]] = {
     "subscription": lambda kind: subscription.row_of(kind).status,
     "v1": lambda kind: v1.row_of(kind).status,
-    "veil": lambda kind: veil.wire_of(kind).status,
-    "vpnkeys": lambda kind: vpnkeys.wire_of(kind).status,
+    "veil": lambda kind: veil.ERRORS.row_of(kind).status,
+    "vpnkeys": lambda kind: vpnkeys.ERRORS.row_of(kind).status,
 }
 # Nothing the caller could do differently, and nothing that waiting cures.
 MAY_BE_500 = (tree.Broken, tree.Misconfigured, tree.StorageFailed, tree.Rejected)

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, insert, select
 from keystead.db import prepared
 from keystead.db.session import Weight
 from keystead.dialects.veil import errors, present
-from keystead.dialects.veil.routes import parse_body
+from keystead.dialects.veil.schemas import KeyCreate
+from keystead.http import bodies
 from keystead.http.operations import RevocationPending
 from keystead.kit import errors as tree
 from keystead.vpn import keys
@@ -42,7 +43,7 @@ OUTCOMES = [
 def test_an_error_is_answered_by_the_table(
     error: tree.KeysteadError, status: int, detail: str, retry_after: str | None
 ) -> None:
-    answer = errors.response_of(error, "create_key", "request-1")
+    answer = errors.ERRORS.response_of(error, "create_key", "request-1")
 
     body = orjson.loads(answer.body)
     assert (answer.status_code, body["detail"], answer.headers.get("retry-after")) == (status, detail, retry_after)
@@ -52,8 +53,8 @@ def test_an_error_is_answered_by_the_table(
 
 def test_the_log_has_the_reason_that_a_caller_is_not_told() -> None:
     with structlog.testing.capture_logs() as logged:
-        errors.response_of(tree.StorageFailed("disk /dev/sda1 is full"), "create_key", "request-1")
-        errors.response_of(tree.NotFound("Key", 999), "get_key", "request-2")
+        errors.ERRORS.response_of(tree.StorageFailed("disk /dev/sda1 is full"), "create_key", "request-1")
+        errors.ERRORS.response_of(tree.NotFound("Key", 999), "get_key", "request-2")
 
     assert [line["reason"] for line in logged] == ["disk /dev/sda1 is full"]
 
@@ -62,7 +63,7 @@ def test_the_log_has_the_reason_that_a_caller_is_not_told() -> None:
     ("body", "name"), [(b"", None), (b" \n", None), (b"null", None), (b'{"name":"a","x":[]}', "a")]
 )
 def test_a_body_is_read_leniently(body: bytes, name: str | None) -> None:
-    assert parse_body(body).name == name
+    assert bodies.parse(body, KeyCreate, is_optional=True).name == name
 
 
 def copy_key(connection: Connection, number: int, times: int) -> None:

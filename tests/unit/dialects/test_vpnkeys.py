@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from keystead.dialects.vpnkeys import errors, present
-from keystead.dialects.vpnkeys.routes import parse_body
+from keystead.dialects.vpnkeys import errors, present, schemas
+from keystead.http import bodies
 from keystead.http.health import Report
 from keystead.http.operations import RevocationPending
 from keystead.http.resources import Resources
@@ -77,7 +77,7 @@ def key(**changed: object) -> VpnKey:
 def test_an_error_is_answered_by_the_table(
     error: tree.KeysteadError, status: int, detail: str, retry_after: str | None
 ) -> None:
-    answer = errors.response_of(error, "create_key", "request-1")
+    answer = errors.ERRORS.response_of(error, "create_key", "request-1")
 
     body = orjson.loads(answer.body)
     assert (answer.status_code, body["detail"], answer.headers.get("retry-after")) == (status, detail, retry_after)
@@ -105,7 +105,9 @@ def test_a_key_that_another_wire_left_without_a_name_has_an_empty_one() -> None:
 
 @pytest.mark.parametrize("name", ["user@example.com", "", "я" * 255, " "])
 def test_a_name_is_taken_as_it_is(name: str) -> None:
-    assert parse_body(b"\xef\xbb\xbf" + orjson.dumps({"name": name, "more": []})).name == name
+    body = b"\xef\xbb\xbf" + orjson.dumps({"name": name, "more": []})
+
+    assert bodies.parse(body, schemas.KeyCreate).name == name
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_a_name_is_taken_as_it_is(name: str) -> None:
 )
 def test_a_bad_body_names_its_field(body: bytes, field: str) -> None:
     with pytest.raises(tree.Invalid) as told:
-        parse_body(body)
+        bodies.parse(body, schemas.KeyCreate)
 
     assert list(told.value.fields) == [field]
 

@@ -17,7 +17,7 @@ def create_app(services: Services, *, specifications: Sequence[Specification] = 
             title="Veil Xray API",
             version=present.API_VERSION,
             description="VPN keys on a shared port. Every 200 is usable now.",
-            response_of=errors.response_of,
+            response_of=errors.ERRORS.response_of,
             complete=specification.complete,
             specifications=tuple(specifications),
         )

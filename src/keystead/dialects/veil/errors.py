@@ -5,17 +5,10 @@ and explained in DIALECT.md. Failures of an operation keep the documented prefix
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-import orjson
-from starlette.responses import Response
-
-from keystead.dialects.veil.auth import NoCredential
-from keystead.http import failures
+from keystead.http.credentials import NoCredential
+from keystead.http.detail_errors import DetailErrors, Row
 from keystead.kit import errors as tree
-
-JSON = "application/json"
 
 # What each endpoint was doing, for "Failed to …" (the wire documents the first; the others follow it).
 FAILED_TO = {
@@ -33,56 +26,22 @@ FAILED_TO = {
 }
 
 
-@dataclass(frozen=True)
-class Wire:
-    """How one kind of error looks: its status, whether the documented prefix stands before it, its own text."""
-
-    status: int
-    is_prefixed: bool = False
-    text: str | None = None
-
-
-TABLE: Mapping[type[tree.KeysteadError], Wire] = {
-    tree.Throttled: Wire(429),
-    tree.RateLimited: Wire(429),
-    NoCredential: Wire(401, text="Not authenticated"),
-    tree.Unauthenticated: Wire(401, text="Invalid authentication token"),
-    tree.Forbidden: Wire(403),
-    tree.NotFound: Wire(404),
-    tree.Invalid: Wire(400),
-    tree.QuotaExceeded: Wire(400),
-    tree.Conflict: Wire(409),
-    tree.Unsupported: Wire(501),
-    tree.Unavailable: Wire(503, is_prefixed=True),
-    tree.StorageFailed: Wire(500, is_prefixed=True, text="Database error"),
-    tree.Rejected: Wire(500, is_prefixed=True),
-    tree.Misconfigured: Wire(500, is_prefixed=True),
-    tree.Broken: Wire(500, is_prefixed=True, text="Internal error"),
+TABLE: Mapping[type[tree.KeysteadError], Row] = {
+    tree.Throttled: Row(429),
+    tree.RateLimited: Row(429),
+    NoCredential: Row(401, text="Not authenticated"),
+    tree.Unauthenticated: Row(401, text="Invalid authentication token"),
+    tree.Forbidden: Row(403),
+    tree.NotFound: Row(404),
+    tree.Invalid: Row(400),
+    tree.QuotaExceeded: Row(400),
+    tree.Conflict: Row(409),
+    tree.Unsupported: Row(501),
+    tree.Unavailable: Row(503, is_prefixed=True),
+    tree.StorageFailed: Row(500, is_prefixed=True, text="Database error"),
+    tree.Rejected: Row(500, is_prefixed=True),
+    tree.Misconfigured: Row(500, is_prefixed=True),
+    tree.Broken: Row(500, is_prefixed=True, text="Internal error"),
 }
 
-
-def wire_of(kind: type[tree.KeysteadError]) -> Wire:
-    """Return the row of the most specific class; every leaf has one (tests/architecture/test_error_tables.py)."""
-    return tree.most_specific(TABLE, kind)
-
-
-def response_of(error: tree.KeysteadError, operation: str, request_id: str) -> Response:
-    """Return the wire's answer for an error."""
-    wire = wire_of(type(error))
-    text = wire.text or error.message
-    if wire.is_prefixed and operation in FAILED_TO:
-        text = f"Failed to {FAILED_TO[operation]}: {text}"
-    body: dict[str, Any] = {"detail": text}
-    if wire.status == 500:
-        body["request_id"] = request_id
-        failures.note(error)
-    headers: dict[str, str] = {}
-    if isinstance(error, tree.Invalid):
-        body["errors"] = [{"field": field, "message": message} for field, message in error.fields.items()]
-    if wire.status == 429:
-        body["error"] = text
-    if isinstance(error, tree.Throttled | tree.RateLimited | tree.Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
-    elif isinstance(error, tree.Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(body), wire.status, headers, JSON)
+ERRORS = DetailErrors(TABLE, FAILED_TO)

@@ -1,19 +1,13 @@
 """The veil wire's endpoints: parse, one operation, present."""
 
-import codecs
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from keystead.dialects.veil import present, schemas, subscriptions
-from keystead.dialects.veil.auth import authenticate
-from keystead.dialects.veil.errors import JSON
 from keystead.dialects.veil.specification import (
     ALL_KEYS,
     CREATE,
@@ -24,11 +18,13 @@ from keystead.dialects.veil.specification import (
     STATUS,
     SUBSCRIPTION,
 )
+from keystead.http import credentials
 from keystead.http.admission import Admission
+from keystead.http.bodies import answer, parse
+from keystead.http.calls import Call
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
-from keystead.kit.errors import Invalid
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement
@@ -43,6 +39,10 @@ class Services:
     operations: VpnOperations
     idempotency: Idempotency
     health: HealthCheck
+
+    async def admit(self, request: Request) -> Call:
+        """Return the authenticated call."""
+        return await credentials.authenticate(request, self.admission, headers="Authorization or X-API-Key")
 
 
 def add_endpoints(routes: APIRouter, services: Services) -> None:
@@ -110,7 +110,7 @@ class Handlers:
     """One method an endpoint: authenticate, parse, one operation, present."""
 
     def __init__(self, services: Services) -> None:
-        self._admission = services.admission
+        self._services = services
         self._operations = services.operations
         self._idempotency = services.idempotency
         self._health = services.health
@@ -126,9 +126,9 @@ class Handlers:
 
     async def create_key(self, request: Request) -> Response:
         """Create a key; it is usable when the answer arrives."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         body = await request.body()
-        wanted = parse_body(body)
+        wanted = parse(body, schemas.KeyCreate, is_optional=True)
         wish = None if wanted.plan is None else Wish(wanted.plan)
 
         async def create() -> bytes:
@@ -139,83 +139,57 @@ class Handlers:
 
     async def list_keys(self, request: Request) -> Response:
         """List all keys: the wire has no paging."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         parts = await self._operations.list_made(call, placement=Placement.SHARED, made=present.part_of_list)
         return answer(present.key_list(parts))
 
     async def get_key(self, request: Request, key_id: str) -> Response:
         """Show a key."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         return answer(present.key(await self._operations.find(call, parse_ident(key_id))))
 
     async def delete_key(self, request: Request, key_id: str) -> Response:
         """Delete a key; nothing new can connect with it when the answer arrives."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         return answer(present.deleted(await self._operations.revoke(call, parse_ident(key_id))))
 
     async def get_link(self, request: Request, key_id: str) -> Response:
         """Give a key's VLESS link."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         key, profile = await self._operations.profile(call, parse_ident(key_id))
         return answer(present.link(key, links.vless_link(profile)))
 
     async def get_config(self, request: Request, key_id: str) -> Response:
         """Give a key's VLESS link under every name that clients read it by."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         key, profile = await self._operations.profile(call, parse_ident(key_id))
         return answer(present.config(key, links.vless_link(profile)))
 
     async def get_subscription(self, request: Request, key_id: str) -> Response:
         """Give a key's profile as a subscription body."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         _, profile = await self._operations.profile(call, parse_ident(key_id))
         text, media_type = subscriptions.render(request.query_params.get("format", "base64"), profile)
         return Response(text, media_type=media_type, headers={"cache-control": "no-store"})
 
     async def get_traffic(self, request: Request, key_id: str) -> Response:
         """Show a key's traffic, read from Xray now."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         return answer(present.traffic(await self._operations.usage(call, parse_ident(key_id))))
 
     async def reset_traffic(self, request: Request, key_id: str) -> Response:
         """Start a key's traffic at zero."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         return answer(present.traffic_reset(await self._operations.reset_traffic(call, parse_ident(key_id))))
 
     async def sync_traffic(self, request: Request) -> Response:
         """Read the traffic of all active keys from Xray now."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         return answer(present.traffic_sync(await self._operations.sync_traffic(call, placement=Placement.SHARED)))
 
     async def sync_config(self, request: Request) -> Response:
         """Compare Xray with the database now and repair what differs."""
-        call = await authenticate(request, self._admission)
+        call = await self._services.admit(request)
         await self._operations.reconcile(call)
         message = "Xray configuration synchronized successfully"
         return answer({"message": message, "status": "synced", "timestamp": int(time.time())})
-
-
-def answer(body: Mapping[str, Any]) -> Response:
-    """Return a 200 with a JSON body."""
-    return Response(orjson.dumps(body), media_type=JSON)
-
-
-def parse_body(body: bytes) -> schemas.KeyCreate:
-    """Read the body of a create, whatever its Content-Type; an empty one is allowed. Raises Invalid naming bad fields.
-
-    A byte order mark is passed over, as the original did.
-    """
-    text = body.removeprefix(codecs.BOM_UTF8)
-    if not text.strip():
-        return schemas.KeyCreate()
-    try:
-        content = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Invalid("the body is not valid JSON", fields={"body": str(error)}) from None
-    if content is not None and not isinstance(content, dict):
-        raise Invalid("the body is not a JSON object", fields={"body": "must be a JSON object"})
-    try:
-        return schemas.KeyCreate.model_validate(content or {})
-    except ValidationError as error:
-        problems = {".".join(map(str, p["loc"])): p["msg"] for p in error.errors(include_url=False)}
-        raise Invalid("; ".join(f"{f}: {m}" for f, m in problems.items()), fields=problems) from None

@@ -5,17 +5,10 @@ The document has 200, 400, 401, 404, 500 and 503; 403, 409, 413 and 429 are expl
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-import orjson
-from starlette.responses import Response
-
-from keystead.http import failures
+from keystead.http.detail_errors import DetailErrors, Row
 from keystead.kit import errors as tree
 from keystead.vpn.errors import KeyNotFound
-
-JSON = "application/json"
 
 # What each endpoint was doing, for "Failed to …"; the original says the one of verify_reality.
 FAILED_TO = {
@@ -41,56 +34,22 @@ FAILED_TO = {
 }
 
 
-@dataclass(frozen=True)
-class Wire:
-    """How one kind of error looks: its status, whether what failed stands before it, its own text."""
-
-    status: int
-    is_prefixed: bool = False
-    text: str | None = None
-
-
-TABLE: Mapping[type[tree.KeysteadError], Wire] = {
-    tree.Throttled: Wire(429),
-    tree.RateLimited: Wire(429),
-    tree.Unauthenticated: Wire(401, text="Invalid API key. Use X-API-Key header with the correct key."),
-    tree.Forbidden: Wire(403),
-    KeyNotFound: Wire(404, text="Key not found"),
-    tree.NotFound: Wire(404),
-    tree.Invalid: Wire(400),
-    tree.QuotaExceeded: Wire(400),
-    tree.Conflict: Wire(409),
-    tree.Unsupported: Wire(501),
-    tree.Unavailable: Wire(503, is_prefixed=True),
-    tree.StorageFailed: Wire(500, is_prefixed=True, text="Database error"),
-    tree.Rejected: Wire(500, is_prefixed=True),
-    tree.Misconfigured: Wire(500, is_prefixed=True),
-    tree.Broken: Wire(500, is_prefixed=True, text="Internal error"),
+TABLE: Mapping[type[tree.KeysteadError], Row] = {
+    tree.Throttled: Row(429),
+    tree.RateLimited: Row(429),
+    tree.Unauthenticated: Row(401, text="Invalid API key. Use X-API-Key header with the correct key."),
+    tree.Forbidden: Row(403),
+    KeyNotFound: Row(404, text="Key not found"),
+    tree.NotFound: Row(404),
+    tree.Invalid: Row(400),
+    tree.QuotaExceeded: Row(400),
+    tree.Conflict: Row(409),
+    tree.Unsupported: Row(501),
+    tree.Unavailable: Row(503, is_prefixed=True),
+    tree.StorageFailed: Row(500, is_prefixed=True, text="Database error"),
+    tree.Rejected: Row(500, is_prefixed=True),
+    tree.Misconfigured: Row(500, is_prefixed=True),
+    tree.Broken: Row(500, is_prefixed=True, text="Internal error"),
 }
 
-
-def wire_of(kind: type[tree.KeysteadError]) -> Wire:
-    """Return the row of the most specific class; every leaf has one (tests/architecture/test_error_tables.py)."""
-    return tree.most_specific(TABLE, kind)
-
-
-def response_of(error: tree.KeysteadError, operation: str, request_id: str) -> Response:
-    """Return the wire's answer for an error."""
-    wire = wire_of(type(error))
-    text = wire.text or error.message
-    if wire.is_prefixed and operation in FAILED_TO:
-        text = f"Failed to {FAILED_TO[operation]}: {text}"
-    body: dict[str, Any] = {"detail": text}
-    if wire.status == 500:
-        body["request_id"] = request_id
-        failures.note(error)
-    headers: dict[str, str] = {}
-    if isinstance(error, tree.Invalid):
-        body["errors"] = [{"field": field, "message": message} for field, message in error.fields.items()]
-    if wire.status == 429:
-        body = {"error": text, **body}
-    if isinstance(error, tree.Throttled | tree.RateLimited | tree.Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
-    elif isinstance(error, tree.Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(body), wire.status, headers, JSON)
+ERRORS = DetailErrors(TABLE, FAILED_TO)

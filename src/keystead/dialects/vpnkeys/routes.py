@@ -1,14 +1,11 @@
 """The vpnkeys wire's endpoints of keys, traffic and status: parse, one operation, present."""
 
-import codecs
-
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from keystead.dialects.vpnkeys import present, schemas
-from keystead.dialects.vpnkeys.services import LIMITS, Services, answer
+from keystead.dialects.vpnkeys.services import LIMITS, Services
 from keystead.dialects.vpnkeys.specification import (
     ALL_KEYS,
     CREATE,
@@ -18,7 +15,7 @@ from keystead.dialects.vpnkeys.specification import (
     STATUS,
 )
 from keystead.http import resources
-from keystead.kit.errors import Invalid
+from keystead.http.bodies import answer, parse
 from keystead.kit.page import Page
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
@@ -93,7 +90,7 @@ class Handlers:
         """Create a key with a port of its own; it is usable when the answer arrives."""
         call = await self._services.admit(request)
         body = await request.body()
-        wanted = parse_body(body)
+        wanted = parse(body, schemas.KeyCreate, wanted="must be a JSON object with a name")
         await self._services.limits.check(call, "create_key", LIMITS["create_key"])
         wish = None if wanted.plan is None else Wish(wanted.plan)
 
@@ -141,22 +138,3 @@ class Handlers:
         """Start a key's traffic at zero."""
         call = await self._services.admit(request)
         return answer(present.traffic_reset(await self._operations.reset_traffic(call, parse_ident(key_id))))
-
-
-def parse_body(body: bytes) -> schemas.KeyCreate:
-    """Read the body of a create, whatever its Content-Type; raise Invalid naming bad fields.
-
-    A byte order mark is passed over, as the original did.
-    """
-    text = body.removeprefix(codecs.BOM_UTF8)
-    try:
-        content = orjson.loads(text) if text.strip() else None
-    except orjson.JSONDecodeError as error:
-        raise Invalid("the body is not valid JSON", fields={"body": str(error)}) from None
-    if not isinstance(content, dict):
-        raise Invalid("the body is not a JSON object", fields={"body": "must be a JSON object with a name"})
-    try:
-        return schemas.KeyCreate.model_validate(content)
-    except ValidationError as error:
-        problems = {".".join(map(str, p["loc"])): p["msg"] for p in error.errors(include_url=False)}
-        raise Invalid("; ".join(f"{f}: {m}" for f, m in problems.items()), fields=problems) from None

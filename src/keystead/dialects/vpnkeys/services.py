@@ -1,16 +1,12 @@
 """What the handlers of the vpnkeys wire call, and what each of them begins and ends with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
 from starlette.requests import Request
-from starlette.responses import Response
 
-from keystead.dialects.vpnkeys.auth import authenticate
-from keystead.dialects.vpnkeys.errors import JSON
+from keystead.http import credentials
 from keystead.http.admission import Admission
 from keystead.http.calls import Call
 from keystead.http.health import HealthCheck
@@ -41,15 +37,10 @@ class Services:
 
     async def admit(self, request: Request) -> Call:
         """Return the authenticated call; nothing is counted."""
-        return await authenticate(request, self.admission)
+        return await credentials.authenticate(request, self.admission, headers="X-API-Key or Authorization")
 
     async def enter(self, request: Request, operation: str) -> Call:
         """Return the authenticated call of an operation that has a limit, counted; raise RateLimited beyond it."""
         call = await self.admit(request)
         await self.limits.check(call, operation, LIMITS[operation])
         return call
-
-
-def answer(body: Mapping[str, Any] | Sequence[Any]) -> Response:
-    """Return a 200 with a JSON body."""
-    return Response(orjson.dumps(body), media_type=JSON)

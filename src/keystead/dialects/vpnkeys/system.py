@@ -5,8 +5,9 @@ from starlette.responses import Response
 
 from keystead.dialects.vpnkeys import overviews, schemas
 from keystead.dialects.vpnkeys.overviews import done, stamped
-from keystead.dialects.vpnkeys.services import Services, answer
+from keystead.dialects.vpnkeys.services import Services
 from keystead.dialects.vpnkeys.specification import ALL_SYSTEM
+from keystead.http.bodies import answer
 
 PREFIX = "/api/system"
 

@@ -1,4 +1,4 @@
-"""How a veil client proves itself: Bearer, or ``X-API-Key`` where no other dialect takes that header's requests."""
+"""The credential of a REST request: a token as Bearer or in ``X-API-Key``, never in both."""
 
 from starlette.requests import Request
 
@@ -13,12 +13,15 @@ class NoCredential(Unauthenticated):
     code = "no_credential"
 
 
-async def authenticate(request: Request, admission: Admission) -> Call:
-    """Return the authenticated call; raise Unauthenticated, Forbidden, Throttled, or Invalid for two credentials."""
+async def authenticate(request: Request, admission: Admission, *, headers: str) -> Call:
+    """Return the authenticated call; ``headers`` names both in the wire's own order.
+
+    Raises Unauthenticated, Forbidden, Throttled, or Invalid for two credentials.
+    """
     authorization = request.headers.get("authorization", "").strip()
     api_key = request.headers.get("x-api-key", "").strip()
     if authorization and api_key:
-        problem = "present either Authorization or X-API-Key, not both"
+        problem = f"present either {headers}, not both"
         raise Invalid(problem, fields={"X-API-Key": problem})
     scheme, _, bearer = authorization.partition(" ")
     credential = api_key or (bearer.strip() if scheme.lower() == "bearer" else "")
