@@ -11,7 +11,6 @@ import pytest
 
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.state import LIVE_TAG_PREFIX
-from keystead.vpn.links import parse_link
 from tests.support import xray
 from tests.support.keystead import Keystead, keystead
 
@@ -25,16 +24,11 @@ async def ask(instance: Keystead, method: str, path: str, **more: Any) -> Any:
     return answer.json()
 
 
-def profile_of(link: str) -> xray.Profile:
-    read = parse_link(link)
-    return xray.Profile(read.host, read.port, read.uuid, read.public_key, read.short_id, read.server_name, read.flow)
-
-
 @pytest.mark.engine
 async def test_a_key_connects_at_its_200_counts_its_bytes_and_ends_with_its_deletion(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         key = await ask(instance, "POST", "/api/keys", json={"name": "anna"})
-        profile = profile_of((await ask(instance, "GET", f"/api/keys/{key['uuid']}/config"))["vless_url"])
+        profile = xray.linked((await ask(instance, "GET", f"/api/keys/{key['uuid']}/config"))["vless_url"])
         took_s = await xray.dial(profile, instance.world.origin, 1_000_000)
         carried = await ask(instance, "GET", f"/api/keys/{key['id']}/traffic")
         await ask(instance, "POST", f"/api/keys/{key['uuid']}/traffic/reset")
@@ -58,7 +52,7 @@ async def test_a_key_connects_at_its_200_counts_its_bytes_and_ends_with_its_dele
 async def test_a_key_that_somebody_took_out_of_the_core_is_seen_and_brought_back(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         key = await ask(instance, "POST", "/api/keys", json={"name": "anna"})
-        profile = profile_of((await ask(instance, "GET", f"/api/keys/{key['id']}/config"))["client_config"])
+        profile = xray.linked((await ask(instance, "GET", f"/api/keys/{key['id']}/config"))["client_config"])
         client = XrayClient.on_socket(instance.data_dir / "run" / "xray.sock", timeout_s=5.0)
         await client.remove_inbound(f"{LIVE_TAG_PREFIX}{key['port']}")
         await client.close()

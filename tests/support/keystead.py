@@ -28,7 +28,6 @@ from keystead.keeper import protocol
 from keystead.keeper.ports import free_loopback_port
 from keystead.kit.errors import EngineUnavailable, NotFound
 from keystead.kit.files import noted_directory
-from keystead.vpn.links import parse_link
 from tests.support import databases, xray
 from tests.support.postgres import PostgresServer, running_postgres
 
@@ -127,10 +126,7 @@ class Keystead:
         """Return what a client program reads out of a key's link."""
         answer = await self.http.get(f"/api/keys/{key_id}/link")
         assert answer.status_code == 200, answer.text
-        link = parse_link(answer.json()["vless_link"])
-        return xray.Profile(
-            link.host, link.port, link.uuid, link.public_key, link.short_id, link.server_name, link.flow
-        )
+        return xray.linked(answer.json()["vless_link"])
 
     async def dial(self, key_id: object, size: int = 1000, *, within_s: float = 15.0) -> float | None:
         """Fetch through the tunnel with a real client built from the key's link; None when it is refused."""

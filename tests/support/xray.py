@@ -48,6 +48,7 @@ from keystead.kit.clock import SystemClock
 from keystead.kit.errors import EngineUnavailable, StorageBusy
 from keystead.kit.ids import RandomIds
 from keystead.reconcile.replacement import Kind, Replacement, Wish
+from keystead.vpn.links import parse_link
 
 __all__ = ["State", "XrayUser", "os", "replace", "signal"]
 
@@ -171,6 +172,12 @@ class Profile:
     server_name: str = SERVER_NAME
     flow: str = VISION
     fingerprint: str = "chrome"
+
+
+def linked(link: str) -> Profile:
+    """Return what a share link tells a client."""
+    read = parse_link(link)
+    return Profile(read.host, read.port, read.uuid, read.public_key, read.short_id, read.server_name, read.flow)
 
 
 def client_config(
