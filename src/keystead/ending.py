@@ -95,12 +95,24 @@ async def _booked(settings: Settings, scope: str, link: KeeperLink, clock: Clock
         try:
             if not migrate.engine_is_current(database.engine):
                 return False
-            for core in link.hello["cores"]:
-                await _book(database, scope, link, core, clock)
+            return all([await _is_booked(database, scope, link, core, clock) for core in link.hello["cores"]])
         finally:
             database.close()
     except (KeysteadError, SQLAlchemyError) as error:
         log.warning("the last counters are not booked", reason=str(error).splitlines()[0])
+        return False
+
+
+async def _is_booked(database: Database, scope: str, link: KeeperLink, core: dict[str, Any], clock: Clock) -> bool:
+    """Book one process and tell whether that was possible; one that ends at this moment costs no other its figures."""
+    try:
+        await _book(database, scope, link, core, clock)
+    except (KeysteadError, SQLAlchemyError) as error:
+        log.warning(
+            "the last counters of a process are not booked",
+            process=core["process"],
+            reason=str(error).splitlines()[0],
+        )
         return False
     return True
 

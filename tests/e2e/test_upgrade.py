@@ -43,7 +43,8 @@ async def test_an_operator_upgrades_core_and_keeper_and_stops_them(
             restarted = await do("engine", "restart", "--yes", "--json")
             renewed = await do("engine", "upgrade", "--keeper", "--yes")
             [now] = (await do("engine", "list", "--json")).json
-            serving = [core for keeper in now["keepers"] for core in keeper["cores"] if core["role"] == "serving"]
+            [leading] = [one for one in now["keepers"] if any(core["role"] == "serving" for core in one["cores"])]
+            serving = [core for core in leading["cores"] if core["role"] == "serving"]
             dialled = await instance.dial(key["key_id"])
 
             assert not download.is_over
@@ -66,8 +67,8 @@ async def test_an_operator_upgrades_core_and_keeper_and_stops_them(
     assert [core["version"] for core in serving] == [PINNED]
     assert len(now["keepers"]) == 2
     assert dialled is not None
-    assert len(stopped.json["ended"]) >= 1
-    assert all(one["is_booked"] for one in stopped.json["ended"])
+    # The keeper that was left may end by itself at this very moment.
+    assert [one["is_booked"] for one in stopped.json["ended"] if one["pid"] == leading["pid"]] == [True]
     assert (again.code, again.out) == (0, "no keeper runs\n")
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the client's connection is still closing
