@@ -14,8 +14,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 async def demo(*arguments: str) -> asyncio.subprocess.Process:
+    # Whoever runs the tests in the background has an interruption ignored, and children inherit that.
     return await asyncio.create_subprocess_exec(
-        sys.executable,
+        *("env", "--default-signal=INT", sys.executable),
         str(PROJECT / "scripts/demo.py"),
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
