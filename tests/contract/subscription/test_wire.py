@@ -14,7 +14,8 @@ from keystead.dialects.subscription.app import SubscriptionView, create_app
 from keystead.kit.errors import Broken, StorageBusy
 from keystead.vpn.links import parse_link, vless_link
 from keystead.vpn.profiles import qr
-from keystead.vpn.profiles.choose import Format, choose
+from keystead.vpn.profiles.choose import choose
+from keystead.vpn.profiles.forms import Format
 from keystead.vpn.values import Usage
 from tests.contract.subscription.samples import PHONE, TOKEN, URL, Backend, view
 

@@ -22,7 +22,8 @@ from keystead.http import failures
 from keystead.kit.errors import KeysteadError, RateLimited, Throttled, Unavailable
 from keystead.vpn.links import vless_link
 from keystead.vpn.profiles import links, qr, singbox, xray
-from keystead.vpn.profiles.choose import Format, choose
+from keystead.vpn.profiles.choose import choose
+from keystead.vpn.profiles.forms import Format
 from keystead.vpn.profiles.headers import Card, headers
 from keystead.vpn.profiles.titles import titled
 from keystead.vpn.values import ClientProfile, Usage

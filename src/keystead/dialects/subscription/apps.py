@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from keystead.vpn.profiles.choose import Format
+from keystead.vpn.profiles.forms import Format
 
 
 class Platform(StrEnum):

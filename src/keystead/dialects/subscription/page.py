@@ -19,7 +19,7 @@ from keystead.dialects.subscription.apps import App, Platform, apps
 from keystead.dialects.subscription.texts import Language
 from keystead.vpn.links import vless_link
 from keystead.vpn.profiles import qr
-from keystead.vpn.profiles.choose import Format
+from keystead.vpn.profiles.forms import Format
 from keystead.vpn.profiles.titles import titled
 from keystead.vpn.values import ClientProfile, Usage
 
