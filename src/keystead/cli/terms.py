@@ -40,8 +40,9 @@ _TERMS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "for": ("duration_s", amounts.duration),
     "starts": ("starts", lambda text: text.replace("-", "_")),
     "until": ("expires_at", amounts.moment),
+    "devices": ("device_limit", amounts.whole),
 }
-_MAY_BE_NONE = frozenset({"quota", "slow-to", "speed", "reset-days", "for", "until"})
+_MAY_BE_NONE = frozenset({"quota", "slow-to", "speed", "reset-days", "for", "until", "devices"})
 
 
 def add_commands(keys: typer.Typer) -> None:
@@ -104,6 +105,8 @@ def add(context: typer.Context, name: Name, said: Said = None, as_json: AsJson =
     for=30d or 12h: how long a key is good; starts=first-use or issue: when that begins.
 
     until=2027-12-31T18:00+03:00: when a key ends, in place of a duration.
+
+    devices=3: how many devices may fetch a key's subscription.
     """
     body = {"name": name, **wish(said)}
     _call(context, lambda client: client.post(PLANS, body), as_json, _say_plan)
@@ -166,6 +169,8 @@ def term_fields(terms: dict[str, Any] | None) -> list[tuple[str, object]]:
         told.append(("begins anew", output.moment(terms["next_reset_at"]) if terms["next_reset_at"] else "never"))
     if terms["speed_in_force_bytes_s"] is not None:
         told.append(("speed", amounts.mbits(terms["speed_in_force_bytes_s"])))
+    if terms["device_limit"] is not None:
+        told.append(("devices", f"at most {terms['device_limit']}"))
     told.append(("ends", _end(terms)))
     return told
 
@@ -207,6 +212,7 @@ def _say_plan(shown: dict[str, Any]) -> None:
             ("speed", amounts.mbits(shown["speed_bytes_s"])),
             ("lasts", lasts),
             ("ends", output.moment(shown["expires_at"])),
+            ("devices", shown["device_limit"]),
         ]
     )
 

@@ -29,6 +29,7 @@ def written(terms: Terms) -> dict[str, object]:
         "time_zone": terms.period.zone,
         "duration_s": terms.duration_s,
         "expires_at": _written_moment(terms.expires_at),
+        "device_limit": terms.device_limit,
     }
 
 
@@ -48,6 +49,7 @@ def read_terms(record: Record) -> Terms:
         ),
         duration_s=_optional_whole(record, "duration_s"),
         expires_at=fields.moment_text(record, "expires_at"),
+        device_limit=_optional_whole(record, "device_limit"),
         plan=None if record.get("plan") is None else fields.text(record, "plan"),
     )
 

@@ -1,4 +1,4 @@
-"""Tables of the vpn subject: inbounds, keys, what they carried and when, their terms, plans, and subscriptions.
+"""Tables of the vpn subject: inbounds, keys, what they carried and when, terms, plans, subscriptions and who polls them.
 
 A key's ``label`` is its name in Xray and carries a revision (``k12-1``): a label is never used for another UUID, so
 that counters never mix and an existing label always means the right account.
@@ -178,6 +178,7 @@ METERS = Table(
 )
 
 # The address a customer's app polls. The token is sealed so that it can be shown again, and hashed to be found.
+# ``refused_at`` is when a device was last refused and that was told.
 SUBSCRIPTIONS = Table(
     "vpn_subscriptions",
     METADATA,
@@ -186,6 +187,40 @@ SUBSCRIPTIONS = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("sealed_token", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column("refused_at", UtcTime),
+)
+
+# Which families of programs polled a key's subscription, and when last; noted once a day.
+CLIENTS = Table(
+    "vpn_clients",
+    METADATA,
+    Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), primary_key=True),
+    Column("family", String(16), primary_key=True),
+    Column("last_at", UtcTime, nullable=False),
+)
+
+# The devices that polled a subscription whose key has a limit of them. ``mark`` is a hash of the device's id under the
+# subscription's token, so that neither says anything without the other; the other texts are the device's own.
+DEVICES = Table(
+    "vpn_devices",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False),
+    Column("mark", String(64), nullable=False),
+    Column("system", String(64), nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    UniqueConstraint("key_number", "mark"),
+)
+
+# How old clients may be in a scope: what is in force, which a setting may be ahead of until somebody approves it.
+CLIENT_RULES = Table(
+    "vpn_client_rules",
+    METADATA,
+    Column("scope", String(64), ForeignKey("scopes.name"), primary_key=True),
+    Column("versions", String(16), nullable=False),
+    Column("since", UtcTime, nullable=False),
 )
 
 
@@ -203,6 +238,7 @@ def _term_columns() -> list[Column[Any]]:
         Column("time_zone", String(64), nullable=False),
         Column("duration_s", BigNumber),
         Column("expires_at", UtcTime),
+        Column("device_limit", Integer),
     ]
 
 

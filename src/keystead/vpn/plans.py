@@ -43,6 +43,7 @@ class TermChanges:
     time_zone: str | Unset = UNSET
     duration_s: int | Unset | None = UNSET
     expires_at: datetime | Unset | None = UNSET
+    device_limit: int | Unset | None = UNSET
     starts: Starts | Unset = UNSET
 
     def given(self) -> dict[str, object]:

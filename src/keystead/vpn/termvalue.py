@@ -18,6 +18,7 @@ WARN_AT = (80, 95)
 WARNINGS_MAX = 10
 BYTES_MAX = 2**62
 DURATION_S_MAX = 100 * 366 * 86_400
+DEVICES_MAX = 100
 LAST_YEAR = 9000
 
 
@@ -48,7 +49,7 @@ class Terms:
     """What was sold: a quota of bytes both ways per period, speeds in bytes a second downwards, an end.
 
     ``warn_at`` are percents of the quota. A key ends at ``expires_at``; ``duration_s`` without it waits for the first
-    bytes and then sets it.
+    bytes and then sets it. ``device_limit`` is how many devices may fetch the key's subscription.
     """
 
     quota_bytes: int | None = None
@@ -59,6 +60,7 @@ class Terms:
     period: Period = field(default_factory=Period)
     duration_s: int | None = None
     expires_at: datetime | None = None
+    device_limit: int | None = None
     plan: str | None = None
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class Terms:
             ("speed_bytes_s", self.speed_bytes_s, BYTES_MAX),
             ("slow_to_bytes_s", self.slow_to_bytes_s, BYTES_MAX),
             ("duration_s", self.duration_s, DURATION_S_MAX),
+            ("device_limit", self.device_limit, DEVICES_MAX),
         ):
             if value is not None and not 1 <= value <= most:
                 raise Invalid(f"{name} must be 1 to {most}", fields={name: f"1 to {most}"})

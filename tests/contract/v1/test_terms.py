@@ -46,6 +46,7 @@ async def test_terms_are_shown_as_they_were_given(instance: InProcess) -> None:
         "reset_day": 31,
         "time_zone": "Europe/Moscow",
         "expires_at": ends.isoformat(),
+        "device_limit": 3,
     }
 
     key = await sold(instance, **wanted)

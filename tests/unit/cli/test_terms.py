@@ -31,13 +31,14 @@ TERMS = {
     "duration_s": 2_592_000,
     "expires_at": None,
     "expired_at": None,
+    "device_limit": None,
 }
 KEY = {"number": 7, "id": "0a1b", "name": "anna", "state": "active", "terms": TERMS, "created_at": None}
 PLAN = {"name": "monthly", "starts": "first_use", "created_at": None} | {
     name: TERMS[name]
     for name in (
         *("quota_bytes", "at_limit", "slow_to_bytes_s", "warn_at", "speed_bytes_s", "reset", "reset_days"),
-        *("reset_day", "time_zone", "duration_s", "expires_at"),
+        *("reset_day", "time_zone", "duration_s", "expires_at", "device_limit"),
     )
 }
 

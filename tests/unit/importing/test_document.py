@@ -44,6 +44,7 @@ terms = st.builds(
     period=periods,
     duration_s=st.none() | st.integers(1, 10**9),
     expires_at=st.none() | moments,
+    device_limit=st.none() | st.integers(1, 100),
     plan=st.none() | names,
 )
 progresses = st.builds(

@@ -151,6 +151,8 @@ def test_a_warning_that_no_longer_holds_can_come_again() -> None:
         ({"quota_bytes": 0}, "quota_bytes"),
         ({"quota_bytes": 2**63}, "quota_bytes"),
         ({"speed_bytes_s": -1}, "speed_bytes_s"),
+        ({"device_limit": 0}, "device_limit"),
+        ({"device_limit": 101}, "device_limit"),
         ({"at_limit": AtLimit.SLOW}, "slow_to_bytes_s"),
         ({"warn_at": (0,)}, "warn_at"),
         ({"warn_at": (100,)}, "warn_at"),

@@ -59,4 +59,5 @@ def _terms(value: Terms) -> dict[str, Any]:
         "time_zone": value.period.zone,
         "duration_s": value.duration_s,
         "expires_at": value.expires_at,
+        "device_limit": value.device_limit,
     }

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from keystead.dialects.v1.bases import Answer, Body, Moment
 from keystead.vpn.periods import Reset
-from keystead.vpn.termvalue import BYTES_MAX, DURATION_S_MAX, WARNINGS_MAX, AtLimit, Starts
+from keystead.vpn.termvalue import BYTES_MAX, DEVICES_MAX, DURATION_S_MAX, WARNINGS_MAX, AtLimit, Starts
 
 PlanName = Annotated[str, Field(min_length=1, max_length=64)]
 Count = Annotated[int, Field(ge=1, le=BYTES_MAX)]
@@ -31,6 +31,9 @@ class TermsWish(Body):
     duration_s: Annotated[int, Field(ge=1, le=DURATION_S_MAX)] | None = Field(None, description="How long it is good.")
     starts: Annotated[Starts, Field(strict=False)] = Field(Starts.FIRST_USE, description="When a duration begins.")
     expires_at: Moment | None = Field(None, description="When it ends, in place of a duration.")
+    device_limit: Annotated[int, Field(ge=1, le=DEVICES_MAX)] | None = Field(
+        None, description="Devices that may fetch the subscription."
+    )
 
 
 class TermsChange(TermsWish):
@@ -81,6 +84,7 @@ class Terms(Answer):
     duration_s: int | None
     expires_at: datetime | None
     expired_at: datetime | None
+    device_limit: int | None
 
 
 class Plan(Answer):
@@ -99,6 +103,7 @@ class Plan(Answer):
     duration_s: int | None
     starts: Starts
     expires_at: datetime | None
+    device_limit: int | None
     created_at: datetime
 
 

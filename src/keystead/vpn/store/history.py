@@ -8,16 +8,14 @@ carries all day costs 24 rows, and one that carries nothing costs none.
 from collections.abc import Sequence
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, bindparam, delete, func, literal_column, or_, select, update
 
 from keystead.db.prepared import Prepared
+from keystead.db.upserts import insert_into
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.models import DAYS, HOURS, KEYS, TRAFFIC
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TRAFFIC.c
 HOURS_A_DAY = 24
@@ -48,23 +46,13 @@ def _close(step: Step, dialect: str) -> Prepared:
     finished = select(T.key_number, number, T.uplink - T.before_uplink, T.downlink - T.before_downlink).where(
         T.label == bindparam("at_label"), or_(T.uplink != T.before_uplink, T.downlink != T.before_downlink)
     )
-    made = _insert(table, dialect)
+    made = insert_into(table, dialect)
     ways = ("uplink", "downlink")
     return Prepared(
         made.from_select(["key_number", unit, *ways], finished).on_conflict_do_update(
             index_elements=["key_number", unit], set_={way: table.c[way] + made.excluded[way] for way in ways}
         )
     )
-
-
-def _insert(table: Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
-    if dialect == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        return postgresql.insert(table)
-    from sqlalchemy.dialects import sqlite
-
-    return sqlite.insert(table)
 
 
 @cache

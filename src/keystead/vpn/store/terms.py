@@ -32,6 +32,7 @@ TERM_NAMES = (
     "time_zone",
     "duration_s",
     "expires_at",
+    "device_limit",
 )
 _PROGRESS_NAMES = (
     "period_began_at",
@@ -190,12 +191,13 @@ def terms_values(terms: Terms) -> dict[str, object]:
         "time_zone": period.zone,
         "duration_s": terms.duration_s,
         "expires_at": terms.expires_at,
+        "device_limit": terms.device_limit,
     }
 
 
 def read_terms(row: Sequence[Any] | AnyRow, plan: str | None) -> Terms:
     """Make terms of columns in the order of ``TERM_NAMES``."""
-    quota, at_limit, slow_to, warn_at, speed, reset, days, month_day, zone, duration_s, expires_at = row
+    quota, at_limit, slow_to, warn_at, speed, reset, days, month_day, zone, duration_s, expires_at, devices = row
     return Terms(
         quota_bytes=quota,
         at_limit=AtLimit(at_limit),
@@ -205,6 +207,7 @@ def read_terms(row: Sequence[Any] | AnyRow, plan: str | None) -> Terms:
         period=_period(reset, days, month_day, zone),
         duration_s=duration_s,
         expires_at=expires_at,
+        device_limit=devices,
         plan=plan,
     )
 
