@@ -38,6 +38,7 @@ from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.overview_operations import Ground, OverviewOperations
 from keystead.http.pages import Specification
+from keystead.http.polling import Polling, Serving
 from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
@@ -54,6 +55,7 @@ from keystead.reconcile.loop import Reconciler
 from keystead.sealing import SEALED_COLUMNS
 from keystead.settings import Settings
 from keystead.shown_settings import shown
+from keystead.vpn.compatibility import ClientVersions
 from keystead.vpn.targets import TargetWatch
 
 # Where the vpnkeys wire's own documentation is: its endpoints are at the paths it documents.
@@ -102,18 +104,19 @@ class Mounts:
         )
         self._transactions, self._vpn = parts.transactions, parts.vpn
         self._idempotency = Idempotency(parts.database, parts.clock)
+        self._serving = Serving(
+            parts.foundation.public_host,
+            parts.scope,
+            ClientVersions(parts.settings.vpn_client_versions),
+            parts.settings.vpn_device_days,
+        )
         self._health = HealthCheck(parts.database, parts.driver.probe, lambda: parts.targets.problem, parts.clock)
 
     def all(self) -> list[Mount]:
         """Return every mount of a door."""
         parts = self._parts
-        shown = Shown(
-            parts.foundation.public_host,
-            self._base_url,
-            parts.settings.subscription_title,
-            parts.settings.support_url,
-        )
-        backend = Backend(parts.database, shown, is_applied=parts.reconciler.is_applied)
+        shown = Shown(self._base_url, parts.settings.subscription_title, parts.settings.support_url)
+        backend = Backend(Polling(parts.transactions, parts.database, self._serving, self._core_version), shown)
         scrape = metrics_page.create_app(
             parts.metrics,
             self._admission,
@@ -194,6 +197,9 @@ class Mounts:
                 load_root=lambda: founding.load_root(parts.settings),
             ),
         )
+
+    def _core_version(self) -> str:
+        return self._parts.driver.status().binary.version
 
     def _engines(self) -> Mapping[str, EngineStatus]:
         status = self._parts.driver.status()

@@ -23,6 +23,7 @@ class Event(StrEnum):
     VPN_KEY_ENABLED = "vpn.key.enabled"
     VPN_KEY_DISABLED = "vpn.key.disabled"
     VPN_KEY_REVOKED = "vpn.key.revoked"
+    VPN_KEY_DEVICE_REFUSED = "vpn.key.device_refused"
     ENGINE_DOWN = "engine.down"
     ENGINE_UP = "engine.up"
     WEBHOOK_TEST = "webhook.test"

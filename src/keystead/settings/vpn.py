@@ -103,6 +103,13 @@ class VpnSettings(BaseModel):
         description="Seconds a customer's address is kept, in memory only, after it was last seen. 0: while connected.",
         examples=[3600],
     )
+    vpn_device_days: int = Field(
+        30,
+        ge=1,
+        le=3660,
+        description="Days after which a device that did not fetch its subscription no longer counts towards a limit.",
+        examples=[90],
+    )
     keeper_without: Tricks = Field(
         (),
         description="Tricks a new keeper does without: lines, dump, borrow, pace, reset, destroy. Empty: none.",

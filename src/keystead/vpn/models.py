@@ -1,4 +1,4 @@
-"""Tables of the vpn subject: inbounds, keys, what they carried and when, terms, plans, subscriptions and who polls them.
+"""Tables of the vpn subject: inbounds, keys, what they carried, terms, plans, subscriptions and who polls them.
 
 A key's ``label`` is its name in Xray and carries a revision (``k12-1``): a label is never used for another UUID, so
 that counters never mix and an existing label always means the right account.

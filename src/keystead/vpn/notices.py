@@ -46,6 +46,14 @@ def expired(key: VpnKey, *, expired_at: datetime) -> Data:
     return {**about(key), "expired_at": expired_at}
 
 
+def device_refused(
+    key: VpnKey, *, reason: Literal["full", "unnamed"], device_limit: int, system: str, model: str
+) -> Data:
+    """Return what to say when a device may not fetch a key's subscription: there are enough, or it has no id."""
+    told = {"reason": reason, "device_limit": device_limit, "system": system, "model": model}
+    return {**about(key), **told}
+
+
 def reset(key: VpnKey, *, upload: int, download: int, by: Literal["caller", "period"]) -> Data:
     """Return what to say when a key's traffic starts at zero: the figures that ended, in bytes, and who asked."""
     return {**about(key), "upload": upload, "download": download, "total": upload + download, "by": by}

@@ -18,9 +18,11 @@ from keystead.vpn.keys import profile_of
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, is_visible, locate_for_change
 from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
+from keystead.vpn.store import devices as device_store
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import subscriptions as subscription_store
 from keystead.vpn.store import terms as term_store
+from keystead.vpn.termvalue import Held
 from keystead.vpn.traffic import visible_of
 from keystead.vpn.values import ClientProfile, Usage
 
@@ -29,11 +31,15 @@ TOKEN_KIND = "sub"  # noqa: S105 - a prefix, not a secret
 
 @dataclass(frozen=True)
 class Subscribed:
-    """What the holder of a subscription's token may see; a key with a quota shows what it used of the present one."""
+    """What the holder of a subscription's token may see; a key with a quota shows what it used of the present one.
+
+    ``device_limit`` is how many devices may fetch it, None for any number.
+    """
 
     key: VpnKey
     profile: ClientProfile
     usage: Usage
+    device_limit: int | None = None
 
 
 @requires(Permission.VPN_LINKS_READ)
@@ -46,9 +52,12 @@ def token(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
 
 @requires(Permission.VPN_KEYS_CHANGE)
 def replace(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
-    """Give a key's subscription another token; the old address stops at once, the key goes on."""
+    """Give a key's subscription another token; the old address stops at once, the key goes on.
+
+    Its devices are forgotten: each of them has to be given the new address, and is known again when it comes.
+    """
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
-    subscription_store.remove(work.connection, key.number)
+    _close(work, key)
     return _open(work, key)
 
 
@@ -56,7 +65,7 @@ def replace(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str
 def revoke(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> None:
     """Close a key's subscription; the key goes on."""
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
-    subscription_store.remove(work.connection, key.number)
+    _close(work, key)
     work.audit("vpn.subscription.revoke", f"vpn key {key.number}")
 
 
@@ -66,16 +75,23 @@ def find_by_token(connection: Connection, presented: str, *, public_host: str, i
     key = None if found is None else key_store.find(connection, found[1], KeyIdent("", found[0], None))
     if key is None or not is_visible(key, is_applied):
         raise NotFound("subscription", "of this address")
-    return Subscribed(key, profile_of(connection, key, public_host), _usage(connection, key))
+    held = term_store.find(connection, key.number)
+    limit = None if held is None else held.terms.device_limit
+    return Subscribed(key, profile_of(connection, key, public_host), _usage(connection, key, held), limit)
 
 
-def _usage(connection: Connection, key: VpnKey) -> Usage:
+def _usage(connection: Connection, key: VpnKey, held: Held | None) -> Usage:
     """Return bytes, quota and end for a customer's program; one that waits for its first use has no end yet."""
-    visible, held = visible_of(connection, key.number), term_store.find(connection, key.number)
+    visible = visible_of(connection, key.number)
     if held is None:
         return Usage(visible.uplink, visible.downlink)
     used = visible if held.allowance is None else held.used(holding.lifetime(connection, key, None))
     return Usage(used.uplink, used.downlink, held.allowance, held.terms.expires_at)
+
+
+def _close(work: Work, key: VpnKey) -> None:
+    subscription_store.remove(work.connection, key.number)
+    device_store.remove(work.connection, key.number)
 
 
 def _open(work: Work, key: VpnKey) -> Secret[str]:

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 
-from keystead.dialects.subscription.app import SubscriptionView
+from keystead.dialects.subscription.app import DeviceRefused, SubscriptionView
+from keystead.http.polling import Poll
 from keystead.kit.errors import KeysteadError, NotFound
+from keystead.vpn.families import Family
 from keystead.vpn.values import ClientProfile, Usage
 
 TOKEN = "ks_sub_4Jq0cXv1wZr7Nn2Kp9Lm3Yt6Hd8Fs5Gb1Qe4Wu7Ti0X_3k9Zx2"
@@ -38,23 +40,25 @@ def view(
     usage: Usage = USAGE,
     is_active: bool = True,
     support_url: str | None = "https://t.me/example",
+    devices: tuple[int, int] | None = None,
+    refused: frozenset[Family] = frozenset(),
 ) -> SubscriptionView:
     """Return a view of one subscription."""
-    return SubscriptionView(profiles, usage, title, 12, is_active, URL, support_url)
+    return SubscriptionView(profiles, usage, title, 12, is_active, URL, support_url, devices, refused)
 
 
 class Backend:
     """One known token; ``failure`` is raised instead when set."""
 
-    def __init__(self, known: SubscriptionView, failure: KeysteadError | None = None) -> None:
+    def __init__(self, known: SubscriptionView | DeviceRefused, failure: KeysteadError | None = None) -> None:
         self.known = known
         self.failure = failure
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[Poll] = []
 
-    async def fetch(self, token: str, address: str) -> SubscriptionView:
-        self.asked.append((token, address))
+    async def fetch(self, poll: Poll) -> SubscriptionView | DeviceRefused:
+        self.asked.append(poll)
         if self.failure:
             raise self.failure
-        if token != TOKEN:
+        if poll.token != TOKEN:
             raise NotFound("subscription", "of this token")
         return self.known

@@ -14,6 +14,7 @@ from keystead.dialects.subscription import page, texts
 from keystead.dialects.subscription.apps import Platform, platform
 from keystead.dialects.subscription.page import PageModel
 from keystead.dialects.subscription.texts import Language
+from keystead.vpn.families import Family
 from keystead.vpn.links import vless_link
 from keystead.vpn.values import Usage
 from tests.contract.subscription.samples import PHONE, URL, USAGE
@@ -159,3 +160,21 @@ def test_a_used_up_quota_shows_nothing_left_and_a_full_bar() -> None:
 )
 def test_the_device_is_read_from_the_browser(agent: str, expected: Platform) -> None:
     assert platform(agent) is expected
+
+
+def test_with_a_limit_of_devices_the_page_counts_them_and_shows_nothing_that_any_device_could_copy() -> None:
+    shown = html.unescape(page.render(replace(MODEL, devices=(2, 3))))
+
+    assert "<dd>2 / 3</dd>" in shown
+    assert "vless://" not in shown
+    assert f'href="{URL}/xray"' not in shown
+    assert f"happ://add/{URL}" in shown
+    assert "hiddify://import" not in shown
+
+
+def test_programs_that_cannot_connect_now_are_not_recommended() -> None:
+    shown = page.render(replace(MODEL, refused=frozenset({Family.MIHOMO, Family.HIDDIFY})))
+
+    assert "clash://install-config" not in shown
+    assert "hiddify://import" not in shown
+    assert "happ://add" in shown

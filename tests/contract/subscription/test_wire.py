@@ -10,8 +10,11 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from keystead.dialects.subscription.app import SubscriptionView, create_app
+from keystead.dialects.subscription import texts
+from keystead.dialects.subscription.app import DeviceRefused, SubscriptionView, create_app
 from keystead.kit.errors import Broken, StorageBusy
+from keystead.vpn.devices import Refusal
+from keystead.vpn.families import Family
 from keystead.vpn.links import parse_link, vless_link
 from keystead.vpn.profiles import qr
 from keystead.vpn.profiles.choose import choose
@@ -166,7 +169,7 @@ async def test_trouble_of_the_moment_is_503_and_trouble_of_ours_500() -> None:
     assert (broken.status_code, broken.text) == (500, "Internal error\n")
 
 
-async def test_the_backend_learns_token_and_address_and_no_log_does(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_backend_learns_the_token_and_no_log_does(caplog: pytest.LogCaptureFixture) -> None:
     backend = Backend(view())
     caplog.set_level(logging.DEBUG, logger="keystead")
 
@@ -174,7 +177,8 @@ async def test_the_backend_learns_token_and_address_and_no_log_does(caplog: pyte
         await http.get(f"/sub/{TOKEN}")
         await http.get("/sub/ks_sub_wrong")
 
-    assert backend.asked == [(TOKEN, "192.0.2.7"), ("ks_sub_wrong", "192.0.2.7")]
+    assert [poll.token for poll in backend.asked] == [TOKEN, "ks_sub_wrong"]
+    assert TOKEN not in repr(backend.asked)
     assert not [record for record in caplog.records if record.name.startswith(("keystead", "starlette"))]
 
 
@@ -185,3 +189,68 @@ async def test_codes_draw_the_address_or_the_key() -> None:
     assert address.text == qr.svg(URL)
     assert key.content == qr.png(vless_link(PHONE))
     assert key.content.startswith(b"\x89PNG")
+
+
+HWID = "4139def9-6877-4771-b313-49e3119ba158"
+
+
+async def test_a_program_s_family_and_device_are_asked_for_and_a_browser_s_are_not() -> None:
+    backend = Backend(view())
+    device = {
+        "x-hwid": f" {HWID} ",
+        "x-device-os": "Android",
+        "x-ver-os": "14",
+        "x-device-model": "Телефон\t7".encode(),
+    }
+
+    async with client(backend) as http:
+        await http.get(f"/sub/{TOKEN}", headers={"user-agent": "Happ/3.1", **device})
+        await http.get(f"/sub/{TOKEN}/mihomo", headers={"user-agent": "curl/8", "x-hwid": "x" * 129})
+        for path in ("", "/page", "/qr.svg"):
+            await http.get(f"/sub/{TOKEN}{path}", headers={"user-agent": BROWSER, "accept": HTML, "x-hwid": HWID})
+
+    named, unnamed, *people = backend.asked
+    assert named.family is Family.HAPP
+    assert named.device is not None
+    told = (named.device.hwid.reveal(), named.device.system, named.device.model)
+    assert told == (HWID, "Android 14", "Телефон 7")
+    assert (unnamed.family, unnamed.device) == (Family.OTHER, None)
+    assert {(poll.family, poll.device) for poll in people} == {(None, None)}
+
+
+@pytest.mark.parametrize(
+    ("why", "reason"), [(Refusal.FULL, "x-hwid-max-devices-reached"), (Refusal.UNNAMED, "x-hwid-not-supported")]
+)
+async def test_a_refused_device_is_told_why_in_the_headers_programs_read_and_given_nothing(
+    why: Refusal, reason: str
+) -> None:
+    refused = DeviceRefused(why, "North Bridge", "https://t.me/example")
+
+    async with client(Backend(refused)) as http:
+        answer = await http.get(f"/sub/{TOKEN}", headers={"user-agent": "Happ/3.1"})
+
+    hwid = {name: value for name, value in answer.headers.items() if name.startswith("x-hwid-")}
+    assert answer.status_code == 404
+    assert hwid == {"x-hwid-active": "true", "x-hwid-limit": "true", reason: "true"}
+    announced = base64.b64decode(answer.headers["announce"].removeprefix("base64:")).decode()
+    assert announced == texts.DEVICE_ANNOUNCEMENTS[why]
+    assert (answer.headers["support-url"], answer.headers["cache-control"]) == ("https://t.me/example", "no-store")
+    assert "vless" not in answer.text
+
+
+async def test_with_a_limit_a_device_learns_that_it_counts_and_without_one_nothing() -> None:
+    limited = await get(f"/sub/{TOKEN}/links", known=view(devices=(1, 3)))
+    free = await get(f"/sub/{TOKEN}/links")
+
+    assert {name: value for name, value in limited.headers.items() if "hwid" in name} == {"x-hwid-active": "true"}
+    assert [name for name in free.headers if "hwid" in name] == []
+    assert limited.text == free.text
+
+
+async def test_with_a_limit_the_code_of_the_key_itself_is_refused() -> None:
+    known = view(devices=(1, 3))
+
+    code, key = [await get(f"/sub/{TOKEN}/qr.svg{of}", known=known) for of in ("", "?of=key")]
+
+    assert (code.status_code, key.status_code) == (200, 404)
+    assert key.headers["x-hwid-not-supported"] == "true"

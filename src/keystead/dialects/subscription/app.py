@@ -16,15 +16,25 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from keystead.dialects.subscription import errors, page, texts
+from keystead.dialects.subscription import asking, errors, page, texts
 from keystead.dialects.subscription.apps import platform
 from keystead.http import failures
+from keystead.http.polling import Poll
 from keystead.kit.errors import KeysteadError, RateLimited, Throttled, Unavailable
+from keystead.vpn.devices import Refusal
+from keystead.vpn.families import Family
 from keystead.vpn.links import vless_link
 from keystead.vpn.profiles import links, qr, singbox, xray
 from keystead.vpn.profiles.choose import choose
 from keystead.vpn.profiles.forms import Format
-from keystead.vpn.profiles.headers import Card, headers
+from keystead.vpn.profiles.headers import (
+    ANNOUNCE_LENGTH_MAX,
+    TITLE_LENGTH_MAX,
+    Card,
+    headers,
+    text_value,
+    url_value,
+)
 from keystead.vpn.profiles.titles import titled
 from keystead.vpn.values import ClientProfile, Usage
 
@@ -33,7 +43,8 @@ from keystead.vpn.values import ClientProfile, Usage
 class SubscriptionView:
     """What a token opens: at least one profile, and what is shown around it.
 
-    ``subscription_url`` is the absolute public address of this subscription, without a trailing slash.
+    ``subscription_url`` is the absolute public address of this subscription, without a trailing slash. ``devices`` are
+    how many fetch it and how many may, None for any number; programs of a ``refused`` family cannot connect.
     """
 
     profiles: Sequence[ClientProfile]
@@ -43,13 +54,24 @@ class SubscriptionView:
     is_active: bool
     subscription_url: str
     support_url: str | None = None
+    devices: tuple[int, int] | None = None
+    refused: frozenset[Family] = frozenset()
+
+
+@dataclass(frozen=True)
+class DeviceRefused:
+    """What is shown to a device that may not fetch a subscription, and why it may not."""
+
+    why: Refusal
+    title: str
+    support_url: str | None = None
 
 
 class SubscriptionBackend(Protocol):
     """Find what a subscription token opens."""
 
-    async def fetch(self, token: str, address: str) -> SubscriptionView:
-        """Return the view of a token asked for from an address; raise NotFound for an unknown or revoked one."""
+    async def fetch(self, poll: Poll) -> SubscriptionView | DeviceRefused:
+        """Return what a poll is answered with; raise NotFound for an unknown or revoked token."""
         ...
 
 
@@ -85,6 +107,13 @@ _RENDERERS = {
 # Another name under which the same form is asked for.
 _ALIASES = {"clash": Format.MIHOMO}
 _CODES = ("qr.svg", "qr.png")
+# What programs that name their device are told: that it counts, and why it is refused. v2RayTun reads ``x-hwid-limit``
+# alone, which says that a limit is in the way; it is true for both reasons, as in Remnawave.
+_LIMITED = {"x-hwid-active": "true"}
+_REFUSALS = {
+    Refusal.FULL: {"x-hwid-limit": "true", "x-hwid-max-devices-reached": "true"},
+    Refusal.UNNAMED: {"x-hwid-limit": "true", "x-hwid-not-supported": "true"},
+}
 _GUARDS = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -113,9 +142,8 @@ class _Edge:
 
     async def by_program(self, request: Request) -> Response:
         """Answer in the form the asking program reads."""
-        view = await self._view(request)
         form = choose(request.headers.get("user-agent", ""), request.headers.get("accept", ""))
-        return _answer(request, view, form)
+        return await self._answer(request, form)
 
     async def by_path(self, request: Request) -> Response:
         """Answer in the form the path names."""
@@ -123,17 +151,20 @@ class _Edge:
         form = _ALIASES.get(asked, asked)
         if form not in set(Format) and form not in _CODES:
             raise HTTPException(404)
-        view = await self._view(request)
-        return _code(request, view, form) if form in _CODES else _answer(request, view, Format(form))
+        if form not in _CODES:
+            return await self._answer(request, Format(form))
+        found = await self._backend.fetch(asking.person(request))
+        return _refused(found) if isinstance(found, DeviceRefused) else _code(request, found, form)
 
-    async def _view(self, request: Request) -> SubscriptionView:
-        address = request.client.host if request.client else ""
-        return await self._backend.fetch(request.path_params["token"], address)
+    async def _answer(self, request: Request, form: Format) -> Response:
+        is_page = form is Format.PAGE
+        found = await self._backend.fetch(asking.person(request) if is_page else asking.program(request))
+        if isinstance(found, DeviceRefused):
+            return _refused(found)
+        return _page(request, found) if is_page else _profile(found, form)
 
 
-def _answer(request: Request, view: SubscriptionView, form: Format) -> Response:
-    if form is Format.PAGE:
-        return _page(request, view)
+def _profile(view: SubscriptionView, form: Format) -> Response:
     body = _RENDERERS[form](view.profiles, view.title)
     card = Card(
         title=view.title,
@@ -144,6 +175,8 @@ def _answer(request: Request, view: SubscriptionView, form: Format) -> Response:
         announce=None if view.is_active else texts.OFF_ANNOUNCEMENT,
     )
     beside = headers(card, extension=_FORMS[form].extension)
+    if view.devices is not None:
+        beside |= _LIMITED
     return Response(body, media_type=_FORMS[form].media_type, headers=_GUARDS | beside)
 
 
@@ -160,6 +193,8 @@ def _page(request: Request, view: SubscriptionView) -> Response:
             language=language,
             platform=platform(agent),
             support_url=view.support_url,
+            devices=view.devices,
+            refused=view.refused,
         )
     )
     guards = _GUARDS | {
@@ -173,11 +208,25 @@ def _page(request: Request, view: SubscriptionView) -> Response:
 def _code(request: Request, view: SubscriptionView, form: str) -> Response:
     text = view.subscription_url
     if request.query_params.get("of") == "key":
+        if view.devices is not None:
+            return _refused(DeviceRefused(Refusal.UNNAMED, view.title, view.support_url))
         _, profile = titled(view.profiles, view.title)[0]
         text = vless_link(profile)
     if form == "qr.png":
         return Response(qr.png(text), media_type="image/png", headers=_GUARDS)
     return Response(qr.svg(text), media_type="image/svg+xml", headers=_GUARDS)
+
+
+def _refused(refused: DeviceRefused) -> Response:
+    """Refuse a device in the words of the headers; 404, because programs keep what they have when they get that."""
+    texts_of = texts.DEVICE_ANNOUNCEMENTS[refused.why]
+    card = {
+        "profile-title": text_value(refused.title, TITLE_LENGTH_MAX),
+        "announce": text_value(texts_of, ANNOUNCE_LENGTH_MAX),
+    }
+    if refused.support_url:
+        card["support-url"] = url_value(refused.support_url)
+    return _plain(errors.DEVICE_REFUSED, {**card, **_LIMITED, **_REFUSALS[refused.why]})
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

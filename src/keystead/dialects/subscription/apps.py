@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
+from keystead.vpn.families import Family
 from keystead.vpn.profiles.forms import Format
 
 
@@ -47,6 +48,16 @@ _SCHEMES = {
     "sing-box": "sing-box://import-remote-profile?url={sing_box}#{name}",
     "Clash Verge": "clash://install-config?url={mihomo}&name={name}",
     "FlClash": "clash://install-config?url={mihomo}&name={name}",
+}
+
+_FAMILIES = {
+    "Happ": Family.HAPP,
+    "v2RayTun": Family.V2RAYTUN,
+    "Streisand": Family.STREISAND,
+    "Hiddify": Family.HIDDIFY,
+    "sing-box": Family.SING_BOX,
+    "Clash Verge": Family.MIHOMO,
+    "FlClash": Family.MIHOMO,
 }
 
 _APP_STORE = "https://apps.apple.com/app/"
@@ -100,8 +111,13 @@ def platform(user_agent: str) -> Platform:
     return next((found for sign, found in _SIGNS if sign in said), Platform.ANDROID)
 
 
-def apps(subscription_url: str, title: str) -> dict[Platform, tuple[App, ...]]:
-    """Return the programs of every platform with addresses that add this subscription under its title."""
+def apps(
+    subscription_url: str, title: str, refused: frozenset[Family] = frozenset()
+) -> dict[Platform, tuple[App, ...]]:
+    """Return the programs of every platform with addresses that add this subscription under its title.
+
+    Programs of a family that cannot connect are left out.
+    """
     values = {
         "url": subscription_url,
         "sing_box": quote(f"{subscription_url}/{Format.SING_BOX}", safe=""),
@@ -109,6 +125,10 @@ def apps(subscription_url: str, title: str) -> dict[Platform, tuple[App, ...]]:
         "name": quote(title, safe="", errors="replace"),
     }
     return {
-        device: tuple(App(name, install_url, _SCHEMES[name].format_map(values)) for name, install_url in rows)
+        device: tuple(
+            App(name, install_url, _SCHEMES[name].format_map(values))
+            for name, install_url in rows
+            if _FAMILIES[name] not in refused
+        )
         for device, rows in _CATALOGUE.items()
     }

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from keystead.db.session import Database
-from keystead.dialects.subscription.app import SubscriptionView
+from keystead.dialects.subscription.app import DeviceRefused, SubscriptionView
 from keystead.http import subscription_operations
-from keystead.vpn import subscriptions
-from keystead.vpn.lookup import IsApplied
+from keystead.http.polling import Poll, Polling
 
 UPDATE_INTERVAL_H = 12
 
@@ -15,7 +13,6 @@ UPDATE_INTERVAL_H = 12
 class Shown:
     """What customers see around their profiles, from the settings."""
 
-    public_host: str
     base_url: str
     title: str
     support_url: str | None
@@ -24,24 +21,24 @@ class Shown:
 class Backend:
     """Find views by token (app.SubscriptionBackend)."""
 
-    def __init__(self, database: Database, shown: Shown, *, is_applied: IsApplied) -> None:
-        self._database = database
+    def __init__(self, polling: Polling, shown: Shown) -> None:
+        self._polling = polling
         self._shown = shown
-        self._is_applied = is_applied
 
-    async def fetch(self, token: str, address: str) -> SubscriptionView:
-        """Return the view of a token; raise NotFound for an unknown or revoked one."""
-        found = await self._database.read(
-            lambda connection: subscriptions.find_by_token(
-                connection, token, public_host=self._shown.public_host, is_applied=self._is_applied
-            )
-        )
+    async def fetch(self, poll: Poll) -> SubscriptionView | DeviceRefused:
+        """Return the view of a token, or why this device gets none; raise NotFound for an unknown or revoked one."""
+        polled = await self._polling.poll(poll)
+        found, standing = polled.found, polled.standing
+        if poll.family is not None and standing is not None and standing.refusal is not None:
+            return DeviceRefused(standing.refusal, self._shown.title, self._shown.support_url)
         return SubscriptionView(
             profiles=[found.profile],
             usage=found.usage,
             title=self._shown.title,
             update_interval_h=UPDATE_INTERVAL_H,
             is_active=found.key.is_active,
-            subscription_url=subscription_operations.address(self._shown.base_url, token),
+            subscription_url=subscription_operations.address(self._shown.base_url, poll.token),
             support_url=self._shown.support_url,
+            devices=None if standing is None else (standing.used, standing.limit),
+            refused=polled.refused,
         )

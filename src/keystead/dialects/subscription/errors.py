@@ -1,4 +1,4 @@
-"""The subscription wire's one table of errors: three texts, and none of them tells a stranger anything.
+"""The subscription wire's one table of errors: a few texts, and none of them tells a stranger anything.
 
 Whoever asks without a right to an answer is told what everybody else is told who asks for nothing.
 """
@@ -18,6 +18,7 @@ class Row:
 
 
 NOT_FOUND = Row(404, "Not found\n")
+DEVICE_REFUSED = Row(404, "This device may not fetch the subscription\n")
 _BUSY = Row(429, "Too many requests\n")
 _LATER = Row(503, "Temporarily unavailable\n")
 _OURS = Row(500, "Internal error\n")

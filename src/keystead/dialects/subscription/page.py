@@ -17,6 +17,8 @@ import jinja2
 from keystead.dialects.subscription import texts
 from keystead.dialects.subscription.apps import App, Platform, apps
 from keystead.dialects.subscription.texts import Language
+from keystead.vpn import families
+from keystead.vpn.families import Family
 from keystead.vpn.links import vless_link
 from keystead.vpn.profiles import qr
 from keystead.vpn.profiles.forms import Format
@@ -32,9 +34,16 @@ _FILES = (
 )
 
 
+_UNNAMED = frozenset(row.family for row in families.ROWS if row.sends_hwid is False)
+
+
 @dataclass(frozen=True)
 class PageModel:
-    """Everything the page shows; ``platform`` is the device whose instructions come first and open."""
+    """Everything the page shows; ``platform`` is the device whose instructions come first and open.
+
+    With a limit of devices neither the key nor files are shown: they would work on any number of them. Programs of a
+    ``refused`` family are not recommended, nor with a limit those that never name their device.
+    """
 
     title: str
     profiles: Sequence[ClientProfile]
@@ -44,6 +53,8 @@ class PageModel:
     language: Language
     platform: Platform
     support_url: str | None = None
+    devices: tuple[int, int] | None = None
+    refused: frozenset[Family] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ class _Assets:
 def render(model: PageModel) -> str:
     """Return the page as HTML text."""
     assets = _assets()
+    useless = model.refused | (_UNNAMED if model.devices else frozenset())
     return assets.template.render(
         model=model,
         t=texts.TEXTS[model.language],
@@ -64,7 +76,7 @@ def render(model: PageModel) -> str:
         script=assets.script,
         code=qr.svg_element(model.subscription_url),
         keys=[(name, vless_link(profile)) for name, profile in titled(model.profiles, model.title)],
-        platforms=_own_first(apps(model.subscription_url, model.title), model.platform),
+        platforms=_own_first(apps(model.subscription_url, model.title, useless), model.platform),
         files=_FILES,
         traffic=_traffic(model.usage, model.language),
         expires=texts.day(model.usage.expires_at, model.language) if model.usage.expires_at else None,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
+from keystead.vpn.devices import Refusal
+
 
 class Language(StrEnum):
     """A language the page speaks; the value is its tag."""
@@ -45,6 +47,8 @@ _ENGLISH = {
     "copied": "Copied",
     "key": "A single key, without updates",
     "files": "Settings as a file",
+    "devices": "devices",
+    "devices.note": "Add the address in an app that names its device, such as Happ or v2RayTun.",
     "private": "Keep this page to yourself: whoever has its address uses your access.",
     "support": "Contact support",
     "language": "Language",
@@ -84,6 +88,8 @@ _RUSSIAN = {
     "copied": "Скопировано",
     "key": "Отдельный ключ, без обновлений",
     "files": "Настройки файлом",
+    "devices": "устройства",
+    "devices.note": "Добавьте адрес в приложении, которое сообщает своё устройство, например Happ или v2RayTun.",
     "private": "Не показывайте эту страницу никому: с её адресом вашим доступом сможет пользоваться любой.",
     "support": "Написать в поддержку",
     "language": "Язык",
@@ -97,6 +103,10 @@ _RUSSIAN = {
 TEXTS: Mapping[Language, Mapping[str, str]] = {Language.ENGLISH: _ENGLISH, Language.RUSSIAN: _RUSSIAN}
 
 # Shown by client programs that read announcements; in both languages, since a program does not say which it speaks.
+DEVICE_ANNOUNCEMENTS = {
+    Refusal.FULL: "Достигнут предел устройств / The limit of devices is reached",
+    Refusal.UNNAMED: "Приложение не сообщает устройство (HWID) / This app does not name its device (HWID)",
+}
 OFF_ANNOUNCEMENT = "Доступ отключён / This access is switched off"
 
 _UNITS = {

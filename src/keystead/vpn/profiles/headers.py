@@ -41,9 +41,9 @@ def headers(card: Card, *, extension: str) -> dict[str, str]:
         "cache-control": "no-store",
     }
     if card.support_url:
-        found["support-url"] = quote(card.support_url, safe=_URL_SAFE)
+        found["support-url"] = url_value(card.support_url)
     if card.web_page_url:
-        found["profile-web-page-url"] = quote(card.web_page_url, safe=_URL_SAFE)
+        found["profile-web-page-url"] = url_value(card.web_page_url)
     if card.announce:
         found["announce"] = text_value(card.announce, ANNOUNCE_LENGTH_MAX)
     return found
@@ -63,6 +63,11 @@ def text_value(text: str, length_max: int) -> str:
     if line.isascii() and not line.startswith("base64:"):
         return line
     return f"base64:{base64.b64encode(line.encode()).decode()}"
+
+
+def url_value(url: str) -> str:
+    """Return an address as a header value."""
+    return quote(url, safe=_URL_SAFE)
 
 
 def disposition(title: str, extension: str) -> str:
