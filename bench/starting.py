@@ -117,9 +117,7 @@ def desired_of(running: Instance) -> XrayDesired:
     with engine.connect() as connection:
         root = datakeys.load_root_key(running.data_dir, None)
         keys = datakeys.open_keys(connection, root, SystemClock().now())
-        source = XraySource(
-            main.SCOPE, keys=keys.ring, clock=SystemClock(), ids=RandomIds(), min_client_version="1.0.0"
-        )
+        source = XraySource(main.SCOPE, keys=keys.ring, clock=SystemClock(), ids=RandomIds())
         desired = source.desired(connection)
     engine.dispose()
     return desired

@@ -24,7 +24,9 @@ from keystead.kit.secret import Secret
 from keystead.reconcile import store as scopes
 from keystead.settings import Settings
 from keystead.settings.vpn import DEFAULT_SHORT_ID
+from keystead.vpn import clientrules
 from keystead.vpn import founding as vpn_founding
+from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.founding import KeyPair, Wish
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.placement import Placement
@@ -75,6 +77,7 @@ async def found(
         inbound = vpn_founding.check_shared_inbound(work, _wish(settings))
         if inbound is None and settings.reality_target is not None:
             inbound = found_inbound(work, scope, settings, settings.reality_target, _wished_names(settings))
+        clientrules.settle(connection, scope, ClientVersions(settings.vpn_client_versions), clock.now())
         return Foundation(account_id, host, inbound, _first_token(work))
 
     return await database.write(unit)

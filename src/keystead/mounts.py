@@ -27,6 +27,7 @@ from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
 from keystead.http.backup import Backups
+from keystead.http.client_operations import ClientOperations
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Check, Doctor, Examination, Status
 from keystead.http.doors import Mount
@@ -55,7 +56,7 @@ from keystead.reconcile.loop import Reconciler
 from keystead.sealing import SEALED_COLUMNS
 from keystead.settings import Settings
 from keystead.shown_settings import shown
-from keystead.vpn.compatibility import ClientVersions
+from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.targets import TargetWatch
 
 # Where the vpnkeys wire's own documentation is: its endpoints are at the paths it documents.
@@ -178,6 +179,7 @@ class Mounts:
             terms=parts.terms,
             connections=parts.connections,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
+            clients=ClientOperations(transactions, self._serving, self._core_version),
             access=AccessOperations(transactions, parts.gate),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
             webhooks=WebhookOperations(transactions, parts.courier, parts.reach),
@@ -237,19 +239,21 @@ class Mounts:
         ]
 
     async def _examine_engines(self) -> Sequence[Check]:
+        parts = self._parts
         found: list[Check] = []
-        views = await self._parts.reconciler.views()
+        views = await parts.reconciler.views()
         for name, status in self._engines().items():
             view = views.get(name, EngineView())
             found += [checks.engine_program(name, status, view), checks.engine_condition(name, status)]
             found += [*checks.keepers(name, view), *checks.foreign_listeners(name, view)]
-            inbound = self._parts.foundation.inbound
+            inbound = parts.foundation.inbound
             if inbound is not None:
                 found.append(checks.vpn_port(inbound.listen, inbound.port, status.health))
         found += await self._examine_connections()
+        found.append(await checks.client_versions(parts.database, parts.scope, self._serving.wanted))
         found += [
             Check(f"scope {scope.name}", Status.FAIL, scope.message or scope.state, f"run: keystead plan {scope.name}")
-            for scope in await self._parts.reconciler.statuses()
+            for scope in await parts.reconciler.statuses()
             if scope.state in {"blocked", "held"}
         ]
         return found

@@ -23,13 +23,13 @@ from keystead.keeper.keepers import Keepers
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.ids import RandomIds
 from keystead.settings import Settings
+from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
 
 if TYPE_CHECKING:
     from keystead.wiring import Instance, Xray
 
 ENGINE_SOCKET = "xray.sock"
-_MIN_CLIENT_VERSION = {"compatible": "1.0.0", "strict": "26.3.27"}
 
 
 def database_of(settings: Settings) -> Database:
@@ -66,7 +66,7 @@ class Builder:
             keys=ground.keys.ring,
             clock=ground.clock,
             ids=ground.ids,
-            min_client_version=_MIN_CLIENT_VERSION[settings.vpn_client_versions],
+            versions=ClientVersions(settings.vpn_client_versions),
         )
 
     def build(self, driver: "Xray", run_dir: Path) -> "Instance":

@@ -43,9 +43,12 @@ from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
+from keystead.vpn import clientrules
+from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
 from keystead.vpn.enforcing import Enforcing, Metered
 from keystead.vpn.history import Pruner, Retention
+from keystead.vpn.lockouts import TellingReplacer
 from keystead.vpn.meter import Meter
 from keystead.vpn.ports import PortPool
 from keystead.vpn.sightings import Sightings
@@ -106,7 +109,7 @@ def _parts(
     # Who else runs a core has no keeper that could be asked.
     kept = driver if isinstance(driver, ManagedXray) else None
     planner = partial(plan_xray, settings=xray_settings)
-    wired = ScopeWiring(scope, driver, source, planner, kept.replacing if kept else None)
+    wired = ScopeWiring(scope, driver, source, planner, _replacer(ground, kept) if kept else None)
     reconciler = Reconciler([wired], database=database, clock=clock)
     meter = Meter(scope, driver, database=database, clock=clock, carried=kept, draining=kept)
     examine = examining.examiner(ground, on_founded=lambda: reconciler.wake_fully(scope))
@@ -169,6 +172,24 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "courier": parts.courier.run,
         "engine watch": watch.run,
     }
+
+
+def _replacer(ground: Ground, kept: ManagedXray) -> TellingReplacer:
+    return TellingReplacer(
+        kept.replacing,
+        scope=ground.scope,
+        wanted=ClientVersions(ground.settings.vpn_client_versions),
+        database=ground.database,
+        clock=ground.clock,
+        allow=partial(_allow, ground),
+    )
+
+
+def _allow(ground: Ground, connection: Connection, versions: ClientVersions) -> None:
+    work = Work(
+        connection, system(ground.foundation.account_id), ground.clock, ground.ids, ground.keys.ring, "replacement"
+    )
+    clientrules.allow(work, scope=ground.scope, versions=versions)
 
 
 def _pool(settings: Settings) -> PortPool:

@@ -40,6 +40,7 @@ VALUES = {
     "engine": "xray",
     "webhook_id": "1",
     "number": "1",
+    "device_id": "1",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},

@@ -135,7 +135,7 @@ class Stage:
             root = datakeys.load_root_key(self.instance.data_dir, None)
             with engine.connect() as connection:
                 keys = datakeys.open_keys(connection, root, clock.now())
-                source = XraySource(SCOPE, keys=keys.ring, clock=clock, ids=RandomIds(), min_client_version="1.0.0")
+                source = XraySource(SCOPE, keys=keys.ring, clock=clock, ids=RandomIds())
                 return [inbound.private_key.reveal() for inbound in source.desired(connection).inbounds]
         finally:
             engine.dispose()

@@ -22,7 +22,7 @@ from keystead.engines.xray.state import (
 from keystead.kit.errors import EngineUnavailable, KeysteadError, Unsupported
 from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
 from keystead.reconcile.plan import Step, Verb
-from keystead.reconcile.replacement import Phase, Program, Progress, Replacement, Running, Wish
+from keystead.reconcile.replacement import Kind, Phase, Program, Progress, Replacement, Running, Wish
 
 
 class FakeWatching:
@@ -67,6 +67,7 @@ class FakeXray:
         self.counters: dict[str, Counters] = {}
         self.kernel: dict[str, LabelCarried] = {}
         self.is_down = False
+        self.version, self.available = "0.0.0", "0.0.1"
         self.watching = FakeWatching()
         self._progress = Progress()
 
@@ -77,7 +78,7 @@ class FakeXray:
         self.users = {inbound.tag: {**desired.users.get(inbound.tag, {})} for inbound in desired.inbounds}
 
     def status(self) -> XrayStatus:
-        binary = Binary(Path("/fake/xray"), "0.0.0", "made for a test")
+        binary = Binary(Path("/fake/xray"), self.version, "made for a test")
         return XrayStatus(binary, "running", 1, "fake-1", self._health(), "", ("a line",))
 
     async def probe(self) -> Health:
@@ -105,22 +106,26 @@ class FakeXray:
 
     async def plan(self, scope: str, wish: Wish) -> Replacement:
         self._check()
-        running = Running("fake-1", Program("/fake/xray", "0.0.0"), 1, None, 2, 3)
-        return Replacement(scope, wish, running, Program("/fake/xray", "0.0.1", "made for a test"), is_needed=True)
+        running = Running("fake-1", Program("/fake/xray", self.version), 1, None, 2, 3)
+        is_upgrade = wish.kind is Kind.UPGRADE
+        successor = Program("/fake/xray", self.available if is_upgrade else self.version, "made for a test")
+        return Replacement(scope, wish, running, successor, is_needed=not is_upgrade or self.version != self.available)
 
     async def prepare(self, replacement: Replacement, desired: XrayDesired) -> None:
         self._check()
 
     async def carry_out(self, replacement: Replacement, desired: XrayDesired) -> None:
+        self._digest = config.digest(desired, self._settings)
+        self.version = replacement.successor.version
         self._progress = Progress(Phase.DONE)
 
     async def progress(self) -> Progress:
         return self._progress
 
     async def view(self) -> EngineView:
-        core = CoreView("fake-1", 1, "serving", "running", "0.0.0", None, 2, "")
+        core = CoreView("fake-1", 1, "serving", "running", self.version, None, 2, "")
         keeper = KeeperView(3, 1, True, True, False, True, None, (core,))
-        return EngineView(Program("/fake/xray", "0.0.1", "made for a test"), (keeper,), ())
+        return EngineView(Program("/fake/xray", self.available, "made for a test"), (keeper,), ())
 
     async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         if self.is_down:

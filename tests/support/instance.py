@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import httpx2
 
@@ -13,13 +14,13 @@ from keystead import founding
 from keystead.access import datakeys, tokens
 from keystead.access.gate import TokenDoor
 from keystead.access.permissions import ALL_PERMISSIONS, Permission
-from keystead.access.principal import operator
+from keystead.access.principal import operator, system
 from keystead.access.store.audit import AuditFilter, AuditRecord
 from keystead.access.store.audit import page as audit_page
 from keystead.access.tokens import NewToken
 from keystead.access.upkeep import Upkeep
 from keystead.access.work import Work
-from keystead.db.session import Database
+from keystead.db.session import Connection, Database
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
 from keystead.http.connection_operations import ConnectionOperations
@@ -41,8 +42,11 @@ from keystead.outgoing.resolver import SystemResolver
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
+from keystead.vpn import clientrules
+from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
 from keystead.vpn.enforcing import Enforcing
+from keystead.vpn.lockouts import TellingReplacer
 from keystead.vpn.meter import Meter
 from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
@@ -121,8 +125,10 @@ def client(door: Door, address: str = OUTSIDE) -> httpx2.AsyncClient:
 
 
 @asynccontextmanager
-async def in_process(database: Database, directory: Path) -> AsyncIterator[InProcess]:
-    """Run an instance over an empty database."""
+async def in_process(
+    database: Database, directory: Path, *, versions: Literal["compatible", "strict"] = "compatible"
+) -> AsyncIterator[InProcess]:
+    """Run an instance over an empty database, or over that of one before in the same directory."""
     clock, ids = SystemClock(), RandomIds()
     settings = Settings(
         data_dir=private_directory(directory / "data"),
@@ -134,14 +140,23 @@ async def in_process(database: Database, directory: Path) -> AsyncIterator[InPro
         reality_target="127.0.0.1:9",
         reality_server_names="site.test",
         webhook_allow_private="127.0.0.0/8",
+        vpn_client_versions=versions,
     )
     root = datakeys.load_root_key(settings.data_dir, None)
     keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
     foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
-    source = XraySource(SCOPE, keys=keys.ring, clock=clock, ids=ids, min_client_version="1.0.0")
+    source = XraySource(SCOPE, keys=keys.ring, clock=clock, ids=ids)
     engine = FakeXray(lambda: database.read(source.desired), XraySettings())
     await engine.start()
-    wiring = ScopeWiring(SCOPE, engine, source, partial(plan_xray, settings=XraySettings()), engine)
+
+    def allow(connection: Connection, rule: ClientVersions) -> None:
+        work = Work(connection, system(foundation.account_id), clock, ids, keys.ring, "replacement")
+        clientrules.allow(work, scope=SCOPE, versions=rule)
+
+    telling = TellingReplacer(
+        engine, scope=SCOPE, wanted=ClientVersions(versions), database=database, clock=clock, allow=allow
+    )
+    wiring = ScopeWiring(SCOPE, engine, source, partial(plan_xray, settings=XraySettings()), telling)
     reconciler = Reconciler([wiring], database=database, clock=clock)
     targets = TargetWatch(_no_problem, clock)
     await targets.check()

@@ -36,7 +36,7 @@ class Shop:
     @property
     def source(self) -> XraySource:
         place = self.workplace
-        return XraySource(SCOPE, keys=place.keys, clock=place.clock, ids=place.ids, min_client_version="1.0.0")
+        return XraySource(SCOPE, keys=place.keys, clock=place.clock, ids=place.ids)
 
     def is_applied(self, label: str) -> bool:
         return label in self.applied

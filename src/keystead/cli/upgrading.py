@@ -1,5 +1,6 @@
 """``keystead engine restart`` and ``upgrade``: read what would be done, agree, and watch it being done."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from keystead.cli import asking, output
 from keystead.cli.answers import Answered
 from keystead.cli.where import AsJson, where
-from keystead.kit.errors import Invalid
+from keystead.kit.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -29,6 +30,10 @@ _TOLD = {
 
 Scope = Annotated[str, typer.Argument(metavar="SCOPE", help="The part of an engine, as ENGINE/NAME.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Digest = Annotated[
+    str | None,
+    typer.Option("--digest", metavar="DIGEST", help="Do exactly the plan with this digest, which --dry-run shows."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
 
@@ -51,10 +56,15 @@ def upgrade(
     ] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
+    digest: Digest = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the program that would be chosen now in the place of the one that serves; customers notice nothing."""
-    wish = {"kind": "upgrade", "has_new_keeper": keeper}
+    """Put the program that would be chosen now in the place of the one that serves; customers notice nothing.
+
+    Stricter KEYSTEAD_VPN_CLIENT_VERSIONS come into force with it. A plan that locks customers out says whom and how
+    many; then --yes is not enough for it, and --digest names the plan that was read.
+    """
+    wish = {"kind": "upgrade", "has_new_keeper": keeper, "digest": digest}
     _replace(context, scope, wish, is_agreed=yes, is_dry=dry_run, as_json=as_json)
 
 
@@ -69,13 +79,16 @@ def _replace(
 
     path = f"/v1/engines/{scope}/replacement"
     with connect(context) as client:
+        reviewed = wish.pop("digest", None)
         plan = client.post(path, {**wish, "dry_run": True})
         if not as_json:
             output.say(plan["text"])
+            if plan["is_needed"]:
+                output.say(f"  digest         {plan['digest']}")
         if is_dry or not plan["is_needed"]:
             output.answer({"plan": plan, "progress": None}, as_json, lambda _: None)
             return
-        asking.confirm("Do it?", is_given=is_agreed)
+        _approve(plan, reviewed, is_agreed=is_agreed)
         with ThreadPoolExecutor(1) as aside:
             doing = aside.submit(_do, context, path, {**wish, "digest": plan["digest"]})
             _watch(client, path, doing, is_quiet=as_json)
@@ -87,6 +100,15 @@ def _replace(
             output.shown_error(error.message)
             raise typer.Exit(1) from error
         output.answer({"plan": plan, "progress": client.get(path)}, as_json, lambda done: _say_done(done["progress"]))
+
+
+def _approve(plan: dict[str, Any], reviewed: str | None, *, is_agreed: bool) -> None:
+    """Have a person agree; to a plan that locks customers out by reading it, here or before."""
+    if reviewed is not None and reviewed != plan["digest"]:
+        raise Conflict(f"the plan has changed since it was reviewed: its digest is {plan['digest']} now")
+    if reviewed is None and plan["losses"] and (is_agreed or not sys.stdin.isatty()):
+        raise Conflict(f"this plan locks customers out; approve it by its digest: --digest {plan['digest']}")
+    asking.confirm("Do it?", is_given=is_agreed or reviewed is not None)
 
 
 def _do(context: typer.Context, path: str, body: dict[str, Any]) -> None:

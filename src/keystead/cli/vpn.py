@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import asking, output, ports, terms
+from keystead.cli import asking, clients, output, ports, terms
 from keystead.cli.connections import connections
 from keystead.cli.where import AsJson
 
@@ -15,6 +15,8 @@ app.add_typer(terms.plan, name="plan")
 terms.add_commands(key)
 app.add_typer(ports.app, name="ports")
 app.command("connections")(connections)
+app.command("compat")(clients.compat)
+app.add_typer(clients.devices, name="devices")
 
 KEYS = "/v1/vpn/keys"
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's number, id or UUID.")]

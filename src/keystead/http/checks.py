@@ -20,6 +20,8 @@ from keystead.kit import names
 from keystead.kit.machine import may_listen, own_address
 from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
 from keystead.settings import Settings
+from keystead.vpn import clientrules
+from keystead.vpn.clientrules import ClientVersions
 
 PYTHON_OLDEST = (3, 11)
 _LAG_MAX = 1000
@@ -33,6 +35,15 @@ def machine() -> Check:
     if platform.system() != "Linux":
         return Check("machine", Status.FAIL, told, "run Keystead on Linux: engines are kept with Linux' own means")
     return Check("machine", Status.OK, told)
+
+
+async def client_versions(database: Database, scope: str, wanted: ClientVersions) -> Check:
+    """Examine whether the setting about old clients is in force."""
+    name, versions = "client versions", await database.read(lambda found: clientrules.in_force(found, scope))
+    if versions is None or versions is wanted:
+        return Check(name, Status.OK, wanted.value)
+    told = f"{versions.value} is in force, and the settings say {wanted.value}"
+    return Check(name, Status.WARN, told, f"see whom it locks out, and approve it: keystead engine upgrade {scope}")
 
 
 def data_directory(path: Path) -> Check:

@@ -15,8 +15,8 @@ from keystead.http.transaction import Transactions
 from keystead.kit.errors import KeysteadError
 from keystead.kit.log import get_logger
 from keystead.vpn import clients, compatibility, devices, subscriptions
+from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.clients import Standing
-from keystead.vpn.compatibility import ClientVersions
 from keystead.vpn.devices import Presented
 from keystead.vpn.families import Family
 from keystead.vpn.keyvalue import VpnKey

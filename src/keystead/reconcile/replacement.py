@@ -63,22 +63,52 @@ class Running:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """Programs of customers that connect before a replacement and not after it, all or some of them, and why.
+
+    ``customers`` is how many used them in the last ``days``.
+    """
+
+    programs: str
+    is_whole: bool
+    customers: int
+    days: int
+    reason: str
+
+    @property
+    def reviewed(self) -> list[Any]:
+        """Return what an approval is of; of the number its size, since customers come while a plan is read."""
+        return [self.programs, self.is_whole, self.reason, self.customers.bit_length()]
+
+    def __str__(self) -> str:
+        extent = "" if self.is_whole else ", some of them"
+        return f"{self.programs}{extent}: {self.customers} customers in the last {self.days} days; {self.reason}"
+
+
+@dataclass(frozen=True)
 class Replacement:
-    """What would be done. ``is_needed`` is false for an upgrade to what runs already."""
+    """What would be done. ``is_needed`` is false for an upgrade to what runs already.
+
+    ``alterations`` are what changes beside the process, ``losses`` whom it locks out.
+    """
 
     scope: str
     wish: Wish
     running: Running
     successor: Program
     is_needed: bool
+    alterations: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
     @property
     def digest(self) -> str:
         """Return a short digest of what was reviewed; the number of connections changes by the second and is not in."""
-        reviewed = [
+        reviewed: list[Any] = [
             *(self.scope, asdict(self.wish), self.running.process, asdict(self.running.program)),
             *(self.running.keeper_pid, asdict(self.successor), self.is_needed),
         ]
+        if self.alterations or self.losses:
+            reviewed += [self.alterations, [loss.reviewed for loss in self.losses]]
         return hashlib.sha256(orjson.dumps(reviewed, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
     def as_data(self) -> dict[str, Any]:
@@ -91,6 +121,8 @@ class Replacement:
             return f"{self.scope}: nothing to do, {new.version} at {new.path} is what runs"
         since = f", since {old.since:%Y-%m-%d %H:%M:%S} UTC" if old.since else ""
         open_now = "unknown" if old.connections is None else str(old.connections)
+        lost = [("locked out" if loss.is_whole else "in part", str(loss)) for loss in self.losses]
+        others = "the others notice" if self.losses else "notice"
         keeper = "a new keeper, started beside the present one" if self.wish.has_new_keeper else "the same keeper"
         return "\n".join(
             (
@@ -98,7 +130,9 @@ class Replacement:
                 f"  runs now       {old.program.version} at {old.program.path}, pid {old.pid}{since}",
                 f"  connections    {open_now} open; they stay with it until they end",
                 f"  takes over     {new.version} at {new.path}, {new.why}; owned by {keeper}",
-                "  customers      notice nothing: new connections go to the new process once it is proven",
+                *(f"  changes        {alteration}" for alteration in self.alterations),
+                *(f"  {how:<14} {loss}" for how, loss in lost),
+                f"  customers      {others} nothing: new connections go to the new process once it is proven",
                 "  if it fails    the new process is ended, the present one serves on, nothing is changed",
             )
         )

@@ -1,8 +1,6 @@
 """Which client families customers use, and which can connect now: noted at polls, asked for by key and as a whole.
 
-Of a poll nothing is kept but the family of the program and the day: neither the User-Agent nor the address. How old
-clients may be in a scope is a fact of the database, which a setting may be ahead of until somebody approves it
-(``lockouts``).
+Of a poll nothing is kept but the family of the program and the day: neither the User-Agent nor the address.
 """
 
 from dataclasses import dataclass
@@ -12,8 +10,9 @@ from sqlalchemy import Connection
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
-from keystead.vpn import compatibility
-from keystead.vpn.compatibility import ClientVersions, Judged, Server
+from keystead.vpn import clientrules, compatibility
+from keystead.vpn.clientrules import ClientVersions
+from keystead.vpn.compatibility import Judged, Server
 from keystead.vpn.families import Family
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate
@@ -21,6 +20,8 @@ from keystead.vpn.store import clients as store
 
 # A family that polled within this time counts as used.
 LATELY = timedelta(days=30)
+# How often a family is noted as having polled for a key.
+ONCE_IN = timedelta(days=1)
 _KNOWN = {family.value: family for family in Family}
 
 
@@ -81,36 +82,9 @@ def of_account(work: Work, *, scope: str, core: str, wanted: ClientVersions) -> 
     return AccountClients(standing(work.connection, scope, core, wanted), by_family(found))
 
 
-@requires(Permission.ENGINES_APPLY)
-def allow(work: Work, *, scope: str, versions: ClientVersions) -> None:
-    """Put in force how old clients may be in a scope."""
-    store.put_rule(work.connection, scope, versions.value, work.now)
-    work.audit("vpn.clients.allow", f"scope {scope}", versions=versions.value)
-
-
-def settle(connection: Connection, scope: str, wanted: ClientVersions, now: datetime) -> ClientVersions:
-    """Return what is in force in a scope after a start with these settings, and store what takes effect by itself.
-
-    That is everything but a stricter rule where keys are: it locks customers out, and so waits for an approval.
-    """
-    stored = store.rule(connection, scope)
-    before = None if stored is None else ClientVersions(stored)
-    is_stricter = before is ClientVersions.COMPATIBLE and wanted is ClientVersions.STRICT
-    if before is not None and (before is wanted or (is_stricter and store.has_keys(connection, scope))):
-        return before
-    store.put_rule(connection, scope, wanted.value, now)
-    return wanted
-
-
-def in_force(connection: Connection, scope: str) -> ClientVersions | None:
-    """Return how old clients may be in a scope; None for one that no start has settled."""
-    stored = store.rule(connection, scope)
-    return None if stored is None else ClientVersions(stored)
-
-
 def standing(connection: Connection, scope: str, core: str, wanted: ClientVersions) -> Standing:
     """Return what decides in a scope now."""
-    return Standing(core, in_force(connection, scope) or wanted, wanted)
+    return Standing(core, clientrules.in_force(connection, scope) or wanted, wanted)
 
 
 def customers(connection: Connection, scope: str, now: datetime) -> dict[Family, int]:
@@ -119,9 +93,9 @@ def customers(connection: Connection, scope: str, now: datetime) -> dict[Family,
 
 
 def is_noted(connection: Connection, number: int, family: Family, now: datetime) -> bool:
-    """Tell whether it is noted that a family polled a key's subscription today."""
+    """Tell whether it is noted that a family polled a key's subscription within the last day."""
     noted = store.last_at(connection, number, family.value)
-    return noted is not None and noted.date() >= now.date()
+    return noted is not None and now - noted < ONCE_IN
 
 
 def note(connection: Connection, number: int, family: Family, now: datetime) -> None:

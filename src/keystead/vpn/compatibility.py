@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from keystead.vpn import families
+from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.families import Core, Family, Offer, Row, Version
 from keystead.vpn.profiles.forms import Format
 
@@ -21,18 +22,6 @@ DEFAULT_LEAST_FROM: Version = (26, 7, 11)
 # whatever the least client version is.
 POST_QUANTUM_FROM: Version = (26, 9, 8)
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-
-
-class ClientVersions(StrEnum):
-    """How old a client may be, as the settings say it."""
-
-    COMPATIBLE = "compatible"
-    STRICT = "strict"
-
-    @property
-    def least(self) -> str:
-        """Return the least client version that an inbound is given; it is never left to the core."""
-        return "26.3.27" if self is ClientVersions.STRICT else "1.0.0"
 
 
 class Outcome(StrEnum):

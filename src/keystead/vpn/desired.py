@@ -14,7 +14,8 @@ from keystead.kit.ids import Ids
 from keystead.outbox.events import Event
 from keystead.outbox.store import deliveries
 from keystead.outbox.store.deliveries import Notice
-from keystead.vpn import notices
+from keystead.vpn import clientrules, notices
+from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.store import departed as departed_store
 from keystead.vpn.store import formerports as former_store
@@ -24,14 +25,25 @@ from keystead.vpn.store.keys import UserRow
 
 
 class XraySource:
-    """The desired state of the core of one scope (reconcile.engine.Source)."""
+    """The desired state of the core of one scope (reconcile.engine.Source).
 
-    def __init__(self, scope: str, *, keys: KeyRing, clock: Clock, ids: Ids, min_client_version: str) -> None:
+    ``versions`` is how old clients may be where nothing is in force yet.
+    """
+
+    def __init__(
+        self,
+        scope: str,
+        *,
+        keys: KeyRing,
+        clock: Clock,
+        ids: Ids,
+        versions: ClientVersions = ClientVersions.COMPATIBLE,
+    ) -> None:
         self._scope = scope
         self._keys = keys
         self._clock = clock
         self._ids = ids
-        self._min_client_version = min_client_version
+        self._versions = versions
 
     def desired(self, connection: Connection) -> XrayDesired:
         """Read every inbound and every user with its speed limit."""
@@ -39,7 +51,7 @@ class XraySource:
         users = _by_tag(rows)
         inbounds = inbound_store.of_scope(connection, self._scope)
         needed = [inbound for inbound in inbounds if inbound.tag in users or not is_live(inbound.tag)]
-        return XrayDesired(self._opened(needed), users, limits=_limits(rows))
+        return XrayDesired(self._opened(connection, needed), users, limits=_limits(rows))
 
     def desired_part(self, connection: Connection, subjects: Sequence[str]) -> XrayDesired:
         """Read the users of some labels; labels that should not be there are named absent.
@@ -58,7 +70,7 @@ class XraySource:
         ]
         inbounds = inbound_store.at_tags(connection, self._scope, {row.tag for row in within})
         everyone = [*(row for row in rows if not is_live(row.tag)), *within]
-        return XrayDesired(self._opened(inbounds), _by_tag(everyone), absent, _limits(everyone), leaving)
+        return XrayDesired(self._opened(connection, inbounds), _by_tag(everyone), absent, _limits(everyone), leaving)
 
     def present(self, part: XrayDesired) -> Collection[str]:
         """Return the labels a desired state wants in the engine."""
@@ -104,7 +116,8 @@ class XraySource:
         here = key_store.left(connection, label)
         return [*here, *former_store.left(connection, label)] if here else []
 
-    def _opened(self, inbounds: Iterable[Inbound]) -> tuple[XrayInbound, ...]:
+    def _opened(self, connection: Connection, inbounds: Iterable[Inbound]) -> tuple[XrayInbound, ...]:
+        versions = clientrules.in_force(connection, self._scope) or self._versions
         return tuple(
             XrayInbound(
                 tag=inbound.tag,
@@ -115,7 +128,7 @@ class XraySource:
                 target=inbound.target,
                 server_names=inbound.server_names,
                 short_ids=inbound.short_ids,
-                min_client_version=self._min_client_version,
+                min_client_version=versions.least,
             )
             for inbound in inbounds
         )

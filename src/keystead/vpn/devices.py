@@ -26,6 +26,9 @@ from keystead.vpn.store import devices as store
 from keystead.vpn.store import terms as term_store
 from keystead.vpn.store.devices import Device, Seen
 
+# How often a device is noted as seen, and a refusal is told.
+ONCE_IN = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class Presented:
@@ -79,11 +82,11 @@ def look(
     known_at = None if device is None else store.known_at(connection, number, device.mark, since)
     used = store.count(connection, number, since)
     if known_at is not None:
-        return Standing(limit, used, None, is_settled=_is_today(known_at, now))
+        return Standing(limit, used, None, is_settled=_is_recent(known_at, now))
     if device is not None and used < limit:
         return Standing(limit, used, None, is_settled=False)
     refusal = Refusal.UNNAMED if device is None else Refusal.FULL
-    return Standing(limit, used, refusal, is_settled=_is_today(store.refused_at(connection, number), now))
+    return Standing(limit, used, refusal, is_settled=_is_recent(store.refused_at(connection, number), now))
 
 
 @requires(Permission.VPN_LINKS_READ)
@@ -153,5 +156,5 @@ def _tell_refused(work: Work, key: VpnKey, device: Seen | None, found: Standing)
     work.emit(Event.VPN_KEY_DEVICE_REFUSED, f"vpn key {key.number}", told)
 
 
-def _is_today(moment: datetime | None, now: datetime) -> bool:
-    return moment is not None and moment.date() >= now.date()
+def _is_recent(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and now - moment < ONCE_IN

@@ -3,7 +3,8 @@
 import pytest
 
 from keystead.vpn import compatibility, families
-from keystead.vpn.compatibility import ClientVersions, Outcome, Server, judge, lost, server_of
+from keystead.vpn.clientrules import ClientVersions
+from keystead.vpn.compatibility import Outcome, Server, judge, lost, server_of
 from keystead.vpn.families import Family, Offer
 from keystead.vpn.profiles.forms import Format
 

@@ -15,6 +15,7 @@ from keystead.dialects.v1.auth import Authenticated
 from keystead.dialects.v1.routes import (
     audit,
     backup,
+    clients,
     connections,
     engines,
     keys,
@@ -42,6 +43,7 @@ _ROUTERS = (
     traffic.router,
     ports.router,
     connections.router,
+    clients.router,
     tokens.router,
     users.router,
     audit.router,

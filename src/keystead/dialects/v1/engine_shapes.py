@@ -101,7 +101,19 @@ class Replacement(Answer):
     is_needed: bool
     running: "RunningProcess"
     successor: Program
+    alterations: list[str]
+    losses: list["LostClients"]
     text: str
+
+
+class LostClients(Answer):
+    """Programs of customers that the replacement locks out, all or some of them, and who used them lately."""
+
+    programs: str
+    is_whole: bool
+    customers: int
+    days: int
+    reason: str
 
 
 class RunningProcess(Answer):
@@ -134,6 +146,8 @@ def replacement(value: Replaced) -> dict[str, Any]:
         "is_needed": value.is_needed,
         "running": asdict(value.running),
         "successor": asdict(value.successor),
+        "alterations": list(value.alterations),
+        "losses": [asdict(loss) for loss in value.losses],
         "text": str(value),
     }
 

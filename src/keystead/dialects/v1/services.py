@@ -6,6 +6,7 @@ from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
 from keystead.http.backup import Backups
+from keystead.http.client_operations import ClientOperations
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Doctor
 from keystead.http.engine_operations import EngineOperations
@@ -32,6 +33,7 @@ class Services:
     terms: TermsOperations
     connections: ConnectionOperations
     subscriptions: SubscriptionOperations
+    clients: ClientOperations
     access: AccessOperations
     audit: AuditOperations
     webhooks: WebhookOperations

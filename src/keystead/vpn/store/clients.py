@@ -1,4 +1,4 @@
-"""Queries of the families of programs that poll subscriptions, and of how old clients may be in a scope."""
+"""Queries of the families of programs that poll subscriptions."""
 
 from datetime import datetime
 from functools import cache
@@ -8,10 +8,10 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from keystead.db.prepared import Prepared
 from keystead.db.upserts import insert_into
 from keystead.vpn.keyvalue import KeyState
-from keystead.vpn.models import CLIENT_RULES, CLIENTS, INBOUNDS, KEYS
+from keystead.vpn.models import CLIENTS, INBOUNDS, KEYS
 from keystead.vpn.store.keys import CONFINED
 
-C, R = CLIENTS.c, CLIENT_RULES.c
+C = CLIENTS.c
 
 _LAST = Prepared(select(C.last_at).where(C.key_number == bindparam("number"), C.family == bindparam("family")))
 _OF_KEY = Prepared(select(C.family, C.last_at).where(C.key_number == bindparam("number")).order_by(C.family))
@@ -26,13 +26,6 @@ _OF_SCOPE = Prepared(
 )
 _OF_ACCOUNT = Prepared(_LATELY.where(KEYS.c.account_id == bindparam("account_id"), CONFINED))
 _PRUNE = delete(CLIENTS).where(C.last_at < bindparam("before"))
-_RULE = Prepared(select(R.versions).where(R.scope == bindparam("scope")))
-_ANY_KEY = Prepared(
-    select(KEYS.c.number)
-    .join_from(KEYS, INBOUNDS, KEYS.c.inbound_id == INBOUNDS.c.id)
-    .where(INBOUNDS.c.scope == bindparam("scope"))
-    .limit(1)
-)
 
 
 @cache
@@ -43,13 +36,6 @@ def _note(dialect: str) -> Prepared:
     noted = made.from_select(["key_number", "family", "last_at"], polled.where(KEYS.c.number == bindparam("number")))
     latest = {"last_at": made.excluded.last_at}
     return Prepared(noted.on_conflict_do_update(index_elements=["key_number", "family"], set_=latest))
-
-
-@cache
-def _put_rule(dialect: str) -> Prepared:
-    made = insert_into(CLIENT_RULES, dialect)
-    values = {"versions": made.excluded.versions, "since": made.excluded.since}
-    return Prepared(made.on_conflict_do_update(index_elements=["scope"], set_=values))
 
 
 def last_at(connection: Connection, number: int, family: str) -> datetime | None:
@@ -82,19 +68,3 @@ def customers_of(connection: Connection, account_id: int, issued_by: int | None,
 def prune(connection: Connection, before: datetime) -> None:
     """Forget what was noted last before then."""
     connection.execute(_PRUNE, {"before": before})
-
-
-def rule(connection: Connection, scope: str) -> str | None:
-    """Return how old clients may be in a scope; None when nothing was ever in force there."""
-    found: str | None = _RULE.scalar(connection, {"scope": scope})
-    return found
-
-
-def put_rule(connection: Connection, scope: str, versions: str, at: datetime) -> None:
-    """Store how old clients may be in a scope."""
-    _put_rule(connection.dialect.name).run(connection, {"scope": scope, "versions": versions, "since": at})
-
-
-def has_keys(connection: Connection, scope: str) -> bool:
-    """Tell whether there is a key in a scope."""
-    return _ANY_KEY.first(connection, {"scope": scope}) is not None
