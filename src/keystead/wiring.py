@@ -159,7 +159,8 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
     settings, database, clock = ground.settings, ground.database, ground.clock
     watch = EngineWatch(ground.scope, partial(_health, parts.driver), database=database, clock=clock, ids=ground.ids)
     enforcing = Enforcing(ground.scope, Metered(meter), parts.terms.enforce, database=database, clock=clock)
-    pruner = Pruner(database, Retention(settings.traffic_hourly_days, settings.traffic_daily_days), clock)
+    retention = Retention(settings.traffic_hourly_days, settings.traffic_daily_days, settings.vpn_device_days)
+    pruner = Pruner(database, retention, clock)
     return {
         "reconciler": parts.reconciler.run,
         "meter": partial(meter.run, settings.traffic_sync_s),

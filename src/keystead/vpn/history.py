@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple, NoReturn
 
+from sqlalchemy import Connection
+
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.db.session import Database
@@ -20,7 +22,9 @@ from keystead.vpn.accounting import Bytes
 from keystead.vpn.booking import HOUR_S, hour_of
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.lookup import IsApplied, locate
+from keystead.vpn.store import clients as client_store
 from keystead.vpn.store import departed
+from keystead.vpn.store import devices as device_store
 from keystead.vpn.store import history as history_store
 from keystead.vpn.store.history import HOURS_A_DAY, Step
 
@@ -34,6 +38,8 @@ _PRUNE_EVERY_S = 6 * 3600.0
 _KEYS_AT_ONCE = 200
 # After so long no byte of a deleted key's last connections is waited for.
 _DEPARTED_FOR = timedelta(days=7)
+# How long it is remembered that a family of programs polled for a key.
+CLIENTS_KEPT = timedelta(days=90)
 
 
 class Moment(NamedTuple):
@@ -54,10 +60,11 @@ class History:
 
 @dataclass(frozen=True)
 class Retention:
-    """For how many days buckets of hours and of days are kept."""
+    """For how many days buckets of hours and of days are kept, and devices that are not seen any more."""
 
     hourly_days: int = 90
     daily_days: int = 1095
+    device_days: int = 30
 
 
 @requires(Permission.VPN_TRAFFIC_READ)
@@ -86,7 +93,7 @@ def of_key(
 
 
 class Pruner:
-    """Delete buckets that are too old, a few keys at a time."""
+    """Delete buckets that are too old, a few keys at a time, and who has not polled a subscription for long."""
 
     def __init__(self, database: Database, retention: Retention, clock: Clock) -> None:
         self._database = database
@@ -108,10 +115,15 @@ class Pruner:
         before_hour = hour_of(now) - self._retention.hourly_days * HOURS_A_DAY
         before_day = hour_of(now) // HOURS_A_DAY - self._retention.daily_days
         await self._database.write(lambda connection: departed.prune(connection, now - _DEPARTED_FOR))
+        await self._database.write(lambda connection: self._forget(connection, now))
         after: int | None = 0
         while after is not None:
             delete: Callable[..., int | None] = partial(history_store.prune, after=after, limit=_KEYS_AT_ONCE)
             after = await self._database.write(partial(delete, before_hour=before_hour, before_day=before_day))
+
+    def _forget(self, connection: Connection, now: datetime) -> None:
+        device_store.prune(connection, now - timedelta(days=self._retention.device_days))
+        client_store.prune(connection, now - CLIENTS_KEPT)
 
 
 def _number(moment: datetime, length_s: int, *, is_end: bool = False) -> int:
