@@ -77,7 +77,8 @@ async def found(
         inbound = vpn_founding.check_shared_inbound(work, _wish(settings))
         if inbound is None and settings.reality_target is not None:
             inbound = found_inbound(work, scope, settings, settings.reality_target, _wished_names(settings))
-        clientrules.settle(connection, scope, ClientVersions(settings.vpn_client_versions), clock.now())
+        settle = clientrules.settle if settings.xray_api is None else clientrules.adopt
+        settle(connection, scope, ClientVersions(settings.vpn_client_versions), clock.now())
         return Foundation(account_id, host, inbound, _first_token(work))
 
     return await database.write(unit)

@@ -59,7 +59,7 @@ def forget(
         else:
             client.delete(f"{KEYS}/{key}/devices/{device}")
             done = {"forgotten": 1}
-    output.answer(done, as_json, lambda told: output.say(f"{told['forgotten']} devices are forgotten"))
+    output.answer(done, as_json, lambda told: output.say(f"devices forgotten: {told['forgotten']}"))
 
 
 def _say_compatibility(found: dict[str, Any]) -> None:

@@ -82,7 +82,8 @@ class Loss:
 
     def __str__(self) -> str:
         extent = "" if self.is_whole else ", some of them"
-        return f"{self.programs}{extent}: {self.customers} customers in the last {self.days} days; {self.reason}"
+        counted = "1 customer" if self.customers == 1 else f"{self.customers} customers"
+        return f"{self.programs}{extent}: {counted} in the last {self.days} days; {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,12 @@ def settle(connection: Connection, scope: str, wanted: ClientVersions, now: date
     return wanted
 
 
+def adopt(connection: Connection, scope: str, wanted: ClientVersions, now: datetime) -> None:
+    """Put in force what the settings say: for a core that somebody else restarts, and so approves."""
+    if in_force(connection, scope) is not wanted:
+        store.put(connection, scope, wanted.value, now)
+
+
 def in_force(connection: Connection, scope: str) -> ClientVersions | None:
     """Return how old clients may be in a scope; None for one that no start has settled."""
     stored = store.find(connection, scope)
