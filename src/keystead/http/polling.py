@@ -16,7 +16,7 @@ from keystead.kit.errors import KeysteadError
 from keystead.kit.log import get_logger
 from keystead.vpn import clients, compatibility, devices, subscriptions
 from keystead.vpn.clientrules import ClientVersions
-from keystead.vpn.clients import Standing
+from keystead.vpn.clients import Requirements
 from keystead.vpn.devices import Presented
 from keystead.vpn.families import Family
 from keystead.vpn.keyvalue import VpnKey
@@ -43,7 +43,7 @@ class Polled:
     """What a token opens, how the device stands where there is a limit, and the families that cannot connect now."""
 
     found: Subscribed
-    standing: devices.Standing | None
+    check: devices.DeviceCheck | None
     refused: frozenset[Family]
 
 
@@ -60,9 +60,9 @@ class Serving:
 @dataclass(frozen=True)
 class _Looked:
     found: Subscribed
-    standing: devices.Standing | None
+    check: devices.DeviceCheck | None
     is_family_noted: bool
-    clients: Standing
+    requirements: Requirements
 
 
 class Polling:
@@ -82,14 +82,14 @@ class Polling:
         now = self._transactions.clock.now()
         device = None if asked.device is None else devices.seen(asked.device, asked.token, now)
         looked = await self._database.read(lambda connection: self._look(connection, asked, device, now))
-        standing = looked.standing
+        check = looked.check
         if asked.family is not None:
             if not looked.is_family_noted:
                 await self._note(looked.found.key, asked.family, now)
-            if standing is not None and not standing.is_settled:
-                standing = await self._admit(looked.found.key, device)
-        server = looked.clients.server
-        return Polled(looked.found, standing, compatibility.refused(server))
+            if check is not None and not check.is_settled:
+                check = await self._admit(looked.found.key, device)
+        server = looked.requirements.server
+        return Polled(looked.found, check, compatibility.refused(server))
 
     def _look(self, connection: Connection, asked: Poll, device: Seen | None, now: datetime) -> _Looked:
         found = subscriptions.find_by_token(
@@ -98,14 +98,14 @@ class Polling:
             public_host=self._serving.public_host,
             is_applied=self._transactions.is_applied,
         )
-        number, limit, standing = found.key.number, found.device_limit, None
+        number, limit, check = found.key.number, found.device_limit, None
         if limit is not None:
-            standing = devices.look(connection, number, device, limit=limit, now=now, kept=self._kept)
+            check = devices.look(connection, number, device, limit=limit, now=now, kept=self._kept)
         is_noted = asked.family is None or clients.is_noted(connection, number, asked.family, now)
-        rule = clients.standing(connection, found.key.scope, self._core_version(), self._serving.wanted)
-        return _Looked(found, standing, is_noted, rule)
+        rule = clients.requirements(connection, found.key.scope, self._core_version(), self._serving.wanted)
+        return _Looked(found, check, is_noted, rule)
 
-    async def _admit(self, key: VpnKey, device: Seen | None) -> devices.Standing | None:
+    async def _admit(self, key: VpnKey, device: Seen | None) -> devices.DeviceCheck | None:
         call = Call(principal.system(key.account_id), "subscription")
         return (await self._transactions.write(call, devices.admit, key=key, device=device, kept=self._kept)).value
 

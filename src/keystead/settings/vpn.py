@@ -50,7 +50,8 @@ class VpnSettings(BaseModel):
     )
     vpn_client_versions: Literal["compatible", "strict"] = Field(
         "compatible",
-        description="compatible: sing-box and mihomo may connect; strict: only current Xray clients.",
+        description="compatible: sing-box and mihomo may connect; strict: only current Xray clients, once an upgrade "
+        "is approved.",
         examples=["strict"],
     )
     reality_target: HostPort | None = Field(

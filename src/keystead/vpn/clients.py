@@ -26,7 +26,7 @@ _KNOWN = {family.value: family for family in Family}
 
 
 @dataclass(frozen=True)
-class Standing:
+class Requirements:
     """What decides in a scope now: the core's version as it says it, and how old clients may be.
 
     ``wanted`` is what the settings say; it is in force when it is ``versions``. ``server`` is None for a core that does
@@ -44,7 +44,7 @@ class Standing:
 
     @property
     def judged(self) -> list[Judged]:
-        """Return every family with its verdict; none where nothing can be said."""
+        """Return every family with how it fits; none where nothing can be said."""
         return [] if self.server is None else compatibility.judge_all(self.server)
 
 
@@ -53,7 +53,7 @@ class KeyClients:
     """A key, what decides about it, and the families that polled its subscription with when last."""
 
     key: VpnKey
-    standing: Standing
+    requirements: Requirements
     last_used: dict[Family, datetime]
 
 
@@ -61,7 +61,7 @@ class KeyClients:
 class AccountClients:
     """What decides, and for how many of the keys a caller sees each family polled lately."""
 
-    standing: Standing
+    requirements: Requirements
     customers: dict[Family, int]
 
 
@@ -71,7 +71,7 @@ def of_key(work: Work, *, ident: KeyIdent, is_applied: IsApplied, core: str, wan
     key = locate(work.connection, work.principal, ident, is_applied)
     found = store.of_key(work.connection, key.number)
     last_used = {_KNOWN[name]: at for name, at in found.items() if name in _KNOWN}
-    return KeyClients(key, standing(work.connection, key.scope, core, wanted), last_used)
+    return KeyClients(key, requirements(work.connection, key.scope, core, wanted), last_used)
 
 
 @requires(Permission.VPN_KEYS_READ)
@@ -79,12 +79,12 @@ def of_account(work: Work, *, scope: str, core: str, wanted: ClientVersions) -> 
     """Return which families can connect now, and how many customers used each lately."""
     principal, since = work.principal, work.now - LATELY
     found = store.customers_of(work.connection, principal.account_id, principal.confined_to_token, since)
-    return AccountClients(standing(work.connection, scope, core, wanted), by_family(found))
+    return AccountClients(requirements(work.connection, scope, core, wanted), by_family(found))
 
 
-def standing(connection: Connection, scope: str, core: str, wanted: ClientVersions) -> Standing:
+def requirements(connection: Connection, scope: str, core: str, wanted: ClientVersions) -> Requirements:
     """Return what decides in a scope now."""
-    return Standing(core, clientrules.in_force(connection, scope) or wanted, wanted)
+    return Requirements(core, clientrules.in_force(connection, scope) or wanted, wanted)
 
 
 def customers(connection: Connection, scope: str, now: datetime) -> dict[Family, int]:

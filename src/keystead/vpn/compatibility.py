@@ -41,7 +41,7 @@ class Server:
     least: Version | None
 
 
-class Verdict(NamedTuple):
+class Fit(NamedTuple):
     """Whether a family connects, and the sentence that says why not all of it does."""
 
     outcome: Outcome
@@ -50,10 +50,10 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Judged:
-    """A family with its verdict."""
+    """A family with how it fits."""
 
     row: Row
-    verdict: Verdict
+    fit: Fit
 
 
 class Lost(NamedTuple):
@@ -76,24 +76,19 @@ def server_of(core: str, versions: ClientVersions) -> Server | None:
     return None if version is None else Server(version, version_of(versions.least))
 
 
-def judge(row: Row, server: Server) -> Verdict:
+def judge(row: Row, server: Server) -> Fit:
     """Tell whether a family connects; the requirement that fewest meet decides."""
     if not row.core.has_vless:
-        return Verdict(Outcome.REFUSED, "it does not speak VLESS")
-    verdicts = (_by_version(row.core, server), _by_key_share(row.core, server))
+        return Fit(Outcome.REFUSED, "it does not speak VLESS")
+    fits = (_by_version(row.core, server), _by_key_share(row.core, server))
     return next(
-        (
-            one
-            for outcome in (Outcome.REFUSED, Outcome.UNKNOWN, Outcome.DEPENDS)
-            for one in verdicts
-            if one[0] is outcome
-        ),
-        Verdict(Outcome.CONNECTS),
+        (one for outcome in (Outcome.REFUSED, Outcome.UNKNOWN, Outcome.DEPENDS) for one in fits if one[0] is outcome),
+        Fit(Outcome.CONNECTS),
     )
 
 
 def judge_all(server: Server) -> list[Judged]:
-    """Return every family with its verdict, in the order of the table."""
+    """Return every family with how it fits, in the order of the table."""
     return [Judged(row, judge(row, server)) for row in families.ROWS]
 
 
@@ -117,38 +112,38 @@ def lost(before: Server, after: Server) -> list[Lost]:
 def refused(server: Server | None) -> frozenset[Family]:
     """Return the families of which nothing connects."""
     judged = [] if server is None else judge_all(server)
-    return frozenset(one.row.family for one in judged if one.verdict.outcome is Outcome.REFUSED)
+    return frozenset(one.row.family for one in judged if one.fit.outcome is Outcome.REFUSED)
 
 
-def _by_version(core: Core, server: Server) -> Verdict:
+def _by_version(core: Core, server: Server) -> Fit:
     least = _least(server)
     if least is None:
-        return Verdict(Outcome.CONNECTS)
+        return Fit(Outcome.CONNECTS)
     asked = _text(least)
     if core.says is None:
         outcome = Outcome.CONNECTS if least <= (1, 0, 0) else Outcome.UNKNOWN
-        return Verdict(
+        return Fit(
             outcome,
             "" if outcome is Outcome.CONNECTS else f"the server asks for {asked}, and nobody knows what it says",
         )
     lowest, highest = core.says
     if highest < least:
         said = _text(lowest) if lowest == highest else f"less than {asked}"
-        return Verdict(Outcome.REFUSED, f"it says that it is {said}, and the server asks for {asked}")
+        return Fit(Outcome.REFUSED, f"it says that it is {said}, and the server asks for {asked}")
     if lowest < least:
-        return Verdict(Outcome.DEPENDS, f"only with {core.name} {asked} or newer in it")
-    return Verdict(Outcome.CONNECTS)
+        return Fit(Outcome.DEPENDS, f"only with {core.name} {asked} or newer in it")
+    return Fit(Outcome.CONNECTS)
 
 
-def _by_key_share(core: Core, server: Server) -> Verdict:
+def _by_key_share(core: Core, server: Server) -> Fit:
     if server.core < POST_QUANTUM_FROM or core.post_quantum is Offer.ALL:
-        return Verdict(Outcome.CONNECTS)
+        return Fit(Outcome.CONNECTS)
     asked = f"Xray {_text(POST_QUANTUM_FROM)} and newer refuse clients without an X25519MLKEM768 key share"
     if core.post_quantum is Offer.NONE:
-        return Verdict(Outcome.REFUSED, asked)
+        return Fit(Outcome.REFUSED, asked)
     if core.post_quantum is Offer.SOME:
-        return Verdict(Outcome.DEPENDS, f"only with a current {core.name} in it: {asked}")
-    return Verdict(Outcome.UNKNOWN, f"{asked}, and nobody knows whether it has one")
+        return Fit(Outcome.DEPENDS, f"only with a current {core.name} in it: {asked}")
+    return Fit(Outcome.UNKNOWN, f"{asked}, and nobody knows whether it has one")
 
 
 def _least(server: Server) -> Version | None:

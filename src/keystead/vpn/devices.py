@@ -47,7 +47,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class DeviceCheck:
     """How a device stands with a key: how many may be, how many are, and what follows.
 
     ``is_settled`` says that nothing is to be written.
@@ -70,27 +70,27 @@ class KeyDevices:
 
 def seen(presented: Presented, token: str, at: datetime) -> Seen:
     """Return a device as it is stored: its id hashed under the token, which is a secret of many random bits."""
-    mark = hmac.new(token.encode(), presented.hwid.reveal().encode(), hashlib.sha256).hexdigest()
-    return Seen(mark, presented.system, presented.model, at)
+    hashed = hmac.new(token.encode(), presented.hwid.reveal().encode(), hashlib.sha256).hexdigest()
+    return Seen(hashed, presented.system, presented.model, at)
 
 
 def look(
     connection: Connection, number: int, device: Seen | None, *, limit: int, now: datetime, kept: timedelta
-) -> Standing:
+) -> DeviceCheck:
     """Tell how a device stands with a key that has a limit."""
     since = now - kept
-    known_at = None if device is None else store.known_at(connection, number, device.mark, since)
+    known_at = None if device is None else store.known_at(connection, number, device.fingerprint, since)
     used = store.count(connection, number, since)
     if known_at is not None:
-        return Standing(limit, used, None, is_settled=_is_recent(known_at, now))
+        return DeviceCheck(limit, used, None, is_settled=_is_recent(known_at, now))
     if device is not None and used < limit:
-        return Standing(limit, used, None, is_settled=False)
+        return DeviceCheck(limit, used, None, is_settled=False)
     refusal = Refusal.UNNAMED if device is None else Refusal.FULL
-    return Standing(limit, used, refusal, is_settled=_is_recent(store.refused_at(connection, number), now))
+    return DeviceCheck(limit, used, refusal, is_settled=_is_recent(store.refused_at(connection, number), now))
 
 
 @requires(Permission.VPN_LINKS_READ)
-def admit(work: Work, *, key: VpnKey, device: Seen | None, kept: timedelta) -> Standing | None:
+def admit(work: Work, *, key: VpnKey, device: Seen | None, kept: timedelta) -> DeviceCheck | None:
     """Let a device fetch a key's subscription or refuse it, and remember which; None when no limit holds any more.
 
     A refusal is told once a day for a key, however many there are. Raises NotFound when the subscription is gone.
@@ -137,7 +137,7 @@ def forget(work: Work, *, ident: KeyIdent, is_applied: IsApplied, device_id: int
 
 
 def _remember(work: Work, key: VpnKey, device: Seen, kept: timedelta) -> None:
-    if store.known_at(work.connection, key.number, device.mark, work.now - kept) is not None:
+    if store.known_at(work.connection, key.number, device.fingerprint, work.now - kept) is not None:
         store.note(work.connection, key.number, device)
         return
     store.expire(work.connection, key.number, work.now - kept)
@@ -145,7 +145,7 @@ def _remember(work: Work, key: VpnKey, device: Seen, kept: timedelta) -> None:
     work.audit("vpn.device.add", f"vpn key {key.number}", system=device.system, model=device.model)
 
 
-def _tell_refused(work: Work, key: VpnKey, device: Seen | None, found: Standing) -> None:
+def _tell_refused(work: Work, key: VpnKey, device: Seen | None, found: DeviceCheck) -> None:
     store.note_refused(work.connection, key.number, work.now)
     system, model = ("", "") if device is None else (device.system, device.model)
     facts = {"reason": str(found.refusal), "device_limit": found.limit, "system": system, "model": model}

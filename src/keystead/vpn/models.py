@@ -199,19 +199,19 @@ CLIENTS = Table(
     Column("last_at", UtcTime, nullable=False),
 )
 
-# The devices that polled a subscription whose key has a limit of them. ``mark`` is a hash of the device's id under the
-# subscription's token, so that neither says anything without the other; the other texts are the device's own.
+# The devices that polled a subscription whose key has a limit of them. ``fingerprint`` is a hash of the device's id
+# under the subscription's token, so that neither says anything without the other; the other texts are the device's own.
 DEVICES = Table(
     "vpn_devices",
     METADATA,
     Column("id", BigNumber, primary_key=True, autoincrement=True),
     Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False),
-    Column("mark", String(64), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
     Column("system", String(64), nullable=False),
     Column("model", String(64), nullable=False),
     Column("first_at", UtcTime, nullable=False),
     Column("last_at", UtcTime, nullable=False),
-    UniqueConstraint("key_number", "mark"),
+    UniqueConstraint("key_number", "fingerprint"),
 )
 
 # How old clients may be in a scope: what is in force, which a setting may be ahead of until somebody approves it.

@@ -42,10 +42,10 @@ def test_strict_settings_refuse_what_calls_itself_older_whatever_the_core(core: 
 def test_an_inbound_without_a_least_version_gets_one_from_cores_since_26_7_11(
     core: tuple[int, int, int], is_refused: bool
 ) -> None:
-    verdict = judge(families.BY_FAMILY[Family.MIHOMO], Server(core, UNSET))
+    fit = judge(families.BY_FAMILY[Family.MIHOMO], Server(core, UNSET))
 
-    assert (verdict.outcome is Outcome.REFUSED) is is_refused
-    assert ("it says that it is 1.8.2, and the server asks for 26.3.27" in verdict.reason) is is_refused
+    assert (fit.outcome is Outcome.REFUSED) is is_refused
+    assert ("it says that it is 1.8.2, and the server asks for 26.3.27" in fit.reason) is is_refused
 
 
 @pytest.mark.parametrize("least", [UNSET, COMPATIBLE, STRICT])

@@ -10,7 +10,7 @@ from keystead.access.principal import system
 from keystead.kit.errors import NotFound
 from keystead.kit.secret import Secret
 from keystead.vpn import devices, subscriptions, terms
-from keystead.vpn.devices import Presented, Refusal, Standing
+from keystead.vpn.devices import DeviceCheck, Presented, Refusal
 from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.plans import TermChanges, Wish
@@ -34,7 +34,7 @@ async def sold(shop: Shop, limit: int | None) -> VpnKey:
     return key
 
 
-async def poll(shop: Shop, key: VpnKey, hwid: str | None) -> Standing | None:
+async def poll(shop: Shop, key: VpnKey, hwid: str | None) -> DeviceCheck | None:
     """Let a device poll, as the subscription wire does when there is something to write."""
     place = shop.workplace
     presented = None if hwid is None else Presented(Secret(hwid), "Android 14", "Pixel 8")
@@ -47,9 +47,9 @@ async def refusals(shop: Shop, key: VpnKey, *hwids: str | None) -> list[Refusal 
     return [one.refusal for one in found if one is not None]
 
 
-async def marks(shop: Shop, key: VpnKey) -> list[store.Device]:
-    listed = await shop.do(devices.list_, key, kept=KEPT)
-    return list(listed.devices)
+async def listed(shop: Shop, key: VpnKey) -> list[store.Device]:
+    found = await shop.do(devices.list_, key, kept=KEPT)
+    return list(found.devices)
 
 
 async def test_as_many_devices_as_were_sold_are_let_in_again_and_again(shop: Shop) -> None:
@@ -70,7 +70,7 @@ async def test_a_device_that_was_not_seen_for_the_time_makes_room(shop: Shop) ->
     later = await refusals(shop, key, "b", "a")
 
     assert (still, later) == ([Refusal.FULL], [None, Refusal.FULL])
-    assert len(await marks(shop, key)) == 1
+    assert len(await listed(shop, key)) == 1
 
 
 async def test_a_device_that_goes_on_polling_keeps_its_place(shop: Shop) -> None:
@@ -94,7 +94,7 @@ async def test_without_a_limit_nothing_is_kept_of_a_device(shop: Shop) -> None:
     key = await sold(shop, None)
 
     assert await poll(shop, key, "a") is None
-    assert await marks(shop, key) == []
+    assert await listed(shop, key) == []
 
 
 async def test_what_is_kept_is_a_hash_that_another_subscription_s_token_does_not_give(shop: Shop) -> None:
@@ -103,8 +103,8 @@ async def test_what_is_kept_is_a_hash_that_another_subscription_s_token_does_not
 
     one, other = devices.seen(presented, TOKEN, now), devices.seen(presented, f"{TOKEN}2", now)
 
-    assert one.mark != other.mark
-    assert len(one.mark) == 64
+    assert one.fingerprint != other.fingerprint
+    assert len(one.fingerprint) == 64
     assert "Secret" in repr(presented)
 
 
@@ -114,7 +114,7 @@ async def test_of_two_that_come_at_once_for_the_last_place_one_gets_it(shop: Sho
     found = await asyncio.gather(*(poll(shop, key, hwid) for hwid in "abcd"))
 
     assert sorted(str(one.refusal) for one in found if one is not None) == ["None", "full", "full", "full"]
-    assert len(await marks(shop, key)) == 1
+    assert len(await listed(shop, key)) == 1
 
 
 async def test_a_subscription_that_was_closed_meanwhile_is_not_found(shop: Shop) -> None:

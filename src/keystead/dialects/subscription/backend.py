@@ -28,9 +28,9 @@ class Backend:
     async def fetch(self, poll: Poll) -> SubscriptionView | DeviceRefused:
         """Return the view of a token, or why this device gets none; raise NotFound for an unknown or revoked one."""
         polled = await self._polling.poll(poll)
-        found, standing = polled.found, polled.standing
-        if poll.family is not None and standing is not None and standing.refusal is not None:
-            return DeviceRefused(standing.refusal, self._shown.title, self._shown.support_url)
+        found, check = polled.found, polled.check
+        if poll.family is not None and check is not None and check.refusal is not None:
+            return DeviceRefused(check.refusal, self._shown.title, self._shown.support_url)
         return SubscriptionView(
             profiles=[found.profile],
             usage=found.usage,
@@ -39,6 +39,6 @@ class Backend:
             is_active=found.key.is_active,
             subscription_url=subscription_operations.address(self._shown.base_url, poll.token),
             support_url=self._shown.support_url,
-            devices=None if standing is None else (standing.used, standing.limit),
+            devices=None if check is None else (check.used, check.limit),
             refused=polled.refused,
         )

@@ -6,7 +6,7 @@ from typing import Any
 from keystead.dialects.v1.bases import Answer
 from keystead.vpn import compatibility
 from keystead.vpn.clientrules import ClientVersions
-from keystead.vpn.clients import AccountClients, KeyClients, Standing
+from keystead.vpn.clients import AccountClients, KeyClients, Requirements
 from keystead.vpn.compatibility import Judged, Outcome
 from keystead.vpn.devices import KeyDevices
 from keystead.vpn.families import Family
@@ -104,21 +104,21 @@ class Forgotten(Answer):
 
 def key_compatibility(found: KeyClients) -> dict[str, Any]:
     """Present which families connect with a key."""
-    judged = found.standing.judged
+    judged = found.requirements.judged
     return {
         "key_id": found.key.public_id,
         "key_number": found.key.number,
         "is_active": found.key.is_active,
-        **_standing(found.standing, judged),
+        **_standing(found.requirements, judged),
         "families": [{**_family(one), "last_used_at": found.last_used.get(one.row.family)} for one in judged],
     }
 
 
 def account_compatibility(found: AccountClients) -> dict[str, Any]:
     """Present which families connect."""
-    judged, customers = found.standing.judged, found.customers
+    judged, customers = found.requirements.judged, found.customers
     return {
-        **_standing(found.standing, judged),
+        **_standing(found.requirements, judged),
         "families": [{**_family(one), "customers": customers.get(one.row.family, 0)} for one in judged],
         "other_customers": customers.get(Family.OTHER, 0),
     }
@@ -129,11 +129,11 @@ def device_list(found: KeyDevices) -> dict[str, Any]:
     return {"device_limit": found.limit, "items": [device._asdict() for device in found.devices]}
 
 
-def _standing(standing: Standing, judged: list[Judged]) -> dict[str, Any]:
+def _standing(requirements: Requirements, judged: list[Judged]) -> dict[str, Any]:
     return {
-        "core": standing.core,
-        "client_versions": standing.versions.value,
-        "client_versions_wanted": standing.wanted.value,
+        "core": requirements.core,
+        "client_versions": requirements.versions.value,
+        "client_versions_wanted": requirements.wanted.value,
         "forms": [_form(form, judged) for form in Format if form is not Format.PAGE],
     }
 
@@ -141,8 +141,7 @@ def _standing(standing: Standing, judged: list[Judged]) -> dict[str, Any]:
 def _form(form: Format, judged: list[Judged]) -> dict[str, Any]:
     readers = compatibility.readers(form, judged)
     by_outcome = {
-        outcome.value: [one.row.family.value for one in readers if one.verdict.outcome is outcome]
-        for outcome in Outcome
+        outcome.value: [one.row.family.value for one in readers if one.fit.outcome is outcome] for outcome in Outcome
     }
     return {"form": form.value, **by_outcome}
 
@@ -152,8 +151,8 @@ def _family(one: Judged) -> dict[str, Any]:
     return {
         "family": row.family.value,
         "programs": row.programs,
-        "outcome": one.verdict.outcome.value,
-        "reason": one.verdict.reason or None,
+        "outcome": one.fit.outcome.value,
+        "reason": one.fit.reason or None,
         "given": row.given.value,
         "reads": [form.value for form in row.reads],
         "names_device": row.sends_hwid,

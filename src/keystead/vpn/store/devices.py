@@ -14,13 +14,13 @@ D, S = DEVICES.c, SUBSCRIPTIONS.c
 _COLUMNS = (D.id, D.system, D.model, D.first_at, D.last_at)
 _OF_KEY = D.key_number == bindparam("number")
 _LIVE = D.last_at >= bindparam("since")
-_KNOWN = Prepared(select(D.last_at).where(_OF_KEY, _LIVE, D.mark == bindparam("mark")))
+_KNOWN = Prepared(select(D.last_at).where(_OF_KEY, _LIVE, D.fingerprint == bindparam("fingerprint")))
 _COUNT = Prepared(select(func.count()).select_from(DEVICES).where(_OF_KEY, _LIVE))
 _ALL = Prepared(select(*_COLUMNS).where(_OF_KEY, _LIVE).order_by(D.first_at, D.id))
 _ADD = Prepared(insert(DEVICES))
 _SEEN = Prepared(
     update(DEVICES)
-    .where(D.key_number == bindparam("at_number"), D.mark == bindparam("at_mark"))
+    .where(D.key_number == bindparam("at_number"), D.fingerprint == bindparam("at_fingerprint"))
     .values(system=bindparam("to_system"), model=bindparam("to_model"), last_at=bindparam("to_last_at"))
 )
 _REMOVE_ONE = delete(DEVICES).where(_OF_KEY, D.id == bindparam("device_id"))
@@ -45,17 +45,17 @@ class Device(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A device at the moment it polls; ``mark`` tells it from the key's others."""
+    """A device at the moment it polls; ``fingerprint`` tells it from the key's others."""
 
-    mark: str
+    fingerprint: str
     system: str
     model: str
     at: datetime
 
 
-def known_at(connection: Connection, number: int, mark: str, since: datetime) -> datetime | None:
+def known_at(connection: Connection, number: int, fingerprint: str, since: datetime) -> datetime | None:
     """Return when a key's device was last seen as noted; None for one that is unknown or unseen since then."""
-    found: datetime | None = _KNOWN.scalar(connection, {"number": number, "mark": mark, "since": since})
+    found: datetime | None = _KNOWN.scalar(connection, {"number": number, "fingerprint": fingerprint, "since": since})
     return found
 
 
@@ -73,14 +73,15 @@ def add(connection: Connection, number: int, seen: Seen) -> None:
     """Store a key's new device."""
     moments = {"first_at": seen.at, "last_at": seen.at}
     _ADD.run(
-        connection, {"key_number": number, "mark": seen.mark, "system": seen.system, "model": seen.model, **moments}
+        connection,
+        {"key_number": number, "fingerprint": seen.fingerprint, "system": seen.system, "model": seen.model, **moments},
     )
 
 
 def note(connection: Connection, number: int, seen: Seen) -> None:
     """Note that a key's device was seen again."""
     told = {"to_system": seen.system, "to_model": seen.model, "to_last_at": seen.at}
-    _SEEN.run(connection, {"at_number": number, "at_mark": seen.mark, **told})
+    _SEEN.run(connection, {"at_number": number, "at_fingerprint": seen.fingerprint, **told})
 
 
 def remove(connection: Connection, number: int, device_id: int | None = None) -> int:

@@ -28,7 +28,7 @@ def upgrade() -> None:
         "vpn_devices",
         sa.Column("id", NUMBER, autoincrement=True, nullable=False),
         sa.Column("key_number", NUMBER, nullable=False),
-        sa.Column("mark", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("system", sa.String(length=64), nullable=False),
         sa.Column("model", sa.String(length=64), nullable=False),
         sa.Column("first_at", sa.BigInteger(), nullable=False),
@@ -37,7 +37,7 @@ def upgrade() -> None:
             ["key_number"], ["vpn_keys.number"], name=op.f("fk_vpn_devices_key_number_vpn_keys"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vpn_devices")),
-        sa.UniqueConstraint("key_number", "mark", name=op.f("uq_vpn_devices_key_number_mark")),
+        sa.UniqueConstraint("key_number", "fingerprint", name=op.f("uq_vpn_devices_key_number_fingerprint")),
     )
     op.create_table(
         "vpn_client_rules",
