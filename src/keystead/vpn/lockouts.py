@@ -59,7 +59,11 @@ class TellingReplacer:
         await self._inner.prepare(replacement, self._ruled(replacement, desired))
 
     async def carry_out(self, replacement: Replacement, desired: XrayDesired) -> None:
-        """Let the successor take over; then the rule that it serves under is in force."""
+        """Let the successor take over; then the rule that it serves under is in force.
+
+        In this order: whatever ends Keystead in between, the next pass goes back to the milder rule, and nobody is
+        locked out by a rule that is not on record.
+        """
         await self._inner.carry_out(replacement, self._ruled(replacement, desired))
         if replacement.alterations:
             await self._database.write(lambda connection: self._allow(connection, self._wanted))
