@@ -21,7 +21,10 @@ from tests.support.instance import InProcess, in_process
 # Parts of a verb that other verbs of the same subject call with their own Work; no edge can reach them but through one.
 PARTS = {
     "keystead.access.users.found",
-    "keystead.access.users.check_reach",
+    "keystead.access.reach.check",
+    "keystead.access.reach.check_owner_left",
+    "keystead.access.reach.check_room",
+    "keystead.access.reach.check_whole",
     "keystead.access.work.audit_row",
     "keystead.vpn.enforcement.advance_key",
     "keystead.vpn.founding.settle_public_host",

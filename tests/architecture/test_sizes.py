@@ -51,7 +51,10 @@ NOT_NOUNS = {"__init__", "models", "store", "errors", "values", "desired", "work
 # Run at start, for the system, before anybody is served; or asked by verbs that declared theirs.
 NEEDS_NO_PERMISSION = {
     "access/users.py:found": "asked by the verbs of users and roles",
-    "access/users.py:check_reach": "asked by the verbs of users and roles",
+    "access/reach.py:check": "asked by the verbs about people",
+    "access/reach.py:check_whole": "asked by the verbs about people",
+    "access/reach.py:check_owner_left": "asked by the verbs about people",
+    "access/reach.py:check_room": "asked by the verbs about people",
     "vpn/enforcement.py:advance_key": "asked by the verbs of terms and by the loop's",
     "vpn/terms.py:of_key": "shows what a verb has just made or changed",
     "vpn/ports.py:open_port": "a part of issuing a key",

@@ -24,13 +24,14 @@ _VERB_LENGTH_MAX = 64
 
 @requires(Permission.AUDIT_READ)
 def list_(work: Work, page: Page, narrowed: AuditFilter = _EVERYTHING) -> list[AuditRecord]:
-    """Return a page of the account's records, oldest first."""
+    """Return a page of the account's records, oldest first unless asked otherwise."""
     return store.page(work.connection, work.principal.account_id, page, narrowed)
 
 
 @requires(Permission.AUDIT_READ)
 def verify(work: Work, *, key: Secret[bytes], head: Head | None) -> VerifyReport:
     """Check the whole chain against its head, which was read before; changes nothing and may take long."""
+    work.principal.check_house("checking the whole audit trail")
     return seal.verify(work.connection, key, head)
 
 

@@ -1,4 +1,4 @@
-"""Tables of access: accounts, users, roles, tokens, idempotent answers, data keys, fixed facts and the audit trail."""
+"""Tables of access: accounts, people, roles, tokens, idempotent answers, data keys, fixed facts and the audit trail."""
 
 from sqlalchemy import (
     Boolean,
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     true,
 )
 
@@ -23,9 +24,22 @@ ACCOUNTS = Table(
     METADATA,
     Column("id", BigNumber, primary_key=True, autoincrement=True),
     Column("name", String(64), nullable=False, unique=True),
+    Column("plan", String(16), nullable=False, server_default="free"),
+    Column("is_house", Boolean, nullable=False, server_default=false()),
+    Column("is_active", Boolean, nullable=False, server_default=true()),
     Column("created_at", UtcTime, nullable=False),
 )
 
+# Limits of account plans that somebody has edited; all others are those of the program. NULL: no limit.
+ACCOUNT_PLAN_LIMITS = Table(
+    "account_plan_limits",
+    METADATA,
+    Column("plan", String(16), primary_key=True),
+    Column("name", String(32), primary_key=True),
+    Column("value", BigNumber),
+)
+
+# ``account_id`` is where a user is at home: who made it, and may set its password or keep it out.
 USERS = Table(
     "users",
     METADATA,
@@ -35,6 +49,15 @@ USERS = Table(
     Column("password_hash", Text, nullable=False),
     Column("is_active", Boolean, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+)
+
+# Where a user may work; what it may do there is in its roles of that account.
+MEMBERS = Table(
+    "members",
+    METADATA,
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), primary_key=True),
+    Column("user_id", BigNumber, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("joined_at", UtcTime, nullable=False),
 )
 
 ROLES = Table(
@@ -69,6 +92,7 @@ TOKENS = Table(
     Column("addresses", Json, nullable=False),
     Column("is_confined", Boolean, nullable=False),
     Column("is_rate_limited", Boolean, nullable=False, server_default=true()),
+    Column("is_owner", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime),
     Column("revoked_at", UtcTime),

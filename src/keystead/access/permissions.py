@@ -32,6 +32,7 @@ class Permission(StrEnum):
     TOKENS_MANAGE = "access.tokens.manage"
     USERS_READ = "access.users.read"
     USERS_MANAGE = "access.users.manage"
+    ACCOUNTS_MANAGE = "access.accounts.manage"
     AUDIT_READ = "access.audit.read"
     ENGINES_READ = "engines.read"
     ENGINES_APPLY = "engines.apply"
@@ -46,6 +47,15 @@ VPN_PERMISSIONS = frozenset(permission for permission in Permission if permissio
 # What a token or a role is given unless more is asked for: customers' addresses are personal data.
 USUAL_VPN_PERMISSIONS = VPN_PERMISSIONS - {Permission.VPN_ADDRESSES_READ}
 ALL_PERMISSIONS = frozenset(Permission)
+# What concerns the whole installation: its engines, its ports, its database, other people's accounts. Only the house
+# account's principals may hold it, whatever their roles say.
+INSTALLATION_PERMISSIONS = frozenset(
+    permission
+    for permission in Permission
+    if permission is Permission.ACCOUNTS_MANAGE
+    or permission.value.startswith(("vpn.", "engines.", "metrics.", "system."))
+)
+TENANT_PERMISSIONS = ALL_PERMISSIONS - INSTALLATION_PERMISSIONS
 _BY_VALUE = {permission.value: permission for permission in Permission}
 
 
@@ -57,6 +67,11 @@ def known_permissions(stored: Iterable[str]) -> frozenset[Permission]:
 def written_permissions(permissions: Iterable[Permission]) -> list[str]:
     """Return permissions as they are stored and audited: sorted texts."""
     return sorted(permission.value for permission in permissions)
+
+
+def ceiling(*, is_house: bool) -> frozenset[Permission]:
+    """Return what principals of an account may hold at most."""
+    return ALL_PERMISSIONS if is_house else TENANT_PERMISSIONS
 
 
 class Permitted(Protocol):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keystead.access.permissions import ALL_PERMISSIONS, Permission, written_permissions
+from keystead.access.permissions import ALL_PERMISSIONS, Permission, ceiling, written_permissions
 from keystead.kit.errors import Forbidden
 
 DEFAULT_ACCOUNT = "default"
@@ -14,7 +14,9 @@ class Principal:
 
     ``actor`` names it in the audit trail (``token:3 bot``, ``user:1 anna``, ``operator``, ``system``);
     ``confined_to_token`` limits it to the keys that this token issued; ``is_rate_limited`` says that the limits a
-    minute of a wire hold it.
+    minute of a wire hold it. ``is_house`` says that its account is the installation's own, whose principals alone may
+    hold permissions about the installation; ``is_operator`` that it speaks for the machine, which no account's people
+    are protected from.
     """
 
     account_id: int
@@ -24,6 +26,8 @@ class Principal:
     user_id: int | None = None
     confined_to_token: int | None = None
     is_rate_limited: bool = True
+    is_house: bool = True
+    is_operator: bool = False
 
     def check_grant(self, granted: frozenset[Permission]) -> None:
         """Raise Forbidden unless the principal itself holds everything that it is about to give."""
@@ -31,12 +35,29 @@ class Principal:
         if lacking:
             raise Forbidden(f"this credential lacks what it would grant: {', '.join(lacking)}", permission=lacking[0])
 
+    def check_reach(self, held: frozenset[Permission], *, whose: str) -> None:
+        """Raise Forbidden when somebody who is about to be changed or kept out may do what the principal may not."""
+        beyond = written_permissions((held & ceiling(is_house=self.is_house)) - self.permissions)
+        if beyond:
+            raise Forbidden(f"{whose} may do what this credential may not: {', '.join(beyond)}", permission=beyond[0])
+
+    def check_house(self, what: str) -> None:
+        """Raise Forbidden unless the principal is of the house account."""
+        if not self.is_house:
+            raise Forbidden(f"{what} concerns the whole installation; only its house account may do that")
+
 
 def operator(account_id: int) -> Principal:
     """Return the principal of the local socket: the machine's operator, who may do everything."""
-    return Principal(account_id=account_id, actor="operator", permissions=ALL_PERMISSIONS, is_rate_limited=False)
+    return _of_the_machine(account_id, "operator")
 
 
 def system(account_id: int) -> Principal:
     """Return the principal of Keystead's own undoing and upkeep."""
-    return Principal(account_id=account_id, actor="system", permissions=ALL_PERMISSIONS, is_rate_limited=False)
+    return _of_the_machine(account_id, "system")
+
+
+def _of_the_machine(account_id: int, actor: str) -> Principal:
+    return Principal(
+        account_id=account_id, actor=actor, permissions=ALL_PERMISSIONS, is_rate_limited=False, is_operator=True
+    )

@@ -1,27 +1,45 @@
-"""Roles: named sets of permissions that users are given. Three are built in and follow the program's version."""
+"""Roles: named sets of permissions that members of an account are given.
+
+Four are built in: every account has them, and they follow the program's version. What a role allows beyond what the
+account's people may hold (``permissions.ceiling``) has no effect there.
+"""
 
 from collections.abc import Iterable
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from keystead.access import users
+from keystead.access import reach, users
 from keystead.access.permissions import (
     ALL_PERMISSIONS,
     USUAL_VPN_PERMISSIONS,
     Permission,
+    ceiling,
     requires,
     written_permissions,
 )
-from keystead.access.store import users as store
-from keystead.access.store.users import Role
+from keystead.access.store import roles as store
+from keystead.access.store.roles import Role
 from keystead.access.work import Work
 from keystead.kit.errors import AlreadyExists, Invalid, NotFound
 
-OWNER = "owner"
+OWNER = reach.OWNER
+EDITOR = "editor"
 OPERATOR = "operator"
 VIEWER = "viewer"
 BUILT_IN = {
     OWNER: ALL_PERMISSIONS,
+    # Everything an account works with, and nothing about who may work in it.
+    EDITOR: USUAL_VPN_PERMISSIONS
+    | {
+        Permission.VPN_PLANS_MANAGE,
+        Permission.ENGINES_READ,
+        Permission.METRICS_READ,
+        Permission.WEBHOOKS_READ,
+        Permission.WEBHOOKS_MANAGE,
+        Permission.TOKENS_READ,
+        Permission.USERS_READ,
+    },
     OPERATOR: USUAL_VPN_PERMISSIONS
     | {
         Permission.ENGINES_READ,
@@ -71,38 +89,49 @@ def list_(work: Work) -> list[Role]:
 def list_of_user(work: Work, user_id: int) -> list[Role]:
     """Return a user's roles by name; raise NotFound for the user."""
     users.found(work, user_id)
-    return store.roles_of(work.connection, user_id)
+    return store.roles_of(work.connection, work.principal.account_id, user_id)
 
 
 @requires(Permission.USERS_MANAGE)
 def assign(work: Work, *, user_id: int, name: str) -> None:
-    """Give a user a role. Tell the door after the commit: ``door.forget_all()``."""
+    """Give a user a role in the caller's account. Tell the doors after the commit: ``forget_all()``."""
     users.found(work, user_id)
     role = _found(work, name)
-    work.principal.check_grant(role.permissions)
+    work.principal.check_grant(role.permissions & ceiling(is_house=work.principal.is_house))
     if store.assign(work.connection, user_id, role.id):
         work.audit("access.role.assign", f"user {user_id}", role=name)
 
 
 @requires(Permission.USERS_MANAGE)
 def withdraw(work: Work, *, user_id: int, name: str) -> None:
-    """Take a role from a user. Tell the door after the commit: ``door.forget_all()``."""
+    """Take a role from a user; raise Forbidden when the user may do more than the caller.
+
+    Raises Conflict for the last owner's role. Tell the doors after the commit: ``forget_all()``.
+    """
     users.found(work, user_id)
+    reach.check(work, user_id)
     role = _found(work, name)
+    if name == OWNER:
+        reach.check_owner_left(work, user_id)
     if store.withdraw(work.connection, user_id, role.id):
         work.audit("access.role.withdraw", f"user {user_id}", role=name)
 
 
 @requires(Permission.USERS_MANAGE)
 def ensure_built_in(work: Work) -> None:
-    """Make the built-in roles what this version says they are; called at start with the system's principal."""
+    """Make the built-in roles of every account what this version says; called at start as the system."""
     for name, permissions in BUILT_IN.items():
-        role = store.role(work.connection, work.principal.account_id, name)
-        if role is None:
-            create(work, name=name, permissions=permissions)
-        elif role.permissions != permissions:
-            store.set_role_permissions(work.connection, role.id, permissions)
-            work.audit("access.role.change", f"role {role.id}", name=name, permissions=written_permissions(permissions))
+        written = written_permissions(permissions)
+        if store.add_role(work.connection, work.principal.account_id, name, permissions):
+            work.audit("access.role.create", f"role {name}", name=name, permissions=written)
+        elif changed := store.set_everywhere(work.connection, name, permissions):
+            work.audit("access.role.change", f"role {name}", name=name, permissions=written, accounts=changed)
+
+
+def add_built_in(connection: Connection, account_id: int) -> None:
+    """Give a new account the built-in roles."""
+    for name, permissions in BUILT_IN.items():
+        store.add_role(connection, account_id, name, permissions)
 
 
 def _found(work: Work, name: str) -> Role:

@@ -18,13 +18,15 @@ from keystead.access.permissions import (
     USUAL_VPN_PERMISSIONS,
     VPN_PERMISSIONS,
     Permission,
+    ceiling,
     requires,
     written_permissions,
 )
 from keystead.access.principal import Principal
+from keystead.access.store import roles as roles_store
 from keystead.access.store import tokens as store
 from keystead.access.store import users as users_store
-from keystead.access.store.tokens import Token, TokenKind
+from keystead.access.store.tokens import Presented, Token, TokenKind
 from keystead.access.work import Work
 from keystead.kit.crypto import fingerprint
 from keystead.kit.errors import Conflict, Forbidden, Invalid, Misconfigured, NotFound, Unauthenticated
@@ -112,6 +114,19 @@ def create_unlimited(work: Work, /, **wishes: Any) -> NewToken:
     return NewToken(_found(work, made.token.id), made.secret)
 
 
+@requires(Permission.TOKENS_MANAGE)
+def create_owner(work: Work, /, *, is_rate_limited: bool = True, **wishes: Any) -> NewToken:
+    """Create a token that may do whatever an owner of the account may, in this version and in later ones.
+
+    ``wishes`` are those of ``create`` without permissions. Raises Forbidden unless the caller may do all that itself.
+    """
+    make = create if is_rate_limited else create_unlimited
+    made = make(work, permissions=ceiling(is_house=work.principal.is_house), **wishes)
+    store.make_owner(work.connection, made.token.id)
+    work.audit("access.token.make_owner", f"token {made.token.id}", name=made.token.name)
+    return NewToken(_found(work, made.token.id), made.secret)
+
+
 @requires(Permission.TOKENS_READ)
 def find(work: Work, token_id: int) -> Token:
     """Return a token of the caller's account; raise NotFound."""
@@ -126,8 +141,13 @@ def list_(work: Work, page: Page) -> list[Token]:
 
 @requires(Permission.TOKENS_MANAGE)
 def revoke(work: Work, token_id: int) -> Token:
-    """Revoke a token; once more changes nothing. Tell the door after the commit: ``door.forget(token_id)``."""
+    """Revoke a token; once more changes nothing. Tell the door after the commit: ``door.forget(token_id)``.
+
+    Raises Forbidden for a token that may do more than the caller.
+    """
     token = _found(work, token_id)
+    held = _permissions(work.connection, token, is_house=work.principal.is_house)
+    work.principal.check_reach(held, whose=f"token {token_id}")
     if token.kind is TokenKind.ENV:
         raise Conflict(f"this token is the setting {ENVIRONMENT_NAME}; unset it there and restart")
     if store.revoke(work.connection, token_id, work.now):
@@ -144,7 +164,7 @@ def ensure_environment(work: Work, secret: Secret[str] | None) -> Token | None:
     """
     presented = None if secret is None else _checked_environment(secret)
     found = None if presented is None else store.by_fingerprint(work.connection, fingerprint(presented))
-    wanted = None if found is None else found[0]
+    wanted = None if found is None else found.token
     if wanted is not None and wanted.kind is not TokenKind.ENV:
         raise Misconfigured(f"{ENVIRONMENT_NAME} holds token {wanted.id} that Keystead issued; set another secret")
     for token in store.live_of_kind(work.connection, work.principal.account_id, TokenKind.ENV):
@@ -173,12 +193,12 @@ def look_up(connection: Connection, presented: str, now: datetime) -> Credential
     found = store.by_fingerprint(connection, fingerprint(presented))
     if found is None:
         raise Unauthenticated("this credential is unknown")
-    token, is_user_active = found
-    if token.revoked_at is not None or not is_user_active:
+    token = found.token
+    if token.revoked_at is not None or not found.is_admitted:
         raise Unauthenticated("this credential is revoked")
     credential = Credential(
         token_id=token.id,
-        principal=_principal(connection, token),
+        principal=_principal(connection, found),
         networks=tuple(network(address) for address in token.addresses),
         expires_at=token.expires_at,
     )
@@ -218,20 +238,28 @@ def _is_within(address: str, networks: tuple[Network, ...]) -> bool:
     return any((mapped or caller) in allowed for allowed in networks)
 
 
-def _principal(connection: Connection, token: Token) -> Principal:
-    permissions = token.permissions
+def _permissions(connection: Connection, token: Token, *, is_house: bool) -> frozenset[Permission]:
+    """Return what a token may do now: less than it was given where its user or its account may do less."""
+    most = ceiling(is_house=is_house)
+    permissions = most if token.is_owner else token.permissions & most
     if token.user_id is not None:
-        permissions &= users_store.permissions_of(connection, token.user_id)
+        permissions &= roles_store.permissions_of(connection, token.account_id, token.user_id)
     if token.is_confined:  # one made by an earlier version may have been given more
         permissions &= VPN_PERMISSIONS
+    return permissions
+
+
+def _principal(connection: Connection, found: Presented) -> Principal:
+    token = found.token
     return Principal(
         account_id=token.account_id,
         actor=f"token:env {token.name}" if token.kind is TokenKind.ENV else f"token:{token.id} {token.name}",
-        permissions=permissions,
+        permissions=_permissions(connection, token, is_house=found.is_house),
         token_id=token.id,
         user_id=token.user_id,
         confined_to_token=token.id if token.is_confined else None,
         is_rate_limited=token.is_rate_limited,
+        is_house=found.is_house,
     )
 
 

@@ -1,7 +1,8 @@
 """Users: people who sign in. Their passwords are hashed before the unit of work, see ``passwords``.
 
-Nobody reaches, through another user, what they may not do themselves: roles and passwords are given only for
-permissions that the caller holds.
+A user is at home in one account and may be a member of several. Nobody reaches, through another user, what they may not
+do themselves, and nobody keeps out who may do more: passwords are set and people kept out only by who holds all that
+they hold. Whoever works in several accounts is kept out of each by taking the membership, and of all by the operator.
 """
 
 import re
@@ -9,9 +10,11 @@ import re
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from keystead.access import reach
 from keystead.access.passwords import PasswordHash
-from keystead.access.permissions import Permission, requires, written_permissions
+from keystead.access.permissions import Permission, requires
 from keystead.access.principal import Principal
+from keystead.access.store import roles as roles_store
 from keystead.access.store import users as store
 from keystead.access.store.users import User
 from keystead.access.work import Work
@@ -23,13 +26,12 @@ _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 @requires(Permission.USERS_MANAGE)
 def create(work: Work, *, login: str, password_hash: PasswordHash) -> User:
-    """Create an active user without roles; raise Invalid for the login's form and AlreadyExists when it is taken."""
-    name = login.strip().lower()
-    if not _LOGIN.fullmatch(name):
-        raise Invalid(
-            "a login has 1 to 64 of a-z, 0-9 and . _ @ + -, and begins with a letter or digit",
-            fields={"login": "wrong form"},
-        )
+    """Create an active user without roles, at home in the caller's account.
+
+    Raises Invalid for the login's form, AlreadyExists when it is taken, and QuotaExceeded beyond the account's plan.
+    """
+    name = checked_login(login)
+    reach.check_room(work)
     values = {
         "account_id": work.principal.account_id,
         "login": name,
@@ -59,14 +61,19 @@ def list_(work: Work, page: Page) -> list[User]:
 
 @requires(Permission.USERS_MANAGE)
 def disable(work: Work, user_id: int) -> User:
-    """Keep a user and its tokens out. Tell the door after the commit: ``door.forget_all()``."""
+    """Keep a user and its tokens out; raise Forbidden when the user may do more than the caller.
+
+    Raises Conflict for the last owner. Tell the doors after the commit: ``forget_all()``.
+    """
+    reach.check_whole(work, found(work, user_id))
+    reach.check_owner_left(work, user_id)
     return _set_active(work, user_id, is_active=False)
 
 
 @requires(Permission.USERS_MANAGE)
 def enable(work: Work, user_id: int) -> User:
     """Let a disabled user in again."""
-    check_reach(work, user_id)
+    reach.check_whole(work, found(work, user_id))
     return _set_active(work, user_id, is_active=True)
 
 
@@ -74,7 +81,7 @@ def enable(work: Work, user_id: int) -> User:
 def set_password(work: Work, user_id: int, password_hash: PasswordHash) -> User:
     """Replace a user's password; raise Forbidden when the user may do more than the caller."""
     user = found(work, user_id)
-    check_reach(work, user_id)
+    reach.check_whole(work, user)
     store.set_password(work.connection, user_id, password_hash)
     work.audit("access.user.set_password", f"user {user_id}", login=user.login)
     return user
@@ -104,16 +111,35 @@ def by_login(connection: Connection, login: str) -> tuple[User, PasswordHash] | 
     return None if row is None else (row[0], PasswordHash(row[1]))
 
 
-def principal_of(connection: Connection, user: User) -> Principal:
-    """Return the principal of a user who has proved to be itself; raise Forbidden when it is disabled."""
+def principal_of(connection: Connection, user: User, account_id: int) -> Principal:
+    """Return the principal of a user who has proved to be itself, at work in an account.
+
+    Raises Forbidden when the user is disabled, is no member of the account, or the account is suspended.
+    """
+    actor = f"user:{user.id} {user.login}"
     if not user.is_active:
-        raise Forbidden(f"user {user.login} is disabled", actor=f"user:{user.id} {user.login}")
+        raise Forbidden(f"user {user.login} is disabled", actor=actor)
+    account = next((one for one in store.memberships(connection, user.id) if one.account_id == account_id), None)
+    if account is None or not account.is_active:
+        raise Forbidden(f"user {user.login} may not work in account {account_id}", actor=actor)
     return Principal(
-        account_id=user.account_id,
-        actor=f"user:{user.id} {user.login}",
-        permissions=store.permissions_of(connection, user.id),
+        account_id=account_id,
+        actor=actor,
+        permissions=roles_store.permissions_of(connection, account_id, user.id),
         user_id=user.id,
+        is_house=account.is_house,
     )
+
+
+def checked_login(login: str) -> str:
+    """Return a login as it is kept; raise Invalid for one of the wrong form."""
+    name = login.strip().lower()
+    if not _LOGIN.fullmatch(name):
+        raise Invalid(
+            "a login has 1 to 64 of a-z, 0-9 and . _ @ + -, and begins with a letter or digit",
+            fields={"login": "wrong form"},
+        )
+    return name
 
 
 def found(work: Work, user_id: int) -> User:
@@ -122,13 +148,6 @@ def found(work: Work, user_id: int) -> User:
     if user is None:
         raise NotFound("user", user_id)
     return user
-
-
-def check_reach(work: Work, user_id: int) -> None:
-    """Raise Forbidden when a user may do what the caller may not."""
-    beyond = written_permissions(store.permissions_of(work.connection, user_id) - work.principal.permissions)
-    if beyond:
-        raise Forbidden(f"user {user_id} may do what this credential may not: {', '.join(beyond)}")
 
 
 def _set_active(work: Work, user_id: int, *, is_active: bool) -> User:

@@ -200,13 +200,15 @@ def list_records(
     verb: Annotated[str | None, typer.Option(help="Only this verb, e.g. vpn.key.issue.")] = None,
     subject: Annotated[str | None, typer.Option(help="Only this object, e.g. 'vpn key 12'.")] = None,
     outcome: Annotated[str | None, typer.Option(help="Only this outcome: done or denied.")] = None,
+    is_oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Begin with the oldest record.")] = False,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
-    """List who did what, oldest first."""
+    """List who did what, newest first."""
     from keystead.cli.client import connect
 
-    narrowed = {"actor": actor, "verb": verb, "subject": subject, "outcome": outcome}
+    order = "oldest-first" if is_oldest_first else "newest-first"
+    narrowed = {"actor": actor, "verb": verb, "subject": subject, "outcome": outcome, "order": order}
     with connect(context) as client:
         output.answer(client.pages("/v1/audit", narrowed, limit=limit), as_json, _say_records)
 

@@ -4,15 +4,17 @@ Passwords are hashed in a thread of their own, after the permission is known and
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from keystead.access import passwords, roles, tokens, users
 from keystead.access.gate import TokenDoor
 from keystead.access.permissions import Permission
+from keystead.access.store.roles import Role
 from keystead.access.store.tokens import Token
-from keystead.access.store.users import Role, User
+from keystead.access.store.users import User
 from keystead.access.tokens import NewToken
 from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
@@ -30,6 +32,7 @@ class TokenWish:
     expires_at: datetime | None = None
     is_confined: bool = False
     is_rate_limited: bool = True
+    is_owner: bool = False
     user_id: int | None = None
 
 
@@ -42,17 +45,19 @@ class AccessOperations:
 
     async def create_token(self, call: Call, wish: TokenWish) -> NewToken:
         """Create a token; its secret is in the answer and nowhere else."""
-        committed = await self._transactions.write(
-            call,
-            tokens.create if wish.is_rate_limited else tokens.create_unlimited,
-            name=wish.name,
-            permissions=wish.permissions,
-            addresses=wish.addresses,
-            expires_at=wish.expires_at,
-            is_confined=wish.is_confined,
-            user_id=wish.user_id,
-        )
-        return committed.value
+        wanted: dict[str, Any] = {
+            "name": wish.name,
+            "addresses": wish.addresses,
+            "expires_at": wish.expires_at,
+            "is_confined": wish.is_confined,
+            "user_id": wish.user_id,
+        }
+        if wish.is_owner:
+            wanted["is_rate_limited"] = wish.is_rate_limited
+            return (await self._transactions.write(call, tokens.create_owner, **wanted)).value
+        wanted["permissions"] = wish.permissions
+        verb: Callable[..., NewToken] = tokens.create if wish.is_rate_limited else tokens.create_unlimited
+        return (await self._transactions.write(call, verb, **wanted)).value
 
     async def find_token(self, call: Call, token_id: int) -> Token:
         """Return a token."""

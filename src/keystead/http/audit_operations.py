@@ -21,7 +21,7 @@ class AuditOperations:
         self._data_dir = data_dir
 
     async def list_(self, call: Call, page: Page, narrowed: AuditFilter) -> list[AuditRecord]:
-        """Return a page of records, oldest first."""
+        """Return a page of records."""
         return await self._transactions.read_many(call, audit.list_, page, narrowed)
 
     async def verify(self, call: Call) -> VerifyReport:

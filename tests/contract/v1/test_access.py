@@ -197,7 +197,7 @@ async def test_every_permission_and_built_in_role_is_listed(instance: InProcess)
     roles = schemas.RoleList.model_validate_json((await instance.operator.get("/v1/roles")).content).items
 
     assert permissions == sorted(permission.value for permission in Permission)
-    assert [role.name for role in roles] == ["operator", "owner", "viewer"]
+    assert [role.name for role in roles] == ["editor", "operator", "owner", "viewer"]
 
 
 async def test_what_is_not_there_is_not_found(instance: InProcess) -> None:

@@ -6,6 +6,7 @@ from keystead.access import audit
 from keystead.access.audit import AuditFilter, AuditRecord
 from keystead.access.permissions import Permission
 from keystead.access.principal import Principal
+from keystead.access.store.audit import AuditOrder
 from keystead.access.work import Work
 from keystead.kit.errors import Forbidden
 from keystead.kit.page import Page
@@ -64,6 +65,9 @@ async def test_records_are_narrowed_and_paged(workplace: Workplace) -> None:
 
     assert await subjects(AuditFilter(verb="vpn.key.issue"), Page(limit=2)) == ["vpn key 0", "vpn key 1"]
     assert await subjects(AuditFilter(verb="vpn.key.issue"), Page(limit=2, after=2)) == ["vpn key 2"]
+    newest = AuditFilter(verb="vpn.key.issue", order=AuditOrder.NEWEST_FIRST)
+    assert await subjects(newest, Page(limit=2)) == ["vpn key 2", "vpn key 1"]
+    assert await subjects(newest, Page(limit=2, after=2)) == ["vpn key 0"]
     assert await subjects(AuditFilter(subject="vpn key 1")) == ["vpn key 1"]
     assert await subjects(AuditFilter(outcome="denied")) == ["vpn key 12"]
     assert await subjects(AuditFilter(actor="operator", since=start + timedelta(seconds=60))) == [

@@ -69,7 +69,7 @@ async def test_a_disabled_user_is_forbidden_until_enabled(workplace: Workplace) 
     disabled = await workplace.do(users.disable, user.id)
 
     with pytest.raises(Forbidden):
-        await workplace.database.read(lambda connection: users.principal_of(connection, disabled))
+        await workplace.database.read(lambda connection: users.principal_of(connection, disabled, workplace.account_id))
     enabled = await workplace.do(users.enable, user.id)
 
     assert [found.is_active for found in await workplace.do(users.list_, Page())] == [True]
@@ -83,7 +83,9 @@ async def test_a_users_permissions_are_those_of_all_its_roles(workplace: Workpla
     for name in (roles.VIEWER, "auditor", "auditor"):
         await workplace.do(roles.assign, user_id=user.id, name=name)
 
-    principal = await workplace.database.read(lambda connection: users.principal_of(connection, user))
+    principal = await workplace.database.read(
+        lambda connection: users.principal_of(connection, user, workplace.account_id)
+    )
 
     assert principal == Principal(
         workplace.account_id,

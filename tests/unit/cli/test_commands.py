@@ -340,9 +340,11 @@ def test_a_changed_audit_trail_fails(run: Run, service: Service) -> None:
 
 def test_audit_is_narrowed_by_the_service(run: Run, service: Service) -> None:
     record = {"number": 1, "at": KEY["created_at"], "actor": "operator", "verb": "v", "subject": "s", "outcome": "done"}
-    service.will("GET /v1/audit?actor=operator&limit=2", {"items": [record], "next": None})
+    service.will("GET /v1/audit?actor=operator&order=newest-first&limit=2", {"items": [record], "next": None})
+    service.will("GET /v1/audit?actor=operator&order=oldest-first&limit=2", {"items": [record], "next": None})
 
-    assert "operator" in run("audit", "list", "--actor", "operator", "--limit", 2).out
+    for order in ((), ("--oldest-first",)):
+        assert "operator" in run("audit", "list", "--actor", "operator", "--limit", 2, *order).out
 
 
 def test_a_plan_is_shown_with_the_command_that_applies_it(run: Run, service: Service) -> None:

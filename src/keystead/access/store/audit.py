@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -40,9 +41,16 @@ class AuditRecord:
     position: int | None
 
 
+class AuditOrder(StrEnum):
+    """Which end of the trail a list begins at; the page after a page goes on from its last number."""
+
+    OLDEST_FIRST = "oldest-first"
+    NEWEST_FIRST = "newest-first"
+
+
 @dataclass(frozen=True)
 class AuditFilter:
-    """Narrow a list of records; what is None does not narrow."""
+    """Narrow a list of records, and order it; what is None does not narrow."""
 
     actor: str | None = None
     verb: str | None = None
@@ -50,6 +58,7 @@ class AuditFilter:
     outcome: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    order: AuditOrder = AuditOrder.OLDEST_FIRST
 
 
 @dataclass(frozen=True)
@@ -85,11 +94,10 @@ _CHAIN_COLUMNS = [
     _C.seal,
 ]
 _INSERT = insert(AUDIT_RECORDS)
-_LIST = (
+_NARROWED = (
     select(*_COLUMNS)
     .where(
         _C.account_id == bindparam("account_id"),
-        _C.number > bindparam("after"),
         *(
             or_(bindparam(name, type_=String).is_(None), _C[name] == bindparam(name, type_=String))
             for name in ("actor", "verb", "subject", "outcome")
@@ -97,9 +105,13 @@ _LIST = (
         or_(bindparam("since", type_=UtcTime).is_(None), _C.at >= bindparam("since", type_=UtcTime)),
         or_(bindparam("until", type_=UtcTime).is_(None), _C.at < bindparam("until", type_=UtcTime)),
     )
-    .order_by(_C.number)
     .limit(bindparam("limit"))
 )
+_AFTER = bindparam("after", type_=BigInteger)
+_LISTS = {
+    AuditOrder.OLDEST_FIRST: _NARROWED.where(_C.number > _AFTER).order_by(_C.number),
+    AuditOrder.NEWEST_FIRST: _NARROWED.where(or_(_AFTER == 0, _C.number < _AFTER)).order_by(_C.number.desc()),
+}
 _LAST_SEALED = select(_C.position, _C.seal).where(_C.position.is_not(None)).order_by(_C.position.desc()).limit(1)
 _SEAL_AT = select(_C.seal).where(_C.position == bindparam("position"))
 _UNSEALED = select(*_CHAIN_COLUMNS).where(_C.position.is_(None)).order_by(_C.number).limit(bindparam("limit"))
@@ -121,7 +133,7 @@ def insert_record(connection: Connection, values: dict[str, object]) -> None:
 
 
 def page(connection: Connection, account_id: int, wanted: Page, narrowed: AuditFilter) -> list[AuditRecord]:
-    """Return a page of an account's records in the order they were written."""
+    """Return a page of an account's records in the order that is asked for."""
     values = {
         "account_id": account_id,
         "after": wanted.after,
@@ -133,7 +145,7 @@ def page(connection: Connection, account_id: int, wanted: Page, narrowed: AuditF
         "since": narrowed.since,
         "until": narrowed.until,
     }
-    return [AuditRecord(*row) for row in connection.execute(_LIST, values)]
+    return [AuditRecord(*row) for row in connection.execute(_LISTS[narrowed.order], values)]
 
 
 def last_sealed(connection: Connection) -> tuple[int, str] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, null, or_, select, update
 
-from keystead.access.models import TOKENS, USERS
+from keystead.access.models import ACCOUNTS, TOKENS, USERS
 from keystead.access.permissions import Permission, known_permissions
 from keystead.db.types import AnyRow
 from keystead.kit.page import Page
@@ -37,6 +37,7 @@ class Token:
     addresses: tuple[str, ...]
     is_confined: bool
     is_rate_limited: bool
+    is_owner: bool
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -54,7 +55,13 @@ _LIST = (
     .limit(bindparam("limit"))
 )
 _BY_FINGERPRINT = (
-    select(*_COLUMNS, USERS.c.is_active.label("user_is_active"))
+    select(
+        *_COLUMNS,
+        USERS.c.is_active.label("user_is_active"),
+        ACCOUNTS.c.is_active.label("account_is_active"),
+        ACCOUNTS.c.is_house,
+    )
+    .join(ACCOUNTS, ACCOUNTS.c.id == TOKENS.c.account_id)
     .outerjoin(USERS, USERS.c.id == TOKENS.c.user_id)
     .where(TOKENS.c.fingerprint == bindparam("fingerprint"))
 )
@@ -63,6 +70,16 @@ _REVOKE = (
     .where(TOKENS.c.id == bindparam("token_id"), TOKENS.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
 )
+_REVOKE_OF_USER = (
+    update(TOKENS)
+    .where(
+        TOKENS.c.user_id == bindparam("holder"),
+        TOKENS.c.account_id == bindparam("of_account"),
+        TOKENS.c.revoked_at.is_(None),
+    )
+    .values(revoked_at=bindparam("at"))
+)
+_MAKE_OWNER = update(TOKENS).where(TOKENS.c.id == bindparam("token_id")).values(is_owner=True)
 _LIFT_LIMITS = update(TOKENS).where(TOKENS.c.id == bindparam("token_id")).values(is_rate_limited=False)
 _REINSTATE = update(TOKENS).where(TOKENS.c.id == bindparam("token_id")).values(revoked_at=null())
 _LIVE_OF_KIND = (
@@ -101,12 +118,22 @@ def page(connection: Connection, account_id: int, wanted: Page) -> list[Token]:
     return [_token(row) for row in rows]
 
 
-def by_fingerprint(connection: Connection, fingerprint: str) -> tuple[Token, bool] | None:
-    """Return the token with a fingerprint, revoked or not, and whether its user, if it has one, is active."""
+@dataclass(frozen=True)
+class Presented:
+    """A token with what decides whether it opens anything: its user, if it has one, and its account."""
+
+    token: Token
+    is_admitted: bool
+    is_house: bool
+
+
+def by_fingerprint(connection: Connection, fingerprint: str) -> Presented | None:
+    """Return the token with a fingerprint, revoked or not."""
     row = connection.execute(_BY_FINGERPRINT, {"fingerprint": fingerprint}).first()
     if row is None:
         return None
-    return _token(row), row.user_id is None or bool(row.user_is_active)
+    is_user_active = row.user_id is None or bool(row.user_is_active)
+    return Presented(_token(row), bool(is_user_active and row.account_is_active), bool(row.is_house))
 
 
 def live_of_kind(connection: Connection, account_id: int, kind: TokenKind) -> list[Token]:
@@ -118,6 +145,17 @@ def live_of_kind(connection: Connection, account_id: int, kind: TokenKind) -> li
 def revoke(connection: Connection, token_id: int, at: datetime) -> bool:
     """Revoke a token; return whether it was live."""
     return connection.execute(_REVOKE, {"token_id": token_id, "at": at}).rowcount == 1
+
+
+def revoke_of_user(connection: Connection, account_id: int, user_id: int, at: datetime) -> int:
+    """Revoke a user's tokens in an account; return how many were live."""
+    values = {"holder": user_id, "of_account": account_id, "at": at}
+    return connection.execute(_REVOKE_OF_USER, values).rowcount
+
+
+def make_owner(connection: Connection, token_id: int) -> None:
+    """Let a token do whatever an owner of its account may."""
+    connection.execute(_MAKE_OWNER, {"token_id": token_id})
 
 
 def lift_limits(connection: Connection, token_id: int) -> None:
@@ -149,6 +187,7 @@ def _token(row: AnyRow) -> Token:
         addresses=tuple(row.addresses),
         is_confined=row.is_confined,
         is_rate_limited=row.is_rate_limited,
+        is_owner=row.is_owner,
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,

@@ -1,21 +1,19 @@
-"""Queries of users and roles."""
+"""Queries of users, and of the accounts they are members of."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from keystead.access.models import ROLES, USER_ROLES, USERS
-from keystead.access.permissions import Permission, known_permissions, written_permissions
-from keystead.db.absent import InsertIfAbsent
+from keystead.access.models import ACCOUNTS, MEMBERS, ROLES, USER_ROLES, USERS
 from keystead.db.types import AnyRow
 from keystead.kit.page import Page
 
 
 @dataclass(frozen=True)
 class User:
-    """A person who signs in to Keystead."""
+    """A person who signs in to Keystead; ``account_id`` is where it is at home."""
 
     id: int
     account_id: int
@@ -25,65 +23,95 @@ class User:
 
 
 @dataclass(frozen=True)
-class Role:
-    """A named set of permissions."""
+class Membership:
+    """An account that a user may work in; roles are those it has there, by name."""
 
-    id: int
     account_id: int
-    name: str
-    permissions: frozenset[Permission]
+    account_name: str
+    plan: str
+    is_house: bool
+    is_active: bool
+    joined_at: datetime
+    roles: tuple[str, ...]
 
 
 _USER_COLUMNS = [column for column in USERS.c if column.name != "password_hash"]
+_OF_ACCOUNT = (
+    select(*_USER_COLUMNS)
+    .join(MEMBERS, MEMBERS.c.user_id == USERS.c.id)
+    .where(MEMBERS.c.account_id == bindparam("account_id"))
+)
 
 _INSERT_USER = insert(USERS).returning(USERS.c.id)
-_USER = select(*_USER_COLUMNS).where(USERS.c.id == bindparam("user_id"), USERS.c.account_id == bindparam("account_id"))
-_USERS = (
-    select(*_USER_COLUMNS)
-    .where(USERS.c.account_id == bindparam("account_id"), USERS.c.id > bindparam("after"))
-    .order_by(USERS.c.id)
-    .limit(bindparam("limit"))
-)
+_INSERT_MEMBER = insert(MEMBERS)
+_USER = _OF_ACCOUNT.where(USERS.c.id == bindparam("user_id"))
+_USERS = _OF_ACCOUNT.where(USERS.c.id > bindparam("after")).order_by(USERS.c.id).limit(bindparam("limit"))
+_BY_ID = select(*_USER_COLUMNS, USERS.c.password_hash).where(USERS.c.id == bindparam("user_id"))
 _BY_LOGIN = select(*_USER_COLUMNS, USERS.c.password_hash).where(USERS.c.login == bindparam("login"))
 _SET_ACTIVE = update(USERS).where(USERS.c.id == bindparam("user_id")).values(is_active=bindparam("flag"))
 _SET_PASSWORD = update(USERS).where(USERS.c.id == bindparam("user_id")).values(password_hash=bindparam("new_hash"))
-_PERMISSIONS_OF_USER = (
-    select(ROLES.c.permissions)
-    .join(USER_ROLES, USER_ROLES.c.role_id == ROLES.c.id)
-    .where(USER_ROLES.c.user_id == bindparam("user_id"))
+_MEMBERSHIPS = (
+    select(
+        ACCOUNTS.c.id,
+        ACCOUNTS.c.name,
+        ACCOUNTS.c.plan,
+        ACCOUNTS.c.is_house,
+        ACCOUNTS.c.is_active,
+        MEMBERS.c.joined_at,
+        ROLES.c.name.label("role"),
+    )
+    .select_from(MEMBERS)
+    .join(ACCOUNTS, ACCOUNTS.c.id == MEMBERS.c.account_id)
+    .outerjoin(USER_ROLES, USER_ROLES.c.user_id == MEMBERS.c.user_id)
+    .outerjoin(ROLES, (ROLES.c.id == USER_ROLES.c.role_id) & (ROLES.c.account_id == MEMBERS.c.account_id))
+    .where(MEMBERS.c.user_id == bindparam("user_id"))
+    .order_by(MEMBERS.c.joined_at, ACCOUNTS.c.id, ROLES.c.name)
 )
-
-_INSERT_ROLE = insert(ROLES).returning(ROLES.c.id)
-_ROLE = select(ROLES).where(ROLES.c.account_id == bindparam("account_id"), ROLES.c.name == bindparam("name"))
-_ROLES = select(ROLES).where(ROLES.c.account_id == bindparam("account_id")).order_by(ROLES.c.name)
-_ROLES_OF_USER = (
-    select(ROLES)
-    .join(USER_ROLES, USER_ROLES.c.role_id == ROLES.c.id)
-    .where(USER_ROLES.c.user_id == bindparam("user_id"))
-    .order_by(ROLES.c.name)
+_COUNT_MEMBERS = select(func.count()).select_from(MEMBERS).where(MEMBERS.c.account_id == bindparam("account_id"))
+_REMOVE_ROLES = delete(USER_ROLES).where(
+    USER_ROLES.c.user_id == bindparam("user_id"),
+    USER_ROLES.c.role_id.in_(select(ROLES.c.id).where(ROLES.c.account_id == bindparam("account_id"))),
 )
-_SET_PERMISSIONS = update(ROLES).where(ROLES.c.id == bindparam("role_id")).values(permissions=bindparam("granted"))
-_ASSIGN = InsertIfAbsent(USER_ROLES)
-_WITHDRAW = delete(USER_ROLES).where(
-    USER_ROLES.c.user_id == bindparam("user_id"), USER_ROLES.c.role_id == bindparam("role_id")
+_REMOVE_MEMBER = delete(MEMBERS).where(
+    MEMBERS.c.user_id == bindparam("user_id"), MEMBERS.c.account_id == bindparam("account_id")
+)
+_OTHER_HOLDERS = (
+    select(func.count())
+    .select_from(USER_ROLES)
+    .join(USERS, USERS.c.id == USER_ROLES.c.user_id)
+    .join(ROLES, ROLES.c.id == USER_ROLES.c.role_id)
+    .where(
+        ROLES.c.account_id == bindparam("account_id"),
+        ROLES.c.name == bindparam("role"),
+        USERS.c.is_active,
+        USERS.c.id != bindparam("user_id"),
+    )
 )
 
 
 def insert_user(connection: Connection, values: dict[str, Any]) -> int:
-    """Insert a row and return its id."""
-    return int(connection.execute(_INSERT_USER, values).scalar_one())
+    """Insert a row, make the user a member of its home, and return its id."""
+    user_id = int(connection.execute(_INSERT_USER, values).scalar_one())
+    add_member(connection, values["account_id"], user_id, values["created_at"])
+    return user_id
 
 
 def user(connection: Connection, account_id: int, user_id: int) -> User | None:
-    """Return a user of an account."""
+    """Return a member of an account."""
     row = connection.execute(_USER, {"account_id": account_id, "user_id": user_id}).first()
     return None if row is None else _user(row)
 
 
 def page(connection: Connection, account_id: int, wanted: Page) -> list[User]:
-    """Return a page of the account's users in order of their ids."""
+    """Return a page of the account's members in order of their ids."""
     rows = connection.execute(_USERS, {"account_id": account_id, "after": wanted.after, "limit": wanted.limit})
     return [_user(row) for row in rows]
+
+
+def by_id(connection: Connection, user_id: int) -> tuple[User, str] | None:
+    """Return a user of any account and the hash of the password."""
+    row = connection.execute(_BY_ID, {"user_id": user_id}).first()
+    return None if row is None else (_user(row), row.password_hash)
 
 
 def by_login(connection: Connection, login: str) -> tuple[User, str] | None:
@@ -102,52 +130,36 @@ def set_password(connection: Connection, user_id: int, password_hash: str) -> No
     connection.execute(_SET_PASSWORD, {"user_id": user_id, "new_hash": password_hash})
 
 
-def permissions_of(connection: Connection, user_id: int) -> frozenset[Permission]:
-    """Return what all roles of a user allow together."""
-    rows = connection.execute(_PERMISSIONS_OF_USER, {"user_id": user_id}).scalars()
-    return frozenset(permission for stored in rows for permission in known_permissions(stored))
+def memberships(connection: Connection, user_id: int) -> list[Membership]:
+    """Return the accounts a user is a member of, the one it joined first before the others."""
+    found: dict[int, Membership] = {}
+    for row in connection.execute(_MEMBERSHIPS, {"user_id": user_id}):
+        roles = (*(found[row.id].roles if row.id in found else ()), *((row.role,) if row.role else ()))
+        found[row.id] = Membership(row.id, row.name, row.plan, row.is_house, row.is_active, row.joined_at, roles)
+    return list(found.values())
 
 
-def insert_role(connection: Connection, account_id: int, name: str, permissions: frozenset[Permission]) -> int:
-    """Insert a role and return its id."""
-    values = {"account_id": account_id, "name": name, "permissions": written_permissions(permissions)}
-    return int(connection.execute(_INSERT_ROLE, values).scalar_one())
+def add_member(connection: Connection, account_id: int, user_id: int, now: datetime) -> None:
+    """Make a user a member of an account."""
+    connection.execute(_INSERT_MEMBER, {"account_id": account_id, "user_id": user_id, "joined_at": now})
 
 
-def role(connection: Connection, account_id: int, name: str) -> Role | None:
-    """Return a role of an account."""
-    row = connection.execute(_ROLE, {"account_id": account_id, "name": name}).first()
-    return None if row is None else _role(row)
+def remove_member(connection: Connection, account_id: int, user_id: int) -> None:
+    """Take a user and its roles out of an account."""
+    connection.execute(_REMOVE_ROLES, {"account_id": account_id, "user_id": user_id})
+    connection.execute(_REMOVE_MEMBER, {"account_id": account_id, "user_id": user_id})
 
 
-def roles(connection: Connection, account_id: int) -> list[Role]:
-    """Return the account's roles by name."""
-    return [_role(row) for row in connection.execute(_ROLES, {"account_id": account_id})]
+def count_members(connection: Connection, account_id: int) -> int:
+    """Return how many members an account has."""
+    return int(connection.execute(_COUNT_MEMBERS, {"account_id": account_id}).scalar_one())
 
 
-def roles_of(connection: Connection, user_id: int) -> list[Role]:
-    """Return a user's roles by name."""
-    return [_role(row) for row in connection.execute(_ROLES_OF_USER, {"user_id": user_id})]
-
-
-def set_role_permissions(connection: Connection, role_id: int, permissions: frozenset[Permission]) -> None:
-    """Replace what a role allows."""
-    connection.execute(_SET_PERMISSIONS, {"role_id": role_id, "granted": written_permissions(permissions)})
-
-
-def assign(connection: Connection, user_id: int, role_id: int) -> bool:
-    """Give a user a role; return whether it is new."""
-    return _ASSIGN.run(connection, {"user_id": user_id, "role_id": role_id})
-
-
-def withdraw(connection: Connection, user_id: int, role_id: int) -> bool:
-    """Take a role from a user; return whether the user had it."""
-    return connection.execute(_WITHDRAW, {"user_id": user_id, "role_id": role_id}).rowcount == 1
+def count_other_holders(connection: Connection, account_id: int, role: str, user_id: int) -> int:
+    """Return how many active users but one have a role of an account."""
+    values = {"account_id": account_id, "role": role, "user_id": user_id}
+    return int(connection.execute(_OTHER_HOLDERS, values).scalar_one())
 
 
 def _user(row: AnyRow) -> User:
     return User(row.id, row.account_id, row.login, row.is_active, row.created_at)
-
-
-def _role(row: AnyRow) -> Role:
-    return Role(row.id, row.account_id, row.name, known_permissions(row.permissions))

@@ -11,8 +11,9 @@ from keystead.access.principal import Principal
 from keystead.access.rotation import Rotated
 from keystead.access.seal import VerifyReport
 from keystead.access.store.audit import AuditRecord
+from keystead.access.store.roles import Role
 from keystead.access.store.tokens import Token
-from keystead.access.store.users import Role, User
+from keystead.access.store.users import User
 from keystead.access.tokens import NewToken
 from keystead.dialects.v1 import term_present
 from keystead.http.doctor import Diagnosis
@@ -133,6 +134,7 @@ def token(value: Token) -> dict[str, Any]:
         "addresses": list(value.addresses),
         "is_confined": value.is_confined,
         "is_rate_limited": value.is_rate_limited,
+        "is_owner": value.is_owner,
         "user_id": value.user_id,
         "created_at": value.created_at,
         "expires_at": value.expires_at,

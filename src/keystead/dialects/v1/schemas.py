@@ -87,6 +87,7 @@ class TokenCreate(Body):
     expires_at: Moment | None = None
     is_confined: bool = False
     is_rate_limited: bool = Field(True, description="Whether the limits a minute of a wire hold it.")
+    is_owner: bool = Field(False, description="Whether it may do whatever an owner may; ``permissions`` is then empty.")
     user_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
 
 
@@ -101,6 +102,7 @@ class Token(Answer):
     addresses: list[str]
     is_confined: bool
     is_rate_limited: bool
+    is_owner: bool
     user_id: int | None
     created_at: datetime
     expires_at: datetime | None
@@ -192,7 +194,7 @@ class AuditRecord(Answer):
 
 
 class AuditList(Answer):
-    """A page of the audit trail, oldest first."""
+    """A page of the audit trail."""
 
     items: list[AuditRecord]
     next: int | None

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
-from keystead.access.store.audit import AuditFilter
+from keystead.access.store.audit import AuditFilter, AuditOrder
 from keystead.dialects.v1 import present, schemas
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
@@ -24,8 +24,9 @@ def _narrowed(
     outcome: _Text = None,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
+    order: AuditOrder = AuditOrder.OLDEST_FIRST,
 ) -> AuditFilter:
-    return AuditFilter(actor, verb, subject, outcome, since, until)
+    return AuditFilter(actor, verb, subject, outcome, since, until, order)
 
 
 def router(services: Services) -> APIRouter:
@@ -34,7 +35,7 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("", response_model=schemas.AuditList, responses=READ)
     async def list_records(call: Caller, page: Paged, narrowed: Annotated[AuditFilter, Depends(_narrowed)]) -> Response:
-        """List records, oldest first; every filter is exact."""
+        """List records, oldest first unless asked otherwise; every filter is exact."""
         found = await services.audit.list_(call, page, narrowed)
         return answer(present.numbered([present.audit_record(value) for value in found], page, by="number"))
 

@@ -39,6 +39,7 @@ def router(services: Services) -> APIRouter:
             expires_at=wanted.expires_at,
             is_confined=wanted.is_confined,
             is_rate_limited=wanted.is_rate_limited,
+            is_owner=wanted.is_owner,
             user_id=wanted.user_id,
         )
 
