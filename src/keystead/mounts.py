@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from keystead import examining, founding
 from keystead.access.datakeys import OpenKeys, RootKey
 from keystead.access.gate import TokenDoor
+from keystead.access.signin.door import SessionDoor
+from keystead.access.signin.rules import Binding, Registration
 from keystead.db.session import Database
+from keystead.dialects.auth import errors as auth_errors
+from keystead.dialects.auth.app import PREFIX as AUTH_PREFIX
+from keystead.dialects.auth.app import create_app as auth_app
+from keystead.dialects.auth.services import Services as AuthServices
 from keystead.dialects.subscription.app import create_app as subscription_app
 from keystead.dialects.subscription.backend import Backend, Shown
 from keystead.dialects.v1 import errors as v1_errors
@@ -22,7 +28,7 @@ from keystead.engines.xray import keys as xray_keys
 from keystead.engines.xray.driver import ManagedXray
 from keystead.engines.xray.external import ExternalXray
 from keystead.founding import Foundation
-from keystead.http import checks, guarantees, metrics_page, pages, subscription_operations
+from keystead.http import checks, cors, guarantees, metrics_page, pages, subscription_operations
 from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
@@ -32,16 +38,21 @@ from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Check, Doctor, Examination, Status
 from keystead.http.doors import Mount
 from keystead.http.engine_operations import EngineOperations, EngineStatus
+from keystead.http.hashing import PasswordHashing
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.limits import RateLimits, RequestCounts
+from keystead.http.mails import Mailer, Mails
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.overview_operations import Ground, OverviewOperations
 from keystead.http.pages import Specification
+from keystead.http.people_operations import PeopleOperations
 from keystead.http.polling import Polling, Serving
 from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
+from keystead.http.self_operations import SelfOperations
+from keystead.http.signin_operations import Rules, SignInOperations
 from keystead.http.subscription_operations import SubscriptionOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
@@ -65,6 +76,7 @@ _SPECIFICATIONS = (
     Specification("veil", ""),
     Specification("vpnkeys", VPNKEYS_PAGES),
     Specification("Keystead", V1_PREFIX),
+    Specification("signing in", AUTH_PREFIX),
 )
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not listened on
 
@@ -89,6 +101,7 @@ class Parts:
     targets: TargetWatch
     courier: Courier
     reach: Reach
+    mailer: Mailer | None
     metrics: Metrics
     clock: Clock
     scope: str
@@ -100,8 +113,13 @@ class Mounts:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._base_url = base_url(parts.settings, parts.foundation.public_host)
+        settings = parts.settings
+        self._binding = Binding(settings.fingerprint)
+        self._people = SessionDoor(parts.clock, parts.keys.ring, self._binding)
+        self._hashing = PasswordHashing()
+        self._mails = Mails(parts.mailer, settings.sign_in_url)
         self._admission = Admission(
-            parts.gate, parts.database, parts.clock, default_account_id=parts.foundation.account_id
+            parts.gate, self._people, parts.database, parts.clock, default_account_id=parts.foundation.account_id
         )
         self._transactions, self._vpn = parts.transactions, parts.vpn
         self._idempotency = Idempotency(parts.database, parts.clock)
@@ -126,16 +144,32 @@ class Mounts:
             self._engines,
             {parts.scope: parts.driver.watching.state},
         )
+        origins = parts.settings.cors_origins
+        auth = cors.allowing(origins, auth_app(self.auth(), specifications=_SPECIFICATIONS))
+        native = cors.allowing(origins, v1_app(self.v1(), specifications=_SPECIFICATIONS))
         vpnkeys = vpnkeys_app(self.vpnkeys(), prefix=VPNKEYS_PAGES, specifications=_SPECIFICATIONS)
         return [
             Mount(pages.PREFIX, "assets", pages.assets_app()),
             Mount(subscription_operations.PREFIX, "subscription", subscription_app(backend)),
             Mount(metrics_page.PATH, "metrics", scrape),
-            Mount(V1_PREFIX, "v1", v1_app(self.v1(), specifications=_SPECIFICATIONS), v1_errors.bare_problem),
+            Mount(V1_PREFIX, "v1", native, v1_errors.bare_problem),
+            Mount(AUTH_PREFIX, "auth", auth, auth_errors.bare),
             Mount(VPNKEYS_PAGES, "vpnkeys", vpnkeys),
             Mount("", "vpnkeys", vpnkeys, takes=vpnkeys_takes),
             Mount("", "veil", veil_app(self.veil(), specifications=_SPECIFICATIONS)),
         ]
+
+    def auth(self) -> AuthServices:
+        """Return what the auth wire calls."""
+        parts, settings = self._parts, self._parts.settings
+        rules = Rules(parts.foundation.account_id, Registration(settings.registration), self._binding)
+        return AuthServices(
+            admission=self._admission,
+            signing_in=SignInOperations(self._transactions, self._people, self._hashing, self._mails, rules),
+            oneself=SelfOperations(self._transactions, self._people, self._hashing, self._binding),
+            clock=parts.clock,
+            origins=frozenset(settings.cors_origins),
+        )
 
     def veil(self) -> VeilServices:
         """Return what the veil wire calls."""
@@ -180,7 +214,8 @@ class Mounts:
             connections=parts.connections,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
             clients=ClientOperations(transactions, self._serving, self._core_version),
-            access=AccessOperations(transactions, parts.gate),
+            access=AccessOperations(transactions, parts.gate, self._people, self._hashing),
+            people=PeopleOperations(transactions, parts.gate, self._people, self._mails),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
             webhooks=WebhookOperations(transactions, parts.courier, parts.reach),
             engines=EngineOperations(transactions, parts.reconciler, self._engines),

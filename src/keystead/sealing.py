@@ -1,6 +1,13 @@
 """Every column that holds sealed secrets, so that a rotation of keys reaches them all. Part of the composition root."""
 
 from keystead.access import webhooks
+from keystead.access.signin import secondfactor, sessions, signingkeys
 from keystead.vpn import sealed
 
-SEALED_COLUMNS = (*sealed.SEALED_COLUMNS, *webhooks.SEALED_COLUMNS)
+SEALED_COLUMNS = (
+    *sealed.SEALED_COLUMNS,
+    *webhooks.SEALED_COLUMNS,
+    signingkeys.SECRET,
+    sessions.CHAIN_KEY,
+    secondfactor.SECRET,
+)

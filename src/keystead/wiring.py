@@ -24,6 +24,7 @@ from keystead.engines.xray.state import XraySettings
 from keystead.founding import Foundation, Ground
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
+from keystead.http.mails import Mailer
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.port_operations import PortOperations
@@ -34,6 +35,7 @@ from keystead.kit import names
 from keystead.kit.clock import Clock
 from keystead.kit.loops import keep_running
 from keystead.kit.reach import Reach, reach
+from keystead.kit.secret import Secret
 from keystead.mounts import Mounts, Parts
 from keystead.outbox.courier import Courier
 from keystead.outbox.watch import EngineWatch
@@ -148,6 +150,7 @@ def _parts(
         targets=targets,
         courier=courier,
         reach=opened,
+        mailer=_mailer(settings),
         metrics=Metrics(),
         clock=clock,
         scope=scope,
@@ -196,6 +199,14 @@ def _allow(ground: Ground, connection: Connection, versions: ClientVersions) -> 
 def _pool(settings: Settings) -> PortPool:
     first, last = settings.vpn_port_range
     return PortPool(first, last, settings.vpn_short_id_bytes, is_free=lambda host, port: is_free(Listen(host, port)))
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    if settings.smtp_url is None or settings.smtp_from is None:
+        return None
+    from keystead.outgoing.mail import SmtpMailer, server_of  # kept in memory by instances that send mail only
+
+    return SmtpMailer(server_of(Secret(settings.smtp_url.get_secret_value()), settings.smtp_from))
 
 
 def _courier(ground: Ground, opened: Reach) -> Courier:

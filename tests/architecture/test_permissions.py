@@ -26,6 +26,15 @@ PARTS = {
     "keystead.access.reach.check_room",
     "keystead.access.reach.check_whole",
     "keystead.access.work.audit_row",
+    "keystead.access.signin.invitations.join",
+    "keystead.access.signin.links.look_at",
+    "keystead.access.signin.links.make",
+    "keystead.access.signin.links.use",
+    "keystead.access.signin.secondfactor.check",
+    "keystead.access.signin.sessions.begin",
+    "keystead.access.signin.sessions.end_all",
+    "keystead.access.signin.sessions.signed_in",
+    "keystead.access.signin.signingkeys.current",
     "keystead.vpn.enforcement.advance_key",
     "keystead.vpn.founding.settle_public_host",
     "keystead.vpn.founding.check_shared_inbound",
@@ -44,6 +53,9 @@ VALUES = {
     "webhook_id": "1",
     "number": "1",
     "device_id": "1",
+    "account_id": "1",
+    "invitation_id": "1",
+    "plan": "free",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
@@ -60,6 +72,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/vpn/keys/{key_id}/top-up"): {"bytes": 1},
     ("POST", "/v1/vpn/plans"): {"name": "month"},
     ("PATCH", "/v1/vpn/plans/{name}"): {"quota_bytes": 1},
+    ("POST", "/v1/accounts"): {"name": "north"},
+    ("PATCH", "/v1/accounts/{account_id}"): {"plan": "pro"},
+    ("PATCH", "/v1/account-plans/{plan}"): {"members": 5},
+    ("POST", "/v1/invitations"): {"login": "bert@example.com", "role": "viewer"},
+    ("POST", "/v1/signing-key/rotate"): {},
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 

@@ -51,6 +51,15 @@ NOT_NOUNS = {"__init__", "models", "store", "errors", "values", "desired", "work
 # Run at start, for the system, before anybody is served; or asked by verbs that declared theirs.
 NEEDS_NO_PERMISSION = {
     "access/users.py:found": "asked by the verbs of users and roles",
+    "access/signin/invitations.py:join": "asked by whoever accepts an invitation",
+    "access/signin/links.py:look_at": "asked by the verbs that links are for",
+    "access/signin/links.py:make": "asked by the verbs that links are for",
+    "access/signin/links.py:use": "asked by the verbs that links are for",
+    "access/signin/secondfactor.py:check": "a part of signing in",
+    "access/signin/sessions.py:begin": "a part of signing in",
+    "access/signin/sessions.py:end_all": "asked by the verbs that change passwords",
+    "access/signin/sessions.py:signed_in": "asked by the verbs about oneself",
+    "access/signin/signingkeys.py:current": "a part of signing in",
     "access/reach.py:check": "asked by the verbs about people",
     "access/reach.py:check_whole": "asked by the verbs about people",
     "access/reach.py:check_owner_left": "asked by the verbs about people",

@@ -64,10 +64,12 @@ AFTER_THE_KEEPER = {
 # What an instance has no use for until somebody asks; it would be kept in memory all the same.
 ASKED_FOR = {
     "alembic": "a schema that is not up to date",
+    "joserfc": "people who sign in",
     "psutil": "targets that are no loopback addresses, and what is left of the machine",
     "psycopg": "another database",
     "pygments": "Rich, in colour",
     "rich": "tables of the command line",
+    "smtplib": "mail",
     "sqlalchemy.dialects.postgresql": "another database",
     "yaml": "profiles of mihomo",
 }

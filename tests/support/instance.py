@@ -25,12 +25,13 @@ from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
+from keystead.http.mails import Mailer
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
-from keystead.kit.clock import SystemClock
+from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.files import private_directory
 from keystead.kit.ids import RandomIds
 from keystead.kit.page import Page
@@ -126,10 +127,19 @@ def client(door: Door, address: str = OUTSIDE) -> httpx2.AsyncClient:
 
 @asynccontextmanager
 async def in_process(
-    database: Database, directory: Path, *, versions: Literal["compatible", "strict"] = "compatible"
+    database: Database,
+    directory: Path,
+    *,
+    versions: Literal["compatible", "strict"] = "compatible",
+    mailer: Mailer | None = None,
+    clock: Clock | None = None,
+    **more: object,
 ) -> AsyncIterator[InProcess]:
-    """Run an instance over an empty database, or over that of one before in the same directory."""
-    clock, ids = SystemClock(), RandomIds()
+    """Run an instance over an empty database, or over that of one before in the same directory.
+
+    ``more`` are settings.
+    """
+    clock, ids = clock or SystemClock(), RandomIds()
     settings = Settings(
         data_dir=private_directory(directory / "data"),
         host="127.0.0.1",
@@ -141,6 +151,7 @@ async def in_process(
         reality_server_names="site.test",
         webhook_allow_private="127.0.0.0/8",
         vpn_client_versions=versions,
+        **more,  # type: ignore[arg-type]
     )
     root = datakeys.load_root_key(settings.data_dir, None)
     keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
@@ -196,6 +207,7 @@ async def in_process(
         targets=targets,
         courier=courier,
         reach=opened,
+        mailer=mailer,
         metrics=metrics,
         clock=clock,
         scope=SCOPE,

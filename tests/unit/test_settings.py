@@ -28,6 +28,12 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("REALITY_COMMON_SHORT_ID", "xyz"),
         ("KEYSTEAD_TLS", "on"),
         ("KEYSTEAD_LOG_FORMAT", "xml"),
+        ("KEYSTEAD_REGISTRATION", "everybody"),
+        ("KEYSTEAD_FINGERPRINT", "cookie"),
+        ("KEYSTEAD_CORS_ORIGINS", "*"),
+        ("KEYSTEAD_CORS_ORIGINS", "https://app.example.com/path"),
+        ("KEYSTEAD_SMTP_URL", "mail.example.com"),
+        ("KEYSTEAD_SMTP_FROM", "keystead"),
     ],
 )
 def test_a_wrong_value_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -89,3 +95,13 @@ def test_international_names_are_taken_in_their_ascii_form(monkeypatch: pytest.M
     monkeypatch.setenv("KEYSTEAD_PUBLIC_HOST", "пример.рф")
 
     assert settings.load().public_host == "xn--e1afmkfd.xn--p1ai"
+
+
+def test_a_mail_server_needs_a_sender_and_its_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYSTEAD_SMTP_URL", "smtps://keystead:hunter2@mail.example.com")
+
+    with pytest.raises(Misconfigured, match="KEYSTEAD_SMTP_FROM") as refusal:
+        settings.load()
+    monkeypatch.setenv("KEYSTEAD_SMTP_FROM", "keystead@example.com")
+
+    assert "hunter2" not in refusal.value.message + repr(settings.load())

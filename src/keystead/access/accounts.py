@@ -37,6 +37,14 @@ def ensure_default(connection: Connection, now: datetime) -> int:
     return store.ensure_house(connection, DEFAULT_ACCOUNT, AccountPlan.BUSS.value, now)
 
 
+def id_of(connection: Connection, named: str) -> int:
+    """Return the id of an account by its name or number; raise NotFound."""
+    found = store.by_name_or_number(connection, named)
+    if found is None:
+        raise NotFound("account", named)
+    return found
+
+
 @requires(Permission.ACCOUNTS_MANAGE)
 def create(work: Work, *, name: str, plan: AccountPlan = AccountPlan.FREE) -> Account:
     """Create an account without members; raise AlreadyExists when the name is taken."""

@@ -138,7 +138,7 @@ class TokenDoor:
     def _refuse_throttled(self, address: str) -> None:
         now_s = self._clock.monotonic_s()
         with self._lock:
-            failures = self._failures.get(_place(address))
+            failures = self._failures.get(place(address))
             if failures is None or failures.count <= FAILURES_MAX or failures.ends_s <= now_s:
                 return
             wait_s = math.ceil(failures.ends_s - now_s)
@@ -146,20 +146,20 @@ class TokenDoor:
 
     def _note_failure(self, mark: str, address: str) -> None:
         now_s = self._clock.monotonic_s()
-        place = _place(address)
+        here = place(address)
         with self._lock:
             self._known.pop(mark, None)
-            failures = self._failures.get(place)
+            failures = self._failures.get(here)
             if failures is None or failures.ends_s <= now_s:
-                self._failures[place] = _Failures(1, now_s + FAILURES_WINDOW_S)
-                self._failures.move_to_end(place)
+                self._failures[here] = _Failures(1, now_s + FAILURES_WINDOW_S)
+                self._failures.move_to_end(here)
             else:
                 failures.count += 1
             if len(self._failures) > self._places_max:
                 self._failures.popitem(last=False)
 
 
-def _place(address: str) -> str:
+def place(address: str) -> str:
     """Return what counts as one place: an IPv4 address, or the /64 that one IPv6 customer usually has."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

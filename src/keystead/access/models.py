@@ -152,3 +152,80 @@ FIXED_FACTS = Table(
     Column("value", Json, nullable=False),
     Column("chosen_at", UtcTime, nullable=False),
 )
+
+# One sign-in of one person, for as long as it is kept up. A refresh token is a MAC under ``chain_key`` over the session
+# and its generation, so no refresh token is kept anywhere; the newest generation is the one to exchange. ``replaced``
+# holds when those before it were replaced (microseconds since 1970, the last one first), as far back as that matters.
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("user_id", BigNumber, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False),
+    Column("chain_key", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("rotated_at", UtcTime, nullable=False),
+    Column("replaced", Json, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("ends_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("ended_because", String(32)),
+    Column("address", String(64), nullable=False),
+    Column("user_agent", String(255), nullable=False),
+)
+
+# Keys that sign access tokens: the one that is not retired signs, all of them verify.
+SIGNING_KEYS = Table(
+    "signing_keys",
+    METADATA,
+    Column("kid", String(32), primary_key=True),
+    Column("secret", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("retired_at", UtcTime),
+)
+
+# Secrets that a person uses once: to join an account, to confirm a registration, to set a new password.
+ONE_TIME_LINKS = Table(
+    "one_time_links",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("purpose", String(16), nullable=False),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), index=True),
+    Column("user_id", BigNumber, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("login", String(64), nullable=False),
+    Column("role", String(64)),
+    Column("password_hash", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("used_at", UtcTime),
+    sqlite_autoincrement=True,
+)
+
+# ``last_step`` is the time step of the last code that was accepted: none is accepted twice.
+SECOND_FACTORS = Table(
+    "second_factors",
+    METADATA,
+    Column("user_id", BigNumber, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("secret", Text, nullable=False),
+    Column("confirmed_at", UtcTime),
+    Column("last_step", BigNumber, nullable=False),
+)
+
+RECOVERY_CODES = Table(
+    "recovery_codes",
+    METADATA,
+    Column("user_id", BigNumber, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("used_at", UtcTime),
+)
+
+# How often something was tried within a window, by a name that holds no login and no secret.
+SIGN_IN_ATTEMPTS = Table(
+    "sign_in_attempts",
+    METADATA,
+    Column("name", String(128), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("ends_at", UtcTime, nullable=False, index=True),
+)

@@ -33,6 +33,7 @@ class Permission(StrEnum):
     USERS_READ = "access.users.read"
     USERS_MANAGE = "access.users.manage"
     ACCOUNTS_MANAGE = "access.accounts.manage"
+    SIGN_IN = "access.sign_in"
     AUDIT_READ = "access.audit.read"
     ENGINES_READ = "engines.read"
     ENGINES_APPLY = "engines.apply"

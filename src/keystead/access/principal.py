@@ -16,7 +16,7 @@ class Principal:
     ``confined_to_token`` limits it to the keys that this token issued; ``is_rate_limited`` says that the limits a
     minute of a wire hold it. ``is_house`` says that its account is the installation's own, whose principals alone may
     hold permissions about the installation; ``is_operator`` that it speaks for the machine, which no account's people
-    are protected from.
+    are protected from. ``session_id`` is there when a person signed in.
     """
 
     account_id: int
@@ -28,16 +28,18 @@ class Principal:
     is_rate_limited: bool = True
     is_house: bool = True
     is_operator: bool = False
+    session_id: str | None = None
 
     def check_grant(self, granted: frozenset[Permission]) -> None:
         """Raise Forbidden unless the principal itself holds everything that it is about to give."""
-        lacking = written_permissions(granted - self.permissions)
+        lacking = written_permissions(granted - self.permissions - {Permission.SIGN_IN})
         if lacking:
             raise Forbidden(f"this credential lacks what it would grant: {', '.join(lacking)}", permission=lacking[0])
 
     def check_reach(self, held: frozenset[Permission], *, whose: str) -> None:
         """Raise Forbidden when somebody who is about to be changed or kept out may do what the principal may not."""
-        beyond = written_permissions((held & ceiling(is_house=self.is_house)) - self.permissions)
+        within = held & ceiling(is_house=self.is_house) - {Permission.SIGN_IN}
+        beyond = written_permissions(within - self.permissions)
         if beyond:
             raise Forbidden(f"{whose} may do what this credential may not: {', '.join(beyond)}", permission=beyond[0])
 
@@ -45,6 +47,11 @@ class Principal:
         """Raise Forbidden unless the principal is of the house account."""
         if not self.is_house:
             raise Forbidden(f"{what} concerns the whole installation; only its house account may do that")
+
+
+def visitor(account_id: int) -> Principal:
+    """Return the principal of whoever has not said yet who it is: it may sign in, and nothing else."""
+    return Principal(account_id, "visitor", frozenset({Permission.SIGN_IN}), is_house=False)
 
 
 def operator(account_id: int) -> Principal:

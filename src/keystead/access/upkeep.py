@@ -1,4 +1,4 @@
-"""What access does in the background: seal the audit trail, note when tokens were used, drop old answers."""
+"""What access does in the background: seal the audit trail, note when tokens were used, drop what is old."""
 
 import asyncio
 from functools import partial
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keystead.access import idempotency, seal
 from keystead.access.gate import FLUSH_EVERY_S, TokenDoor
+from keystead.access.signin import purging
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError
@@ -42,10 +43,15 @@ class Upkeep:
                     await self._gate.flush_last_used(self._database)
                 if now_s >= next_purge:
                     next_purge = now_s + _PURGE_EVERY_S
-                    await self._database.write(lambda connection: idempotency.purge(connection, self._clock.now()))
+                    await self._purge()
             except (KeysteadError, OSError) as error:  # the head is a file of its own, on a disk that may be full
                 log.warning("upkeep put off", reason=str(error))
             await self._clock.sleep(SEAL_EVERY_S)
+
+    async def _purge(self) -> None:
+        now = self._clock.now()
+        await self._database.write(lambda connection: idempotency.purge(connection, now))
+        await self._database.write(lambda connection: purging.purge(connection, now))
 
     async def finish(self) -> None:
         """Seal and note what is left, before closing; what cannot be done now is done after the next start."""

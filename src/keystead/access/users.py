@@ -15,6 +15,7 @@ from keystead.access.passwords import PasswordHash
 from keystead.access.permissions import Permission, requires
 from keystead.access.principal import Principal
 from keystead.access.store import roles as roles_store
+from keystead.access.store import sessions as sessions_store
 from keystead.access.store import users as store
 from keystead.access.store.users import User
 from keystead.access.work import Work
@@ -61,12 +62,13 @@ def list_(work: Work, page: Page) -> list[User]:
 
 @requires(Permission.USERS_MANAGE)
 def disable(work: Work, user_id: int) -> User:
-    """Keep a user and its tokens out; raise Forbidden when the user may do more than the caller.
+    """Keep a user and its tokens out, and end its sessions; raise Forbidden when the user may do more than the caller.
 
     Raises Conflict for the last owner. Tell the doors after the commit: ``forget_all()``.
     """
     reach.check_whole(work, found(work, user_id))
     reach.check_owner_left(work, user_id)
+    sessions_store.end_of_user(work.connection, user_id, work.now, "user disabled")
     return _set_active(work, user_id, is_active=False)
 
 
@@ -79,11 +81,15 @@ def enable(work: Work, user_id: int) -> User:
 
 @requires(Permission.USERS_MANAGE)
 def set_password(work: Work, user_id: int, password_hash: PasswordHash) -> User:
-    """Replace a user's password; raise Forbidden when the user may do more than the caller."""
+    """Replace a user's password and end its sessions; raise Forbidden when the user may do more than the caller.
+
+    Tell the doors after the commit: ``forget_all()``.
+    """
     user = found(work, user_id)
     reach.check_whole(work, user)
     store.set_password(work.connection, user_id, password_hash)
-    work.audit("access.user.set_password", f"user {user_id}", login=user.login)
+    ended = sessions_store.end_of_user(work.connection, user_id, work.now, "password set")
+    work.audit("access.user.set_password", f"user {user_id}", login=user.login, sessions_ended=ended)
     return user
 
 
@@ -125,7 +131,7 @@ def principal_of(connection: Connection, user: User, account_id: int) -> Princip
     return Principal(
         account_id=account_id,
         actor=actor,
-        permissions=roles_store.permissions_of(connection, account_id, user.id),
+        permissions=roles_store.permissions_of(connection, account_id, user.id) | {Permission.SIGN_IN},
         user_id=user.id,
         is_house=account.is_house,
     )

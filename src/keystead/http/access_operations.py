@@ -1,22 +1,23 @@
 """Operations on tokens, users and roles: the verb, its commit, and then the door that has to forget.
 
-Passwords are hashed in a thread of their own, after the permission is known and before the transaction.
+Passwords are hashed in threads of their own, after the permission is known and before the transaction.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from keystead.access import passwords, roles, tokens, users
+from keystead.access import roles, tokens, users
 from keystead.access.gate import TokenDoor
 from keystead.access.permissions import Permission
+from keystead.access.signin.door import SessionDoor
 from keystead.access.store.roles import Role
 from keystead.access.store.tokens import Token
 from keystead.access.store.users import User
 from keystead.access.tokens import NewToken
 from keystead.http.calls import Call
+from keystead.http.hashing import PasswordHashing
 from keystead.http.transaction import Transactions
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
@@ -39,9 +40,13 @@ class TokenWish:
 class AccessOperations:
     """What callers may do with credentials and people."""
 
-    def __init__(self, transactions: Transactions, gate: TokenDoor) -> None:
+    def __init__(
+        self, transactions: Transactions, gate: TokenDoor, door: SessionDoor, hashing: PasswordHashing
+    ) -> None:
         self._transactions = transactions
         self._gate = gate
+        self._door = door
+        self._hashing = hashing
 
     async def create_token(self, call: Call, wish: TokenWish) -> NewToken:
         """Create a token; its secret is in the answer and nowhere else."""
@@ -76,7 +81,7 @@ class AccessOperations:
     async def create_user(self, call: Call, *, login: str, password: Secret[str]) -> User:
         """Create a user without roles."""
         await self._transactions.read(call, users.ask_management)
-        password_hash = await asyncio.to_thread(passwords.hash_password, password)
+        password_hash = await self._hashing.hash(password)
         committed = await self._transactions.write(call, users.create, login=login, password_hash=password_hash)
         return committed.value
 
@@ -93,11 +98,11 @@ class AccessOperations:
     ) -> User:
         """Let a user in or keep it out, replace its password, or both at once."""
         await self._transactions.read(call, users.ask_management)
-        password_hash = None if password is None else await asyncio.to_thread(passwords.hash_password, password)
+        password_hash = None if password is None else await self._hashing.hash(password)
         committed = await self._transactions.write(
             call, users.change, user_id, is_active=is_active, password_hash=password_hash
         )
-        self._gate.forget_all()
+        self._forget()
         return committed.value
 
     async def create_role(self, call: Call, *, name: str, permissions: Iterable[Permission]) -> Role:
@@ -115,9 +120,13 @@ class AccessOperations:
     async def assign_role(self, call: Call, user_id: int, name: str) -> None:
         """Give a user a role."""
         await self._transactions.write(call, roles.assign, user_id=user_id, name=name)
-        self._gate.forget_all()
+        self._forget()
 
     async def withdraw_role(self, call: Call, user_id: int, name: str) -> None:
         """Take a role from a user."""
         await self._transactions.write(call, roles.withdraw, user_id=user_id, name=name)
+        self._forget()
+
+    def _forget(self) -> None:
         self._gate.forget_all()
+        self._door.forget_all()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keystead.access.principal import Principal
+from keystead.access.signin.rules import Visit
 from keystead.kit.names import Network
 
 FACTS_KEY = "keystead.request"
@@ -19,6 +20,12 @@ class RequestFacts:
     address: str
     scheme: str
     is_local: bool = False
+    user_agent: str = "unknown"
+
+    @property
+    def visit(self) -> Visit:
+        """Return from where somebody asks, as people's sessions see it."""
+        return Visit(self.address, self.user_agent)
 
 
 @dataclass(frozen=True)

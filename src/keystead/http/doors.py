@@ -80,7 +80,7 @@ class Door:
         request_id = self._request_id(headers)
         address, scheme = origin(scope, headers, self._trusted)
         scope["scheme"] = scheme
-        scope[FACTS_KEY] = RequestFacts(request_id, address, scheme, self._is_local)
+        scope[FACTS_KEY] = RequestFacts(request_id, address, scheme, self._is_local, _user_agent(headers))
         bind_to_request(request_id)
         mount = self._mount(scope)
         answer = _Answer(send, request_id, mount.refusal or _detail)
@@ -140,6 +140,13 @@ class _Answer:
         headers = [(b"content-type", media_type.encode("ascii")), (b"content-length", str(len(body)).encode("ascii"))]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _user_agent(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    for name, value in headers:
+        if name == b"user-agent":
+            return value.decode("latin-1")
+    return "unknown"
 
 
 def _detail(status: int, detail: str, request_id: str) -> tuple[bytes, str]:

@@ -84,5 +84,5 @@ class Idempotency:
 
 def _caller(call: Call) -> str:
     """Return what tells callers apart: names do not, since every secret of the environment has the same one."""
-    token_id = call.principal.token_id
-    return call.principal.actor[:64] if token_id is None else str(token_id)
+    who = call.principal  # a person may ask in several accounts, and is answered in each for itself
+    return f"{who.account_id} {who.actor}"[:64] if who.token_id is None else str(who.token_id)

@@ -17,12 +17,13 @@ from pydantic_core import ErrorDetails
 from keystead.kit import names
 from keystead.kit.errors import Misconfigured
 from keystead.settings.serving import ServingSettings
+from keystead.settings.signin import SignInSettings
 from keystead.settings.values import ports
 from keystead.settings.vpn import VpnSettings
 
 
 # Fields are listed by base, the last one first.
-class Settings(VpnSettings, ServingSettings):
+class Settings(VpnSettings, SignInSettings, ServingSettings):
     """The configuration of one Keystead instance."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -37,6 +38,8 @@ class Settings(VpnSettings, ServingSettings):
             raise ValueError(
                 "KEYSTEAD_REALITY_SERVER_NAMES needs KEYSTEAD_REALITY_TARGET, the site these names belong to"
             )
+        if (self.smtp_url is None) != (self.smtp_from is None):
+            raise ValueError("KEYSTEAD_SMTP_URL and KEYSTEAD_SMTP_FROM are set together or not at all")
         return self
 
     @property

@@ -6,6 +6,7 @@ A reader raises ValueError with what the value must be; whoever loads the settin
 import ipaddress
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
@@ -86,6 +87,32 @@ def _api_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_origin(part) for part in value)
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    is_origin = parts.scheme in ("http", "https") and parts.netloc and not parts.path.strip("/")
+    if not is_origin or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"{value} must be an origin: a scheme, a host and perhaps a port")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _mail_server_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ValueError("it must begin with smtps:// or smtp:// and name a host")
+    return value
+
+
+def _mail_address(value: str) -> str:
+    name, _, host = value.partition("@")
+    if not name or not host or any(letter.isspace() for letter in value):
+        raise ValueError("it must be an e-mail address")
+    return value
+
+
 _Trick = Literal["lines", "dump", "borrow", "pace", "reset", "destroy"]
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -100,3 +127,6 @@ HostPort = Annotated[str, AfterValidator(lambda value: names.authority(*_checked
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 ShortId = Annotated[str, AfterValidator(_short_id)]
 ApiSecret = Annotated[SecretStr, AfterValidator(_api_secret)]
+Origins = Annotated[Words, AfterValidator(_origins)]
+MailServerUrl = Annotated[SecretStr, AfterValidator(_mail_server_url)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]

@@ -49,7 +49,7 @@ async def test_a_member_has_in_each_account_the_roles_it_has_there(house: Workpl
 
     at_home, there = await people.principal(house, anna), await people.principal(north, anna)
 
-    assert at_home.permissions == roles.BUILT_IN[roles.VIEWER]
+    assert at_home.permissions == roles.BUILT_IN[roles.VIEWER] | {Permission.SIGN_IN}
     assert Permission.WEBHOOKS_MANAGE in there.permissions
     assert not there.is_house
     assert [user.login for user in await north.do(users.list_, Page())] == ["anna"]

@@ -90,7 +90,7 @@ async def test_a_users_permissions_are_those_of_all_its_roles(workplace: Workpla
     assert principal == Principal(
         workplace.account_id,
         f"user:{user.id} anna",
-        roles.BUILT_IN[roles.VIEWER] | {Permission.AUDIT_READ},
+        roles.BUILT_IN[roles.VIEWER] | {Permission.AUDIT_READ, Permission.SIGN_IN},
         user_id=user.id,
     )
 

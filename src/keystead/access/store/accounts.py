@@ -60,6 +60,20 @@ def insert_account(connection: Connection, values: dict[str, Any]) -> int:
     return int(connection.execute(_INSERT, values).scalar_one())
 
 
+def by_name_or_number(connection: Connection, named: str) -> int | None:
+    """Return the id of an account by its name, else by its number."""
+    account_id = connection.execute(_ACCOUNT_ID, {"name": named}).scalar()
+    if account_id is None and named.isdecimal() and len(named) < 19:
+        found = account(connection, int(named))
+        return None if found is None else found.id
+    return account_id
+
+
+def is_taken(connection: Connection, name: str) -> bool:
+    """Tell whether an account has a name."""
+    return connection.execute(_ACCOUNT_ID, {"name": name}).first() is not None
+
+
 def account(connection: Connection, account_id: int) -> Account | None:
     """Return an account."""
     row = connection.execute(_ACCOUNT, {"account_id": account_id}).first()

@@ -14,6 +14,8 @@ from keystead.http.admission import Admission
 from keystead.http.calls import Call, facts_of
 from keystead.kit.errors import KeysteadError, Unauthenticated
 
+# On the local socket only: the account in which the operator works, by name or number.
+ACCOUNT_HEADER = "keystead-account"
 _CALL_KEY = "keystead.call"
 
 
@@ -51,7 +53,7 @@ async def _authenticate(request: Request, admission: Admission) -> Call:
     authorization = request.headers.get("authorization")
     if authorization is None:
         if facts.is_local:
-            return admission.as_operator(facts)
+            return await admission.as_operator(facts, request.headers.get(ACCOUNT_HEADER))
         raise Unauthenticated("no credential was presented; send the header Authorization: Bearer <token>")
     scheme, _, credential = authorization.partition(" ")
     if scheme.lower() != "bearer":

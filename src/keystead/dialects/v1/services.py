@@ -13,6 +13,7 @@ from keystead.http.engine_operations import EngineOperations
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
+from keystead.http.people_operations import PeopleOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
@@ -35,6 +36,7 @@ class Services:
     subscriptions: SubscriptionOperations
     clients: ClientOperations
     access: AccessOperations
+    people: PeopleOperations
     audit: AuditOperations
     webhooks: WebhookOperations
     engines: EngineOperations

@@ -1,0 +1,19 @@
+"""What the handlers of the auth wire call; filled in by the composition root."""
+
+from dataclasses import dataclass
+
+from keystead.http.admission import Admission
+from keystead.http.self_operations import SelfOperations
+from keystead.http.signin_operations import SignInOperations
+from keystead.kit.clock import Clock
+
+
+@dataclass(frozen=True)
+class Services:
+    """One instance's operations; ``origins`` are those of web pages that may use a person's session."""
+
+    admission: Admission
+    signing_in: SignInOperations
+    oneself: SelfOperations
+    clock: Clock
+    origins: frozenset[str]
