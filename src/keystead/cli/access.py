@@ -45,7 +45,11 @@ def create_token(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the token is for.")],
     permission: Annotated[
         list[str] | None,
-        typer.Option(metavar="PERMISSION", help="A permission it has; repeatable.", show_default="all of VPN"),
+        typer.Option(
+            metavar="PERMISSION",
+            help="A permission it has; repeatable. owner is whatever an owner of the account may.",
+            show_default="all of VPN",
+        ),
     ] = None,
     address: Annotated[
         list[str] | None,
@@ -63,13 +67,15 @@ def create_token(
     """Create a token; it is printed this once."""
     from keystead.cli.client import connect
 
+    is_owner = permission == ["owner"]
     body = {
         "name": name,
-        "permissions": permission or _USUAL_PERMISSIONS,
+        "permissions": [] if is_owner else permission or _USUAL_PERMISSIONS,
         "addresses": address or [],
         "expires_at": None if expires is None else _expiry(expires, datetime.now(UTC)).isoformat(),
         "is_confined": confined,
         "is_rate_limited": False if is_unlimited else None,
+        "is_owner": is_owner or None,
     }
     with connect(context) as client:
         made = client.post(TOKENS, {field: value for field, value in body.items() if value is not None})
@@ -162,7 +168,7 @@ def grant(
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        client.put(_role_path(_user(client, login)["id"], role))
+        client.put(_role_path(found_user(client, login)["id"], role))
     output.answer({"login": login, "role": role}, as_json, lambda _: output.say(f"user {login} has the role {role}"))
 
 
@@ -177,7 +183,7 @@ def withdraw(
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        client.delete(_role_path(_user(client, login)["id"], role))
+        client.delete(_role_path(found_user(client, login)["id"], role))
     output.answer(
         {"login": login, "role": role}, as_json, lambda _: output.say(f"user {login} no longer has the role {role}")
     )
@@ -260,7 +266,7 @@ def _role_path(user_id: int, role: str) -> str:
     return f"{USERS}/{user_id}/roles/{quote(role, safe='')}"
 
 
-def _user(client: "Client", login: str) -> Any:
+def found_user(client: "Client", login: str) -> Any:
     """Return a user by login or number; raise NotFound."""
     for user in client.pages(USERS):
         if login.lower() == user["login"] or login == str(user["id"]):
@@ -272,7 +278,7 @@ def _change_user(context: typer.Context, login: str, changes: dict[str, object],
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        changed = client.patch(f"{USERS}/{_user(client, login)['id']}", changes)
+        changed = client.patch(f"{USERS}/{found_user(client, login)['id']}", changes)
     output.answer(changed, as_json, _say_user)
 
 
@@ -290,7 +296,7 @@ def _say_tokens(found: list[dict[str, Any]]) -> None:
             token["id"],
             token["name"],
             token.get("hint"),
-            len(token["permissions"]),
+            "owner" if token.get("is_owner") else len(token["permissions"]),
             token.get("addresses"),
             output.moment(token.get("expires_at")),
             output.moment(token.get("last_used_at")),

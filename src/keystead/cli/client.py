@@ -97,15 +97,17 @@ class Client:
 @contextmanager
 def connect(context: typer.Context) -> Iterator[Client]:
     """Speak to the running service; raise NotRunning when none runs and Forbidden when it is somebody else's."""
-    with open_client(where(context).socket()) as client:
+    meant = where(context)
+    with open_client(meant.socket(), account=meant.account) as client:
         yield client
 
 
 @contextmanager
-def open_client(socket: Path) -> Iterator[Client]:
-    """Speak to the service behind a socket."""
+def open_client(socket: Path, *, account: str | None = None) -> Iterator[Client]:
+    """Speak to the service behind a socket, in an account of its own choice or in a named one."""
     transport = httpx2.HTTPTransport(uds=str(socket))
-    with httpx2.Client(transport=transport, base_url="http://keystead", timeout=_TIMEOUT_S) as http:
+    headers = {} if account is None else {"keystead-account": account.encode().decode("latin-1")}
+    with httpx2.Client(transport=transport, base_url="http://keystead", timeout=_TIMEOUT_S, headers=headers) as http:
         yield Client(http)
 
 

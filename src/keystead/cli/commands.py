@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from keystead.cli import access, backups, doctor, engines, imports, serving, vpn, webhooks
-from keystead.cli.where import DataDir, Where
+from keystead.cli import access, backups, doctor, engines, imports, people, serving, vpn, webhooks
+from keystead.cli.where import Account, DataDir, Where
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 misconfigured, 4 not reachable, 5 not found. "
@@ -36,6 +36,10 @@ app.command("import")(imports.import_)
 app.add_typer(vpn.app, name="vpn")
 app.add_typer(access.tokens, name="token")
 app.add_typer(access.users, name="user")
+for _name, _command in people.USER_COMMANDS.items():
+    access.users.command(_name)(_command)
+access.secrets.command("rotate-signing-key")(people.rotate_signing_key)
+app.add_typer(people.accounts, name="account")
 app.add_typer(access.audit, name="audit")
 app.add_typer(access.secrets, name="secrets")
 app.add_typer(engines.app, name="engine")
@@ -54,9 +58,10 @@ def _print_version(is_asked: bool) -> None:
 def keystead(
     context: typer.Context,
     data_dir: DataDir = None,
+    account: Account = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Keystead: the keys you hand out and the keys you hold, in one place."""
-    context.obj = Where(data_dir)
+    context.obj = Where(data_dir, account)

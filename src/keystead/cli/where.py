@@ -18,6 +18,10 @@ SOCKET_NAME = "control.sock"
 DataDir = Annotated[
     Path | None, typer.Option(help="Directory of everything the instance keeps.", show_default="KEYSTEAD_DATA_DIR, var")
 ]
+Account = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Work in this account, by name or number.", show_default="the house account"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
 
@@ -32,6 +36,7 @@ class Where:
     """The instance named on the command line, or by the settings."""
 
     data_dir: Path | None = None
+    account: str | None = None
 
     def settings(self) -> "Settings":
         """Return the settings of the instance, and keep logs out of answers; raise Misconfigured."""
