@@ -27,7 +27,7 @@ from keystead.kit.files import exclusive_lock
 from keystead.kit.ids import RandomIds
 from keystead.settings import Settings
 from keystead.vpn import takeover
-from keystead.vpn.takeover import Cause, Progress, Taken, TakenInbound, TakenKey
+from keystead.vpn.takeover import Cause, Progress, Taken, TakenInbound, TakenKey, Wanted
 
 # The digits of a digest that are printed; fewer do not name a plan.
 DIGEST_LENGTH_MIN = 16
@@ -67,7 +67,7 @@ def apply(
     def unit(work: Work) -> tuple[ImportPlan, Taken]:
         made = _planned(found, _existing(settings, work), answers)
         _require_same(made, digest)
-        return made, _applied(work, scope, made, progress) if made.keys else _NOTHING
+        return made, _applied(work, scope, made, progress) if not made.is_empty else _NOTHING
 
     with exclusive_lock(settings.data_dir / "keystead.lock", held_by="Keystead"):
         return _in_database(settings, unit)
@@ -119,6 +119,7 @@ def _existing(settings: Settings, work: Work) -> Existing:
         ),
         ports={settings.port: "the API of Keystead (KEYSTEAD_PORT)"},
         tokens=here.tokens,
+        plans={plan.name: plan for plan in here.plans},
     )
 
 
@@ -142,11 +143,12 @@ def _without_subscription(key: PlannedKey, told: NotCarried) -> PlannedKey:
 
 
 def _applied(work: Work, scope: str, made: ImportPlan, progress: Progress) -> Taken:
+    inbounds = [_inbound(planned) for planned in made.inbounds]
+    wanted = Wanted(inbounds, [_key(key) for key in made.keys], made.plans)
     return takeover.take(
         work,
         scope,
-        [_inbound(planned) for planned in made.inbounds],
-        [_key(key) for key in made.keys],
+        wanted,
         cause=Cause(made.source.value, made.origin, made.digest),
         progress=progress,
     )

@@ -75,18 +75,19 @@ def _say_plan(plan: "ImportPlan", text: str) -> None:
     output.say(text)
     if plan.questions:
         output.say("next       answer what is to be decided with --prefer INBOUND, and look at the plan again")
-    if plan.keys:
+    if not plan.is_empty:
         output.say(f"next       stop Keystead, and run the same command with --apply {plan.digest[:16]}")
 
 
 def _say_taken(plan: "ImportPlan", taken: "Taken") -> None:
     counts = plan.counts
-    if not taken.keys:
+    plans = f" and {taken.plans:,} plans" if taken.plans else ""
+    if plan.is_empty:
         output.say(f"nothing is left to take over: {counts['there']:,} customers are here already")
     else:
         output.say(
             f"{taken.keys:,} keys are here now, with {taken.inbounds:,} new inbounds and "
-            f"{taken.subscriptions:,} subscription addresses; {counts['there']:,} were here already"
+            f"{taken.subscriptions:,} subscription addresses{plans}; {counts['there']:,} were here already"
         )
     left = counts["collisions"] + counts["questions"] + counts["not_carried"]
     if left:

@@ -1,4 +1,4 @@
-"""Keystead's own JSON of an account's VPN side: written, and read again to the letter. docs/import/keystead-json.md.
+"""Keystead's own JSON of an account's VPN side, as it is read. docs/import/keystead-json.md; written by ``writing.py``.
 
 What opens a door (private keys, UUIDs, subscription tokens) stands in one part, ``sealed``, which is encrypted as
 backups are. The rest is plain and can be read by eye; the sealed part holds its digest, so that nobody changes it
@@ -30,90 +30,36 @@ from keystead.importing.found import (
     What,
 )
 from keystead.kit import age
-from keystead.kit.age import Lock, Unlock
+from keystead.kit.age import Unlock
 from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
-from keystead.vpn.accounting import Bytes
 from keystead.vpn.placement import Placement
-from keystead.vpn.termvalue import Held, Starts, Terms
+from keystead.vpn.portable import PortableInbound, PortableKey, PortablePlan
+from keystead.vpn.termvalue import Held, Starts
 
 FORMAT = "keystead-vpn"
 SCHEMA = 1
 SIZE_BYTES_MAX = 256 << 20
+SEALED = "sealed"
 _SEALED_PART = "the sealed part of the file"
 
 
 @dataclass(frozen=True)
-class DocumentInbound:
-    """An inbound; ``private_key`` is None where the sealed part is missing or was not opened."""
+class Head:
+    """What a document says before its keys; ``public_host`` is the name or address in the links of its keys."""
 
-    tag: str
-    placement: Placement
-    listen: str
-    port: int
-    private_key: Secret[str] | None
-    public_key: str
-    target: str
-    server_names: tuple[str, ...]
-    short_ids: tuple[str, ...]
-    flow: str
-
-
-@dataclass(frozen=True)
-class DocumentPlan:
-    """A plan of the account."""
-
-    name: str
-    starts: Starts
-    terms: Terms
-
-
-@dataclass(frozen=True)
-class DocumentKey:
-    """A key with what it carried and what was sold; ``uuid`` is None where the sealed part is missing or closed."""
-
-    public_id: str
-    number: int
-    name: str | None
-    uuid: Secret[str] | None
-    inbound: str
-    flow: str
-    short_id: str
-    server_name: str
-    is_enabled: bool
-    created_at: datetime
-    lifetime: Bytes
-    held: Held | None
-    subscription_token: Secret[str] | None
+    made_at: datetime
+    public_host: str
+    inbounds: tuple[PortableInbound, ...]
+    plans: tuple[PortablePlan, ...]
 
 
 @dataclass(frozen=True)
 class Document:
     """An account's VPN side at one moment."""
 
-    made_at: datetime
-    inbounds: tuple[DocumentInbound, ...]
-    plans: tuple[DocumentPlan, ...]
-    keys: tuple[DocumentKey, ...]
-
-
-def write(document: Document, *, lock: Lock | None) -> bytes:
-    """Return a document as JSON; without a lock it has no sealed part, and is for reading by eye only."""
-    plain: dict[str, object] = {
-        "format": FORMAT,
-        "schema": SCHEMA,
-        "made_at": document.made_at.isoformat(),
-        "inbounds": [_written_inbound(inbound) for inbound in document.inbounds],
-        "plans": [
-            {"name": plan.name, "starts": plan.starts.value, "terms": termform.written(plan.terms)}
-            for plan in document.plans
-        ],
-        "keys": [_written_key(key) for key in document.keys],
-    }
-    if lock is not None:
-        secrets = orjson.dumps({"of": _digest(plain), **_secrets(document)})
-        plain["sealed"] = base64.b64encode(age.sealed(secrets, lock)).decode()
-    return orjson.dumps(plain, option=orjson.OPT_INDENT_2)
+    head: Head
+    keys: tuple[PortableKey, ...]
 
 
 def read(content: bytes, *, unlock: Unlock | None) -> Document:
@@ -132,12 +78,13 @@ def read(content: bytes, *, unlock: Unlock | None) -> Document:
         raise Invalid(f"the file is no export of Keystead: its format is not {FORMAT}")
     if parsed.get("schema") != SCHEMA:
         raise Invalid(f"the file has schema {parsed.get('schema')!r:.20}, and this Keystead reads schema {SCHEMA}")
-    plain = Document(
+    head = Head(
         made_at=termform.needed_moment(parsed, "made_at"),
+        public_host=fields.text(parsed, "public_host"),
         inbounds=tuple(_read_inbound(record) for record in fields.mappings(parsed, "inbounds")),
         plans=tuple(_read_plan(record) for record in fields.mappings(parsed, "plans")),
-        keys=tuple(_read_key(record) for record in fields.mappings(parsed, "keys")),
     )
+    plain = Document(head, tuple(_read_key(record) for record in fields.mappings(parsed, "keys")))
     return plain if unlock is None else _with_secrets(plain, _opened(parsed, unlock))
 
 
@@ -146,19 +93,21 @@ def found(document: Document) -> Found:
 
     A key whose UUID is missing is listed, and cannot be carried.
     """
-    tags = [inbound.tag for inbound in document.inbounds]
+    tags = [inbound.tag for inbound in document.head.inbounds]
     _check_once("inbound", tags)
+    _check_once("plan", [plan.name for plan in document.head.plans])
     _check_once("key", [key.public_id for key in document.keys])
     missing = {key.inbound for key in document.keys} - set(tags)
     if missing:
         raise Invalid(f"the file has keys of the inbound {fields.shown_name(min(missing))}, and not the inbound itself")
-    inbounds = [_found_inbound(inbound) for inbound in document.inbounds]
+    inbounds = [_found_inbound(inbound) for inbound in document.head.inbounds]
     carried = {inbound.tag for inbound in inbounds if inbound is not None}
     customers = tuple(_found_customer(key, carried) for key in document.keys)
-    return Found(Source.KEYSTEAD, tuple(inbound for inbound in inbounds if inbound is not None), customers)
+    used = tuple(inbound for inbound in inbounds if inbound is not None)
+    return Found(Source.KEYSTEAD, used, customers, plans=document.head.plans)
 
 
-def _found_inbound(inbound: DocumentInbound) -> FoundInbound | None:
+def _found_inbound(inbound: PortableInbound) -> FoundInbound | None:
     """Return an inbound; None for one without its private key. Raises Invalid for a key that is another one."""
     if inbound.private_key is None:
         return None
@@ -187,7 +136,7 @@ def _address(written: str) -> str:
         raise Invalid(f"an inbound listens on {fields.shown_name(written)}, which is no address") from None
 
 
-def _found_customer(key: DocumentKey, carried: set[str]) -> FoundCustomer:
+def _found_customer(key: PortableKey, carried: set[str]) -> FoundCustomer:
     link = FoundLink(key.inbound, key.flow, key.short_id, key.server_name)
     is_whole = key.uuid is not None and key.inbound in carried
     closed = NotCarried(What.RECORD, "its UUID or its inbound's private key is not in the file")
@@ -202,7 +151,7 @@ def _found_customer(key: DocumentKey, carried: set[str]) -> FoundCustomer:
         links=(link,) if is_whole else (),
         is_enabled=key.is_enabled,
         created_at=key.created_at,
-        terms=FoundTerms(used=key.lifetime, lifetime=key.lifetime),
+        terms=FoundTerms(used=key.shown, lifetime=key.lifetime),
         subscription_token=key.subscription_token,
         not_carried=() if is_whole else (closed,),
         public_id=public_id,
@@ -211,22 +160,8 @@ def _found_customer(key: DocumentKey, carried: set[str]) -> FoundCustomer:
     )
 
 
-def _written_inbound(inbound: DocumentInbound) -> dict[str, object]:
-    return {
-        "tag": inbound.tag,
-        "placement": inbound.placement.value,
-        "listen": inbound.listen,
-        "port": inbound.port,
-        "public_key": inbound.public_key,
-        "target": inbound.target,
-        "server_names": list(inbound.server_names),
-        "short_ids": list(inbound.short_ids),
-        "flow": inbound.flow,
-    }
-
-
-def _read_inbound(record: Record) -> DocumentInbound:
-    return DocumentInbound(
+def _read_inbound(record: Record) -> PortableInbound:
+    return PortableInbound(
         tag=termform.needed_text(record, "tag"),
         placement=termform.one_of(Placement, record, "placement"),
         listen=termform.needed_text(record, "listen"),
@@ -240,35 +175,19 @@ def _read_inbound(record: Record) -> DocumentInbound:
     )
 
 
-def _read_plan(record: Record) -> DocumentPlan:
+def _read_plan(record: Record) -> PortablePlan:
     terms = termform.read_terms(fields.mapping(record, "terms"))
-    return DocumentPlan(termform.needed_text(record, "name"), termform.one_of(Starts, record, "starts"), terms)
+    return PortablePlan(termform.needed_text(record, "name"), termform.one_of(Starts, record, "starts"), terms)
 
 
-def _written_key(key: DocumentKey) -> dict[str, object]:
-    return {
-        "public_id": key.public_id,
-        "number": key.number,
-        "name": key.name,
-        "inbound": key.inbound,
-        "flow": key.flow,
-        "short_id": key.short_id,
-        "server_name": key.server_name,
-        "is_enabled": key.is_enabled,
-        "created_at": key.created_at.isoformat(),
-        "lifetime": termform.written_bytes(key.lifetime),
-        "terms": None if key.held is None else termform.written(key.held.terms),
-        "progress": None if key.held is None else termform.written_progress(key.held.progress),
-    }
-
-
-def _read_key(record: Record) -> DocumentKey:
+def _read_key(record: Record) -> PortableKey:
     name = record.get("name")
     held = None
     if record.get("terms") is not None:
         progress = termform.read_progress(fields.mapping(record, "progress"))
         held = Held(termform.read_terms(fields.mapping(record, "terms")), progress)
-    return DocumentKey(
+    lifetime = termform.read_bytes(fields.mapping(record, "lifetime"))
+    return PortableKey(
         public_id=termform.needed_text(record, "public_id"),
         number=fields.whole(record, "number"),
         name=None if name is None else fields.text(record, "name"),
@@ -279,44 +198,33 @@ def _read_key(record: Record) -> DocumentKey:
         server_name=termform.needed_text(record, "server_name"),
         is_enabled=fields.flag(record, "is_enabled", True),
         created_at=termform.needed_moment(record, "created_at"),
-        lifetime=termform.read_bytes(fields.mapping(record, "lifetime")),
+        lifetime=lifetime,
+        shown=lifetime if record.get("shown") is None else termform.read_bytes(fields.mapping(record, "shown")),
         held=held,
         subscription_token=None,
     )
 
 
-def _secrets(document: Document) -> dict[str, object]:
-    return {
-        "private_keys": _revealed({inbound.tag: inbound.private_key for inbound in document.inbounds}),
-        "uuids": _revealed({key.public_id: key.uuid for key in document.keys}),
-        "tokens": _revealed({key.public_id: key.subscription_token for key in document.keys}),
-    }
-
-
-def _revealed(secrets: Mapping[str, Secret[str] | None]) -> dict[str, str]:
-    return {name: secret.reveal() for name, secret in secrets.items() if secret is not None}
-
-
 def _opened(parsed: Record, unlock: Unlock) -> Record:
     """Return the secrets; raise Invalid unless they belong to this very plain part."""
     try:
-        locked = base64.b64decode(fields.text(parsed, "sealed"), validate=True)
+        locked = base64.b64decode(fields.text(parsed, SEALED), validate=True)
     except binascii.Error:
         locked = b""
     if not locked:
         raise Invalid("the file has no sealed part: it was made without keys, and nothing can be imported from it")
     secrets = fields.as_mapping(orjson.loads(age.opened(locked, unlock, _SEALED_PART)), _SEALED_PART)
-    if secrets.get("of") != _digest({name: value for name, value in parsed.items() if name != "sealed"}):
+    if secrets.get("of") != _digest({name: value for name, value in parsed.items() if name != SEALED}):
         raise Invalid("the plain part of the file was changed after it was made")
     return secrets
 
 
 def _with_secrets(document: Document, secrets: Record) -> Document:
     private_keys, uuids, tokens = (_secrets_of(secrets, name) for name in ("private_keys", "uuids", "tokens"))
-    return replace(
-        document,
-        inbounds=tuple(replace(one, private_key=private_keys.get(one.tag)) for one in document.inbounds),
-        keys=tuple(
+    inbounds = tuple(replace(one, private_key=private_keys.get(one.tag)) for one in document.head.inbounds)
+    return Document(
+        replace(document.head, inbounds=inbounds),
+        tuple(
             replace(key, uuid=uuids.get(key.public_id), subscription_token=tokens.get(key.public_id))
             for key in document.keys
         ),

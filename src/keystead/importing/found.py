@@ -13,6 +13,7 @@ from keystead.kit.secret import Secret
 from keystead.vpn.accounting import NOTHING, Bytes
 from keystead.vpn.periods import Period
 from keystead.vpn.placement import Placement
+from keystead.vpn.portable import PortablePlan
 from keystead.vpn.termvalue import Held
 
 NO_PERIOD = Period()
@@ -132,7 +133,8 @@ class Found:
     """Everything read from one source.
 
     ``notes`` are about the source as a whole. ``subscription_path`` is what stands before the token in the addresses
-    that customers' apps poll, such as ``/sub/``; empty when tokens cannot be carried.
+    that customers' apps poll, such as ``/sub/``; empty when tokens cannot be carried. ``plans`` are those of a source
+    that has some of our making.
     """
 
     source: Source
@@ -140,6 +142,7 @@ class Found:
     customers: tuple[FoundCustomer, ...]
     notes: tuple[NotCarried, ...] = ()
     subscription_path: str = ""
+    plans: tuple[PortablePlan, ...] = ()
 
 
 def broken(source_id: str, name: str, problem: str) -> FoundCustomer:

@@ -22,6 +22,8 @@ def digest_of(found: Found, *, origin: str, prefer: Sequence[str]) -> str:
         [_inbound(inbound) for inbound in found.inbounds],
         [_customer(customer) for customer in found.customers],
     ]
+    if found.plans:
+        whole.append([[plan.name, plan.starts.value, repr(plan.terms)] for plan in found.plans])
     return hashlib.sha256(orjson.dumps(whole, default=str)).hexdigest()
 
 

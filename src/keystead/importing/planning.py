@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keystead.engines.xray.state import VISION, masked
+from keystead.importing import plans
 from keystead.importing.found import (
     Found,
     FoundCustomer,
@@ -65,6 +66,7 @@ def plan(
     outcomes = [judging.outcome(customer) for customer in found.customers]
     keys = tuple(item for item in outcomes if isinstance(item, PlannedKey))
     inbounds = _used(judging, keys)
+    wanted, differing = plans.against(found.plans, existing.plans)
     return ImportPlan(
         source=found.source,
         origin=name,
@@ -75,8 +77,11 @@ def plan(
         collisions=_of(outcomes, "collision"),
         questions=_questions(outcomes, judging.inbounds),
         not_carried=_of(outcomes, "not carried"),
-        notes=without_duplicates([*found.notes, *(note for planned in inbounds for note in planned.found.notes)]),
+        notes=without_duplicates(
+            [*found.notes, *(note for planned in inbounds for note in planned.found.notes), *differing]
+        ),
         subscription_path=found.subscription_path,
+        plans=wanted,
     )
 
 
@@ -211,12 +216,18 @@ class _Judging:
             is_enabled=customer.is_enabled and is_served,
             created_at=customer.created_at or self.now,
             lifetime=lifetime_of(customer.terms),
-            used=customer.terms.used if held is None else held.used(lifetime_of(customer.terms)),
+            used=self._used(customer, held),
             held=held,
             subscription_token=self._free_token(customer.subscription_token, left),
             number=number,
             not_carried=without_duplicates(left),
         )
+
+    def _used(self, customer: FoundCustomer, held: Held | None) -> Bytes:
+        """Return what is shown: a key with terms of our making may have been reset since its period began."""
+        if held is None or customer.held is not None:
+            return customer.terms.used
+        return held.used(lifetime_of(customer.terms))
 
     def _held(self, customer: FoundCustomer) -> Held | None:
         if customer.held is not None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from keystead.importing.found import FoundInbound, NotCarried, Source
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
+from keystead.vpn.portable import PortablePlan
 from keystead.vpn.termvalue import Held
 
 
@@ -41,13 +42,14 @@ class Existing:
     """What an import meets: our own rows, the ports that other programs hold, and by whom.
 
     ``ports`` leaves out the panel that is imported from: it ends before the import is applied. ``tokens`` are the
-    fingerprints of subscription tokens.
+    fingerprints of subscription tokens, ``plans`` are those of the account by name.
     """
 
     keys: tuple[ExistingKey, ...] = ()
     inbounds: tuple[ExistingInbound, ...] = ()
     ports: Mapping[int, str] = field(default_factory=dict)
     tokens: frozenset[str] = frozenset()
+    plans: Mapping[str, PortablePlan] = field(default_factory=dict)
 
 
 class Standing(StrEnum):
@@ -123,7 +125,7 @@ class Question:
 class ImportPlan:
     """What becomes of every customer of a source: each is in exactly one of the five.
 
-    ``digest`` names what was read and answered (``naming.py``).
+    ``digest`` names what was read and answered (``naming.py``). ``plans`` are those that are to be made.
     """
 
     source: Source
@@ -137,11 +139,17 @@ class ImportPlan:
     not_carried: tuple[Named, ...]
     notes: tuple[NotCarried, ...]
     subscription_path: str
+    plans: tuple[PortablePlan, ...] = ()
 
     @property
     def asked(self) -> tuple[Named, ...]:
         """Return the customers of all questions."""
         return tuple(customer for question in self.questions for customer in question.customers)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is left to do."""
+        return not self.keys and not self.plans
 
     @property
     def counts(self) -> dict[str, int]:

@@ -23,6 +23,7 @@ def as_text(plan: ImportPlan) -> str:
     sections = (
         _counts(plan),
         _inbounds(plan),
+        _plans(plan),
         _questions(plan),
         _collisions(plan),
         _left(plan),
@@ -58,6 +59,7 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
             }
             for planned in plan.inbounds
         ],
+        "plans": [wanted.name for wanted in plan.plans],
         "new": [_key(key) for key in plan.keys],
         "there": [_named(customer) for customer in plan.there],
         "collisions": [_named(customer) for customer in plan.collisions],
@@ -118,6 +120,12 @@ def _inbounds(plan: ImportPlan) -> Iterator[str]:
     for planned in plan.inbounds:
         where = f"{planned.found.listen} port {planned.found.port}, hides behind {planned.found.target}"
         yield f"  {_line(planned.found.tag)}: {where}, {planned.standing.value}, {keys[planned.tag]:,} keys"
+
+
+def _plans(plan: ImportPlan) -> Iterator[str]:
+    if plan.plans:
+        yield "Plans"
+        yield f"  {len(plan.plans):,} are made: {', '.join(_line(wanted.name) for wanted in plan.plans)}"
 
 
 def _questions(plan: ImportPlan) -> Iterator[str]:

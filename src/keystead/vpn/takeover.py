@@ -22,12 +22,15 @@ from keystead.vpn.inbound import Inbound
 from keystead.vpn.keys import NAME_LENGTH_MAX
 from keystead.vpn.keyvalue import KeyState, label_of
 from keystead.vpn.placement import Placement
+from keystead.vpn.portable import PortablePlan
 from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
 from keystead.vpn.store import inbounds as inbound_store
+from keystead.vpn.store import plans as plan_store
 from keystead.vpn.store import subscriptions as subscription_store
 from keystead.vpn.store import takeover as takeover_store
 from keystead.vpn.store import terms as term_store
 from keystead.vpn.store import traffic as traffic_store
+from keystead.vpn.store.plans import Plan
 from keystead.vpn.termvalue import Held
 
 Progress = Callable[[str], None]
@@ -74,6 +77,15 @@ class TakenKey:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is to be there afterwards; plans whose names are not here yet."""
+
+    inbounds: Sequence[TakenInbound]
+    keys: Sequence[TakenKey]
+    plans: Sequence[PortablePlan] = ()
+
+
+@dataclass(frozen=True)
 class Cause:
     """What keys are taken over for, as the audit trail tells it: the panel, its name here, and the plan's digest."""
 
@@ -84,22 +96,27 @@ class Cause:
 
 @dataclass(frozen=True)
 class Taken:
-    """How many keys, inbounds and subscriptions were taken over; ``renumbered`` keys got another number."""
+    """How many keys, inbounds, subscriptions and plans were taken over; ``renumbered`` keys got another number."""
 
     keys: int
     inbounds: int
     widened: int
     subscriptions: int
     renumbered: int
+    plans: int = 0
 
 
 @dataclass(frozen=True)
 class Present:
-    """What is here: number, public id and UUID of every key, tombstones too; inbounds; subscriptions' fingerprints."""
+    """What is here: number, public id and UUID of every key, tombstones too; inbounds; subscriptions' fingerprints.
+
+    ``plans`` are the account's.
+    """
 
     keys: list[tuple[int, str, str]]
     inbounds: list[Inbound]
     tokens: frozenset[str]
+    plans: list[PortablePlan]
 
 
 @requires(Permission.VPN_LINKS_READ)
@@ -109,6 +126,10 @@ def present(work: Work) -> Present:
         takeover_store.identities(work.connection),
         inbound_store.all_of(work.connection),
         subscription_store.fingerprints(work.connection),
+        [
+            PortablePlan(plan.name, plan.starts, plan.terms)
+            for plan in plan_store.all_(work.connection, work.principal.account_id)
+        ],
     )
 
 
@@ -116,34 +137,35 @@ def present(work: Work) -> Present:
 def take(
     work: Work,
     scope: str,
-    inbounds: Sequence[TakenInbound],
-    keys: Sequence[TakenKey],
+    wanted: Wanted,
     *,
     cause: Cause,
     progress: Progress = lambda _: None,
 ) -> Taken:
-    """Write inbounds and keys.
+    """Write inbounds, keys and plans.
 
     Raises Misconfigured before there is an inbound of Keystead's own, since new keys would go to one taken over;
     Conflict when a UUID, an id or a port is taken after all.
     """
+    keys = wanted.keys
     if inbound_store.for_placement(work.connection, Placement.SHARED) is None:
         raise Misconfigured(
             "Keystead has no inbound of its own yet; start it once, with KEYSTEAD_VPN_PORT at a port that the panel "
             "does not use, stop it and import again"
         )
     try:
-        progress(f"{len(inbounds):,} inbounds")
-        here, added, widened = _inbounds(work, scope, inbounds)
+        progress(f"{len(wanted.inbounds):,} inbounds")
+        here, added, widened = _inbounds(work, scope, wanted.inbounds)
         progress(f"{len(keys):,} keys")
         numbers = _keys(work, keys, here)
+        _plans(work, wanted.plans)
     except IntegrityError as error:
         raise Conflict("a UUID, an id or a port of the plan is taken by now; make the plan again") from error
     progress("traffic, terms and subscriptions")
     _figures(work, scope, keys, numbers)
     subscriptions = _subscriptions(work, keys, numbers)
     renumbered = sum(1 for key in keys if key.number not in (None, numbers[key.public_id]))
-    taken = Taken(len(keys), added, widened, subscriptions, renumbered)
+    taken = Taken(len(keys), added, widened, subscriptions, renumbered, len(wanted.plans))
     progress("audit records")
     _audit(work, keys, numbers, taken, cause)
     return taken
@@ -185,6 +207,13 @@ def _add(work: Work, scope: str, planned: TakenInbound) -> Inbound:
     names = list(made.server_names)
     work.audit("vpn.inbound.import", f"vpn inbound {made.tag}", port=made.port, target=made.target, names=names)
     return made
+
+
+def _plans(work: Work, plans: Sequence[PortablePlan]) -> None:
+    for plan in plans:
+        made = Plan(plan.name, plan.starts, plan.terms, work.now)
+        plan_store.add(work.connection, work.principal.account_id, made)
+        work.audit("vpn.plan.import", f"vpn plan {plan.name}")
 
 
 def _keys(work: Work, keys: Sequence[TakenKey], here: Mapping[str, Inbound]) -> dict[str, int]:

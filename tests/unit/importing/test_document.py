@@ -1,17 +1,19 @@
 """Keystead's own JSON is read back to the letter, and shows no secret to whom it is not for."""
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 import pyrage
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keystead.importing import document
-from keystead.importing.document import Document, DocumentInbound, DocumentKey, DocumentPlan
+from keystead.importing import document, writing
+from keystead.importing.document import Document, Head
 from keystead.importing.planning import plan
 from keystead.importing.planvalue import Existing
 from keystead.kit.age import Lock, Unlock
@@ -20,6 +22,7 @@ from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.periods import Period, Reset
 from keystead.vpn.placement import Placement
+from keystead.vpn.portable import PortableInbound, PortableKey, PortablePlan
 from keystead.vpn.termvalue import AtLimit, Held, Progress, Starts, Terms
 from tests.support.panels import parts
 from tests.support.panels.parts import CREATED, NOW, VISION
@@ -58,7 +61,7 @@ progresses = st.builds(
     expired_at=st.none() | moments,
 )
 keys = st.builds(
-    DocumentKey,
+    PortableKey,
     public_id=names,
     number=st.integers(1, 2**62),
     name=st.none() | names,
@@ -70,11 +73,12 @@ keys = st.builds(
     is_enabled=st.booleans(),
     created_at=moments,
     lifetime=both_ways,
+    shown=both_ways,
     held=st.none() | st.builds(Held, terms, progresses),
     subscription_token=st.none() | names.map(Secret),
 )
 inbounds = st.builds(
-    DocumentInbound,
+    PortableInbound,
     tag=names,
     placement=st.sampled_from(Placement),
     listen=st.just("::"),
@@ -86,12 +90,17 @@ inbounds = st.builds(
     short_ids=st.just(parts.SHORT_IDS),
     flow=st.sampled_from(["", VISION]),
 )
+heads = st.builds(
+    Head,
+    made_at=moments,
+    public_host=names,
+    inbounds=st.lists(inbounds, max_size=3, unique_by=lambda inbound: inbound.tag).map(tuple),
+    plans=st.lists(st.builds(PortablePlan, names, st.sampled_from(Starts), terms), max_size=3).map(tuple),
+)
 documents = st.builds(
     Document,
-    made_at=moments,
-    inbounds=st.lists(inbounds, max_size=3, unique_by=lambda inbound: inbound.tag).map(tuple),
-    plans=st.lists(st.builds(DocumentPlan, names, st.sampled_from(Starts), terms), max_size=3).map(tuple),
-    keys=st.lists(keys, max_size=5, unique_by=lambda key: key.public_id).map(tuple),
+    heads,
+    st.lists(keys, max_size=5, unique_by=lambda key: key.public_id).map(tuple),
 )
 
 
@@ -102,7 +111,7 @@ def identity() -> tuple[Lock, Unlock]:
 
 
 def sample() -> Document:
-    inbound = DocumentInbound(
+    inbound = PortableInbound(
         "shared",
         Placement.SHARED,
         "0.0.0.0",
@@ -118,7 +127,7 @@ def sample() -> Document:
         Terms(quota_bytes=1000, at_limit=AtLimit.SLOW, slow_to_bytes_s=5, period=Period(Reset.MONTH, month_day=3)),
         Progress(NOW - timedelta(days=5), Bytes(1, 2), topped_up_bytes=7, warned=80),
     )
-    key = DocumentKey(
+    key = PortableKey(
         "b831381d-6324-4d53-ad4f-8cda48b30811",
         12,
         parts.UNICODE_NAME,
@@ -130,10 +139,22 @@ def sample() -> Document:
         True,
         CREATED,
         Bytes(300, 600),
+        Bytes(200, 500),
         held,
         Secret("a token nobody guesses"),
     )
-    return Document(NOW, (inbound,), (DocumentPlan("gold", Starts.ISSUE, held.terms),), (key,))
+    return Document(Head(NOW, "vpn.test", (inbound,), (PortablePlan("gold", Starts.ISSUE, held.terms),)), (key,))
+
+
+def with_inbound(made: Document, **changes: Any) -> Document:
+    inbound = replace(made.head.inbounds[0], **changes)
+    return replace(made, head=replace(made.head, inbounds=(inbound,)))
+
+
+def written(made: Document, lock: Lock | None) -> bytes:
+    target = io.BytesIO()
+    writing.write(target, made.head, iter(made.keys), lock=lock)
+    return target.getvalue()
 
 
 @settings(deadline=None, max_examples=100)
@@ -141,12 +162,12 @@ def sample() -> Document:
 def test_what_was_written_is_read(made: Document) -> None:
     lock, unlock = identity()
 
-    assert document.read(document.write(made, lock=lock), unlock=unlock) == made
+    assert document.read(written(made, lock), unlock=unlock) == made
 
 
 @pytest.mark.slow
 def test_a_passphrase_opens_it_and_a_wrong_one_does_not() -> None:
-    content = document.write(sample(), lock=Lock(Secret("correct horse")))
+    content = written(sample(), Lock(Secret("correct horse")))
 
     assert document.read(content, unlock=Unlock(Secret("correct horse"))) == sample()
     with pytest.raises(Invalid, match="does not open"):
@@ -157,18 +178,18 @@ def test_no_secret_stands_in_the_plain_part() -> None:
     lock, _ = identity()
     made = sample()
 
-    shown = document.write(made, lock=lock).decode()
+    shown = written(made, lock).decode()
 
-    secrets = [made.inbounds[0].private_key, made.keys[0].uuid, made.keys[0].subscription_token]
+    secrets = [made.head.inbounds[0].private_key, made.keys[0].uuid, made.keys[0].subscription_token]
     assert [secret.reveal() in shown for secret in secrets if secret is not None] == [False, False, False]
 
 
 def test_without_an_unlock_the_secrets_are_missing_and_the_rest_is_there() -> None:
     lock, _ = identity()
 
-    read = document.read(document.write(sample(), lock=lock), unlock=None)
+    read = document.read(written(sample(), lock), unlock=None)
 
-    assert (read.inbounds[0].private_key, read.keys[0].uuid) == (None, None)
+    assert (read.head.inbounds[0].private_key, read.keys[0].uuid) == (None, None)
     assert read.keys[0].held == sample().keys[0].held
     assert [one.reasons[0].sentence for one in plan(document.found(read), Existing(), now=NOW).not_carried] == [
         "its UUID or its inbound's private key is not in the file"
@@ -179,13 +200,13 @@ def test_a_document_without_a_sealed_part_says_what_it_is_good_for() -> None:
     _, unlock = identity()
 
     with pytest.raises(Invalid, match="has no sealed part"):
-        document.read(document.write(sample(), lock=None), unlock=unlock)
+        document.read(written(sample(), None), unlock=unlock)
 
 
 @pytest.mark.parametrize("change", [{"target": "evil.example:443"}, {"port": 444}, {"tag": "other"}])
 def test_a_plain_part_that_was_changed_is_noticed(change: dict[str, object]) -> None:
     lock, unlock = identity()
-    content = json.loads(document.write(sample(), lock=lock))
+    content = json.loads(written(sample(), lock))
     content["inbounds"][0] |= change
 
     with pytest.raises(Invalid, match="changed after it was made"):
@@ -204,7 +225,7 @@ def test_a_plain_part_that_was_changed_is_noticed(change: dict[str, object]) -> 
     ],
 )
 def test_another_file_is_refused_with_what_is_wrong(change: dict[str, object], problem: str) -> None:
-    content = json.loads(document.write(sample(), lock=None)) | change
+    content = json.loads(written(sample(), None)) | change
 
     with pytest.raises(Invalid, match=problem):
         document.read(json.dumps(content).encode(), unlock=None)
@@ -231,13 +252,13 @@ def test_a_document_is_planned_as_any_source_with_its_terms_to_the_letter() -> N
 @pytest.mark.parametrize(
     ("broken", "problem"),
     [
-        (lambda one: replace(one, inbounds=()), "not the inbound itself"),
+        (lambda one: replace(one, head=replace(one.head, inbounds=())), "not the inbound itself"),
         (lambda one: replace(one, keys=one.keys * 2), "names one key twice"),
-        (lambda one: replace(one, inbounds=one.inbounds * 2), "names one inbound twice"),
+        (lambda one: replace(one, head=replace(one.head, inbounds=one.head.inbounds * 2)), "names one inbound twice"),
         (lambda one: replace(one, keys=(replace(one.keys[0], public_id="x"),)), "no UUID"),
-        (lambda one: replace(one, inbounds=(replace(one.inbounds[0], listen="x"),)), "no address"),
-        (lambda one: replace(one, inbounds=(replace(one.inbounds[0], short_ids=()),)), "lacks"),
-        (lambda one: replace(one, inbounds=(replace(one.inbounds[0], public_key="x"),)), "do not belong together"),
+        (lambda one: with_inbound(one, listen="x"), "no address"),
+        (lambda one: with_inbound(one, short_ids=()), "lacks"),
+        (lambda one: with_inbound(one, public_key="x"), "do not belong together"),
     ],
 )
 def test_a_document_that_contradicts_itself_is_refused(broken: object, problem: str) -> None:

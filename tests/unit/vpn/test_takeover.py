@@ -22,7 +22,7 @@ from keystead.vpn.ports import tag_of
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import takeover as takeover_store
 from keystead.vpn.store import terms as term_store
-from keystead.vpn.takeover import Cause, Taken, TakenInbound, TakenKey
+from keystead.vpn.takeover import Cause, Taken, TakenInbound, TakenKey, Wanted
 from keystead.vpn.termvalue import Held, Progress, Terms, advance
 from tests.support.panels import parts
 from tests.support.shop import SCOPE, WISH, Shop
@@ -76,7 +76,7 @@ def key(ident: int = 1, tag: str = "import-443-abc", **more: object) -> TakenKey
 
 
 async def take(shop: Shop, *taken: TakenKey, inbounds: tuple[TakenInbound, ...] = (inbound(),)) -> Taken:
-    made: Taken = await shop.workplace.do(takeover.take, SCOPE, inbounds, taken, cause=CAUSE)
+    made: Taken = await shop.workplace.do(takeover.take, SCOPE, Wanted(inbounds, taken), cause=CAUSE)
     return made
 
 
