@@ -38,6 +38,7 @@ from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Check, Doctor, Examination, Status
 from keystead.http.doors import Mount
 from keystead.http.engine_operations import EngineOperations, EngineStatus
+from keystead.http.export import Exports
 from keystead.http.hashing import PasswordHashing
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
@@ -233,6 +234,7 @@ class Mounts:
                 data_dir=parts.settings.data_dir,
                 load_root=lambda: founding.load_root(parts.settings),
             ),
+            exports=Exports(transactions, parts.database, data_dir=parts.settings.data_dir),
         )
 
     def _core_version(self) -> str:

@@ -41,6 +41,8 @@ class Permission(StrEnum):
     WEBHOOKS_MANAGE = "webhooks.manage"
     METRICS_READ = "metrics.read"
     BACKUP_MAKE = "system.backup"
+    EXPORT_MAKE = "system.export"
+    EXPORT_SECRETS = "system.export.secrets"
     SECRETS_ROTATE = "system.secrets.rotate"
 
 

@@ -1,15 +1,11 @@
 """``keystead backup`` and ``keystead restore``: one encrypted file out, one whole instance in."""
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keystead.cli import asking, output
+from keystead.cli import asking, files, output
 from keystead.cli.where import AsJson, NotRunning, Where, where
 from keystead.kit.errors import Invalid, Misconfigured
 
@@ -31,8 +27,8 @@ def backup(
     """Write everything an instance is into one encrypted file; the service may run meanwhile."""
     if file.exists():
         raise Invalid(f"{file} exists; name a new file")
-    lock = _lock(recipient, passphrase_file)
-    with _written_beside(file) as target:
+    lock = lock_of(recipient, passphrase_file)
+    with files.written_beside(file) as target:
         _make(where(context), lock, target)
     size = file.stat().st_size
 
@@ -63,7 +59,7 @@ def restore(
         raise Misconfigured(f"{file} cannot be read: {error.strerror}") from error
     with source:
         unlock = _unlock(archive.needs_passphrase(source), passphrase_file, identity)
-        manifest = restoring.restore(settings, source, unlock, progress=_progress)
+        manifest = restoring.restore(settings, source, unlock, progress=output.progress)
     made: dict[str, Any] = {
         "data_dir": str(settings.data_dir),
         "made_at": manifest.created_at,
@@ -85,15 +81,16 @@ def _make(named: Where, lock: "Lock", target: IO[bytes]) -> None:
     body = {"passphrase": lock.passphrase.reveal()} if lock.passphrase else {"recipient": lock.recipient}
     try:
         with open_client(named.socket()) as client:
-            _progress("the service makes the backup")
+            output.progress("the service makes the backup")
             client.download("/v1/backup", body, target)
     except NotRunning:
         from keystead.cli import offline
 
-        offline.backup(named.settings(), lock, target, _progress)
+        offline.backup(named.settings(), lock, target, output.progress)
 
 
-def _lock(recipient: str | None, passphrase_file: Path | None) -> "Lock":
+def lock_of(recipient: str | None, passphrase_file: Path | None) -> "Lock":
+    """Return what to encrypt for: the recipient that was named, or a passphrase."""
     from keystead.kit.age import Lock
 
     if recipient is not None:
@@ -109,31 +106,3 @@ def _unlock(needs_passphrase: bool, passphrase_file: Path | None, identity: Path
     if identity is None:
         raise Invalid("the backup is encrypted for an age recipient; name the identity file with --identity")
     return Unlock(identity=asking.read("Identity", identity, option="--identity"))
-
-
-@contextmanager
-def _written_beside(file: Path) -> Iterator[IO[bytes]]:
-    """Write a private file beside and rename it when it is whole."""
-    import tempfile
-
-    from keystead.kit.files import sync_directory
-
-    try:
-        with tempfile.NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as target:
-            try:
-                yield target
-                target.flush()
-                os.fsync(target.fileno())
-                os.link(target.name, file)  # unlike a rename, this replaces nothing
-            finally:
-                os.unlink(target.name)
-    except FileExistsError as error:
-        raise Invalid(f"{file} exists; name a new file") from error
-    except OSError as error:
-        raise Misconfigured(f"{file} cannot be written: {error.strerror}") from error
-    sync_directory(file.absolute().parent)
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        output.note(f"  {text} …")

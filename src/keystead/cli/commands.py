@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from keystead.cli import access, backups, doctor, engines, imports, people, serving, vpn, webhooks
+from keystead.cli import access, backups, doctor, engines, exports, imports, people, serving, vpn, webhooks
 from keystead.cli.where import Account, DataDir, Where
 
 EXIT_CODES = (
@@ -32,6 +32,7 @@ app.command("doctor")(doctor.doctor)
 app.command("plan")(engines.plan)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
+app.command("export")(exports.export)
 app.command("import")(imports.import_)
 app.add_typer(vpn.app, name="vpn")
 app.add_typer(access.tokens, name="token")

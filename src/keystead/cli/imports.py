@@ -1,6 +1,5 @@
 """``keystead import``: what becomes of another panel's customers, and then exactly that."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -51,14 +50,14 @@ def import_(
         raise typer.BadParameter(f"{kind} is none of {', '.join(PANELS)}", param_hint="PANEL")
     settings, source = where(context).settings(), Source(kind)
     unlock = _unlock(identity) if source is Source.KEYSTEAD else None
-    _progress("reading")
+    output.progress("reading")
     found = sources.read(source, files, sources.Beside(core, unlock), now=datetime.now(UTC))
     answers = taking_over.Answers(tuple(prefer or ()), origin or None)
     if apply is None:
         plan = taking_over.plan(settings, found, answers)
         output.answer(printing.as_json(plan), as_json, lambda _: _say_plan(plan, printing.as_text(plan)))
         return
-    plan, taken = taking_over.apply(settings, SCOPE, found, answers, digest=apply, progress=_progress)
+    plan, taken = taking_over.apply(settings, SCOPE, found, answers, digest=apply, progress=output.progress)
     body = {"digest": plan.digest, "counts": plan.counts, "taken": asdict(taken)}
     output.answer(body, as_json, lambda _: _say_taken(plan, taken))
 
@@ -106,8 +105,3 @@ def _next_steps(plan: "ImportPlan") -> Sequence[str]:
         f"start Keystead, and let TCP port {shown} through the firewall",
         "point the name or address in the customers' links at this machine, if it is another one",
     )
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        output.note(f"  {text} …")

@@ -1,7 +1,8 @@
-"""What the command line can do in this process while no service runs: the checks of doctor, and a backup."""
+"""What the command line can do in this process while no service runs: the checks of doctor, backup and export."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, TypeVar
 
 from sqlalchemy import Connection, create_engine
@@ -17,6 +18,7 @@ from keystead.db.session import Database, open_database
 from keystead.engines.xray import binary, install, target
 from keystead.http import checks
 from keystead.http.doctor import Check, Status
+from keystead.http.export import write as write_export
 from keystead.keeper.ports import Listen, require_free
 from keystead.kit import names
 from keystead.kit.age import Lock
@@ -25,6 +27,7 @@ from keystead.kit.errors import KeysteadError, Misconfigured
 from keystead.kit.files import exclusive_lock
 from keystead.kit.ids import RandomIds
 from keystead.settings import Settings
+from keystead.vpn import exporting
 
 Answer = TypeVar("Answer")
 
@@ -51,28 +54,46 @@ def examine(settings: Settings) -> list[Check]:
 
 def backup(settings: Settings, lock: Lock, target_file: IO[bytes], progress: Progress) -> None:
     """Make a backup in this process; raise Misconfigured when a service turns out to run, or nothing is there."""
+    with _alone(settings) as database:
+        _done(settings, database, lambda work: archive.record(work, lock))
+        source = Source(database.engine, settings.data_dir, lambda: founding.load_root(settings))
+        now = SystemClock().now()
+        archive.make(source, lock, target_file, version=__version__, now=now, progress=progress)
+
+
+def export(settings: Settings, lock: Lock | None, target_file: IO[bytes], progress: Progress) -> None:
+    """Write an export in this process; raise Misconfigured when a service turns out to run, or nothing is there."""
+    with _alone(settings) as database:
+        if lock is None:
+            extent = _done(settings, database, exporting.record)
+        else:
+            extent = _done(settings, database, lambda work: exporting.record_with_secrets(work, lock))
+        write_export(database, extent, target_file, lock=lock, now=SystemClock().now(), progress=progress)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[Database]:
+    """Open the database of an instance that does not serve."""
     if not settings.data_dir.is_dir() or not founding.has_schema(settings):
         raise Misconfigured(f"{settings.data_dir} holds no instance; name it with KEYSTEAD_DATA_DIR")
     with exclusive_lock(settings.data_dir / "keystead.lock", held_by="Keystead"):
         database = open_database(settings.sqlalchemy_url)
         try:
-            _record(settings, database, lock)
-            source = Source(database.engine, settings.data_dir, lambda: founding.load_root(settings))
-            now = SystemClock().now()
-            archive.make(source, lock, target_file, version=__version__, now=now, progress=progress)
+            yield database
         finally:
             database.close()
 
 
-def _record(settings: Settings, database: Database, lock: Lock) -> None:
+def _done(settings: Settings, database: Database, verb: Callable[[Work], Answer]) -> Answer:
+    """Run a verb as the operator in a transaction of its own."""
     root, clock = founding.load_root(settings), SystemClock()
 
-    def unit(connection: Connection) -> None:
+    def unit(connection: Connection) -> Answer:
         who = operator(accounts.ensure_default(connection, clock.now()))
         keys = datakeys.open_keys(connection, root, clock.now()).ring
-        archive.record(Work(connection, who, clock, RandomIds(), keys, "backup"), lock)
+        return verb(Work(connection, who, clock, RandomIds(), keys, "command"))
 
-    asyncio.run(database.write(unit))
+    return asyncio.run(database.write(unit))
 
 
 def _asked(settings: Settings, question: Callable[[Connection], Answer]) -> Answer | None:

@@ -25,6 +25,12 @@ def note(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def progress(text: str) -> None:
+    """Tell a person who waits what is being done."""
+    if sys.stderr.isatty():
+        note(f"  {text} …")
+
+
 def say_json(value: object) -> None:
     """Print a value as JSON."""
     import orjson

@@ -15,7 +15,7 @@ from keystead.kit.crypto import fingerprint
 
 def digest_of(found: Found, *, origin: str, prefer: Sequence[str]) -> str:
     """Return SHA-256, as hexadecimal, over who and what is taken over, and the answers given."""
-    whole = [
+    whole: list[object] = [
         found.source.value,
         origin,
         list(prefer),

@@ -13,9 +13,7 @@ def against(
     wanted = tuple(plan for plan in found if plan.name not in here)
     differing = [plan.name for plan in found if plan.name in here and here[plan.name] != plan]
     told = [
-        NotCarried(
-            What.TERMS, f"plan {name} is here with other terms and stays as it is; keys keep theirs"
-        )
+        NotCarried(What.TERMS, f"plan {name} is here with other terms and stays as it is; keys keep theirs")
         for name in differing
     ]
     return wanted, told

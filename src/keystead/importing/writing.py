@@ -63,7 +63,7 @@ class _Secrets:
 
     def written(self, digest: str) -> bytes:
         begun = orjson.dumps({"of": digest, "private_keys": self._private_keys})[:-1]
-        return b'%b,"uuids":{%b},"tokens":{%b}}' % (begun, self._uuids, self._tokens)
+        return b"".join((begun, b',"uuids":{', self._uuids, b'},"tokens":{', self._tokens, b"}}"))
 
 
 def _plain(head: Head, secrets: str) -> dict[str, object]:

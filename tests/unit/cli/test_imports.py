@@ -1,17 +1,12 @@
 """The command that imports: a plan for everybody to read, and its application only as it was approved."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from keystead import founding, settings
-from keystead.access import datakeys
-from keystead.db import migrate
-from keystead.db.session import open_database
-from keystead.kit.clock import SystemClock
+from keystead import settings
 from keystead.kit.files import exclusive_lock
-from keystead.kit.ids import RandomIds
+from tests.support import founded
 from tests.support.commands import Run
 from tests.support.panels import marzban, pasarguard, remnawave, veilv2ray, veilxray, xui
 
@@ -23,17 +18,7 @@ def _founded(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = settings.load(
         data_dir=data_dir, vpn_port=18443, public_host="vpn.test", reality_target="127.0.0.1:9", port=18080
     )
-    chosen.data_dir.mkdir(mode=0o700)
-    migrate.upgrade(chosen.sqlalchemy_url)
-    database, clock = open_database(chosen.sqlalchemy_url), SystemClock()
-    root = founding.load_root(chosen)
-
-    async def found() -> None:
-        keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()).ring)
-        await founding.found(chosen, database, keys=keys, clock=clock, ids=RandomIds(), scope="xray/main")
-
-    asyncio.run(found())
-    database.close()
+    founded.found(chosen)
 
 
 def test_every_panel_is_planned_before_there_is_an_instance_and_none_is_made(run: Run, tmp_path: Path) -> None:

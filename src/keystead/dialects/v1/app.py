@@ -18,6 +18,7 @@ from keystead.dialects.v1.routes import (
     clients,
     connections,
     engines,
+    export,
     keys,
     people,
     ports,
@@ -53,6 +54,7 @@ _ROUTERS = (
     engines.router,
     system.router,
     backup.router,
+    export.router,
 )
 
 

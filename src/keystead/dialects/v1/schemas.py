@@ -261,6 +261,14 @@ class BackupRequest(Body):
     recipient: str | None = Field(None, description="An age recipient: age1…")
 
 
+class ExportRequest(Body):
+    """What to encrypt private keys, UUIDs and subscriptions' tokens for; with neither of the two they are left out."""
+
+    model_config = ConfigDict(extra="forbid")
+    passphrase: SecretStr | None = Field(None, description="At least 8 characters.")
+    recipient: str | None = Field(None, description="An age recipient: age1…")
+
+
 class WhoAmI(Answer):
     """The caller as Keystead sees it."""
 

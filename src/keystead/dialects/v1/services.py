@@ -10,6 +10,7 @@ from keystead.http.client_operations import ClientOperations
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Doctor
 from keystead.http.engine_operations import EngineOperations
+from keystead.http.export import Exports
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
@@ -42,3 +43,4 @@ class Services:
     engines: EngineOperations
     secrets: SecretsOperations
     backups: Backups
+    exports: Exports

@@ -1,20 +1,18 @@
 """The whole instance as one encrypted file."""
 
-from collections.abc import AsyncIterator
-from typing import IO, Any
+from typing import Any
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from keystead.dialects.v1 import schemas
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.routes.asking import WRITE
+from keystead.dialects.v1.routes.files import chunks
 from keystead.dialects.v1.services import Services
 from keystead.kit.age import Lock
 from keystead.kit.secret import Secret
 
-_CHUNK_SIZE_BYTES = 1 << 18
 _FILE = "application/octet-stream"
 _ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {_FILE: {"schema": {"type": "string", "format": "binary"}}}}
@@ -31,12 +29,6 @@ def router(services: Services) -> APIRouter:
         """Make a backup: database, root key and head of the audit trail, encrypted in age's form."""
         passphrase = None if wanted.passphrase is None else Secret(wanted.passphrase.get_secret_value())
         file = await services.backups.make(call, Lock(passphrase, wanted.recipient))
-        return StreamingResponse(_chunks(file), headers=_HEADERS, media_type=_FILE)
+        return StreamingResponse(chunks(file), headers=_HEADERS, media_type=_FILE)
 
     return routes
-
-
-async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    with file:
-        while chunk := await run_in_threadpool(file.read, _CHUNK_SIZE_BYTES):
-            yield chunk
