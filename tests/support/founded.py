@@ -22,11 +22,13 @@ def found(chosen: Settings) -> None:
     asyncio.run(_found(chosen))
 
 
-async def found_by(environment: Mapping[str, str]) -> None:
-    """Do the same for the settings of an environment, beside a running event loop."""
+async def found_by(environment: Mapping[str, str]) -> Settings:
+    """Do the same for the settings of an environment, beside a running event loop; return these settings."""
     named = {field: environment_name(field) for field in Settings.model_fields}
     said = {field: environment[name] for field, name in named.items() if name in environment}
-    await asyncio.to_thread(found, settings.load(**said))
+    chosen = settings.load(**said)
+    await asyncio.to_thread(found, chosen)
+    return chosen
 
 
 async def _found(chosen: Settings) -> None:
