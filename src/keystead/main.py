@@ -11,7 +11,7 @@ when is held by ``tests/architecture/test_start.py``.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,12 @@ from keystead.http.listening import listen_local
 from keystead.keeper import protocol
 from keystead.keeper.keepers import Keepers
 from keystead.keeper.link import KeeperPlace
+from keystead.kit import names
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
 from keystead.settings import Settings
+from keystead.settings.places import Address
 
 if TYPE_CHECKING:
     from keystead.http import server
@@ -73,8 +75,10 @@ def check_exposure(settings: Settings) -> None:
     """Refuse plain HTTP where others can listen, unless it is meant."""
     is_meant = settings.allow_plain_http or settings.trusted_proxies
     if settings.tls == "off" and settings.is_reachable_by_others and not is_meant:
+        exposed = next(address for address in settings.layout if not names.is_loopback(address.host))
+        setting = "KEYSTEAD_HOST" if exposed == (settings.host, settings.port) else "KEYSTEAD_DOORS"
         raise Misconfigured(
-            f"KEYSTEAD_HOST: {settings.host} can be reached by others, and tokens would travel in the clear; set "
+            f"{setting}: {exposed.host} can be reached by others, and tokens would travel in the clear; set "
             "KEYSTEAD_TLS=self-signed (or files), name your reverse proxy in KEYSTEAD_TRUSTED_PROXIES, "
             "or say KEYSTEAD_ALLOW_PLAIN_HTTP=true"
         )
@@ -94,19 +98,15 @@ def check_tls_files(settings: Settings) -> None:
         ) from error
 
 
-async def serve(instance: "Instance", listener: socket.socket, stopping: asyncio.Event) -> None:
-    """Answer on the public port and on the local socket until told to stop."""
+async def serve(instance: "Instance", listeners: Mapping[Address, socket.socket], stopping: asyncio.Event) -> None:
+    """Answer at every door and on the local socket until told to stop."""
     from keystead.http import server
 
     local = listen_local(instance.run_dir / LOCAL_SOCKET)
     try:
-        await server.serve(
-            [
-                (server.make_server(instance.door, _tls_files(instance.settings)), listener),
-                (server.make_server(instance.local_door, None), local),
-            ],
-            stopping,
-        )
+        tls = _tls_files(instance.settings)
+        served = [(server.make_server(door, tls), listeners[address]) for address, door in instance.doors.items()]
+        await server.serve([*served, (server.make_server(instance.local_door, None), local)], stopping)
     finally:
         (instance.run_dir / LOCAL_SOCKET).unlink(missing_ok=True)
 

@@ -17,7 +17,8 @@ from keystead.dialects.subscription.app import create_app as subscription_app
 from keystead.dialects.subscription.backend import Backend, Shown
 from keystead.dialects.v1 import errors as v1_errors
 from keystead.dialects.v1.app import PREFIX as V1_PREFIX
-from keystead.dialects.v1.app import create_app as v1_app
+from keystead.dialects.v1.app import behind_credentials
+from keystead.dialects.v1.app import create_api as v1_api
 from keystead.dialects.v1.services import Services as V1Services
 from keystead.dialects.veil.app import create_app as veil_app
 from keystead.dialects.veil.routes import Services as VeilServices
@@ -36,7 +37,7 @@ from keystead.http.backup import Backups
 from keystead.http.client_operations import ClientOperations
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Check, Doctor, Examination, Status
-from keystead.http.doors import Mount
+from keystead.http.doors import Mount, below, routes_of
 from keystead.http.engine_operations import EngineOperations, EngineStatus
 from keystead.http.export import Exports
 from keystead.http.hashing import PasswordHashing
@@ -66,19 +67,14 @@ from keystead.outbox.courier import Courier
 from keystead.reconcile.engine import Condition, EngineView
 from keystead.reconcile.loop import Reconciler
 from keystead.sealing import SEALED_COLUMNS
-from keystead.settings import Settings
+from keystead.settings import Settings, places
+from keystead.settings.places import EVERYTHING, Place
 from keystead.shown_settings import shown
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.targets import TargetWatch
 
 # Where the vpnkeys wire's own documentation is: its endpoints are at the paths it documents.
 VPNKEYS_PAGES = "/vpnkeys"
-_SPECIFICATIONS = (
-    Specification("veil", ""),
-    Specification("vpnkeys", VPNKEYS_PAGES),
-    Specification("Keystead", V1_PREFIX),
-    Specification("signing in", AUTH_PREFIX),
-)
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not listened on
 
 
@@ -131,13 +127,74 @@ class Mounts:
             parts.settings.vpn_device_days,
         )
         self._health = HealthCheck(parts.database, parts.driver.probe, lambda: parts.targets.problem, parts.clock)
+        # What counts or waits does so for all doors together.
+        self._limits = RateLimits(RequestCounts(parts.clock) if settings.rate_limits == "on" else None)
+        self._exports = Exports(parts.transactions, parts.database, data_dir=settings.data_dir)
+        self._backups = Backups(
+            parts.transactions,
+            parts.database,
+            data_dir=settings.data_dir,
+            load_root=lambda: founding.load_root(settings),
+        )
 
     def all(self) -> list[Mount]:
-        """Return every mount of a door."""
+        """Return every dialect at the very paths it documents."""
+        return self.at(EVERYTHING)
+
+    def at(self, there: Sequence[Place]) -> list[Mount]:
+        """Return the mounts of a door at which some dialects answer."""
+        makers = {
+            "veil": self._veil_at,
+            "vpnkeys": self._vpnkeys_at,
+            "v1": self._v1_at,
+            "auth": self._auth_at,
+            "subscription": self._subscription_at,
+            "metrics": self._metrics_at,
+        }
+        made = [Mount(pages.PREFIX, "assets", pages.assets_app())]
+        for place in there:
+            made += [below(place.base, mount) for mount in makers[place.dialect](place, there)]
+        return made
+
+    def _veil_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        app = veil_app(self.veil(), base=place.base, specifications=_specifications(there))
+        return [Mount("", "veil", app, routes=routes_of(app))]
+
+    def _vpnkeys_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        """Return the wire on a door of its own; where veil has the same paths, its requests and its pages."""
+        specifications = _specifications(there)
+        is_shared = Place("veil", place.base) in there
+        pages_at = VPNKEYS_PAGES if is_shared else ""
+        app = vpnkeys_app(self.vpnkeys(), prefix=pages_at, base=place.base, specifications=specifications)
+        if not is_shared:
+            return [Mount("", "vpnkeys", app, routes=routes_of(app))]
+        pages_mount = Mount(VPNKEYS_PAGES, "vpnkeys", app)
+        return [pages_mount, Mount("", "vpnkeys", app, takes=vpnkeys_takes, routes=routes_of(app))]
+
+    def _v1_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        services = self.v1()
+        api = v1_api(services, base=place.base, specifications=_specifications(there))
+        app = cors.allowing(self._parts.settings.cors_origins, behind_credentials(api, services))
+        return [Mount(V1_PREFIX, "v1", app, v1_errors.bare_problem, routes=routes_of(api))]
+
+    def _auth_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        del place
+        bare = auth_app(self.auth(), specifications=_specifications(there))
+        app = cors.allowing(self._parts.settings.cors_origins, bare)
+        return [Mount(AUTH_PREFIX, "auth", app, auth_errors.bare, routes=routes_of(bare))]
+
+    def _subscription_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        del place, there
         parts = self._parts
         shown = Shown(self._base_url, parts.settings.subscription_title, parts.settings.support_url)
         backend = Backend(Polling(parts.transactions, parts.database, self._serving, self._core_version), shown)
-        scrape = metrics_page.create_app(
+        app = subscription_app(backend)
+        return [Mount(subscription_operations.PREFIX, "subscription", app, routes=routes_of(app))]
+
+    def _metrics_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        del place, there
+        parts = self._parts
+        app = metrics_page.create_app(
             parts.metrics,
             self._admission,
             self._transactions,
@@ -145,20 +202,7 @@ class Mounts:
             self._engines,
             {parts.scope: parts.driver.watching.state},
         )
-        origins = parts.settings.cors_origins
-        auth = cors.allowing(origins, auth_app(self.auth(), specifications=_SPECIFICATIONS))
-        native = cors.allowing(origins, v1_app(self.v1(), specifications=_SPECIFICATIONS))
-        vpnkeys = vpnkeys_app(self.vpnkeys(), prefix=VPNKEYS_PAGES, specifications=_SPECIFICATIONS)
-        return [
-            Mount(pages.PREFIX, "assets", pages.assets_app()),
-            Mount(subscription_operations.PREFIX, "subscription", subscription_app(backend)),
-            Mount(metrics_page.PATH, "metrics", scrape),
-            Mount(V1_PREFIX, "v1", native, v1_errors.bare_problem),
-            Mount(AUTH_PREFIX, "auth", auth, auth_errors.bare),
-            Mount(VPNKEYS_PAGES, "vpnkeys", vpnkeys),
-            Mount("", "vpnkeys", vpnkeys, takes=vpnkeys_takes),
-            Mount("", "veil", veil_app(self.veil(), specifications=_SPECIFICATIONS)),
-        ]
+        return [Mount(metrics_page.PATH, "metrics", app, routes=routes_of(app))]
 
     def auth(self) -> AuthServices:
         """Return what the auth wire calls."""
@@ -196,7 +240,7 @@ class Mounts:
             ports=parts.ports,
             idempotency=self._idempotency,
             health=self._health,
-            limits=RateLimits(RequestCounts(parts.clock) if parts.settings.rate_limits == "on" else None),
+            limits=self._limits,
             clock=parts.clock,
             data_dir=parts.settings.data_dir,
         )
@@ -228,13 +272,8 @@ class Mounts:
                 columns=SEALED_COLUMNS,
                 clock=parts.clock,
             ),
-            backups=Backups(
-                transactions,
-                parts.database,
-                data_dir=parts.settings.data_dir,
-                load_root=lambda: founding.load_root(parts.settings),
-            ),
-            exports=Exports(transactions, parts.database, data_dir=parts.settings.data_dir),
+            backups=self._backups,
+            exports=self._exports,
         )
 
     def _core_version(self) -> str:
@@ -330,6 +369,24 @@ def base_url(settings: Settings, public_host: str) -> str:
     """Return the address at which customers reach subscriptions; a wildcard listener is reached at the public host."""
     if settings.public_url is not None:
         return settings.public_url
+    address, base = places.first_of(settings.layout, "subscription")
     scheme = "http" if settings.tls == "off" else "https"
-    host = public_host if settings.host in _WILDCARDS else settings.host
-    return f"{scheme}://{names.authority(host, settings.port)}"
+    host = public_host if address.host in _WILDCARDS else address.host
+    return f"{scheme}://{names.authority(host, address.port)}{base}"
+
+
+def _specifications(there: Sequence[Place]) -> tuple[Specification, ...]:
+    """Return the specifications that a door has, each with the prefix of its pages."""
+    found: dict[Place, tuple[str, str]] = {}
+    for place in there:
+        is_shared = Place("veil", place.base) in there
+        match place.dialect:
+            case "veil":
+                found[place] = ("veil", "")
+            case "vpnkeys":
+                found[place] = ("vpnkeys", VPNKEYS_PAGES if is_shared else "")
+            case "v1":
+                found[place] = ("Keystead", V1_PREFIX)
+            case "auth":
+                found[place] = ("signing in", AUTH_PREFIX)
+    return tuple(Specification(name, place.base + pages_at) for place, (name, pages_at) in found.items())

@@ -45,6 +45,7 @@ from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
+from keystead.settings.places import EVERYTHING, Address
 from keystead.vpn import clientrules
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
@@ -70,7 +71,7 @@ class Instance:
     operations: VpnOperations
     upkeep: Upkeep
     loops: Mapping[str, Callable[[], Awaitable[object]]]
-    door: Door
+    doors: Mapping[Address, Door]
     local_door: Door
     run_dir: Path
 
@@ -89,7 +90,8 @@ def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: Xra
     )
     parts, meter = _parts(ground, driver, source, xray_settings, sightings)
     upkeep = Upkeep(ground.database, parts.gate, clock, audit_key=ground.keys.audit_key, data_dir=settings.data_dir)
-    mounts = Mounts(parts).all()
+    mounts = Mounts(parts)
+    mounted = {there: mounts.at(there) for there in {EVERYTHING, *settings.layout.values()}}
     trusted = [names.network(text) for text in settings.trusted_proxies]
     return Instance(
         settings=settings,
@@ -98,8 +100,11 @@ def wire(ground: Ground, driver: Xray, *, source: XraySource, xray_settings: Xra
         operations=parts.vpn,
         upkeep=upkeep,
         loops={**_loops(ground, parts, meter, upkeep), "sightings": sightings.run},
-        door=Door(mounts, ids=ground.ids, metrics=parts.metrics, trusted=trusted),
-        local_door=Door(mounts, ids=ground.ids, metrics=parts.metrics, trusted=(), is_local=True),
+        doors={
+            address: Door(mounted[there], ids=ground.ids, metrics=parts.metrics, trusted=trusted)
+            for address, there in settings.layout.items()
+        },
+        local_door=Door(mounted[EVERYTHING], ids=ground.ids, metrics=parts.metrics, trusted=(), is_local=True),
         run_dir=run_dir,
     )
 

@@ -42,7 +42,7 @@ def examine(settings: Settings) -> list[Check]:
         ("database", _database),
         ("engine", _engine),
         ("REALITY target", _target),
-        ("API port", lambda known: _port("API port", known.host, known.port)),
+        ("API port", lambda known: [_port("API port", *address) for address in known.layout]),
         ("VPN port", _vpn_port),
     ]
     found: list[Check] = []

@@ -11,10 +11,9 @@ from keystead.kit import names
 from keystead.kit.files import write_private
 
 if TYPE_CHECKING:
-    import socket
-
     from keystead.founding import Foundation
     from keystead.settings import Settings
+    from keystead.settings.places import Address
     from keystead.wiring import Instance
 
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised here, not listened on
@@ -38,13 +37,14 @@ def run(given: Mapping[str, object], *, is_foreground: bool) -> None:
 async def _serve(settings: "Settings", *, is_foreground: bool) -> None:
     from keystead import main
     from keystead.http import listening
+    from keystead.settings.places import Address
 
     main.check_exposure(settings)
     main.check_tls_files(settings)
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    listener: socket.socket = listening.listen_tcp(settings.host, settings.port)
+    listeners = listening.listen_all(settings.layout, Address(settings.host, settings.port))
     async with main.open_instance(settings, is_foreground=is_foreground) as instance:
         _greet(settings, instance)
         gc.collect()
@@ -52,16 +52,13 @@ async def _serve(settings: "Settings", *, is_foreground: bool) -> None:
         # A sync or a list of ten thousand keys makes many objects at once, and garbage is not among them.
         gc.set_threshold(20_000)
         gc.enable()
-        await main.serve(instance, listener, stopping)
+        await main.serve(instance, listeners, stopping)
 
 
 def _greet(settings: "Settings", instance: "Instance") -> None:
     """Say where the API is, the first token (to a terminal only), and what to type next."""
     foundation = instance.foundation
-    scheme = "http" if settings.tls == "off" else "https"
-    host = foundation.public_host if settings.host in _EVERY_ADDRESS else settings.host
-    url = f"{scheme}://{names.authority(host, settings.port)}"
-    say(f"API        {url}  (documentation: {url}/docs)")
+    url = _say_doors(settings, foundation.public_host)
     if settings.tls == "self-signed":
         say(f"           its certificate, for clients to trust: {settings.data_dir / 'tls' / 'certificate.pem'}")
     say(f"VPN links  carry {_links_carry(foundation)}")
@@ -70,6 +67,26 @@ def _greet(settings: "Settings", instance: "Instance") -> None:
     shown = _show_first_token(settings, instance)
     insecure = "-k " if settings.tls == "self-signed" else ""
     say(f'next       curl {insecure}-X POST {url}/api/keys -H "Authorization: Bearer {shown}" -d \'{{"name":"anna"}}\'')
+
+
+def _say_doors(settings: "Settings", public_host: str) -> str:
+    """Say where the API is, and what answers elsewhere; return the address below which keys are made."""
+    from keystead.settings import places
+
+    def url(address: "Address", base: str = "") -> str:
+        scheme = "http" if settings.tls == "off" else "https"
+        host = public_host if address.host in _EVERY_ADDRESS else address.host
+        return f"{scheme}://{names.authority(host, address.port)}{base}"
+
+    first = url(*places.first_of(settings.layout, "veil"))
+    if not settings.doors:
+        say(f"API        {first}  (documentation: {first}/docs)")
+        return first
+    for address, there in settings.layout.items():
+        for base in dict.fromkeys(place.base for place in there):
+            dialects = ", ".join(place.dialect for place in there if place.base == base)
+            say(f"API        {url(address, base)}  ({dialects})")
+    return first
 
 
 def _links_carry(foundation: "Foundation") -> str:

@@ -183,7 +183,8 @@ def public_host(settings: Settings, chosen: str) -> Check:
 
 def exposure(settings: Settings) -> Check:
     """Examine how the API can be reached."""
-    where = f"{names.authority(settings.host, settings.port)}, TLS {settings.tls}"
+    doors = ", ".join(names.authority(*address) for address in settings.layout)
+    where = f"{doors}, TLS {settings.tls}"
     if settings.tls == "off" and settings.is_reachable_by_others and not settings.trusted_proxies:
         advice = "set KEYSTEAD_TLS, or put a reverse proxy in front and name it in KEYSTEAD_TRUSTED_PROXIES"
         return Check("API", Status.WARN, f"{where}: tokens travel in the clear", advice)

@@ -9,9 +9,13 @@ cost more than most requests.
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from keystead.http import overlaps
 from keystead.http.calls import FACTS_KEY, RequestFacts, origin
 from keystead.http.metrics import Metrics
 from keystead.kit.errors import Misconfigured
@@ -41,8 +45,9 @@ Refusal = Callable[[int, str, str], tuple[bytes, str]]
 class Mount:
     """A dialect at a prefix: ``""`` takes everything no longer prefix takes.
 
-    One with ``takes`` has only those requests below the prefix for which it says yes; the others are left to whoever
-    else has the prefix.
+    ``routes`` are its documented ones, each a method with a path; ``base`` is the part of the prefix of which the
+    dialect knows nothing (``below``). One with ``takes`` has only those requests below the prefix for which it says
+    yes; the others are left to whoever else has the prefix.
     """
 
     prefix: str
@@ -50,6 +55,37 @@ class Mount:
     app: App
     refusal: Refusal | None = None
     takes: Callable[[Scope], bool] | None = None
+    routes: tuple[str, ...] = ()
+    base: str = ""
+
+
+def routes_of(app: Starlette) -> tuple[str, ...]:
+    """Return an application's routes, each a method with a path."""
+    listed = [route for route in app.routes if isinstance(route, Route)]
+    return tuple(f"{method} {route.path}" for route in listed for method in sorted((route.methods or set()) - {"HEAD"}))
+
+
+def below(base: str, mount: Mount) -> Mount:
+    """Return a mount with something before all of its paths, which is taken off before its dialect sees a request."""
+    if not base:
+        return mount
+    size, takes = len(base), mount.takes
+
+    def bare(scope: Scope) -> Scope:
+        path, raw = scope["path"][size:] or "/", scope.get("raw_path")
+        return {**scope, "path": path, "raw_path": None if raw is None else raw[size:] or b"/"}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await mount.app(bare(scope), receive, send)
+
+    return replace(
+        mount,
+        prefix=base + mount.prefix,
+        app=app,
+        takes=None if takes is None else lambda scope: takes(bare(scope)),
+        routes=tuple(route.replace(" ", f" {base}", 1) for route in mount.routes),
+        base=base,
+    )
 
 
 class BodyTooLarge(Exception):
@@ -62,6 +98,7 @@ class Door:
     def __init__(
         self, mounts: Sequence[Mount], *, ids: Ids, metrics: Metrics, trusted: Sequence[Network], is_local: bool = False
     ) -> None:
+        overlaps.require_none(mounts)
         prefixes = [mount.prefix for mount in mounts if mount.takes is None]
         if len(set(prefixes)) != len(prefixes):
             raise Misconfigured(f"two dialects claim the same prefix of one door: {sorted(prefixes)}")
@@ -105,7 +142,7 @@ class Door:
             is_below = path.startswith(mount.prefix) and path[len(mount.prefix) : len(mount.prefix) + 1] in ("", "/")
             if is_below and (mount.takes is None or mount.takes(scope)):
                 return mount
-        return self._mounts[-1]
+        return _NOWHERE
 
     def _request_id(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
         for name, value in headers:
@@ -180,4 +217,16 @@ def _bounded(receive: Receive, answer: _Answer) -> Receive:
 
 def _public_path(path: str) -> str:
     """Return a path without what a subscription's address reveals."""
-    return "/sub/…" if path.startswith("/sub/") else path
+    before, secret, _ = path.partition("/sub/")
+    return f"{before}{secret}…" if secret else path
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer where no dialect is."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(_NOT_FOUND)).encode("ascii"))]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": _NOT_FOUND})
+
+
+_NOT_FOUND = b'{"detail":"Not Found"}'
+_NOWHERE = Mount("", "none", _not_found)

@@ -32,7 +32,7 @@ class Wire:
     """What a dialect is: its name and version for people, and how it answers errors.
 
     ``complete`` finishes the framework's OpenAPI document; ``prefix`` is where its documentation pages are, which name
-    all of ``specifications`` to choose from.
+    all of ``specifications`` to choose from. ``base`` stands before all of its paths at its door.
     """
 
     title: str
@@ -42,6 +42,7 @@ class Wire:
     complete: Callable[[dict[str, Any]], dict[str, Any]]
     prefix: str = ""
     specifications: tuple[Specification, ...] = ()
+    base: str = ""
 
 
 class LenientApp(FastAPI):
@@ -55,6 +56,7 @@ class LenientApp(FastAPI):
             version=wire.version,
             description=wire.description,
             openapi_url=openapi_url,
+            servers=pages.servers(wire.base),
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
@@ -65,7 +67,8 @@ class LenientApp(FastAPI):
         self.add_exception_handler(KeysteadError, self._on_error)
         self.add_exception_handler(HTTPException, _on_http_exception)
         self.add_exception_handler(Exception, self._on_broken)
-        pages.add_pages(self, prefix=wire.prefix, openapi_url=openapi_url, specifications=wire.specifications)
+        shown_url = wire.base + openapi_url
+        pages.add_pages(self, prefix=wire.prefix, openapi_url=shown_url, specifications=wire.specifications)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

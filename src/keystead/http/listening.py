@@ -6,15 +6,29 @@ whoever speaks there is the operator.
 
 import os
 import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from keystead.kit.errors import Misconfigured
+from keystead.settings.places import Address
 
 BACKLOG = 2048
 
 
-def listen_tcp(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise Misconfigured when the address is taken or not ours."""
+def listen_all(layout: Mapping[Address, object], main: Address) -> dict[Address, socket.socket]:
+    """Return a listening socket for every door; raise Misconfigured when an address is taken or not ours."""
+    with ExitStack() as failing:
+        opened = {}
+        for address in layout:
+            setting = "KEYSTEAD_HOST/KEYSTEAD_PORT" if address == main else "KEYSTEAD_DOORS"
+            opened[address] = failing.enter_context(listen_tcp(*address, setting=setting))
+        failing.pop_all()
+    return opened
+
+
+def listen_tcp(host: str, port: int, *, setting: str = "KEYSTEAD_HOST/KEYSTEAD_PORT") -> socket.socket:
+    """Return a listening socket; raise Misconfigured, naming the setting, when the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -23,8 +37,8 @@ def listen_tcp(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Misconfigured(
-            f"KEYSTEAD_HOST/KEYSTEAD_PORT: cannot listen on {host} port {port}: {error.strerror}; "
-            f"free it or choose another, for example KEYSTEAD_PORT={port + 1}"
+            f"{setting}: cannot listen on {host} port {port}: {error.strerror}; "
+            f"free it or choose another, for example {port + 1}"
         ) from error
     listener.listen(BACKLOG)
     return listener

@@ -37,6 +37,11 @@ def assets_app() -> Starlette:
     return Starlette(routes=[Mount(PREFIX, StaticFiles(directory=_DIRECTORY))])
 
 
+def servers(base: str) -> list[dict[str, str]] | None:
+    """Return what a specification says of where its paths begin; None where nothing stands before them."""
+    return [{"url": base}] if base else None
+
+
 def add_pages(app: FastAPI, *, prefix: str, openapi_url: str, specifications: Sequence[Specification] = ()) -> None:
     """Add ``<prefix>/docs`` (Swagger UI) and ``<prefix>/redoc`` (ReDoc) to a dialect.
 

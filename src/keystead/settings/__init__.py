@@ -16,6 +16,8 @@ from pydantic_core import ErrorDetails
 
 from keystead.kit import names
 from keystead.kit.errors import Misconfigured
+from keystead.settings import places
+from keystead.settings.places import Address, Place
 from keystead.settings.serving import ServingSettings
 from keystead.settings.signin import SignInSettings
 from keystead.settings.values import ports
@@ -53,6 +55,11 @@ class Settings(VpnSettings, SignInSettings, ServingSettings):
         return ports(self.vpn_ports)
 
     @property
+    def layout(self) -> Mapping[Address, tuple[Place, ...]]:
+        """Return which dialects answer at which address, and below which prefix."""
+        return places.layout([places.wish(text) for text in self.doors], Address(self.host, self.port))
+
+    @property
     def engines_cache_dir(self) -> Path:
         """Return the directory of built engines."""
         base = os.environ.get("XDG_CACHE_HOME")
@@ -60,8 +67,8 @@ class Settings(VpnSettings, SignInSettings, ServingSettings):
 
     @property
     def is_reachable_by_others(self) -> bool:
-        """Tell whether the API listens on an address that is not loopback."""
-        return not names.is_loopback(self.host)
+        """Tell whether a door listens on an address that is not loopback."""
+        return any(not names.is_loopback(address.host) for address in self.layout)
 
 
 def load(**overrides: object) -> Settings:

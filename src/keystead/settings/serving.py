@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 
 from keystead.kit.log import LogFormat
-from keystead.settings.values import ApiSecret, DatabaseUrl, Host, ListenAddress, Networks, PublicUrl
+from keystead.settings.values import ApiSecret, DatabaseUrl, Doors, Host, ListenAddress, Networks, PublicUrl
 
 
 class ServingSettings(BaseModel):
@@ -19,6 +19,12 @@ class ServingSettings(BaseModel):
     )
     host: ListenAddress = Field("127.0.0.1", description="Address the API listens on.", examples=["0.0.0.0"])
     port: int = Field(8000, ge=1, le=65535, description="TCP port the API listens on.", examples=[8000])
+    doors: Doors = Field(
+        (),
+        description="Where dialects answer, comma-separated: dialect=address:port, dialect=/prefix or both. A dialect "
+        "that is named answers there alone; empty: all of them at KEYSTEAD_PORT.",
+        examples=["vpnkeys=127.0.0.1:8001,veil=/veil"],
+    )
     database_url: DatabaseUrl | None = Field(
         None,
         description="SQLAlchemy URL. Unset: SQLite in the data directory. PostgreSQL goes through psycopg 3.",

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from keystead.kit import names
 from keystead.kit.errors import Invalid
+from keystead.settings import places
 
 T = TypeVar("T")
 
@@ -48,6 +49,10 @@ def _hostnames(value: tuple[str, ...]) -> tuple[str, ...]:
 
 def _listen_address(value: str) -> str:
     return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value.strip("[]")))
+
+
+def _doors(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(places.wish(part)) for part in value))
 
 
 def _port_range(value: str) -> str:
@@ -119,6 +124,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Networks = Annotated[Words, AfterValidator(_networks)]
 Hostnames = Annotated[Words, AfterValidator(_hostnames)]
 Tricks = Annotated[tuple[_Trick, ...], BeforeValidator(_split)]
+Doors = Annotated[Words, AfterValidator(_doors)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 PortRange = Annotated[str, AfterValidator(_port_range)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]

@@ -68,18 +68,22 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
-def create_app(services: Services, *, specifications: Sequence[Specification] = ()) -> ASGIApp:
+def behind_credentials(api: FastAPI, services: Services) -> ASGIApp:
     """Return the dialect's application behind its credential check."""
-    return Authenticated(create_api(services, specifications=specifications), services.admission, public=PUBLIC)
+    return Authenticated(api, services.admission, public=PUBLIC)
 
 
-def create_api(services: Services, *, specifications: Sequence[Specification] = ()) -> FastAPI:
-    """Return the endpoints, their errors and their pages, which let one choose among the specifications."""
+def create_api(services: Services, *, base: str = "", specifications: Sequence[Specification] = ()) -> FastAPI:
+    """Return the endpoints, their errors and their pages, which let one choose among the specifications.
+
+    ``base`` stands before all of its paths.
+    """
     api = Api(
         title="Keystead API",
         version=keystead.__version__,
         description="Everything Keystead can do. Every 2xx is in force when it arrives.",
         openapi_url=OPENAPI,
+        servers=pages.servers(base),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -91,7 +95,7 @@ def create_api(services: Services, *, specifications: Sequence[Specification] = 
     api.add_exception_handler(KeysteadError, _on_error)
     api.add_exception_handler(HTTPException, _on_http_exception)
     api.add_exception_handler(RequestValidationError, _on_invalid)
-    pages.add_pages(api, prefix=PREFIX, openapi_url=OPENAPI, specifications=specifications)
+    pages.add_pages(api, prefix=PREFIX, openapi_url=base + OPENAPI, specifications=specifications)
     return api
 
 

@@ -10,8 +10,8 @@ from keystead.http.lenient import LenientApp, Wire
 from keystead.http.pages import Specification
 
 
-def create_app(services: Services, *, specifications: Sequence[Specification] = ()) -> FastAPI:
-    """Return the dialect's application; its pages let one choose among the specifications."""
+def create_app(services: Services, *, base: str = "", specifications: Sequence[Specification] = ()) -> FastAPI:
+    """Return the dialect's application, ``base`` before all its paths; its pages let one choose a specification."""
     app = LenientApp(
         Wire(
             title="Veil Xray API",
@@ -20,6 +20,7 @@ def create_app(services: Services, *, specifications: Sequence[Specification] = 
             response_of=errors.ERRORS.response_of,
             complete=specification.complete,
             specifications=tuple(specifications),
+            base=base,
         )
     )
     add_endpoints(app.router, services)

@@ -10,11 +10,13 @@ from keystead.http.lenient import LenientApp, Wire
 from keystead.http.pages import Specification
 
 
-def create_app(services: Services, *, prefix: str = "", specifications: Sequence[Specification] = ()) -> FastAPI:
+def create_app(
+    services: Services, *, prefix: str = "", base: str = "", specifications: Sequence[Specification] = ()
+) -> FastAPI:
     """Return the dialect's application.
 
-    A ``prefix`` is where its documentation pages are on a door that it shares, where another wire answers strangers.
-    The pages let one choose among the specifications.
+    A ``prefix`` is where its documentation pages are on a door that it shares, where another wire answers strangers;
+    ``base`` stands before all of its paths. The pages let one choose among the specifications.
     """
     app = LenientApp(
         Wire(
@@ -25,6 +27,7 @@ def create_app(services: Services, *, prefix: str = "", specifications: Sequence
             complete=specification.complete,
             prefix=prefix,
             specifications=tuple(specifications),
+            base=base,
         )
     )
     if not prefix:
