@@ -77,6 +77,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/account-plans/{plan}"): {"members": 5},
     ("POST", "/v1/invitations"): {"login": "bert@example.com", "role": "viewer"},
     ("POST", "/v1/signing-key/rotate"): {},
+    ("POST", "/v1/export"): {},
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 
