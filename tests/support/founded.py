@@ -22,11 +22,15 @@ def found(chosen: Settings) -> None:
     asyncio.run(_found(chosen))
 
 
+def settings_of(environment: Mapping[str, str]) -> Settings:
+    """Return the settings that an environment names."""
+    named = {field: environment_name(field) for field in Settings.model_fields}
+    return settings.load(**{field: environment[name] for field, name in named.items() if name in environment})
+
+
 async def found_by(environment: Mapping[str, str]) -> Settings:
     """Do the same for the settings of an environment, beside a running event loop; return these settings."""
-    named = {field: environment_name(field) for field in Settings.model_fields}
-    said = {field: environment[name] for field, name in named.items() if name in environment}
-    chosen = settings.load(**said)
+    chosen = settings_of(environment)
     await asyncio.to_thread(found, chosen)
     return chosen
 

@@ -46,11 +46,12 @@ def all_of(directory: Path, target_port: int) -> list[Moving]:
     for number, maker in enumerate(makers):
         own = directory / f"panel-{number}"
         own.mkdir()
-        made.append(maker(own, _listener(number, target_port)))
+        made.append(maker(own, listener(number, target_port)))
     return made
 
 
-def _listener(number: int, target_port: int) -> dict[str, Any]:
+def listener(number: int, target_port: int) -> dict[str, Any]:
+    """Return an inbound that hides behind a target on loopback, with the pair of a number."""
     target = {"dest": f"127.0.0.1:{target_port}", "serverNames": [xray.SERVER_NAME]}
     reality = parts.reality(number, **target)
     stream = parts.stream(number, realitySettings=reality)
