@@ -76,7 +76,7 @@ def check_exposure(settings: Settings) -> None:
     is_meant = settings.allow_plain_http or settings.trusted_proxies
     if settings.tls == "off" and settings.is_reachable_by_others and not is_meant:
         exposed = next(address for address in settings.layout if not names.is_loopback(address.host))
-        setting = "KEYSTEAD_HOST" if exposed == (settings.host, settings.port) else "KEYSTEAD_DOORS"
+        setting = settings.setting_of(exposed).partition("/")[0]
         raise Misconfigured(
             f"{setting}: {exposed.host} can be reached by others, and tokens would travel in the clear; set "
             "KEYSTEAD_TLS=self-signed (or files), name your reverse proxy in KEYSTEAD_TRUSTED_PROXIES, "

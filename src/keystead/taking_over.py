@@ -117,7 +117,7 @@ def _existing(settings: Settings, work: Work) -> Existing:
             ExistingInbound(one.tag, one.listen, one.port, one.public_key, one.server_names, one.short_ids)
             for one in here.inbounds
         ),
-        ports={settings.port: "the API of Keystead (KEYSTEAD_PORT)"},
+        ports={address.port: f"the API of Keystead ({settings.setting_of(address)})" for address in settings.layout},
         tokens=here.tokens,
         plans={plan.name: plan for plan in here.plans},
     )

@@ -37,14 +37,13 @@ def run(given: Mapping[str, object], *, is_foreground: bool) -> None:
 async def _serve(settings: "Settings", *, is_foreground: bool) -> None:
     from keystead import main
     from keystead.http import listening
-    from keystead.settings.places import Address
 
     main.check_exposure(settings)
     main.check_tls_files(settings)
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    listeners = listening.listen_all(settings.layout, Address(settings.host, settings.port))
+    listeners = listening.listen_all(settings)
     async with main.open_instance(settings, is_foreground=is_foreground) as instance:
         _greet(settings, instance)
         gc.collect()

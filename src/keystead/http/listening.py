@@ -6,23 +6,23 @@ whoever speaks there is the operator.
 
 import os
 import socket
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from keystead.kit.errors import Misconfigured
+from keystead.settings import Settings
 from keystead.settings.places import Address
 
 BACKLOG = 2048
 
 
-def listen_all(layout: Mapping[Address, object], main: Address) -> dict[Address, socket.socket]:
+def listen_all(settings: Settings) -> dict[Address, socket.socket]:
     """Return a listening socket for every door; raise Misconfigured when an address is taken or not ours."""
     with ExitStack() as failing:
         opened = {}
-        for address in layout:
-            setting = "KEYSTEAD_HOST/KEYSTEAD_PORT" if address == main else "KEYSTEAD_DOORS"
-            opened[address] = failing.enter_context(listen_tcp(*address, setting=setting))
+        for address in settings.layout:
+            listener = listen_tcp(*address, setting=settings.setting_of(address))
+            opened[address] = failing.enter_context(listener)
         failing.pop_all()
     return opened
 

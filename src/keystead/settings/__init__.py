@@ -59,6 +59,10 @@ class Settings(VpnSettings, SignInSettings, ServingSettings):
         """Return which dialects answer at which address, and below which prefix."""
         return places.layout([places.wish(text) for text in self.doors], Address(self.host, self.port))
 
+    def setting_of(self, address: Address) -> str:
+        """Return the setting that names an address on which a door listens."""
+        return "KEYSTEAD_HOST/KEYSTEAD_PORT" if address == (self.host, self.port) else "KEYSTEAD_DOORS"
+
     @property
     def engines_cache_dir(self) -> Path:
         """Return the directory of built engines."""

@@ -14,6 +14,7 @@ from keystead.http.doors import Door, Mount
 from keystead.http.metrics import Metrics
 from keystead.kit.ids import RandomIds
 from keystead.mounts import Mounts
+from keystead.settings.places import Place
 from tests.support.instance import InProcess, client, in_process
 
 VEIL = {"keys": [], "total": 0}
@@ -166,3 +167,31 @@ async def test_vpnkeys_alone_tells_the_real_state_of_engine_storage_and_machine(
     assert 0 < well["resources"]["memory_usage_percent"] < 100
     assert well["resources"]["disk_free_gb"] > 0
     assert (ill.status_code, ill.json()["status"], ill.json()["services"]["xray"]) == (200, "unhealthy", "down")
+
+
+async def test_requests_a_minute_are_counted_over_all_doors(instance: InProcess) -> None:
+    mounts, secret = Mounts(instance.parts), await secret_of(instance)
+    doors = {
+        f"{base}/api/keys": client(
+            Door(mounts.at([Place("vpnkeys", base)]), ids=RandomIds(), metrics=Metrics(), trusted=())
+        )
+        for base in ("", "/bots")
+    }
+
+    answers = [
+        await http.post(path, headers={"X-API-Key": secret}, json={"name": "x"})
+        for _ in range(3)
+        for path, http in doors.items()
+    ]
+    statuses = [answer.status_code for answer in answers]
+
+    assert statuses == [200] * 5 + [429]
+
+
+async def test_a_path_that_no_dialect_has_is_not_found(instance: InProcess) -> None:
+    mounts = Mounts(instance.parts).at([Place("veil", "/veil")])
+    http = client(Door(mounts, ids=RandomIds(), metrics=Metrics(), trusted=()))
+
+    answers = [await http.get(path) for path in ("/", "/api/keys", "/veils", "/veil/")]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404, 200]
