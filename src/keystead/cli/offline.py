@@ -55,7 +55,7 @@ def examine(settings: Settings) -> list[Check]:
 def backup(settings: Settings, lock: Lock, target_file: IO[bytes], progress: Progress) -> None:
     """Make a backup in this process; raise Misconfigured when a service turns out to run, or nothing is there."""
     with _alone(settings) as database:
-        _done(settings, database, lambda work: archive.record(work, lock))
+        _done(settings, database, lambda work: archive.record(work, lock), "backup")
         source = Source(database.engine, settings.data_dir, lambda: founding.load_root(settings))
         now = SystemClock().now()
         archive.make(source, lock, target_file, version=__version__, now=now, progress=progress)
@@ -64,10 +64,12 @@ def backup(settings: Settings, lock: Lock, target_file: IO[bytes], progress: Pro
 def export(settings: Settings, lock: Lock | None, target_file: IO[bytes], progress: Progress) -> None:
     """Write an export in this process; raise Misconfigured when a service turns out to run, or nothing is there."""
     with _alone(settings) as database:
+        if not migrate.engine_is_current(database.engine):
+            raise Misconfigured("the database is of another version of Keystead; start this one once, then export")
         if lock is None:
-            extent = _done(settings, database, exporting.record)
+            extent = _done(settings, database, exporting.record, "export")
         else:
-            extent = _done(settings, database, lambda work: exporting.record_with_secrets(work, lock))
+            extent = _done(settings, database, lambda work: exporting.record_with_secrets(work, lock), "export")
         write_export(database, extent, target_file, lock=lock, now=SystemClock().now(), progress=progress)
 
 
@@ -84,14 +86,14 @@ def _alone(settings: Settings) -> Iterator[Database]:
             database.close()
 
 
-def _done(settings: Settings, database: Database, verb: Callable[[Work], Answer]) -> Answer:
+def _done(settings: Settings, database: Database, verb: Callable[[Work], Answer], request_id: str) -> Answer:
     """Run a verb as the operator in a transaction of its own."""
     root, clock = founding.load_root(settings), SystemClock()
 
     def unit(connection: Connection) -> Answer:
         who = operator(accounts.ensure_default(connection, clock.now()))
         keys = datakeys.open_keys(connection, root, clock.now()).ring
-        return verb(Work(connection, who, clock, RandomIds(), keys, "command"))
+        return verb(Work(connection, who, clock, RandomIds(), keys, request_id))
 
     return asyncio.run(database.write(unit))
 

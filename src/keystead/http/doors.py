@@ -72,8 +72,7 @@ def below(base: str, mount: Mount) -> Mount:
     size, takes = len(base), mount.takes
 
     def bare(scope: Scope) -> Scope:
-        path, raw = scope["path"][size:] or "/", scope.get("raw_path")
-        return {**scope, "path": path, "raw_path": None if raw is None else raw[size:] or b"/"}
+        return {**scope, "path": scope["path"][size:] or "/", "raw_path": None}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await mount.app(bare(scope), receive, send)

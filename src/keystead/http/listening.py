@@ -14,6 +14,8 @@ from keystead.settings import Settings
 from keystead.settings.places import Address
 
 BACKLOG = 2048
+# The settings that name the API's own port.
+MAIN = "KEYSTEAD_HOST/KEYSTEAD_PORT"
 
 
 def listen_all(settings: Settings) -> dict[Address, socket.socket]:
@@ -27,7 +29,7 @@ def listen_all(settings: Settings) -> dict[Address, socket.socket]:
     return opened
 
 
-def listen_tcp(host: str, port: int, *, setting: str = "KEYSTEAD_HOST/KEYSTEAD_PORT") -> socket.socket:
+def listen_tcp(host: str, port: int, *, setting: str = MAIN) -> socket.socket:
     """Return a listening socket; raise Misconfigured, naming the setting, when the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -38,7 +40,7 @@ def listen_tcp(host: str, port: int, *, setting: str = "KEYSTEAD_HOST/KEYSTEAD_P
         listener.close()
         raise Misconfigured(
             f"{setting}: cannot listen on {host} port {port}: {error.strerror}; "
-            f"free it or choose another, for example {port + 1}"
+            f"free it or choose another, for example {'KEYSTEAD_PORT=' if setting == MAIN else ''}{port + 1}"
         ) from error
     listener.listen(BACKLOG)
     return listener
