@@ -24,7 +24,10 @@ class LabelCarried(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """One live connection as people and pacing see it; bytes as the kernel counts them, handshake included."""
+    """One live connection as people and pacing see it; bytes as the kernel counts them, handshake included.
+
+    ``tag`` is the inbound that took it in, as a line told; it may stand behind the one whose port it is.
+    """
 
     socket: Socket
     label: str | None
@@ -34,6 +37,7 @@ class Connection(NamedTuple):
     downlink: int
     uplink_per_s: int
     downlink_per_s: int
+    tag: str | None = None
 
 
 def canonical(host: str) -> str:

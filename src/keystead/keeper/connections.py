@@ -18,6 +18,8 @@ from typing import NamedTuple, TypeVar
 
 from keystead.keeper.carrying import Connection, LabelCarried, canonical
 from keystead.keeper.diag import Socket
+from keystead.keeper.opened import STILL, Account, Open
+from keystead.keeper.seen import Seen
 
 # What a connection carries and the engine never counts, measured with Xray-core v26.7.28: REALITY's handshake with
 # Vision's padding took 4,200 to 5,000 bytes up and 1,400 to 4,600 down, growing with the certificate of the target;
@@ -33,7 +35,6 @@ CONDEMNED_S = 60.0
 OWNER_WITHIN_S = 5.0
 # A dump takes a moment: a line noted this shortly before it may be about a socket that it does not show yet.
 _DUMP_LASTS_S = 1.0
-_STILL = (0, 0)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -41,53 +42,10 @@ V = TypeVar("V")
 Peer = tuple[str, int]
 
 
-class _Open:
-    """A connection of the last dump or the one before it; ``counted`` is what its label was given of its bytes."""
-
-    __slots__ = ("countable", "counted", "first_seen_s", "is_certain", "label", "moved_s", "per_s", "seen", "socket")
-
-    def __init__(self, found: Socket, now_s: float) -> None:
-        self.socket = found
-        self.label: str | None = None
-        self.is_certain = False
-        self.first_seen_s = self.moved_s = now_s
-        self.per_s = _STILL
-        self.countable = self.counted = (0, 0)
-        self.seen = 0
-
-
-class _Account:
-    """What one label carried, and its open connections by cookie."""
-
-    __slots__ = ("downlink", "open_downlink", "open_uplink", "opened", "uplink")
-
-    def __init__(self) -> None:
-        self.uplink = self.downlink = self.open_uplink = self.open_downlink = 0
-        self.opened: dict[int, _Open] = {}
-
-    def carry(self, one: _Open, uplink: int, downlink: int) -> None:
-        self.uplink += uplink
-        self.downlink += downlink
-        self.open_uplink += uplink
-        self.open_downlink += downlink
-        one.counted = (one.counted[0] + uplink, one.counted[1] + downlink)
-
-    def carried(self) -> LabelCarried:
-        return LabelCarried(self.uplink, self.downlink, self.open_uplink, self.open_downlink)
-
-    def enter(self, one: _Open) -> None:
-        self.opened[one.socket.cookie] = one
-
-    def leave(self, one: _Open) -> None:
-        del self.opened[one.socket.cookie]
-        self.open_uplink -= one.counted[0]
-        self.open_downlink -= one.counted[1]
-        one.counted = (0, 0)
-
-
 class _Line(NamedTuple):
     label: str
     noted_s: float
+    tag: str | None
 
 
 class _Ownerless(NamedTuple):
@@ -103,14 +61,15 @@ class Table:
     def __init__(self, ports: Mapping[str, int] | None = None) -> None:
         """Take the local port of each inbound tag, as far as known; it tells equal peers at two ports apart.
 
-        ``connected`` are the labels that have open connections.
+        An inbound that stands behind others has port 0: its clients connect to theirs. ``connected`` are the labels
+        that have open connections.
         """
         self.ports: dict[str, int] = dict(ports or {})
         self.connected: set[str] = set()
-        self._opened: dict[int, _Open] = {}
-        self._by_peer: dict[Peer, list[_Open]] = {}
-        self._accounts: dict[str, _Account] = {}
-        self._seen: dict[str, float] = {}
+        self._opened: dict[int, Open] = {}
+        self._by_peer: dict[Peer, list[Open]] = {}
+        self._accounts: dict[str, Account] = {}
+        self._seen = Seen(self.ports)
         self._lines: dict[tuple[str, int, int | None], _Line] = {}
         self._ownerless: dict[Peer, _Ownerless] = {}
         self._condemned: dict[str, float] = {}
@@ -124,14 +83,15 @@ class Table:
     def note_access(self, peer_host: str, peer_port: int, tag: str | None, label: str, now_s: float) -> None:
         """Take an access line: whoever connected from this address and port is this label."""
         host = canonical(peer_host)
-        self._seen[label] = now_s
-        local_port = self.ports.get(tag) if tag is not None else None
+        self._seen.note(label, tag, now_s)
+        local_port = (self.ports.get(tag) or None) if tag is not None else None
         # Kept even when a connection fits, since that one may have ended and this line be its successor's.
         key = (host, peer_port, local_port)
-        _put_last(self._lines, key, _Line(label, now_s))
+        line = _Line(label, now_s, tag)
+        _put_last(self._lines, key, line)
         for one in self._by_peer.get((host, peer_port), ()):
             if local_port in {None, one.socket.local_port}:
-                self._learn(one, label, is_certain=True)
+                self._learn(one, line, is_certain=True)
         self._claim_closed((host, peer_port), local_port, label)
 
     def take_dump(self, sockets: Iterable[Socket], now_s: float, *, is_rated: bool = True) -> None:
@@ -150,7 +110,7 @@ class Table:
             elif found.acked == one.socket.acked and found.received == one.socket.received:
                 one.socket = found  # it may have been closed or accepted, and its inode is another then
                 if is_rated:
-                    one.per_s = _STILL
+                    one.per_s = STILL
             elif found.received < one.socket.received or found.acked < one.socket.acked:
                 one = self._open(found, now_s, elapsed_s)
             else:
@@ -175,7 +135,7 @@ class Table:
             if one.label is None and now_s - one.first_seen_s >= OWNER_WITHIN_S:
                 candidates = labels.get(one.socket.peer_host, ())
                 if len(candidates) == 1:
-                    self._learn(one, next(iter(candidates)), is_certain=False)
+                    self._learn(one, _Line(next(iter(candidates)), now_s, None), is_certain=False)
                     given += 1
         return given
 
@@ -192,11 +152,11 @@ class Table:
     def forget(self, known: Collection[str], before_s: float) -> bool:
         """Drop figures of labels not known any more that have no connection and were last seen before; tell if any."""
         kept = self.connected.union(known)
-        silent = [label for label in {**self._accounts, **self._seen} if self._seen.get(label, 0.0) < before_s]
+        silent = [label for label in {*self._accounts, *self._seen.labels()} if self._seen.last_s(label) < before_s]
         gone = [label for label in silent if label not in kept]
         for label in gone:
             self._accounts.pop(label, None)
-            self._seen.pop(label, None)
+            self._seen.forget(label)
         return bool(gone)
 
     # --- what is read ---
@@ -241,9 +201,9 @@ class Table:
         """Return how many connections old enough to have an owner have none."""
         return sum(one.label is None and now_s - one.first_seen_s >= OWNER_WITHIN_S for one in self._opened.values())
 
-    def seen(self, since_s: float) -> dict[str, float]:
-        """Return when labels last connected or moved bytes, those since a moment."""
-        return {label: seen_s for label, seen_s in self._seen.items() if seen_s >= since_s}
+    def seen(self, since_s: float, *, is_behind: bool | None = None) -> dict[str, float]:
+        """Return when labels last connected or moved bytes, those since a moment; ``Seen.since`` tells of sides."""
+        return self._seen.since(since_s, is_behind=is_behind)
 
     def to_cut(self, now_s: float) -> list[Socket]:
         """Return the open connections of condemned labels; each is returned again until it is gone."""
@@ -257,7 +217,7 @@ class Table:
 
     # --- one connection's life ---
 
-    def _open(self, found: Socket, now_s: float, elapsed_s: float | None) -> _Open:
+    def _open(self, found: Socket, now_s: float, elapsed_s: float | None) -> Open:
         peer = (found.peer_host, found.peer_port)
         for former in list(self._by_peer.get(peer, ())):
             if former.socket.local_port == found.local_port:
@@ -265,25 +225,30 @@ class Table:
         reused = self._opened.get(found.cookie)
         if reused is not None:
             self._end(reused, now_s)
-        one = self._opened[found.cookie] = _Open(found, now_s)
+        one = self._opened[found.cookie] = Open(found, now_s)
         if elapsed_s is None:
-            self._unrated[found.cookie] = _STILL
+            self._unrated[found.cookie] = STILL
         else:
-            one.per_s = _per_s(found, _STILL, elapsed_s)
+            one.per_s = _per_s(found, STILL, elapsed_s)
         self._by_peer.setdefault(peer, []).append(one)
-        line = self._lines.get((*peer, found.local_port)) or self._lines.get((*peer, None))
+        told = (self._lines.get((*peer, port)) for port in (found.local_port, None))
+        line = max((line for line in told if line is not None), key=lambda line: line.noted_s, default=None)
         if line is not None and now_s - line.noted_s <= LINE_KEPT_S:
             # A line from before the last dump, which did not show this connection, may be about one that came and went.
             is_certain = self._dumped_s is None or line.noted_s >= self._dumped_s - _DUMP_LASTS_S
-            self._learn(one, line.label, is_certain=is_certain)
-            self._seen[line.label] = now_s
+            self._learn(one, line, is_certain=is_certain)
+            self._seen.note(line.label, line.tag, now_s)
         return one
 
-    def _learn(self, one: _Open, label: str, *, is_certain: bool) -> None:
+    def _learn(self, one: Open, line: _Line, *, is_certain: bool) -> None:
+        label = line.label
+        if one.label == label:
+            one.tag = line.tag or one.tag
         if one.label == label or one.is_certain:
             one.is_certain = one.is_certain or is_certain
             return
-        account = self._accounts.setdefault(label, _Account())
+        one.tag = line.tag
+        account = self._accounts.setdefault(label, Account())
         account.enter(one)
         self.connected.add(label)
         if one.label is None:
@@ -293,14 +258,14 @@ class Table:
             self._leave(one, one.label)
         one.label, one.is_certain, one.countable = label, is_certain, _countable(one.socket)
 
-    def _move(self, one: _Open, found: Socket, now_s: float, elapsed_s: float | None) -> None:
+    def _move(self, one: Open, found: Socket, now_s: float, elapsed_s: float | None) -> None:
         before, one.socket, one.moved_s = one.socket, found, now_s
         if elapsed_s is None:
             self._unrated.setdefault(found.cookie, (before.received, before.acked))
         else:
             one.per_s = _per_s(found, (before.received, before.acked), elapsed_s)
         if one.label is not None:
-            self._seen[one.label] = now_s
+            self._seen.note(one.label, one.tag, now_s)
             had, has = one.countable, _countable(found)
             one.countable = has
             if has != had:
@@ -316,11 +281,11 @@ class Table:
 
     def _end_missing(self, now_s: float) -> None:
         for one in [one for one in self._opened.values() if one.seen != self._dumps]:
-            one.per_s = _STILL
+            one.per_s = STILL
             if one.seen < self._dumps - 1:
                 self._end(one, now_s)
 
-    def _end(self, one: _Open, now_s: float) -> None:
+    def _end(self, one: Open, now_s: float) -> None:
         found = one.socket
         peer = (found.peer_host, found.peer_port)
         del self._opened[found.cookie]
@@ -332,7 +297,7 @@ class Table:
         else:
             _put_last(self._ownerless, peer, _Ownerless(found.local_port, *_countable(found), now_s))
 
-    def _leave(self, one: _Open, label: str) -> None:
+    def _leave(self, one: Open, label: str) -> None:
         account = self._accounts[label]
         account.leave(one)
         if not account.opened:
@@ -342,7 +307,7 @@ class Table:
         closed = self._ownerless.get(peer)
         if closed is not None and peer not in self._by_peer and local_port in {None, closed.local_port}:
             del self._ownerless[peer]
-            account = self._accounts.setdefault(label, _Account())
+            account = self._accounts.setdefault(label, Account())
             account.uplink += closed.uplink
             account.downlink += closed.downlink
 
@@ -363,10 +328,11 @@ def _per_s(found: Socket, before: tuple[int, int], elapsed_s: float) -> tuple[in
     return int((found.received - before[0]) / elapsed_s), int((found.acked - before[1]) / elapsed_s)
 
 
-def _view(one: _Open) -> Connection:
+def _view(one: Open) -> Connection:
     found = one.socket
     return Connection(
-        found, one.label, one.first_seen_s, one.moved_s, found.received, found.acked, one.per_s[0], one.per_s[1]
+        *(found, one.label, one.first_seen_s, one.moved_s, found.received, found.acked, one.per_s[0], one.per_s[1]),
+        tag=one.tag,
     )
 
 

@@ -33,7 +33,8 @@ class Launch:
     the addresses nobody else may hold; ``openings`` those that come and go, by tag: one whose address somebody else
     holds is left out of a start. ``stale_files`` are what a killed predecessor may have left in the way.
     ``access`` is a regular expression with the groups host, port, tag and label that finds the owner of a connection in
-    a line of output, "" for none; ``tags`` tells the port of each tag. ``limits`` are bytes a second by label.
+    a line of output, "" for none; ``tags`` tells the port of each tag, 0 for one whose clients connect to others' ports
+    and are passed on. ``limits`` are bytes a second by label.
     ``memo`` is the API's own and is given back to the next one.
     """
 

@@ -332,7 +332,7 @@ class Keeper:
         return self._watch.carried_of(message["label"])
 
     async def _connections(self, message: Message) -> list[list[Any]]:
-        """Return cookie, process, label, peer, local port, ages and bytes of open connections."""
+        """Return cookie, process, label, peer, local port, ages, bytes and inbound of open connections."""
         await self._watch.proven.wait()
         now_s = self._clock.monotonic_s()
         return [
@@ -340,7 +340,7 @@ class Keeper:
                 *(one.socket.cookie, process, one.label),
                 *(one.socket.peer_host, one.socket.peer_port, one.socket.local_port),
                 *(round(now_s - one.first_seen_s, 1), round(now_s - one.moved_s, 1)),
-                *(one.uplink, one.downlink, one.uplink_per_s, one.downlink_per_s),
+                *(one.uplink, one.downlink, one.uplink_per_s, one.downlink_per_s, one.tag),
             ]
             for process, one in self._watch.connections(message["labels"])
         ]
@@ -349,7 +349,7 @@ class Keeper:
         return self._watch.attribute(message["process"], message["online"])
 
     async def _seen(self, message: Message) -> dict[str, float]:
-        return self._watch.seen(float(message["within_s"]))
+        return self._watch.seen(float(message["within_s"]), is_behind=message.get("is_behind"))
 
     async def _state(self, _: Message) -> Message:
         await self._watch.proven.wait()

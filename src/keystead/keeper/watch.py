@@ -232,12 +232,12 @@ class Watch:
             for connection in _live(process.table, labels)
         ]
 
-    def seen(self, within_s: float) -> dict[str, float]:
-        """Return how long ago labels were last seen, those seen within so many seconds."""
+    def seen(self, within_s: float, *, is_behind: bool | None = None) -> dict[str, float]:
+        """Return how long ago labels were last seen, those seen within so many seconds; on one side, if it is named."""
         now_s = self._clock.monotonic_s()
         seen: dict[str, float] = {}
         for process in self._processes.values():
-            for label, seen_s in process.table.seen(now_s - within_s).items():
+            for label, seen_s in process.table.seen(now_s - within_s, is_behind=is_behind).items():
                 seen[label] = min(round(now_s - seen_s, 1), seen.get(label, within_s))
         return seen
 
@@ -290,7 +290,7 @@ class Watch:
         self._next_look_s = self._clock.monotonic_s() + max(NOW_S, _PAUSE_PER_LOOK * took_s)
 
     def _take_sockets(self, *, is_rated: bool) -> None:
-        ports = {port for process in self._processes.values() for port in process.table.ports.values()}
+        ports = {port for process in self._processes.values() for port in process.table.ports.values() if port}
         if self.tricks is None or not self.tricks.works(proving.Trick.DUMP) or not ports:
             return
         try:

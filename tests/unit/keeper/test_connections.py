@@ -345,3 +345,48 @@ def test_a_connection_is_unowned_when_its_line_is_overdue() -> None:
     table.attribute({HOST: ["k1-1"]}, 20.0)
 
     assert (early, late, table.unowned(20.0), table.size) == (0, 1, 0, 1)
+
+
+def test_a_line_of_an_inbound_behind_others_owns_a_connection_at_any_port() -> None:
+    table = Table({"shared": 443, "behind": 0})
+    table.take_dump([sock(1), sock(2, peer=6000, port=444)], 1.0)
+
+    table.note_access(HOST, 5000, "behind", "k1-1", 1.5)
+    table.note_access(HOST, 6000, "behind", "k2-1", 1.5)
+
+    assert {(one.label, one.tag, one.socket.local_port) for one in table.live()} == {
+        ("k1-1", "behind", 443),
+        ("k2-1", "behind", 444),
+    }
+
+
+def test_the_newest_line_owns_a_connection_whichever_inbound_told_it() -> None:
+    table = Table({"shared": 443, "behind": 0})
+    table.note_access(HOST, 5000, "shared", "k1-1", 0.1)
+    table.note_access(HOST, 5000, "behind", "k2-1", 0.9)
+
+    table.take_dump([sock()], 1.0)
+
+    assert [one.label for one in table.live()] == ["k2-1"]
+
+
+def test_labels_are_seen_by_side_and_when_their_bytes_move() -> None:
+    table = Table({"shared": 443, "behind": 0})
+    table.note_access(HOST, 5000, "behind", "k1-1", 1.0)
+    table.note_access(HOST, 6000, "shared", "k2-1", 1.0)
+    table.take_dump([sock(1), sock(2, peer=6000)], 1.5)
+
+    table.take_dump([sock(1, down=50), sock(2, peer=6000)], 9.0)
+
+    assert table.seen(5.0, is_behind=True) == {"k1-1": 9.0}
+    assert table.seen(0.0, is_behind=False) == {"k2-1": 1.5}
+    assert table.seen(0.0) == {"k1-1": 9.0, "k2-1": 1.5}
+
+
+def test_sides_cost_nothing_where_nothing_stands_behind() -> None:
+    table = Table({"shared": 443})
+
+    table.note_access(HOST, 5000, "shared", "k1-1", 1.0)
+
+    assert table.seen(0.0, is_behind=False) == {}
+    assert table.seen(0.0) == {"k1-1": 1.0}
