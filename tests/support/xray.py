@@ -32,6 +32,7 @@ from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.driver import ManagedXray
 from keystead.engines.xray.options import XrayOptions
 from keystead.engines.xray.state import (
+    BEHIND_TAG_PREFIX,
     LIVE_TAG_PREFIX,
     VISION,
     Reading,
@@ -297,6 +298,7 @@ class Lab:
             short_ids=(SHORT_ID,),
             min_client_version="1.0.0",
         )
+        self.behind: XrayInbound | None = None
         self.users: dict[str, XrayUser] = {}
         self.own: dict[str, XrayInbound] = {}
         self.limits: dict[str, int] = {}
@@ -332,6 +334,9 @@ class Lab:
         shared = {label: user for label, user in self.users.items() if label not in self.own}
         live = {one.tag: {label: self.users[label]} for label, one in self.own.items() if label in self.users}
         inbounds = (self.inbound, *(one for one in self.own.values() if one.tag in live))
+        if self.behind is not None:
+            live[self.behind.tag] = dict(self.users)
+            inbounds = (*inbounds, self.behind)
         return XrayDesired(inbounds, {"shared": shared, **live}, limits=dict(self.limits))
 
     async def load(self) -> XrayDesired:
@@ -384,10 +389,27 @@ class Lab:
         own = {label: self.own[label] for label in labels if label in self.own}
         shared = {label: user for label, user in present.items() if label not in own}
         live = {own[label].tag: {label: user} for label, user in present.items() if label in own}
+        if self.behind is not None:
+            live[self.behind.tag] = present
         inbounds = tuple(one for one in own.values() if one.tag in live)
         absent = frozenset(labels) - set(present)
         leaving = {label: [own[label].tag] for label in absent if label in own}
         return XrayDesired(inbounds, {"shared": shared, **live}, absent, leaving=leaving)
+
+    def rotate(self) -> None:
+        """Desire a new pair in front of the present one, on the shared port and on every own one."""
+        pair, tag = keys.generate(), f"{BEHIND_TAG_PREFIX}1"
+        short_ids = {short_id for one in (self.inbound, *self.own.values()) for short_id in one.short_ids}
+        self.behind = replace(self.inbound, tag=tag, port=0, short_ids=tuple(sorted(short_ids)))
+        renewed = {"private_key": pair.private_key, "public_key": pair.public_key, "behind": tag}
+        self.inbound = replace(self.inbound, **renewed)  # type: ignore[arg-type]  # three fields of their types
+        self.own = {label: replace(one, **renewed) for label, one in self.own.items()}  # type: ignore[arg-type]
+
+    def retire(self) -> None:
+        """Desire the pair that stands behind no more."""
+        self.behind = None
+        self.inbound = replace(self.inbound, behind="")
+        self.own = {label: replace(one, behind="") for label, one in self.own.items()}
 
     def profile(self, user: XrayUser) -> Profile:
         """Return what a client of this user needs."""

@@ -46,12 +46,14 @@ _API_SERVICES = ["HandlerService", "StatsService", "RoutingService", "LoggerServ
 class Route:
     """One thing the probe dials: an inbound under one of its server names.
 
-    ``account`` selects it at the SOCKS; the core counts its bytes under that name too, hence our own prefix.
+    ``account`` selects it at the SOCKS; the core counts its bytes under that name too, hence our own prefix. An inbound
+    that stands behind others is dialled ``through`` one of those, as its clients do.
     """
 
     account: str
     tag: str
     server_name: str
+    through: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,25 +85,39 @@ def routes(inbounds: Iterable[XrayInbound]) -> tuple[Route, ...]:
 
     REALITY examines each pair once per process, whichever inbound names it, so a pair proven warm is warm for all.
     """
+    listed = list(inbounds)
+    fronts = {one.behind: one.tag for one in listed if one.behind}
     seen: set[tuple[str, str]] = set()
     chosen: list[tuple[XrayInbound, str]] = []
-    for inbound in inbounds:
-        new = [name for name in inbound.server_names if (inbound.target, name) not in seen]
-        seen.update((inbound.target, name) for name in new)
+    for inbound in listed:
+        if inbound.is_behind and inbound.tag not in fronts:
+            continue
+        goes_to = inbound.stranger_goes_to
+        new = [name for name in inbound.server_names if (goes_to, name) not in seen]
+        seen.update((goes_to, name) for name in new)
         chosen += [(inbound, name) for name in new or inbound.server_names[:1]]
-    return tuple(Route(f"{_PROBE}-{number}", inbound.tag, name) for number, (inbound, name) in enumerate(chosen))
+    return tuple(
+        Route(f"{_PROBE}-{number}", inbound.tag, name, fronts.get(inbound.tag, "") if inbound.is_behind else "")
+        for number, (inbound, name) in enumerate(chosen)
+    )
 
 
 def warm_inbounds(inbounds: Iterable[XrayInbound], free_port: Callable[[], int]) -> tuple[XrayInbound, ...]:
-    """Return a loopback listener for every inbound, alike in all that REALITY examines."""
+    """Return a loopback listener for every inbound, alike in all that REALITY examines.
+
+    One that stands behind others is on loopback as it is.
+    """
     return tuple(
-        replace(inbound, tag=f"{_WARM}{inbound.tag}", listen=_LOOPBACK, port=free_port()) for inbound in inbounds
+        inbound
+        if inbound.is_behind
+        else replace(inbound, tag=f"{_WARM}{inbound.tag}", listen=_LOOPBACK, port=free_port())
+        for inbound in inbounds
     )
 
 
 def warm_routes(warm: Iterable[XrayInbound]) -> tuple[Route, ...]:
     """Choose what to dial through the loopback listeners."""
-    return tuple(Route(f"{route.account}-warm", route.tag, route.server_name) for route in routes(warm))
+    return tuple(replace(route, account=f"{route.account}-warm") for route in routes(warm))
 
 
 def render(
@@ -116,15 +132,17 @@ def render(
 ) -> Json:
     """Return the whole configuration. ``api_listen`` is ``/path/to.sock,0600`` or host:port.
 
-    With ``warm`` (see ``warm_inbounds``) the core listens there alone, until it is told to take the public listeners.
+    With ``warm`` (see ``warm_inbounds``) the core listens there alone, without customers, until it is told to take the
+    public listeners.
     With ``has_access_log`` the core writes a line for every stream to its standard output, which must be somebody who
     keeps no destinations.
     """
     own = probe.own_users() if probe else {}
     static = _static(desired.static if warm is None else warm, settings)
     dialled = (*desired.static, *(warm or ()))
+    customers = desired.users if warm is None else {}
     listeners = [
-        _with_users(listener, {**desired.users.get(listener["tag"], {}), **own.get(listener["tag"], {})})
+        _with_users(listener, {**customers.get(listener["tag"], {}), **own.get(listener["tag"], {})})
         for listener in static["inbounds"]
     ]
     live = [] if warm is not None else [as_listed(one, desired.users) for one in desired.live.values()]
@@ -146,7 +164,7 @@ def render(
 
 def digest(desired: XrayDesired, settings: XraySettings) -> str:
     """Return a digest of what only a restart changes: no users, no live inbounds, nothing made up for each start."""
-    static = _static(desired.static, settings)
+    static = _static(desired.with_ports({}).static, settings)
     return hashlib.sha256(orjson.dumps(static, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -176,13 +194,15 @@ def _listener(inbound: XrayInbound) -> Json:
             "network": "tcp",
             "security": "reality",
             "realitySettings": {
-                "target": inbound.target,
+                "target": inbound.stranger_goes_to,
+                **({"xver": 1} if inbound.behind else {}),
                 "serverNames": list(inbound.server_names),
                 "privateKey": inbound.private_key.reveal(),
                 "shortIds": list(inbound.short_ids),
                 # Never left out: unset means 26.3.27 from v26.7.11 on, which refuses sing-box and mihomo.
                 "minClientVer": inbound.min_client_version,
             },
+            **({"sockopt": {"acceptProxyProtocol": True}} if inbound.is_behind else {}),
         },
     }
 
@@ -216,16 +236,22 @@ def _probe_outbounds(probe: ProbePlan, inbounds: Iterable[XrayInbound]) -> list[
         {"action": "block"},
     ]
     echo = {"tag": _ECHO, "protocol": "freedom", "settings": {"finalRules": only_echo}}
-    return [echo, *(_self_outbound(route, by_tag[route.tag], probe.user) for route in probe.all_routes)]
+    return [
+        echo,
+        *(
+            _self_outbound(route, by_tag[route.tag], by_tag[route.through or route.tag], probe.user)
+            for route in probe.all_routes
+        ),
+    ]
 
 
-def _self_outbound(route: Route, inbound: XrayInbound, user: XrayUser) -> Json:
+def _self_outbound(route: Route, inbound: XrayInbound, front: XrayInbound, user: XrayUser) -> Json:
     account = {"id": user.uuid, "encryption": "none", "flow": user.flow}
-    address = _ANY.get(inbound.listen, inbound.listen)
+    address = _ANY.get(front.listen, front.listen)
     return {
         "tag": route.account,
         "protocol": "vless",
-        "settings": {"vnext": [{"address": address, "port": inbound.port, "users": [account]}]},
+        "settings": {"vnext": [{"address": address, "port": front.port, "users": [account]}]},
         "streamSettings": {
             "network": "tcp",
             "security": "reality",
@@ -257,6 +283,9 @@ def api_on_socket(path: Path) -> str:
     return f"{path},0600"
 
 
-def address_of(inbound: XrayInbound) -> str:
-    """Return host:port of an inbound, for people."""
-    return authority(inbound.listen, inbound.port)
+def described(inbound: XrayInbound) -> str:
+    """Return where an inbound listens and for what, for people."""
+    if inbound.is_behind:
+        return f"{inbound.tag} behind others for {inbound.target}"
+    passing = f" with {inbound.behind} behind it" if inbound.behind else ""
+    return f"{inbound.tag} at {authority(inbound.listen, inbound.port)} for {inbound.target}{passing}"

@@ -141,6 +141,7 @@ class ManagedXray:
             await self.prepare_for(step, desired)
             await self._handover.switch(desired, served)
             return
+        desired = desired.with_ports(served.started.behind)
         if step.verb is not Verb.REMOVE:
             await self.watching.unblock([step.subject], served.blocks)
         entries = launching.changes(desired, [step.subject], served.started.tags)
@@ -186,6 +187,7 @@ class ManagedXray:
         addition is EngineUnavailable. While it starts neither is certain.
         """
         tags = self._attendance.started.tags if self._attendance else tuple(desired.users)
+        desired = desired.with_ports(self._attendance.started.behind if self._attendance else {})
         try:
             openings = launching.openings(desired, launching.places(desired, subjects))
             remembering = self._core.remember(launching.changes(desired, subjects, tags), openings)
@@ -235,10 +237,13 @@ class ManagedXray:
         self.watching.note_limits(desired.limits)
         socket = self._options.socket if served is None else served.started.socket
         generation = self._next_generation() if served is None else served.started.generation
+        # What is told to the process before reaches the one after: both have the same ports.
+        desired = _with_free_ports(desired, {} if served is None else served.started.behind)
         return self._launcher.launch(desired, self._binary, socket, echo_port=echo_port, generation=generation)
 
     def candidate(self, desired: XrayDesired, binary: Binary, *, echo_port: int) -> Launch:
         """Return the launch of a process that listens on loopback until it takes the public listeners."""
+        desired = _with_free_ports(desired, {})
         warm = config.warm_inbounds(desired.static, free_loopback_port)
         generation = self._next_generation()
         return self._launcher.launch(
@@ -364,6 +369,11 @@ class ManagedXray:
         if not served.ready.is_set():
             return Health(Condition.WARMING, "no dial through Xray has come back yet")
         return Health(Condition.READY)
+
+
+def _with_free_ports(desired: XrayDesired, known: Mapping[str, int]) -> XrayDesired:
+    """Return what is desired with a loopback port for each inbound that stands behind others."""
+    return desired.with_ports({one.tag: known.get(one.tag) or free_loopback_port() for one in desired.behind})
 
 
 def _with_own(desired: XrayDesired, served: Attendance, tags: Collection[str]) -> users.Users:

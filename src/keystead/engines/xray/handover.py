@@ -44,6 +44,8 @@ WARM_WITHIN_S = 30.0
 # Dials land on either process while both listen: one in two comes back.
 PROVEN_WITHIN_S = 15.0
 _KEPT_WARM_S = 120.0
+# Who came in through a listener that is closed now may still be in its handshake, and needs what stands behind it.
+_BEHIND_OPEN_S = 30.0
 # What went through the kernel alone is counted when the connection ends.
 COUNTED_WITHIN_S = 0.3
 
@@ -232,7 +234,7 @@ class Handover:
         return EngineUnavailable(message)
 
     async def _open(self, desired: XrayDesired, new: Attendance) -> None:
-        own = new.started.probe.own_users()
+        desired, own = desired.with_ports(new.started.behind), new.started.probe.own_users()
         wanted = {one.tag: {**desired.users.get(one.tag, {}), **own.get(one.tag, {})} for one in desired.inbounds}
         await users.open_all(new.client, desired, wanted=wanted)
 
@@ -241,8 +243,9 @@ class Handover:
 
         client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
         self._blocks[process] = Blocks(client, clock=self._clock)
+        behind = asyncio.create_task(self._close_behind(client, leaving))
         try:
-            await users.close_all(client, leaving.tags)
+            await users.close_all(client, [tag for tag in leaving.tags if tag not in leaving.behind])
             await self._core.retire(core, self._see_off_s)
             if self.progress.phase is Phase.PROVEN:
                 self._note(Phase.DRAINING)
@@ -256,12 +259,19 @@ class Handover:
         except KeysteadError as error:
             log.warning("a process was not seen off", process=process, reason=error.message)
         finally:
+            behind.cancel()
             del self._leaving[process], self._blocks[process]
             if self.progress.phase is Phase.DRAINING and not self._leaving:
                 self._note(Phase.DONE)
             await client.close()
         with suppress(KeysteadError):
             await self._core.tidy()
+
+    async def _close_behind(self, client: "XrayClient", leaving: Started) -> None:
+        if leaving.behind:
+            await self._clock.sleep(_BEHIND_OPEN_S)
+            with suppress(KeysteadError):
+                await users.close_all(client, list(leaving.behind))
 
     async def _discard_unused(self, candidate: _Candidate) -> None:
         await self._clock.sleep(_KEPT_WARM_S)

@@ -6,7 +6,7 @@ configured, and how it dials itself. It is as secret as the probe's password and
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class Role(StrEnum):
 class Started:
     """What a process was started with, and what it has become: a candidate has no public listener yet.
 
-    Of two that serve, the one of the higher ``generation`` took the place of the other.
+    Of two that serve, the one of the higher ``generation`` took the place of the other. ``behind`` are the ports of its
+    inbounds that stand behind others, by tag.
     """
 
     tags: tuple[str, ...]
@@ -54,6 +55,7 @@ class Started:
     role: Role = Role.SERVING
     binary: Path = Path()
     generation: int = 0
+    behind: Mapping[str, int] = field(default_factory=dict)
 
 
 class Launcher:
@@ -79,7 +81,10 @@ class Launcher:
         generation: int,
         warm: tuple[XrayInbound, ...] | None = None,
     ) -> Launch:
-        """Return the launch of a core that holds all that is desired; with ``warm``, of one that is to become it."""
+        """Return the launch of a core that holds all that is desired; with ``warm``, of one that is to become it.
+
+        What stands behind other inbounds has its port by now (``XrayDesired.with_ports``).
+        """
         probe = self._probe(desired, echo_port, warm)
         rendered = config.render(
             desired,
@@ -98,6 +103,7 @@ class Launcher:
             Role.SERVING if warm is None else Role.CANDIDATE,
             binary.path,
             generation,
+            {inbound.tag: inbound.port for inbound in desired.behind},
         )
         texts, gaps, entries = with_gaps(rendered)
         listening = desired.static if warm is None else warm
@@ -113,7 +119,7 @@ class Launcher:
             stale_files=(str(socket), f"{socket}.lock"),
             access=ACCESS_LINE,
             limits=desired.limits,
-            tags={inbound.tag: inbound.port for inbound in desired.inbounds},
+            tags={inbound.tag: 0 if inbound.is_behind else inbound.port for inbound in desired.inbounds},
             memo=memo_of(started),
         )
 
@@ -194,11 +200,12 @@ def memo_of(started: Started) -> dict[str, Any]:
         "echo_port": probe.echo_port,
         "password": probe.password.reveal(),
         "user": probe.user.uuid,
-        "routes": [[route.account, route.tag, route.server_name] for route in probe.routes],
-        "warm_routes": [[route.account, route.tag, route.server_name] for route in probe.warm_routes],
+        "routes": [list(astuple(route)) for route in probe.routes],
+        "warm_routes": [list(astuple(route)) for route in probe.warm_routes],
         "role": started.role.value,
         "binary": str(started.binary),
         "generation": started.generation,
+        "behind": dict(started.behind),
     }
 
 
@@ -211,8 +218,8 @@ def started_with(memo: Mapping[str, Any]) -> Started | None:
         echo_port=memo["echo_port"],
         password=Secret(memo["password"]),
         user=config.probe_user(memo["user"]),
-        routes=tuple(config.Route(account, tag, name) for account, tag, name in memo["routes"]),
-        warm_routes=tuple(config.Route(account, tag, name) for account, tag, name in memo["warm_routes"]),
+        routes=tuple(config.Route(*told) for told in memo["routes"]),
+        warm_routes=tuple(config.Route(*told) for told in memo["warm_routes"]),
     )
     return Started(
         tuple(memo["tags"]),
@@ -223,4 +230,5 @@ def started_with(memo: Mapping[str, Any]) -> Started | None:
         Role(memo["role"]),
         Path(memo.get("binary", "")),
         memo.get("generation", 0),
+        memo.get("behind", {}),
     )

@@ -37,7 +37,8 @@ def remove_user(tag: str, label: str) -> wire.AlterInboundRequest:
 def add_inbound(inbound: XrayInbound, users: Iterable[XrayUser]) -> wire.AddInboundRequest:
     """Return the request that opens a VLESS + REALITY listener with its users."""
     reality = wire.RealityConfig(
-        dest=inbound.target,
+        dest=inbound.stranger_goes_to,
+        xver=1 if inbound.behind else 0,
         type="tcp",
         server_names=inbound.server_names,
         private_key=_raw_key(inbound.private_key.reveal()),

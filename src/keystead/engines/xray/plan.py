@@ -97,9 +97,6 @@ def _restart_steps(scope: str, desired: XrayDesired, actual: XrayActual, setting
     if is_current and not missing:
         return
     reason = f"no inbound {', '.join(missing)}" if missing else "the static configuration differs"
-    listeners = ", ".join(
-        f"{inbound.tag} at {config.address_of(inbound)} for {inbound.target}"
-        for inbound in sorted(desired.static, key=lambda inbound: inbound.tag)
-    )
+    listeners = ", ".join(map(config.described, sorted(desired.static, key=lambda inbound: inbound.tag)))
     risk = Risk.RELOAD if actual.hands_over else Risk.DISRUPTIVE
     yield Step("core", scope, Verb.RESTART, "", f"serving {listeners or 'nothing'}", reason, risk)

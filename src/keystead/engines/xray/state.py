@@ -4,7 +4,7 @@ Made by ``vpn/desired.py`` (desired) and by the driver (actual); compared by ``p
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
@@ -17,6 +17,8 @@ VISION = "xtls-rprx-vision"
 OWN_LABEL_PREFIX = "keystead-"
 # Tags of inbounds that are opened and closed while the core runs start with this.
 LIVE_TAG_PREFIX = "keystead-port-"
+# Tags of inbounds on loopback that nothing but other inbounds of the same core connects to start with this.
+BEHIND_TAG_PREFIX = "keystead-behind-"
 
 
 class XrayUser(NamedTuple):
@@ -46,6 +48,10 @@ class XrayInbound:
     ``target`` is host:port of the site REALITY hides behind; ``short_ids`` are lower-case hex of even length ≤ 16. One
     whose tag starts with ``LIVE_TAG_PREFIX`` is opened and closed while the core runs, and is there for its users
     alone. Its target and server names are those of an inbound of the other kind, so that they are warm.
+
+    ``behind`` is the tag of an inbound with another key pair: whoever does not authenticate here is passed on to it,
+    with the address of the peer in front (PROXY protocol), and only by it to the target. Where that one listens is
+    chosen for each process (``XrayDesired.with_ports``): ``behind_port`` here is ``port`` there.
     """
 
     tag: str
@@ -57,11 +63,23 @@ class XrayInbound:
     server_names: tuple[str, ...]
     short_ids: tuple[str, ...]
     min_client_version: str
+    behind: str = ""
+    behind_port: int = 0
 
     @property
     def is_live(self) -> bool:
         """Tell whether it is opened and closed while the core runs."""
         return is_live(self.tag)
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether other inbounds alone connect to it."""
+        return self.tag.startswith(BEHIND_TAG_PREFIX)
+
+    @property
+    def stranger_goes_to(self) -> str:
+        """Return host:port that whoever does not authenticate is passed on to."""
+        return f"127.0.0.1:{self.behind_port}" if self.behind else self.target
 
 
 def is_live(tag: str) -> bool:
@@ -93,6 +111,23 @@ class XrayDesired:
     def live(self) -> dict[str, XrayInbound]:
         """Return the inbounds that are opened and closed while the core runs, by tag."""
         return {inbound.tag: inbound for inbound in self.inbounds if inbound.is_live}
+
+    @cached_property
+    def behind(self) -> tuple[XrayInbound, ...]:
+        """Return the inbounds that stand behind others."""
+        return tuple(inbound for inbound in self.inbounds if inbound.is_behind)
+
+    def with_ports(self, ports: Mapping[str, int]) -> "XrayDesired":
+        """Return the same for a process whose inbounds behind others listen at these ports, by tag."""
+        if not any(one.behind or one.is_behind for one in self.inbounds):
+            return self
+        return replace(self, inbounds=tuple(_with_port(one, ports) for one in self.inbounds))
+
+
+def _with_port(inbound: XrayInbound, ports: Mapping[str, int]) -> XrayInbound:
+    if inbound.is_behind:
+        return replace(inbound, port=ports.get(inbound.tag, 0))
+    return replace(inbound, behind_port=ports.get(inbound.behind, 0)) if inbound.behind else inbound
 
 
 @dataclass(frozen=True)
@@ -132,7 +167,7 @@ class LiveConnection(NamedTuple):
     """A client's live connection to the core; ages in seconds, bytes as the kernel counts them, handshake included.
 
     ``id`` is the kernel's cookie of the socket: never used twice while the machine runs. ``label`` is None while nobody
-    knows whose it is. There are thousands.
+    knows whose it is; ``tag`` names the inbound it authenticated at, None while no line told. There are thousands.
     """
 
     id: int
@@ -147,6 +182,7 @@ class LiveConnection(NamedTuple):
     downlink: int
     uplink_per_s: int
     downlink_per_s: int
+    tag: str | None = None
 
 
 @dataclass(frozen=True)

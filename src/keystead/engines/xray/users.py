@@ -81,7 +81,10 @@ async def apply_marked(
 
 
 async def open_all(client: "XrayClient", desired: XrayDesired, *, wanted: Users) -> None:
-    """Open every inbound with its users; one that is open already is left as it is."""
+    """Open every inbound with its users; one that is open already is left as it is.
+
+    Inbounds behind others are open from the start. They get their users first, so that no front leads nowhere.
+    """
     gate = asyncio.Semaphore(_PIPELINE)
 
     async def open_one(inbound: XrayInbound) -> None:
@@ -89,9 +92,19 @@ async def open_all(client: "XrayClient", desired: XrayDesired, *, wanted: Users)
             with suppress(AlreadyExists):
                 await client.add_inbound(inbound, wanted.get(inbound.tag, {}).values())
 
+    async def add_one(tag: str, user: XrayUser) -> None:
+        async with gate:
+            with suppress(AlreadyExists):
+                await client.add_user(tag, user)
+
+    async with asyncio.TaskGroup() as group:
+        for inbound in desired.behind:
+            for user in wanted.get(inbound.tag, {}).values():
+                group.create_task(add_one(inbound.tag, user))
     async with asyncio.TaskGroup() as group:
         for inbound in desired.inbounds:
-            group.create_task(open_one(inbound))
+            if not inbound.is_behind:
+                group.create_task(open_one(inbound))
 
 
 async def close_all(client: "XrayClient", tags: Collection[str]) -> None:

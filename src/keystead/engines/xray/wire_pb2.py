@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n keystead/engines/xray/wire.proto\x12\x12keystead.xray.wire\"+\n\x0cTypedMessage\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"W\n\x04User\x12\r\n\x05level\x18\x01 \x01(\r\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x31\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\"<\n\x0cVlessAccount\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x66low\x18\x02 \x01(\t\x12\x12\n\nencryption\x18\x03 \x01(\t\":\n\x10\x41\x64\x64UserOperation\x12&\n\x04user\x18\x01 \x01(\x0b\x32\x18.keystead.xray.wire.User\"$\n\x13RemoveUserOperation\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"W\n\x13\x41lterInboundRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x33\n\toperation\x18\x02 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\"\x9a\x01\n\x14InboundHandlerConfig\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12;\n\x11receiver_settings\x18\x02 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\x12\x38\n\x0eproxy_settings\x18\x03 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\"N\n\x11\x41\x64\x64InboundRequest\x12\x39\n\x07inbound\x18\x01 \x01(\x0b\x32(.keystead.xray.wire.InboundHandlerConfig\"#\n\x14RemoveInboundRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\"+\n\x13ListInboundsRequest\x12\x14\n\x0cis_only_tags\x18\x01 \x01(\x08\"R\n\x14ListInboundsResponse\x12:\n\x08inbounds\x18\x01 \x03(\x0b\x32(.keystead.xray.wire.InboundHandlerConfig\"1\n\x13InboundUsersRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\"?\n\x14InboundUsersResponse\x12\'\n\x05users\x18\x01 \x03(\x0b\x32\x18.keystead.xray.wire.User\"*\n\x19InboundUsersCountResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"(\n\tPortRange\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\x0c\n\x04last\x18\x02 \x01(\r\"8\n\x08PortList\x12,\n\x05range\x18\x01 \x03(\x0b\x32\x1d.keystead.xray.wire.PortRange\"7\n\nIpOrDomain\x12\x0c\n\x02ip\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06\x64omain\x18\x02 \x01(\tH\x00\x42\t\n\x07\x61\x64\x64ress\"y\n\x0cStreamConfig\x12\x15\n\rsecurity_type\x18\x03 \x01(\t\x12;\n\x11security_settings\x18\x04 \x03(\x0b\x32 .keystead.xray.wire.TypedMessage\x12\x15\n\rprotocol_name\x18\x05 \x01(\t\"\xac\x01\n\x0eReceiverConfig\x12/\n\tport_list\x18\x01 \x01(\x0b\x32\x1c.keystead.xray.wire.PortList\x12.\n\x06listen\x18\x02 \x01(\x0b\x32\x1e.keystead.xray.wire.IpOrDomain\x12\x39\n\x0fstream_settings\x18\x03 \x01(\x0b\x32 .keystead.xray.wire.StreamConfig\"\x85\x01\n\rRealityConfig\x12\x0c\n\x04\x64\x65st\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x14\n\x0cserver_names\x18\x05 \x03(\t\x12\x13\n\x0bprivate_key\x18\x06 \x01(\x0c\x12\x1a\n\x12min_client_version\x18\x07 \x01(\x0c\x12\x11\n\tshort_ids\x18\n \x03(\x0c\"Q\n\x12VlessInboundConfig\x12\'\n\x05users\x18\x01 \x03(\x0b\x32\x18.keystead.xray.wire.User\x12\x12\n\ndecryption\x18\x03 \x01(\t\"3\n\x11QueryStatsRequest\x12\x0f\n\x07pattern\x18\x01 \x01(\t\x12\r\n\x05reset\x18\x02 \x01(\x08\"#\n\x04Stat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\"<\n\x12QueryStatsResponse\x12&\n\x04stat\x18\x01 \x03(\x0b\x32\x18.keystead.xray.wire.Stat\"Q\n\x10SysStatsResponse\x12\x12\n\ngoroutines\x18\x01 \x01(\r\x12\x17\n\x0f\x61llocated_bytes\x18\x03 \x01(\x04\x12\x10\n\x08uptime_s\x18\n \x01(\r\",\n\x11UsersStatsRequest\x12\x17\n\x0finclude_traffic\x18\x01 \x01(\x08\".\n\rOnlineAddress\x12\n\n\x02ip\x18\x01 \x01(\t\x12\x11\n\tlast_seen\x18\x02 \x01(\x03\"I\n\x08UserStat\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12.\n\x03ips\x18\x02 \x03(\x0b\x32!.keystead.xray.wire.OnlineAddress\"A\n\x12UsersStatsResponse\x12+\n\x05users\x18\x01 \x03(\x0b\x32\x1c.keystead.xray.wire.UserStat\"\'\n\x16\x41llOnlineUsersResponse\x12\r\n\x05users\x18\x01 \x03(\t\"\x1c\n\x0cStatsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x96\x01\n\x17OnlineAddressesResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x41\n\x03ips\x18\x02 \x03(\x0b\x32\x34.keystead.xray.wire.OnlineAddressesResponse.IpsEntry\x1a*\n\x08IpsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"@\n\x0bRoutingRule\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x12\n\nuser_email\x18\x07 \x03(\t\x12\x10\n\x08rule_tag\x18\x13 \x01(\t\"=\n\x0cRouterConfig\x12-\n\x04rule\x18\x02 \x03(\x0b\x32\x1f.keystead.xray.wire.RoutingRule\"Y\n\x0e\x41\x64\x64RuleRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\x12\x15\n\rshould_append\x18\x02 \x01(\x08\"%\n\x11RemoveRuleRequest\x12\x10\n\x08rule_tag\x18\x01 \x01(\t\"+\n\nListedRule\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x10\n\x08rule_tag\x18\x02 \x01(\t\"A\n\x10ListRuleResponse\x12-\n\x05rules\x18\x01 \x03(\x0b\x32\x1e.keystead.xray.wire.ListedRule\"\x07\n\x05\x45mptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n keystead/engines/xray/wire.proto\x12\x12keystead.xray.wire\"+\n\x0cTypedMessage\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"W\n\x04User\x12\r\n\x05level\x18\x01 \x01(\r\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x31\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\"<\n\x0cVlessAccount\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x66low\x18\x02 \x01(\t\x12\x12\n\nencryption\x18\x03 \x01(\t\":\n\x10\x41\x64\x64UserOperation\x12&\n\x04user\x18\x01 \x01(\x0b\x32\x18.keystead.xray.wire.User\"$\n\x13RemoveUserOperation\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"W\n\x13\x41lterInboundRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x33\n\toperation\x18\x02 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\"\x9a\x01\n\x14InboundHandlerConfig\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12;\n\x11receiver_settings\x18\x02 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\x12\x38\n\x0eproxy_settings\x18\x03 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\"N\n\x11\x41\x64\x64InboundRequest\x12\x39\n\x07inbound\x18\x01 \x01(\x0b\x32(.keystead.xray.wire.InboundHandlerConfig\"#\n\x14RemoveInboundRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\"+\n\x13ListInboundsRequest\x12\x14\n\x0cis_only_tags\x18\x01 \x01(\x08\"R\n\x14ListInboundsResponse\x12:\n\x08inbounds\x18\x01 \x03(\x0b\x32(.keystead.xray.wire.InboundHandlerConfig\"1\n\x13InboundUsersRequest\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\"?\n\x14InboundUsersResponse\x12\'\n\x05users\x18\x01 \x03(\x0b\x32\x18.keystead.xray.wire.User\"*\n\x19InboundUsersCountResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"(\n\tPortRange\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\x0c\n\x04last\x18\x02 \x01(\r\"8\n\x08PortList\x12,\n\x05range\x18\x01 \x03(\x0b\x32\x1d.keystead.xray.wire.PortRange\"7\n\nIpOrDomain\x12\x0c\n\x02ip\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06\x64omain\x18\x02 \x01(\tH\x00\x42\t\n\x07\x61\x64\x64ress\"y\n\x0cStreamConfig\x12\x15\n\rsecurity_type\x18\x03 \x01(\t\x12;\n\x11security_settings\x18\x04 \x03(\x0b\x32 .keystead.xray.wire.TypedMessage\x12\x15\n\rprotocol_name\x18\x05 \x01(\t\"\xac\x01\n\x0eReceiverConfig\x12/\n\tport_list\x18\x01 \x01(\x0b\x32\x1c.keystead.xray.wire.PortList\x12.\n\x06listen\x18\x02 \x01(\x0b\x32\x1e.keystead.xray.wire.IpOrDomain\x12\x39\n\x0fstream_settings\x18\x03 \x01(\x0b\x32 .keystead.xray.wire.StreamConfig\"\x93\x01\n\rRealityConfig\x12\x0c\n\x04\x64\x65st\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0c\n\x04xver\x18\x04 \x01(\x04\x12\x14\n\x0cserver_names\x18\x05 \x03(\t\x12\x13\n\x0bprivate_key\x18\x06 \x01(\x0c\x12\x1a\n\x12min_client_version\x18\x07 \x01(\x0c\x12\x11\n\tshort_ids\x18\n \x03(\x0c\"Q\n\x12VlessInboundConfig\x12\'\n\x05users\x18\x01 \x03(\x0b\x32\x18.keystead.xray.wire.User\x12\x12\n\ndecryption\x18\x03 \x01(\t\"3\n\x11QueryStatsRequest\x12\x0f\n\x07pattern\x18\x01 \x01(\t\x12\r\n\x05reset\x18\x02 \x01(\x08\"#\n\x04Stat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\"<\n\x12QueryStatsResponse\x12&\n\x04stat\x18\x01 \x03(\x0b\x32\x18.keystead.xray.wire.Stat\"Q\n\x10SysStatsResponse\x12\x12\n\ngoroutines\x18\x01 \x01(\r\x12\x17\n\x0f\x61llocated_bytes\x18\x03 \x01(\x04\x12\x10\n\x08uptime_s\x18\n \x01(\r\",\n\x11UsersStatsRequest\x12\x17\n\x0finclude_traffic\x18\x01 \x01(\x08\".\n\rOnlineAddress\x12\n\n\x02ip\x18\x01 \x01(\t\x12\x11\n\tlast_seen\x18\x02 \x01(\x03\"I\n\x08UserStat\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12.\n\x03ips\x18\x02 \x03(\x0b\x32!.keystead.xray.wire.OnlineAddress\"A\n\x12UsersStatsResponse\x12+\n\x05users\x18\x01 \x03(\x0b\x32\x1c.keystead.xray.wire.UserStat\"\'\n\x16\x41llOnlineUsersResponse\x12\r\n\x05users\x18\x01 \x03(\t\"\x1c\n\x0cStatsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x96\x01\n\x17OnlineAddressesResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x41\n\x03ips\x18\x02 \x03(\x0b\x32\x34.keystead.xray.wire.OnlineAddressesResponse.IpsEntry\x1a*\n\x08IpsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"@\n\x0bRoutingRule\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x12\n\nuser_email\x18\x07 \x03(\t\x12\x10\n\x08rule_tag\x18\x13 \x01(\t\"=\n\x0cRouterConfig\x12-\n\x04rule\x18\x02 \x03(\x0b\x32\x1f.keystead.xray.wire.RoutingRule\"Y\n\x0e\x41\x64\x64RuleRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32 .keystead.xray.wire.TypedMessage\x12\x15\n\rshould_append\x18\x02 \x01(\x08\"%\n\x11RemoveRuleRequest\x12\x10\n\x08rule_tag\x18\x01 \x01(\t\"+\n\nListedRule\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x10\n\x08rule_tag\x18\x02 \x01(\t\"A\n\x10ListRuleResponse\x12-\n\x05rules\x18\x01 \x03(\x0b\x32\x1e.keystead.xray.wire.ListedRule\"\x07\n\x05\x45mptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,45 +72,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIVERCONFIG']._serialized_start=1283
   _globals['_RECEIVERCONFIG']._serialized_end=1455
   _globals['_REALITYCONFIG']._serialized_start=1458
-  _globals['_REALITYCONFIG']._serialized_end=1591
-  _globals['_VLESSINBOUNDCONFIG']._serialized_start=1593
-  _globals['_VLESSINBOUNDCONFIG']._serialized_end=1674
-  _globals['_QUERYSTATSREQUEST']._serialized_start=1676
-  _globals['_QUERYSTATSREQUEST']._serialized_end=1727
-  _globals['_STAT']._serialized_start=1729
-  _globals['_STAT']._serialized_end=1764
-  _globals['_QUERYSTATSRESPONSE']._serialized_start=1766
-  _globals['_QUERYSTATSRESPONSE']._serialized_end=1826
-  _globals['_SYSSTATSRESPONSE']._serialized_start=1828
-  _globals['_SYSSTATSRESPONSE']._serialized_end=1909
-  _globals['_USERSSTATSREQUEST']._serialized_start=1911
-  _globals['_USERSSTATSREQUEST']._serialized_end=1955
-  _globals['_ONLINEADDRESS']._serialized_start=1957
-  _globals['_ONLINEADDRESS']._serialized_end=2003
-  _globals['_USERSTAT']._serialized_start=2005
-  _globals['_USERSTAT']._serialized_end=2078
-  _globals['_USERSSTATSRESPONSE']._serialized_start=2080
-  _globals['_USERSSTATSRESPONSE']._serialized_end=2145
-  _globals['_ALLONLINEUSERSRESPONSE']._serialized_start=2147
-  _globals['_ALLONLINEUSERSRESPONSE']._serialized_end=2186
-  _globals['_STATSREQUEST']._serialized_start=2188
-  _globals['_STATSREQUEST']._serialized_end=2216
-  _globals['_ONLINEADDRESSESRESPONSE']._serialized_start=2219
-  _globals['_ONLINEADDRESSESRESPONSE']._serialized_end=2369
-  _globals['_ONLINEADDRESSESRESPONSE_IPSENTRY']._serialized_start=2327
-  _globals['_ONLINEADDRESSESRESPONSE_IPSENTRY']._serialized_end=2369
-  _globals['_ROUTINGRULE']._serialized_start=2371
-  _globals['_ROUTINGRULE']._serialized_end=2435
-  _globals['_ROUTERCONFIG']._serialized_start=2437
-  _globals['_ROUTERCONFIG']._serialized_end=2498
-  _globals['_ADDRULEREQUEST']._serialized_start=2500
-  _globals['_ADDRULEREQUEST']._serialized_end=2589
-  _globals['_REMOVERULEREQUEST']._serialized_start=2591
-  _globals['_REMOVERULEREQUEST']._serialized_end=2628
-  _globals['_LISTEDRULE']._serialized_start=2630
-  _globals['_LISTEDRULE']._serialized_end=2673
-  _globals['_LISTRULERESPONSE']._serialized_start=2675
-  _globals['_LISTRULERESPONSE']._serialized_end=2740
-  _globals['_EMPTY']._serialized_start=2742
-  _globals['_EMPTY']._serialized_end=2749
+  _globals['_REALITYCONFIG']._serialized_end=1605
+  _globals['_VLESSINBOUNDCONFIG']._serialized_start=1607
+  _globals['_VLESSINBOUNDCONFIG']._serialized_end=1688
+  _globals['_QUERYSTATSREQUEST']._serialized_start=1690
+  _globals['_QUERYSTATSREQUEST']._serialized_end=1741
+  _globals['_STAT']._serialized_start=1743
+  _globals['_STAT']._serialized_end=1778
+  _globals['_QUERYSTATSRESPONSE']._serialized_start=1780
+  _globals['_QUERYSTATSRESPONSE']._serialized_end=1840
+  _globals['_SYSSTATSRESPONSE']._serialized_start=1842
+  _globals['_SYSSTATSRESPONSE']._serialized_end=1923
+  _globals['_USERSSTATSREQUEST']._serialized_start=1925
+  _globals['_USERSSTATSREQUEST']._serialized_end=1969
+  _globals['_ONLINEADDRESS']._serialized_start=1971
+  _globals['_ONLINEADDRESS']._serialized_end=2017
+  _globals['_USERSTAT']._serialized_start=2019
+  _globals['_USERSTAT']._serialized_end=2092
+  _globals['_USERSSTATSRESPONSE']._serialized_start=2094
+  _globals['_USERSSTATSRESPONSE']._serialized_end=2159
+  _globals['_ALLONLINEUSERSRESPONSE']._serialized_start=2161
+  _globals['_ALLONLINEUSERSRESPONSE']._serialized_end=2200
+  _globals['_STATSREQUEST']._serialized_start=2202
+  _globals['_STATSREQUEST']._serialized_end=2230
+  _globals['_ONLINEADDRESSESRESPONSE']._serialized_start=2233
+  _globals['_ONLINEADDRESSESRESPONSE']._serialized_end=2383
+  _globals['_ONLINEADDRESSESRESPONSE_IPSENTRY']._serialized_start=2341
+  _globals['_ONLINEADDRESSESRESPONSE_IPSENTRY']._serialized_end=2383
+  _globals['_ROUTINGRULE']._serialized_start=2385
+  _globals['_ROUTINGRULE']._serialized_end=2449
+  _globals['_ROUTERCONFIG']._serialized_start=2451
+  _globals['_ROUTERCONFIG']._serialized_end=2512
+  _globals['_ADDRULEREQUEST']._serialized_start=2514
+  _globals['_ADDRULEREQUEST']._serialized_end=2603
+  _globals['_REMOVERULEREQUEST']._serialized_start=2605
+  _globals['_REMOVERULEREQUEST']._serialized_end=2642
+  _globals['_LISTEDRULE']._serialized_start=2644
+  _globals['_LISTEDRULE']._serialized_end=2687
+  _globals['_LISTRULERESPONSE']._serialized_start=2689
+  _globals['_LISTRULERESPONSE']._serialized_end=2754
+  _globals['_EMPTY']._serialized_start=2756
+  _globals['_EMPTY']._serialized_end=2763
 # @@protoc_insertion_point(module_scope)

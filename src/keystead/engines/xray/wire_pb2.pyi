@@ -151,20 +151,22 @@ class ReceiverConfig(_message.Message):
     def __init__(self, port_list: _Optional[_Union[PortList, _Mapping]] = ..., listen: _Optional[_Union[IpOrDomain, _Mapping]] = ..., stream_settings: _Optional[_Union[StreamConfig, _Mapping]] = ...) -> None: ...
 
 class RealityConfig(_message.Message):
-    __slots__ = ("dest", "type", "server_names", "private_key", "min_client_version", "short_ids")
+    __slots__ = ("dest", "type", "xver", "server_names", "private_key", "min_client_version", "short_ids")
     DEST_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
+    XVER_FIELD_NUMBER: _ClassVar[int]
     SERVER_NAMES_FIELD_NUMBER: _ClassVar[int]
     PRIVATE_KEY_FIELD_NUMBER: _ClassVar[int]
     MIN_CLIENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     SHORT_IDS_FIELD_NUMBER: _ClassVar[int]
     dest: str
     type: str
+    xver: int
     server_names: _containers.RepeatedScalarFieldContainer[str]
     private_key: bytes
     min_client_version: bytes
     short_ids: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, dest: _Optional[str] = ..., type: _Optional[str] = ..., server_names: _Optional[_Iterable[str]] = ..., private_key: _Optional[bytes] = ..., min_client_version: _Optional[bytes] = ..., short_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(self, dest: _Optional[str] = ..., type: _Optional[str] = ..., xver: _Optional[int] = ..., server_names: _Optional[_Iterable[str]] = ..., private_key: _Optional[bytes] = ..., min_client_version: _Optional[bytes] = ..., short_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class VlessInboundConfig(_message.Message):
     __slots__ = ("users", "decryption")
