@@ -22,6 +22,12 @@ WISH = Wish("127.0.0.1", 8443, 443, "site.test:443", ("site.test",), "7bb45050",
 POOL = PortPool(10001, 10100, short_id_bytes=8, is_free=lambda _host, _port: True)
 
 
+def new_pair() -> KeyPair:
+    """Return a fresh key pair."""
+    pair = xray_keys.generate()
+    return KeyPair(pair.private_key, pair.public_key)
+
+
 @dataclass
 class Shop:
     """A workplace whose account can issue keys.
@@ -46,9 +52,7 @@ class Shop:
 
         def unit(work: Work) -> None:
             scopes.register(work.connection, SCOPE)
-            pair = xray_keys.generate()
-            own = KeyPair(pair.private_key, pair.public_key)
-            founding.found_shared_inbound(work, SCOPE, WISH, "site.test:443", ("site.test",), own)
+            founding.found_shared_inbound(work, SCOPE, WISH, "site.test:443", ("site.test",), new_pair())
 
         await self.workplace.do(unit)
         return self

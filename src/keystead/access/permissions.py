@@ -28,6 +28,8 @@ class Permission(StrEnum):
     VPN_PLANS_READ = "vpn.plans.read"
     VPN_PLANS_MANAGE = "vpn.plans.manage"
     VPN_ADDRESSES_READ = "vpn.addresses.read"
+    VPN_PAIRS_READ = "vpn.pairs.read"
+    VPN_PAIRS_MANAGE = "vpn.pairs.manage"
     TOKENS_READ = "access.tokens.read"
     TOKENS_MANAGE = "access.tokens.manage"
     USERS_READ = "access.users.read"
@@ -47,8 +49,13 @@ class Permission(StrEnum):
 
 
 VPN_PERMISSIONS = frozenset(permission for permission in Permission if permission.value.startswith("vpn."))
-# What a token or a role is given unless more is asked for: customers' addresses are personal data.
-USUAL_VPN_PERMISSIONS = VPN_PERMISSIONS - {Permission.VPN_ADDRESSES_READ}
+# What a token or a role is given unless more is asked for: customers' addresses are personal data, and a key pair is
+# the whole instance's.
+USUAL_VPN_PERMISSIONS = VPN_PERMISSIONS - {
+    Permission.VPN_ADDRESSES_READ,
+    Permission.VPN_PAIRS_READ,
+    Permission.VPN_PAIRS_MANAGE,
+}
 ALL_PERMISSIONS = frozenset(Permission)
 # What concerns the whole installation: its engines, its ports, its database, other people's accounts. Only the house
 # account's principals may hold it, whatever their roles say.

@@ -17,10 +17,12 @@ from keystead.outbox.store.deliveries import Notice
 from keystead.vpn import clientrules, notices
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.inbound import Inbound
+from keystead.vpn.secondpair import SecondPair, tag_behind
 from keystead.vpn.store import departed as departed_store
 from keystead.vpn.store import formerports as former_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
+from keystead.vpn.store import secondpairs as pair_store
 from keystead.vpn.store.keys import UserRow
 
 
@@ -51,7 +53,10 @@ class XraySource:
         users = _by_tag(rows)
         inbounds = inbound_store.of_scope(connection, self._scope)
         needed = [inbound for inbound in inbounds if inbound.tag in users or not is_live(inbound.tag)]
-        return XrayDesired(self._opened(connection, needed), users, limits=_limits(rows))
+        least, pairs = self._least(connection), self._second_pairs(connection, inbounds)
+        opened = [self._one(inbound, pairs.get(inbound.second_pair_id or 0), least) for inbound in needed]
+        behind = [self._behind(pair, inbounds, least) for pair in pairs.values()]
+        return XrayDesired((*opened, *behind), users, limits=_limits(rows))
 
     def desired_part(self, connection: Connection, subjects: Sequence[str]) -> XrayDesired:
         """Read the users of some labels; labels that should not be there are named absent.
@@ -70,7 +75,9 @@ class XraySource:
         ]
         inbounds = inbound_store.at_tags(connection, self._scope, {row.tag for row in within})
         everyone = [*(row for row in rows if not is_live(row.tag)), *within]
-        return XrayDesired(self._opened(connection, inbounds), _by_tag(everyone), absent, _limits(everyone), leaving)
+        least, pairs = self._least(connection), self._second_pairs(connection, inbounds)
+        opened = tuple(self._one(inbound, pairs.get(inbound.second_pair_id or 0), least) for inbound in inbounds)
+        return XrayDesired(opened, _by_tag(everyone), absent, _limits(everyone), leaving)
 
     def present(self, part: XrayDesired) -> Collection[str]:
         """Return the labels a desired state wants in the engine."""
@@ -80,6 +87,8 @@ class XraySource:
         """Count the users each inbound should hold; a live one counts as 1 when it should be open."""
         counts = key_store.sizes(connection, self._scope)
         counts |= {row.tag: 1 for row in former_store.users(connection, self._scope)}
+        if (served := pair_store.served(connection, self._scope)) is not None:
+            counts[tag_behind(served[0])] = served[1]
         return {tag: 1 if is_live(tag) else count for tag, count in counts.items() if count or not is_live(tag)}
 
     def unconfirmed(self, connection: Connection) -> tuple[list[str], list[str]]:
@@ -116,29 +125,63 @@ class XraySource:
         here = key_store.left(connection, label)
         return [*here, *former_store.left(connection, label)] if here else []
 
-    def _opened(self, connection: Connection, inbounds: Iterable[Inbound]) -> tuple[XrayInbound, ...]:
-        versions = clientrules.in_force(connection, self._scope) or self._versions
-        return tuple(
-            XrayInbound(
-                tag=inbound.tag,
-                listen=inbound.listen,
-                port=inbound.port,
-                private_key=self._keys.open(inbound.sealed_private_key, inbound.place),
-                public_key=inbound.public_key,
-                target=inbound.target,
-                server_names=inbound.server_names,
-                short_ids=inbound.short_ids,
-                min_client_version=versions.least,
-            )
-            for inbound in inbounds
+    def _second_pairs(self, connection: Connection, inbounds: Iterable[Inbound]) -> dict[int, SecondPair]:
+        ids = {inbound.second_pair_id for inbound in inbounds if inbound.second_pair_id is not None}
+        found = (pair_store.find(connection, pair_id) for pair_id in ids)
+        return {pair.id: pair for pair in found if pair is not None}
+
+    def _least(self, connection: Connection) -> str:
+        """Return the least client version that every inbound is given."""
+        return (clientrules.in_force(connection, self._scope) or self._versions).least
+
+    def _one(self, inbound: Inbound, second: SecondPair | None, least: str) -> XrayInbound:
+        """Return an inbound as it is opened: with the pair in front, if it has two."""
+        front = second if second is not None and second.is_front else inbound
+        return XrayInbound(
+            tag=inbound.tag,
+            listen=inbound.listen,
+            port=inbound.port,
+            private_key=self._keys.open(front.sealed_private_key, front.place),
+            public_key=front.public_key,
+            target=inbound.target,
+            server_names=inbound.server_names,
+            short_ids=inbound.short_ids,
+            min_client_version=least,
+            behind="" if second is None else second.tag,
+        )
+
+    def _behind(self, second: SecondPair, inbounds: Iterable[Inbound], least: str) -> XrayInbound:
+        """Return the inbound with the older pair, behind all those that serve both.
+
+        Its names and short ids are those from when the younger was made, and do not follow ports that come and go.
+        """
+        fronts = [inbound for inbound in inbounds if inbound.second_pair_id == second.id]
+        kept = [one for one in fronts if not is_live(one.tag)]
+        older = fronts[0] if second.is_front else second
+        return XrayInbound(
+            tag=second.tag,
+            listen="127.0.0.1",
+            port=0,
+            private_key=self._keys.open(older.sealed_private_key, older.place),
+            public_key=older.public_key,
+            target=fronts[0].target,
+            server_names=_union(second.server_names, *(one.server_names for one in kept)),
+            short_ids=_union(second.short_ids, *(one.short_ids for one in kept)),
+            min_client_version=least,
         )
 
 
 def _by_tag(rows: Iterable[UserRow]) -> dict[str, dict[str, XrayUser]]:
     users: dict[str, dict[str, XrayUser]] = defaultdict(dict)
-    for tag, label, vless_uuid, flow, _ in rows:
-        users[tag][label] = XrayUser(label, vless_uuid, flow)
+    for tag, label, vless_uuid, flow, _, second_pair_id in rows:
+        users[tag][label] = user = XrayUser(label, vless_uuid, flow)
+        if second_pair_id is not None:
+            users[tag_behind(second_pair_id)][label] = user
     return dict(users)
+
+
+def _union(*listed: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in listed for name in names))
 
 
 def _limits(rows: Iterable[UserRow]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Tables of the vpn subject: inbounds, keys, what they carried, terms, plans, subscriptions and who polls them.
+"""Tables of the vpn subject: inbounds, pairs, keys, what they carried, terms, plans, subscriptions and who polls them.
 
 A key's ``label`` is its name in Xray and carries a revision (``k12-1``): a label is never used for another UUID, so
 that counters never mix and an existing label always means the right account.
@@ -23,6 +23,28 @@ from sqlalchemy import (
 from keystead.db.base import METADATA
 from keystead.db.types import BigNumber, Json, UtcTime
 
+# A key pair that a scope serves beside the one links carry. ``stage``: coming (links follow when it is known to be
+# served), going (served until then). ``is_front`` says whether it is the one in front. The names and short ids are
+# those that links with the pair behind may carry.
+SECOND_PAIRS = Table(
+    "vpn_second_pairs",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("scope", String(64), ForeignKey("scopes.name"), nullable=False, unique=True),
+    Column("private_key", Text, nullable=False),
+    Column("public_key", String(64), nullable=False),
+    Column("is_front", Boolean, nullable=False),
+    Column("stage", String(8), nullable=False),
+    Column("server_names", Json, nullable=False),
+    Column("short_ids", Json, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("turned_at", UtcTime, nullable=False),
+    Column("kept_s", BigNumber, nullable=False),
+    Column("until", UtcTime),
+    CheckConstraint("stage IN ('coming', 'going')", name="stage_is_known"),
+    sqlite_autoincrement=True,
+)
+
 INBOUNDS = Table(
     "vpn_inbounds",
     METADATA,
@@ -39,6 +61,8 @@ INBOUNDS = Table(
     Column("short_ids", Json, nullable=False),
     Column("flow", String(32), nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column("pair_made_at", UtcTime),
+    Column("second_pair_id", BigNumber, ForeignKey("vpn_second_pairs.id"), index=True),
     UniqueConstraint("scope", "tag"),
     UniqueConstraint("scope", "listen", "port"),
     CheckConstraint("port BETWEEN 1 AND 65535", name="port_is_a_port"),
@@ -79,6 +103,28 @@ FORMER_PORTS = Table(
     Column("inbound_id", BigNumber, ForeignKey("vpn_inbounds.id"), primary_key=True, autoincrement=False),
     Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False, index=True),
     Column("until", UtcTime, nullable=False),
+)
+
+# When a key was last seen at a second pair.
+PAIR_USES = Table(
+    "vpn_pair_uses",
+    METADATA,
+    Column(
+        "pair_id",
+        BigNumber,
+        ForeignKey("vpn_second_pairs.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column(
+        "key_number",
+        BigNumber,
+        ForeignKey("vpn_keys.number", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    ),
+    Column("used_at", UtcTime, nullable=False),
 )
 
 WAYS = ("uplink", "downlink")

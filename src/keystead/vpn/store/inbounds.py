@@ -52,6 +52,12 @@ _WIDEN = (
     .where(INBOUNDS.c.id == bindparam("at_id"))
     .values(server_names=bindparam("new_server_names"), short_ids=bindparam("new_short_ids"))
 )
+_OF_SECOND = select(INBOUNDS).where(INBOUNDS.c.second_pair_id == bindparam("pair_id")).order_by(INBOUNDS.c.id)
+_SET_PAIR = (
+    update(INBOUNDS)
+    .where(INBOUNDS.c.id == bindparam("at_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("private_key", "public_key", "pair_made_at")})
+)
 _RETARGET, _RELISTEN = (
     update(INBOUNDS)
     .where(INBOUNDS.c.scope == bindparam("at_scope"), column == bindparam("before"))
@@ -96,6 +102,8 @@ def add(connection: Connection, inbound: Inbound, at: datetime) -> int:
         "short_ids": list(inbound.short_ids),
         "flow": inbound.flow,
         "created_at": at,
+        "pair_made_at": inbound.pair_made_at,
+        "second_pair_id": inbound.second_pair_id,
     }
     return int(_INSERT_INBOUND.scalar(connection, values))
 
@@ -155,6 +163,26 @@ def move(connection: Connection, like: Inbound, *, target: str, listen: str) -> 
         connection.execute(statement, {"at_scope": like.scope, "before": before, "after": after})
 
 
+def of_second_pair(connection: Connection, pair_id: int) -> list[Inbound]:
+    """Return the inbounds that serve a second pair."""
+    return [_inbound(row) for row in connection.execute(_OF_SECOND, {"pair_id": pair_id}).mappings()]
+
+
+def set_pair(connection: Connection, inbounds: Sequence[Inbound]) -> None:
+    """Store the key pairs that links of these inbounds carry from now on."""
+    rows = [
+        {
+            "at_id": one.id,
+            "new_private_key": one.sealed_private_key,
+            "new_public_key": one.public_key,
+            "new_pair_made_at": one.pair_made_at,
+        }
+        for one in inbounds
+    ]
+    if rows:
+        connection.execute(_SET_PAIR, rows)
+
+
 def widen(connection: Connection, inbound_id: int, server_names: Sequence[str], short_ids: Sequence[str]) -> None:
     """Let an inbound accept other server names and short ids."""
     values = {"at_id": inbound_id, "new_server_names": list(server_names), "new_short_ids": list(short_ids)}
@@ -175,4 +203,6 @@ def _inbound(row: Mapping[Any, Any]) -> Inbound:
         server_names=tuple(row["server_names"]),
         short_ids=tuple(row["short_ids"]),
         flow=row["flow"],
+        pair_made_at=row["pair_made_at"] or row["created_at"],
+        second_pair_id=row["second_pair_id"],
     )
