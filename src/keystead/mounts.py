@@ -49,6 +49,7 @@ from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
 from keystead.http.overview_operations import Ground, OverviewOperations
 from keystead.http.pages import Specification
+from keystead.http.pair_operations import PairOperations
 from keystead.http.people_operations import PeopleOperations
 from keystead.http.polling import Polling, Serving
 from keystead.http.port_operations import PortOperations
@@ -93,6 +94,7 @@ class Parts:
     transactions: Transactions
     vpn: VpnOperations
     ports: PortOperations
+    pairs: PairOperations
     terms: TermsOperations
     connections: ConnectionOperations
     targets: TargetWatch
@@ -255,6 +257,7 @@ class Mounts:
             doctor=Doctor(transactions, self._examinations(), shown(parts.settings)),
             vpn=self._vpn,
             ports=parts.ports,
+            pairs=parts.pairs,
             terms=parts.terms,
             connections=parts.connections,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),

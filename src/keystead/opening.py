@@ -21,6 +21,7 @@ from keystead.engines.xray.state import Reading, XrayDesired, XraySettings
 from keystead.founding import Ground
 from keystead.keeper.keepers import Keepers
 from keystead.kit.clock import Clock, SystemClock
+from keystead.kit.errors import Misconfigured
 from keystead.kit.ids import RandomIds
 from keystead.settings import Settings
 from keystead.vpn.clientrules import ClientVersions
@@ -82,7 +83,7 @@ class Builder:
             from keystead.engines.xray.external import ExternalOptions, ExternalXray
 
             external = ExternalOptions(settings.xray_api, settings.xray_config, settings=self._xray_settings)
-            return ExternalXray(program, external, load=self._load, clock=self._clock, known=self._known_processes)
+            return ExternalXray(program, external, load=self._load_one, clock=self._clock, known=self._known_processes)
         options = XrayOptions(
             socket=run_dir / ENGINE_SOCKET,
             keeper=keeper,
@@ -101,6 +102,16 @@ class Builder:
 
     async def _load(self) -> XrayDesired:
         return await self._database.read(self._source.desired)
+
+    async def _load_one(self) -> XrayDesired:
+        """Return what is desired of a core that somebody else runs, who could not place one inbound behind another."""
+        desired = await self._load()
+        if desired.behind:
+            raise Misconfigured(
+                "two key pairs are served, which takes an Xray that Keystead runs; unset KEYSTEAD_XRAY_API and wait "
+                "until the second is retired, or retire it now: keystead vpn pair retire"
+            )
+        return desired
 
     async def _known_processes(self) -> set[str]:
         from keystead.vpn import traffic

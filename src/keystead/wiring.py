@@ -17,6 +17,7 @@ from keystead.access.gate import TokenDoor
 from keystead.access.principal import system
 from keystead.access.upkeep import Upkeep
 from keystead.access.work import Work
+from keystead.engines.xray import keys as xray_keys
 from keystead.engines.xray.driver import ManagedXray
 from keystead.engines.xray.external import ExternalXray
 from keystead.engines.xray.plan import plan as plan_xray
@@ -27,6 +28,7 @@ from keystead.http.doors import Door
 from keystead.http.mails import Mailer
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.pair_operations import PairOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
@@ -50,6 +52,7 @@ from keystead.vpn import clientrules
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
 from keystead.vpn.enforcing import Enforcing, Metered
+from keystead.vpn.founding import KeyPair
 from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.lockouts import TellingReplacer
 from keystead.vpn.meter import Meter
@@ -150,6 +153,14 @@ def _parts(
             grace_s=settings.vpn_port_grace_s,
             account_id=ground.foundation.account_id,
         ),
+        pairs=PairOperations(
+            transactions,
+            reconciler,
+            driver.watching,
+            scope=scope,
+            account_id=ground.foundation.account_id,
+            make_pair=_new_pair,
+        ),
         terms=TermsOperations(transactions, Metered(meter)),
         connections=ConnectionOperations(transactions, driver.watching, sightings),
         targets=targets,
@@ -177,6 +188,7 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "target watch": parts.targets.run,
         "upkeep": upkeep.run,
         "former ports": partial(parts.ports.run, clock),
+        "key pairs": partial(parts.pairs.run, clock),
         "undoing": parts.vpn.undoing.run,
         "courier": parts.courier.run,
         "engine watch": watch.run,
@@ -199,6 +211,11 @@ def _allow(ground: Ground, connection: Connection, versions: ClientVersions) -> 
         connection, system(ground.foundation.account_id), ground.clock, ground.ids, ground.keys.ring, "replacement"
     )
     clientrules.allow(work, scope=ground.scope, versions=versions)
+
+
+def _new_pair() -> KeyPair:
+    pair = xray_keys.generate()
+    return KeyPair(pair.private_key, pair.public_key)
 
 
 def _pool(settings: Settings) -> PortPool:

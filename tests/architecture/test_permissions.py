@@ -70,6 +70,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}/terms"): {"quota_bytes": 1},
     ("POST", "/v1/vpn/keys/{key_id}/extend"): {"days": 1},
     ("POST", "/v1/vpn/keys/{key_id}/top-up"): {"bytes": 1},
+    ("POST", "/v1/vpn/pair"): {"act": "rotate", "dry_run": True},
     ("POST", "/v1/vpn/plans"): {"name": "month"},
     ("PATCH", "/v1/vpn/plans/{name}"): {"quota_bytes": 1},
     ("POST", "/v1/accounts"): {"name": "north"},

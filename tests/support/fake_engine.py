@@ -31,13 +31,17 @@ class FakeWatching:
     def __init__(self) -> None:
         self.live: list[LiveConnection] = []
         self.ago_s: dict[str, float] = {}
+        self.ago_s_by_side: dict[bool, dict[str, float]] = {True: {}, False: {}}
         self.reason: str | None = None
         self.asked = 0
 
-    def connect(self, label: str | None, host: str = "203.0.113.5", *, idle_s: float = 0.5) -> LiveConnection:
+    def connect(
+        self, label: str | None, host: str = "203.0.113.5", *, idle_s: float = 0.5, tag: str = "shared"
+    ) -> LiveConnection:
         """Add a connection."""
         number = len(self.live) + 1
-        made = LiveConnection(number, "fake-1", label, host, 40000 + number, 24443, 10.0, idle_s, 1000, 2000, 10, 20)
+        at = ("fake-1", label, host, 40000 + number, 24443)
+        made = LiveConnection(number, *at, 10.0, idle_s, 1000, 2000, 10, 20, tag)
         self.live.append(made)
         return made
 
@@ -47,8 +51,9 @@ class FakeWatching:
             raise Unsupported(f"live connections are unknown: {self.reason}")
         return [one for one in self.live if labels is None or one.label in labels]
 
-    async def seen(self, within_s: float) -> Mapping[str, float]:
-        return {label: ago_s for label, ago_s in self.ago_s.items() if ago_s <= within_s}
+    async def seen(self, within_s: float, *, is_behind: bool | None = None) -> Mapping[str, float]:
+        seen = self.ago_s if is_behind is None else self.ago_s_by_side[is_behind]
+        return {label: ago_s for label, ago_s in seen.items() if ago_s <= within_s}
 
     async def state(self) -> WatchState:
         tricks = dict.fromkeys(("dump", "borrow", "pace", "reset", "destroy"), self.reason)
@@ -58,7 +63,10 @@ class FakeWatching:
 
 
 class FakeXray:
-    """A core that does at once what it is told; ``is_down`` makes it refuse everything."""
+    """A core that does at once what it is told; ``is_down`` makes it refuse everything.
+
+    With ``keeps_its_process`` no other one proves itself.
+    """
 
     def __init__(self, load: Callable[[], Awaitable[XrayDesired]], settings: XraySettings) -> None:
         self._load = load
@@ -68,6 +76,7 @@ class FakeXray:
         self.kernel: dict[str, LabelCarried] = {}
         self.is_down = False
         self.version, self.available = "0.0.0", "0.0.1"
+        self.keeps_its_process = False
         self.watching = FakeWatching()
         self._progress = Progress()
 
@@ -101,6 +110,8 @@ class FakeXray:
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         self._check()
         if step.verb is Verb.RESTART:
+            if self.keeps_its_process:
+                raise EngineUnavailable("the fake successor does not prove itself")
             await self.start()
         self._bring(step.subject, desired)
 

@@ -28,6 +28,7 @@ from keystead.http.doors import Door
 from keystead.http.mails import Mailer
 from keystead.http.metrics import Metrics
 from keystead.http.operations import VpnOperations
+from keystead.http.pair_operations import PairOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
@@ -53,7 +54,7 @@ from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 from tests.support.fake_engine import FakeXray
 from tests.support.figures import FakeFigures
-from tests.support.shop import POOL
+from tests.support.shop import POOL, new_pair
 
 SCOPE = "xray/main"
 OUTSIDE = "198.51.100.7"
@@ -202,6 +203,14 @@ async def in_process(
         transactions=transactions,
         vpn=vpn,
         ports=PortOperations(transactions, scope=SCOPE, pool=POOL, grace_s=3600, account_id=foundation.account_id),
+        pairs=PairOperations(
+            transactions,
+            reconciler,
+            engine.watching,
+            scope=SCOPE,
+            account_id=foundation.account_id,
+            make_pair=new_pair,
+        ),
         terms=terms,
         connections=ConnectionOperations(transactions, engine.watching, sightings),
         targets=targets,

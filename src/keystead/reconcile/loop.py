@@ -121,6 +121,10 @@ class Reconciler:
             ) from None
         return planned
 
+    def can_replace(self, scope: str) -> bool:
+        """Tell whether another process can be put in the place of the one that serves."""
+        return self._worker(scope).replacer is not None
+
     async def progress(self, scope: str) -> Progress:
         """Return how far the last replacement in a scope has come."""
         replacer = self._worker(scope).replacer

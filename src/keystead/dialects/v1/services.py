@@ -14,6 +14,7 @@ from keystead.http.export import Exports
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
+from keystead.http.pair_operations import PairOperations
 from keystead.http.people_operations import PeopleOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
@@ -32,6 +33,7 @@ class Services:
     doctor: Doctor
     vpn: VpnOperations
     ports: PortOperations
+    pairs: PairOperations
     terms: TermsOperations
     connections: ConnectionOperations
     subscriptions: SubscriptionOperations
