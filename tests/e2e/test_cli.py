@@ -40,7 +40,7 @@ async def test_every_command_against_a_real_instance(
         do = beside(instance, capsys, monkeypatch)
 
         # The REALITY target lives on this event loop, so that commands may not stop it.
-        for subject in (keys, tokens, users, engines, system):
+        for subject in (keys, tokens, users, engines, pairs, system):
             await asyncio.to_thread(subject, do)
 
         bob = await asyncio.to_thread(do.json, "vpn", "key", "add", "bob")
@@ -103,6 +103,28 @@ def engines(do: Commands) -> None:
     assert (plan["scope"], plan["steps"]) == ("xray/main", [])
     assert do.run("plan", "xray/main", "--apply", "0" * 64).code == 1
     assert do.run("plan", "xray/nowhere").code == 5
+
+
+def pairs(do: Commands) -> None:
+    number = do.json("vpn", "key", "add", "paula")["number"]
+    old = do.json("vpn", "pair", "show")["linked"]["public_key"]
+    planned = do.run("vpn", "pair", "rotate", "--keep-old", "7d", "--dry-run")
+    digest = planned.out.split()[-1]
+    stale = do.run("vpn", "pair", "rotate", "--keep-old", "8d", "--approve", digest)
+    rotated = do.run("vpn", "pair", "rotate", "--keep-old", "7d", "--approve", digest)
+    shown = do.json("vpn", "pair", "show")
+
+    assert "connect for 7 days more" in planned.out
+    assert (stale.code, "has changed since it was reviewed" in stale.err) == (1, True)
+    assert rotated.code == 0, rotated.err
+    assert "proven in public" in rotated.err
+    assert f"links with {old} connect until" in rotated.out
+    assert shown["second"]["public_key"] == old
+    assert f"pbk={shown['linked']['public_key']}&" in do.json("vpn", "key", "link", number)["link"]
+    assert old in do.run("vpn", "pair", "show").out
+    assert do.json("vpn", "pair", "revert", "--yes")["pairs"]["linked"]["public_key"] == old
+    assert do.json("vpn", "pair", "retire", "--yes")["pairs"]["second"] is None
+    assert do.run("vpn", "pair", "retire", "--yes").code == 1
 
 
 def system(do: Commands) -> None:

@@ -73,8 +73,6 @@ def _replace(
 ) -> None:
     if scope.count("/") != 1:
         raise Invalid(f"scope {scope}: write ENGINE/NAME, for example {DEFAULT_SCOPE}; see: keystead engine list")
-    from concurrent.futures import ThreadPoolExecutor
-
     from keystead.cli.client import connect
 
     path = f"/v1/engines/{scope}/replacement"
@@ -89,17 +87,26 @@ def _replace(
             output.answer({"plan": plan, "progress": None}, as_json, lambda _: None)
             return
         _approve(plan, reviewed, is_agreed=is_agreed)
-        with ThreadPoolExecutor(1) as aside:
-            doing = aside.submit(_do, context, path, {**wish, "digest": plan["digest"]})
-            _watch(client, path, doing, is_quiet=as_json)
-        try:
-            doing.result()
-        except Answered as error:
-            if error.status != 503:
-                raise
-            output.shown_error(error.message)
-            raise typer.Exit(1) from error
+        do_watched(context, client, path, {**wish, "digest": plan["digest"]}, scope=scope, is_quiet=as_json)
         output.answer({"plan": plan, "progress": client.get(path)}, as_json, lambda done: _say_done(done["progress"]))
+
+
+def do_watched(
+    context: typer.Context, client: "Client", path: str, body: dict[str, Any], *, scope: str, is_quiet: bool
+) -> None:
+    """Ask for something that another process takes over for, and tell each of its stages; exit 1 when it fails."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as aside:
+        doing = aside.submit(_do, context, path, body)
+        _watch(client, f"/v1/engines/{scope}/replacement", doing, is_quiet=is_quiet)
+    try:
+        doing.result()
+    except Answered as error:
+        if error.status != 503:
+            raise
+        output.shown_error(error.message)
+        raise typer.Exit(1) from error
 
 
 def _approve(plan: dict[str, Any], reviewed: str | None, *, is_agreed: bool) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import asking, clients, output, ports, terms
+from keystead.cli import asking, clients, output, pairs, ports, terms
 from keystead.cli.connections import connections
 from keystead.cli.where import AsJson
 
@@ -14,6 +14,7 @@ app.add_typer(key, name="key")
 app.add_typer(terms.plan, name="plan")
 terms.add_commands(key)
 app.add_typer(ports.app, name="ports")
+app.add_typer(pairs.app, name="pair")
 app.command("connections")(connections)
 app.command("compat")(clients.compat)
 app.add_typer(clients.devices, name="devices")
