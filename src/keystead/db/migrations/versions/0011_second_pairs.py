@@ -7,8 +7,8 @@ from alembic import op
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _SECOND = "fk_vpn_inbounds_second_pair_id_vpn_second_pairs"
 
-revision = "0009"
-down_revision = "0008"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
