@@ -140,8 +140,9 @@ async def test_a_rotation_that_was_cut_by_a_kill_is_finished_by_the_next_start(t
         async with operator(instance) as who:
             planned = (await who.post(PAIR, json={"act": "rotate", "dry_run": True})).json()
             rotating = asyncio.create_task(who.post(PAIR, json={"act": "rotate", "digest": planned["digest"]}))
-            while (await who.get(PAIR)).json()["second"] is None:
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(30):
+                while (await who.get(PAIR)).json()["second"] is None:
+                    await asyncio.sleep(0.05)
             await instance.stop(signal.SIGKILL)
             with pytest.raises(httpx2.HTTPError):
                 await rotating
