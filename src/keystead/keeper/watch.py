@@ -17,7 +17,8 @@ from keystead.keeper import diag, proving
 from keystead.keeper.borrowed import Borrower
 from keystead.keeper.budgets import Budgets, Conn
 from keystead.keeper.carrying import Connection, LabelCarried
-from keystead.keeper.connections import Table
+from keystead.keeper.condemned import Condemned
+from keystead.keeper.connections import Hunted, Table
 from keystead.keeper.journal import note
 from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.proving import Cutter, Tricks
@@ -77,6 +78,7 @@ class Watch:
         self._processes: dict[str, _Process] = {}
         self._ended: dict[str, dict[str, LabelCarried]] = {}
         self._budgets = Budgets()
+        self._condemned = Condemned()
         self._hurry = asyncio.Event()
         self._trouble = ""
         self._next_look_s = 0.0
@@ -109,7 +111,7 @@ class Watch:
         with suppress(OSError):
             borrower = Borrower(pid)
         cutter = Cutter(self.tricks or _NOTHING_WORKS, borrower)
-        self._processes[process] = _Process(pid, Table(ports), borrower, cutter)
+        self._processes[process] = _Process(pid, Table(ports, self._condemned), borrower, cutter)
 
     def listen(self, process: str, ports: Mapping[str, int]) -> None:
         """Watch a process at more ports; connections outlive their listener, so that none is ever dropped."""
@@ -140,14 +142,17 @@ class Watch:
     # --- rules ---
 
     def cut(self, labels: Collection[str]) -> int:
-        """End every connection of these labels, and for a minute whatever turns up; return how many were found."""
-        now_s = self._clock.monotonic_s()
-        found = 0
-        for process in self._processes.values():
-            process.table.condemn(labels, now_s)
-            found += self._cut_condemned(process, now_s)
+        """End every connection of these labels, and whatever turns up until they are pardoned; return how many."""
+        self._condemned.add(labels, self._clock.monotonic_s())
+        found = sum(map(self._cut_condemned, self._processes.values()))
         self._hurry.set()  # what was opened since the last look is found by the next
         return found
+
+    def cut_present(self, labels: Collection[str]) -> int:
+        """End the connections that these labels have now; they may connect again at once. Return how many."""
+        self.look_again()
+        found = [(each, [one.socket for one in _live(each.table, labels)]) for each in self._processes.values()]
+        return sum(self._cut(process, sockets) for process, sockets in found)
 
     def cut_all(self, process: str) -> int:
         """End every connection of a process that is about to end, so that it counts what they carried."""
@@ -159,8 +164,7 @@ class Watch:
 
     def pardon(self, labels: Collection[str]) -> None:
         """Let labels connect again."""
-        for process in self._processes.values():
-            process.table.pardon(labels)
+        self._condemned.pardon(labels)
 
     def limit(self, limits: Mapping[str, int | None]) -> None:
         """Hold labels to bytes a second, or let them go with None."""
@@ -180,6 +184,24 @@ class Watch:
         """Give connections without an owner to the only label online at their address."""
         found = self._processes.get(process)
         return 0 if found is None else found.table.attribute(online, self._clock.monotonic_s())
+
+    def suspects(self) -> dict[str, int]:
+        """Return by process how many connections without an owner may be of a label that was cut, as of now."""
+        self.look_again()
+        now_s = self._clock.monotonic_s()
+        return {name: count for name, each in self._processes.items() if (count := each.table.suspects(now_s))}
+
+    def hunt(self, process: str, online: Mapping[str, Collection[str]]) -> Hunted:
+        """End those of a process, by who is online where; tell whether nothing is left to be found."""
+        found = self._processes.get(process)
+        if found is None:
+            return Hunted(0, is_over=True)
+        self.look_again()
+        hunted = found.table.hunt(online, self._clock.monotonic_s())
+        if hunted.given:
+            note("connections that no line told of are cut", process=process, count=hunted.given)
+            self._cut_condemned(found)
+        return hunted
 
     # --- what is read ---
 
@@ -306,7 +328,7 @@ class Watch:
         now_s = self._clock.monotonic_s()
         for process, found in self._shared_out(sockets):
             process.table.take_dump(found, now_s, is_rated=is_rated)
-            self._cut_condemned(process, now_s)
+            self._cut_condemned(process)
         self._pace(now_s)
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[_Process, list[diag.Socket]]]:
@@ -324,9 +346,9 @@ class Watch:
         held = [process.borrower.held() for process in self._processes.values() if process.borrower is not None]
         return frozenset().union(*held)
 
-    def _cut_condemned(self, process: _Process, now_s: float) -> int:
+    def _cut_condemned(self, process: _Process) -> int:
         """Cut what is condemned now, and return how many that are; whatever is left of them is cut by the next look."""
-        doomed = process.table.to_cut(now_s)
+        doomed = process.table.to_cut()
         self._cut(process, doomed)
         return len(doomed)
 

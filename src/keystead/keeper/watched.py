@@ -5,10 +5,11 @@ Reached through ``KeptCore.watched``. Answers are as the wire has them; an engin
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from keystead.keeper.keepers import Keepers
-from keystead.kit.errors import EngineUnavailable
+from keystead.kit.errors import EngineUnavailable, Rejected
 from keystead.kit.log import get_logger
 
 log = get_logger()
@@ -62,10 +63,13 @@ class Watched:
 
     # --- what is done ---
 
-    async def cut(self, labels: Sequence[str]) -> int:
-        """End the live connections of these labels; return how many were found. A process that is gone has none."""
+    async def cut(self, labels: Sequence[str], *, is_once: bool = False) -> int:
+        """End the live connections of these labels; return how many were found. A process that is gone has none.
+
+        Whatever turns up of them later is ended too, unless the order is for once.
+        """
         try:
-            return sum(await self._keepers.ask_all("cut", labels=labels))
+            return sum(await self._keepers.ask_all("cut", labels=labels, is_once=is_once))
         except EngineUnavailable as error:
             log.warning("connections not cut", reason=error.message)
             return 0
@@ -87,3 +91,17 @@ class Watched:
         """Give connections without an owner to the only label online at their address; return how many."""
         told = {host: list(labels) for host, labels in online.items()}
         return sum(await self._keepers.ask_all("attribute", process=process, online=told))
+
+    async def suspects(self) -> dict[str, int]:
+        """Return by process how many connections without an owner may be of a label that was cut.
+
+        None for a keeper that is older than the question.
+        """
+        with suppress(Rejected):
+            return {name: count for told in await self._keepers.ask_all("suspects") for name, count in told.items()}
+        return {}
+
+    async def hunt(self, process: str, online: Mapping[str, Collection[str]]) -> bool:
+        """End those of a process, by who is online at which address; tell whether none is left to be found."""
+        told = {host: list(labels) for host, labels in online.items()}
+        return all(hunted["is_over"] for hunted in await self._keepers.ask_all("hunt", process=process, online=told))

@@ -63,6 +63,10 @@ class Side(Protocol):
         """Let another process be the one that serves."""
         ...
 
+    async def look_after_process(self, process: str, client: "XrayClient", blocks: Blocks) -> None:
+        """Look after the connections of a process on its way out until cancelled."""
+        ...
+
     async def give_final_reading(self, client: "XrayClient", process: str) -> None:
         """Hand over what a process has counted that is about to end."""
         ...
@@ -240,7 +244,8 @@ class Handover:
         from keystead.engines.xray.client import XrayClient
 
         client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
-        self._blocks[process] = Blocks(client, clock=self._clock)
+        blocks = self._blocks[process] = Blocks(client, clock=self._clock)
+        looking = asyncio.create_task(self._side.look_after_process(process, client, blocks), name="connections")
         try:
             await users.close_all(client, leaving.tags)
             await self._core.retire(core, self._see_off_s)
@@ -256,6 +261,7 @@ class Handover:
         except KeysteadError as error:
             log.warning("a process was not seen off", process=process, reason=error.message)
         finally:
+            looking.cancel()
             del self._leaving[process], self._blocks[process]
             if self.progress.phase is Phase.DRAINING and not self._leaving:
                 self._note(Phase.DONE)
