@@ -300,6 +300,7 @@ class Lab:
         self.users: dict[str, XrayUser] = {}
         self.own: dict[str, XrayInbound] = {}
         self.limits: dict[str, int] = {}
+        self.address_limits: dict[str, int] = {}
         self.loads = 0
         self.fail_loads = 0
         self.without_inbound = False
@@ -332,7 +333,12 @@ class Lab:
         shared = {label: user for label, user in self.users.items() if label not in self.own}
         live = {one.tag: {label: self.users[label]} for label, one in self.own.items() if label in self.users}
         inbounds = (self.inbound, *(one for one in self.own.values() if one.tag in live))
-        return XrayDesired(inbounds, {"shared": shared, **live}, limits=dict(self.limits))
+        return XrayDesired(
+            inbounds,
+            {"shared": shared, **live},
+            limits=dict(self.limits),
+            address_limits=dict(self.address_limits),
+        )
 
     async def load(self) -> XrayDesired:
         self.loads += 1
@@ -387,7 +393,8 @@ class Lab:
         inbounds = tuple(one for one in own.values() if one.tag in live)
         absent = frozenset(labels) - set(present)
         leaving = {label: [own[label].tag] for label in absent if label in own}
-        return XrayDesired(inbounds, {"shared": shared, **live}, absent, leaving=leaving)
+        addresses = {label: limit for label, limit in self.address_limits.items() if label in present}
+        return XrayDesired(inbounds, {"shared": shared, **live}, absent, address_limits=addresses, leaving=leaving)
 
     def profile(self, user: XrayUser) -> Profile:
         """Return what a client of this user needs."""

@@ -319,7 +319,7 @@ class Keeper:
 
     def _take_rules(self, launch: Launch) -> None:
         """Have in force what a launch says of labels."""
-        self._watch.limit_only(launch.limits)
+        self._watch.limit_only(launch.limits, launch.address_limits)
         self._watch.pardon(launch.labels())
 
     def _known_labels(self) -> set[str]:

@@ -41,6 +41,19 @@ class Watched:
             found |= {label: min(ago_s, found.get(label, ago_s)) for label, ago_s in told.items()}
         return found
 
+    async def addresses(self, labels: Collection[str] | None = None) -> dict[str, tuple[int, int, list[str]]]:
+        """Return by label its limit, how many addresses are active, and which are refused (None: of all in use).
+
+        None for a keeper that is older than the question. Of two keepers each has judged by itself.
+        """
+        found: dict[str, tuple[int, int, list[str]]] = {}
+        with suppress(Rejected):
+            for told in await self._keepers.ask_all("addresses", labels=None if labels is None else list(labels)):
+                for label, (limit, active, refused) in told.items():
+                    _, others, more = found.get(label, (limit, 0, []))
+                    found[label] = limit, max(active, others), sorted({*refused, *more})
+        return found
+
     async def carried(self) -> Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]:
         """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
         return await self._keepers.carried()
@@ -82,10 +95,10 @@ class Watched:
             log.warning("connections not cut", reason=error.message)
             return 0
 
-    async def limit(self, limits: Mapping[str, int | None]) -> None:
-        """Hold labels to bytes a second from now on, or let them go with None."""
+    async def limit(self, limits: Mapping[str, int | None], addresses: Mapping[str, int | None]) -> None:
+        """Hold labels to bytes a second and others to so many addresses from now on, or let them go with None."""
         async with self._renewing:
-            await self._keepers.ask_all("limit", limits=limits)
+            await self._keepers.ask_all("limit", limits=limits, addresses=addresses)
 
     async def attribute(self, process: str, online: Mapping[str, Collection[str]]) -> int:
         """Give connections without an owner to the only label online at their address; return how many."""

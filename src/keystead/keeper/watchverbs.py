@@ -19,6 +19,7 @@ def of(watch: Watch, clock: Clock) -> dict[str, Verb]:
     return {
         "cut": verbs.cut,
         "limit": verbs.limit,
+        "addresses": verbs.addresses,
         "carried": verbs.carried,
         "carried_now": verbs.carried_now,
         "connections": verbs.connections,
@@ -44,8 +45,13 @@ class _Verbs:
         return self._watch.cut(message["labels"])
 
     async def limit(self, message: Message) -> Message:
-        self._watch.limit(message["limits"])
+        self._watch.limit(message["limits"], message.get("addresses", {}))
         return {}
+
+    async def addresses(self, message: Message) -> dict[str, list[Any]]:
+        """Return by label its limit, how many addresses are active, and which are refused."""
+        found = self._watch.addresses.use(message["labels"], self._clock.monotonic_s())
+        return {label: list(use) for label, use in found.items()}
 
     async def carried(self, message: Message) -> Message:
         return self._watch.carried(message["since"])

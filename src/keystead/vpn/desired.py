@@ -46,12 +46,14 @@ class XraySource:
         self._versions = versions
 
     def desired(self, connection: Connection) -> XrayDesired:
-        """Read every inbound and every user with its speed limit."""
+        """Read every inbound and every user with its limits."""
         rows = [*key_store.users(connection, self._scope), *former_store.users(connection, self._scope)]
         users = _by_tag(rows)
         inbounds = inbound_store.of_scope(connection, self._scope)
         needed = [inbound for inbound in inbounds if inbound.tag in users or not is_live(inbound.tag)]
-        return XrayDesired(self._opened(connection, needed), users, limits=_limits(rows))
+        return XrayDesired(
+            self._opened(connection, needed), users, limits=_speeds(rows), address_limits=_addresses(rows)
+        )
 
     def desired_part(self, connection: Connection, subjects: Sequence[str]) -> XrayDesired:
         """Read the users of some labels; labels that should not be there are named absent.
@@ -63,14 +65,15 @@ class XraySource:
         leaving = {label: tags for label in absent if (tags := self._left(connection, label))}
         live = {row.tag for row in rows if is_live(row.tag)} | {tag for tags in leaving.values() for tag in tags}
         if not live:
-            return XrayDesired((), _by_tag(rows), absent, _limits(rows))
+            return XrayDesired((), _by_tag(rows), absent, _speeds(rows), _addresses(rows))
         within = [
             *key_store.users_at(connection, self._scope, live),
             *former_store.users_at(connection, self._scope, live),
         ]
         inbounds = inbound_store.at_tags(connection, self._scope, {row.tag for row in within})
         everyone = [*(row for row in rows if not is_live(row.tag)), *within]
-        return XrayDesired(self._opened(connection, inbounds), _by_tag(everyone), absent, _limits(everyone), leaving)
+        limits = _speeds(everyone), _addresses(everyone)
+        return XrayDesired(self._opened(connection, inbounds), _by_tag(everyone), absent, *limits, leaving)
 
     def present(self, part: XrayDesired) -> Collection[str]:
         """Return the labels a desired state wants in the engine."""
@@ -136,10 +139,14 @@ class XraySource:
 
 def _by_tag(rows: Iterable[UserRow]) -> dict[str, dict[str, XrayUser]]:
     users: dict[str, dict[str, XrayUser]] = defaultdict(dict)
-    for tag, label, vless_uuid, flow, _ in rows:
+    for tag, label, vless_uuid, flow, *_ in rows:
         users[tag][label] = XrayUser(label, vless_uuid, flow)
     return dict(users)
 
 
-def _limits(rows: Iterable[UserRow]) -> dict[str, int]:
+def _addresses(rows: Iterable[UserRow]) -> dict[str, int]:
+    return {row.label: row.addresses for row in rows if row.addresses is not None}
+
+
+def _speeds(rows: Iterable[UserRow]) -> dict[str, int]:
     return {row.label: row.pace for row in rows if row.pace is not None}

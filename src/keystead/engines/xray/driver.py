@@ -232,7 +232,7 @@ class ManagedXray:
         if not self._binary.path.exists():
             self._binary = await asyncio.to_thread(self._find)
         desired, served = await self._load(), self._attendance
-        self.watching.note_limits(desired.limits)
+        self.watching.note_limits(desired)
         socket = self._options.socket if served is None else served.started.socket
         generation = self._next_generation() if served is None else served.started.generation
         return self._launcher.launch(desired, self._binary, socket, echo_port=echo_port, generation=generation)

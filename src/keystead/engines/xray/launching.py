@@ -113,6 +113,7 @@ class Launcher:
             stale_files=(str(socket), f"{socket}.lock"),
             access=ACCESS_LINE,
             limits=desired.limits,
+            address_limits=desired.address_limits,
             tags={inbound.tag: inbound.port for inbound in desired.inbounds},
             memo=memo_of(started),
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
+    AddressUse,
     Carried,
     LiveConnection,
     WatchState,
@@ -54,7 +55,8 @@ class Watching:
         self._process = process
         self._blocks = blocks
         self._clock = clock
-        self._limits: dict[str, int] = {}
+        self._limits: Mapping[str, int] = {}
+        self._address_limits: Mapping[str, int] = {}
         self._cut = asyncio.Event()
         self._cut_s = -math.inf
 
@@ -85,6 +87,10 @@ class Watching:
             ownerless_share=told["ownerless"].get(process, 0.0) if sees else None,
         )
 
+    async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
+        """Return from where labels with an address limit are used (None: all that are); raise EngineUnavailable."""
+        return {label: AddressUse(*use) for label, use in (await self._watched.addresses(labels)).items()}
+
     async def carried(self) -> Sequence[Carried]:
         """Return what the kernel has carried per label through each process, as of now."""
         return carried_in(await self._watched.carried())
@@ -114,17 +120,18 @@ class Watching:
                 with suppress(KeysteadError):  # that process takes no new connections and may be gone
                     await blocks.lift(labels)
 
-    def note_limits(self, limits: Mapping[str, int]) -> None:
-        """Take notice of the speeds that a launch told the keeper."""
-        self._limits = dict(limits)
+    def note_limits(self, desired: XrayDesired) -> None:
+        """Take notice of the limits that a launch told the keeper."""
+        self._limits, self._address_limits = desired.limits, desired.address_limits
 
     async def limit(self, desired: XrayDesired, labels: Collection[str]) -> None:
-        """Have the keeper hold labels to their speeds, where they differ from what it was told."""
-        wanted = {label: desired.limits.get(label) for label in labels}
-        changed = {label: rate for label, rate in wanted.items() if rate != self._limits.get(label)}
-        if changed:
-            await self._watched.limit(changed)
-            self._limits = {label: rate for label, rate in {**self._limits, **changed}.items() if rate is not None}
+        """Have the keeper hold labels to their speeds and addresses, where they differ from what it was told."""
+        speeds = _changed(self._limits, desired.limits, labels)
+        addresses = _changed(self._address_limits, desired.address_limits, labels)
+        if speeds or addresses:
+            await self._watched.limit(speeds, addresses)
+            self._limits = _with(self._limits, speeds)
+            self._address_limits = _with(self._address_limits, addresses)
 
     async def look_after(self, attended: "Attendance") -> None:
         """Look after a process's connections until cancelled; what goes wrong with that must not end the process."""
@@ -198,9 +205,21 @@ class Unwatched:
         """Raise Unsupported."""
         raise Unsupported(f"when a key was last seen is unknown: {self._reason}")
 
+    async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
+        """Raise Unsupported."""
+        raise Unsupported(f"the addresses of a key are unknown: {self._reason}")
+
     async def state(self) -> WatchState:
         """Return that nothing can be seen or ended."""
         return WatchState({trick.value: self._reason for trick in Trick}, cut=Way.NONE, is_managed=False)
+
+
+def _changed(told: Mapping[str, int], wanted: Mapping[str, int], labels: Collection[str]) -> dict[str, int | None]:
+    return {label: wanted.get(label) for label in labels if wanted.get(label) != told.get(label)}
+
+
+def _with(told: Mapping[str, int], changes: Mapping[str, int | None]) -> dict[str, int]:
+    return {label: limit for label, limit in {**told, **changes}.items() if limit is not None}
 
 
 def _customers(online: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
