@@ -21,7 +21,7 @@ from keystead.keeper import protocol, watchverbs
 from keystead.keeper.core import Core, State
 from keystead.keeper.echo import Echo
 from keystead.keeper.journal import note
-from keystead.keeper.launch import Launch, from_wire, openings_of
+from keystead.keeper.launch import from_wire, openings_of
 from keystead.keeper.logfile import LogFile
 from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.output import Output
@@ -251,7 +251,7 @@ class Keeper:
             on_change=self._announce,
         )
         self._cores[core.number] = core
-        self._take_rules(launch)
+        self._watch.limit_only(launch.limits, launch.address_limits)
         core.start()
         return self._description(core)
 
@@ -259,7 +259,8 @@ class Keeper:
         core = self._core(message)
         launch = from_wire(message["launch"])
         core.renew(launch)
-        self._take_rules(launch)
+        self._watch.limit_only(launch.limits, launch.address_limits)
+        self._watch.pardon(launch.labels())  # read from what is desired now, which a candidate's launch may not be
         return self._description(core)
 
     async def _remember(self, message: Message) -> Message:
@@ -316,11 +317,6 @@ class Keeper:
         if core is None:
             raise NotFound("core", message["core"])
         return core
-
-    def _take_rules(self, launch: Launch) -> None:
-        """Have in force what a launch says of labels."""
-        self._watch.limit_only(launch.limits, launch.address_limits)
-        self._watch.pardon(launch.labels())
 
     def _known_labels(self) -> set[str]:
         return set().union(*(core.launch.labels() for core in self._cores.values()))
