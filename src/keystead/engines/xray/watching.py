@@ -38,9 +38,11 @@ if TYPE_CHECKING:
 log = get_logger()
 
 LOOK_EVERY_S = 5.0
-# After a cut the core is asked so often who is still online, for so long at most.
+# After a cut the core is asked so often who is still online, for so long at most; and at least for as long as a
+# connection that was made right before it may need to carry its first bytes.
 HUNT_EVERY_S = 0.25
 HUNT_FOR_S = 10.0
+HUNT_AT_LEAST_S = 1.5
 _AGAIN_S = 1.0
 
 
@@ -168,8 +170,9 @@ class Watching:
                 log.warning("connections not looked after", process=process, reason=error.message)
                 pause_s = _AGAIN_S
             else:
-                is_hot = not is_over and self._clock.monotonic_s() < self._cut_s + HUNT_FOR_S
-                pause_s = HUNT_EVERY_S if is_hot else max(0.0, next_look_s - self._clock.monotonic_s())
+                now_s = self._clock.monotonic_s()
+                is_hot = now_s < self._cut_s + (HUNT_AT_LEAST_S if is_over else HUNT_FOR_S)
+                pause_s = HUNT_EVERY_S if is_hot else max(0.0, next_look_s - now_s)
 
     async def _hunt(self, process: str, client: "XrayClient") -> bool:
         """Have connections of labels that were cut ended that no line told of; tell whether none is left."""
