@@ -57,6 +57,7 @@ from keystead.vpn.history import Pruner, Retention
 from keystead.vpn.lockouts import TellingReplacer
 from keystead.vpn.meter import Meter
 from keystead.vpn.ports import PortPool
+from keystead.vpn.refusals import Refusals
 from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 
@@ -178,12 +179,15 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
     settings, database, clock = ground.settings, ground.database, ground.clock
     watch = EngineWatch(ground.scope, partial(_health, parts.driver), database=database, clock=clock, ids=ground.ids)
     enforcing = Enforcing(ground.scope, Metered(meter), parts.terms.enforce, database=database, clock=clock)
+    note_refusal = partial(parts.terms.note_refusal, ground.foundation.account_id)
+    refusals = Refusals(parts.driver.watching, note_refusal, clock=clock)
     retention = Retention(settings.traffic_hourly_days, settings.traffic_daily_days, settings.vpn_device_days)
     pruner = Pruner(database, retention, clock)
     return {
         "reconciler": parts.reconciler.run,
         "meter": partial(meter.run, settings.traffic_sync_s),
         "enforcing": enforcing.run,
+        "refusals": refusals.run,
         "history": pruner.run,
         "target watch": parts.targets.run,
         "upkeep": upkeep.run,

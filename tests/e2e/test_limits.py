@@ -8,8 +8,10 @@ import httpx2
 import pytest
 
 from tests.support import xray
-from tests.support.downloads import MB, streaming
+from tests.support.downloads import MB, downloading, streaming
 from tests.support.keystead import Keystead, keystead
+
+FIRST, SECOND = "127.0.0.2", "127.0.0.3"
 
 
 async def issued(instance: Keystead, **terms: Any) -> tuple[int, xray.Profile]:
@@ -58,6 +60,32 @@ async def test_a_limit_is_held_over_all_connections_of_a_key_and_nobody_else_fee
     assert free_per_s > 4.8 * MB
     assert 0.7 * MB < slower_per_s < 1.3 * MB  # loopback's segments are a second's worth of a sixteenth of it
     assert lifted_per_s > 6 * MB
+
+
+async def test_the_newest_of_too_many_addresses_is_refused_and_that_is_told_once(tmp_path: Path) -> None:
+    async with keystead(tmp_path) as instance:
+        number, profile = await issued(instance, address_limit=1)
+        _, other = await issued(instance)
+        async with (
+            downloading(profile, source=FIRST) as first,
+            downloading(other, source=SECOND) as others,
+            downloading(profile, source=SECOND) as second,
+        ):
+            took_s = await second.over_after_s(within_s=10)
+            async with asyncio.timeout(10):
+                while not (records := await audited(instance, "vpn.terms.refuse")):
+                    await asyncio.sleep(0.1)
+            shown = (await instance.http.get(f"/v1/vpn/keys/{number}")).json()
+            is_served = not first.is_over and not others.is_over
+
+    assert took_s is not None
+    assert is_served
+    assert (shown["address_use"]["active"], shown["address_use"]["refused"]) == (1, 1)
+    assert [record["facts"] for record in records] == [{"address_limit": 1, "active": 1}]
+    assert shown["terms"]["address_refused_at"] is not None
+    logs = [path.read_text(errors="replace") for path in tmp_path.rglob("*.log*")]
+    assert logs
+    assert not any(SECOND in text for text in logs)
 
 
 async def test_a_quota_cuts_a_download_at_the_quota_and_the_figure_that_caused_it_is_audited(tmp_path: Path) -> None:

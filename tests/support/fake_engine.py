@@ -7,6 +7,7 @@ from keystead.engines.xray import config
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.options import XrayStatus
 from keystead.engines.xray.state import (
+    AddressUse,
     Carried,
     Counters,
     LabelCarried,
@@ -34,6 +35,7 @@ class FakeWatching:
         self.ago_s_by_side: dict[bool, dict[str, float]] = {True: {}, False: {}}
         self.reason: str | None = None
         self.asked = 0
+        self.use: dict[str, AddressUse] = {}
 
     def connect(
         self, label: str | None, host: str = "203.0.113.5", *, idle_s: float = 0.5, tag: str = "shared"
@@ -54,6 +56,11 @@ class FakeWatching:
     async def seen(self, within_s: float, *, is_behind: bool | None = None) -> Mapping[str, float]:
         seen = self.ago_s if is_behind is None else self.ago_s_by_side[is_behind]
         return {label: ago_s for label, ago_s in seen.items() if ago_s <= within_s}
+
+    async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
+        if self.reason is not None:
+            raise Unsupported(f"the addresses of a key are unknown: {self.reason}")
+        return {label: use for label, use in self.use.items() if labels is None or label in labels}
 
     async def state(self) -> WatchState:
         tricks = dict.fromkeys(("dump", "borrow", "pace", "reset", "destroy"), self.reason)

@@ -18,6 +18,7 @@ from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.state import Counters
 from keystead.keeper import diag
 from keystead.keeper.carrying import LabelCarried
+from keystead.keeper.condemned import Condemned
 from keystead.keeper.connections import Table
 from tests.support import xray
 
@@ -32,7 +33,11 @@ class Core:
     pid: int
     port: int
     api: XrayClient
-    table: Table = field(default_factory=Table)
+    condemned: Condemned = field(default_factory=Condemned)
+    table: Table = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.table = Table(condemned=self.condemned)
 
     def look(self) -> None:
         """Take a dump into the table."""

@@ -302,6 +302,7 @@ class Lab:
         self.users: dict[str, XrayUser] = {}
         self.own: dict[str, XrayInbound] = {}
         self.limits: dict[str, int] = {}
+        self.address_limits: dict[str, int] = {}
         self.loads = 0
         self.fail_loads = 0
         self.without_inbound = False
@@ -337,7 +338,12 @@ class Lab:
         if self.behind is not None:
             live[self.behind.tag] = dict(self.users)
             inbounds = (*inbounds, self.behind)
-        return XrayDesired(inbounds, {"shared": shared, **live}, limits=dict(self.limits))
+        return XrayDesired(
+            inbounds,
+            {"shared": shared, **live},
+            limits=dict(self.limits),
+            address_limits=dict(self.address_limits),
+        )
 
     async def load(self) -> XrayDesired:
         self.loads += 1
@@ -394,7 +400,8 @@ class Lab:
         inbounds = tuple(one for one in own.values() if one.tag in live)
         absent = frozenset(labels) - set(present)
         leaving = {label: [own[label].tag] for label in absent if label in own}
-        return XrayDesired(inbounds, {"shared": shared, **live}, absent, leaving=leaving)
+        addresses = {label: limit for label, limit in self.address_limits.items() if label in present}
+        return XrayDesired(inbounds, {"shared": shared, **live}, absent, address_limits=addresses, leaving=leaving)
 
     def rotate(self) -> None:
         """Desire a new pair in front of the present one, on the shared port and on every own one."""

@@ -33,6 +33,7 @@ _TERMS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "slow-to": ("slow_to_bytes_s", amounts.rate),
     "warn": ("warn_at", amounts.percents),
     "speed": ("speed_bytes_s", amounts.rate),
+    "addresses": ("address_limit", amounts.whole),
     "reset": ("reset", str),
     "reset-days": ("reset_days", amounts.whole),
     "reset-day": ("reset_day", amounts.whole),
@@ -42,7 +43,7 @@ _TERMS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "until": ("expires_at", amounts.moment),
     "devices": ("device_limit", amounts.whole),
 }
-_MAY_BE_NONE = frozenset({"quota", "slow-to", "speed", "reset-days", "for", "until", "devices"})
+_MAY_BE_NONE = frozenset({"quota", "slow-to", "speed", "addresses", "reset-days", "for", "until", "devices"})
 
 
 def add_commands(keys: typer.Typer) -> None:
@@ -98,6 +99,8 @@ def add(context: typer.Context, name: Name, said: Said = None, as_json: AsJson =
     warn=80,95: when to warn, in percent of the quota.
 
     speed=20Mbit/s: speed limit downwards.
+
+    addresses=2: from how many addresses (IPv4, or /64 of IPv6) a key is used at a time.
 
     reset=none, day, week, month or rolling: when the quota begins anew; reset-day=1 with month, reset-days=30 with
     rolling, time-zone=Europe/Moscow: whose days and months.
@@ -169,10 +172,20 @@ def term_fields(terms: dict[str, Any] | None) -> list[tuple[str, object]]:
         told.append(("begins anew", output.moment(terms["next_reset_at"]) if terms["next_reset_at"] else "never"))
     if terms["speed_in_force_bytes_s"] is not None:
         told.append(("speed", amounts.mbits(terms["speed_in_force_bytes_s"])))
+    if terms["address_limit"] is not None:
+        told.append(("addresses at a time", terms["address_limit"]))
     if terms["device_limit"] is not None:
         told.append(("devices", f"at most {terms['device_limit']}"))
     told.append(("ends", _end(terms)))
     return told
+
+
+def use_fields(use: dict[str, Any] | None) -> list[tuple[str, object]]:
+    """Return from how many addresses a key with a limit of them is used, as lines for people."""
+    if use is None:
+        return []
+    told: list[tuple[str, object]] = [("addresses in use", use["active"]), ("addresses refused", use["refused"])]
+    return told + ([("refused", use["refused_addresses"])] if use["refused_addresses"] else [])
 
 
 def say_terms(shown: dict[str, Any]) -> None:
@@ -210,6 +223,7 @@ def _say_plan(shown: dict[str, Any]) -> None:
             ("at limit", _at_limit(shown)),
             ("warns at", ", ".join(f"{percent} %" for percent in shown["warn_at"])),
             ("speed", amounts.mbits(shown["speed_bytes_s"])),
+            ("addresses", shown["address_limit"]),
             ("lasts", lasts),
             ("ends", output.moment(shown["expires_at"])),
             ("devices", shown["device_limit"]),

@@ -239,7 +239,8 @@ def _draw(text: str) -> None:
 def _fields(shown: dict[str, Any]) -> list[tuple[str, object]]:
     names = ("number", "id", "name", "uuid", "placement", "server_name", "short_id", "flow", "state", "created_at")
     present = ("online", "last_seen_at", "addresses")
-    return [(name, shown.get(name)) for name in (*names, *present)] + terms.term_fields(shown.get("terms"))
+    told = [(name, shown.get(name)) for name in (*names, *present)]
+    return told + terms.use_fields(shown.get("address_use")) + terms.term_fields(shown.get("terms"))
 
 
 def _say_key(shown: dict[str, Any]) -> None:

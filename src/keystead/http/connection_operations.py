@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keystead.access.permissions import Permission
-from keystead.engines.xray.state import LiveConnection
+from keystead.engines.xray.state import AddressUse, LiveConnection
 from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
 from keystead.kit.errors import Unavailable, Unsupported
@@ -81,7 +81,7 @@ class ConnectionOperations:
     async def presence(self, call: Call, keys: Sequence[VpnKey], *, with_addresses: bool) -> Mapping[int, Presence]:
         """Return by number how keys are present that the caller was already allowed to see; one call for all."""
         labels = connections.labels_of_keys(keys)
-        live = await self._live(labels) if labels else []
+        live, use = await self._known(labels) if labels else ([], {})
         now = self._transactions.clock.now()
         is_shown = with_addresses and _may_see_addresses(call)
         by_number: dict[int, list[LiveConnection]] = {key.number: [] for key in keys}
@@ -93,18 +93,20 @@ class ConnectionOperations:
                 None if live is None else by_number[key.number],
                 self._sightings.addresses(key.number) if is_shown else None,
                 now,
+                use=use.get(key.label),
             )
             for key in keys
         }
-        await self._note_read(call, [number for number, presence in found.items() if presence.addresses])
+        await self._note_read(call, [number for number, presence in found.items() if _shows_addresses(presence)])
         return found
 
-    async def _live(self, labels: Collection[str]) -> list[LiveConnection] | None:
+    async def _known(self, labels: Collection[str]) -> tuple[list[LiveConnection] | None, Mapping[str, AddressUse]]:
         try:
             async with asyncio.timeout(_PRESENCE_TIMEOUT_S):
-                return await self._source.connections(list(labels))
+                names = list(labels)
+                return await asyncio.gather(self._source.connections(names), self._source.address_use(names))
         except (TimeoutError, Unavailable, Unsupported):
-            return None
+            return None, {}
 
     async def _owned(self, call: Call, numbers: Sequence[int]) -> dict[int, VpnKey]:
         return await self._transactions.read_many(
@@ -128,6 +130,10 @@ class ConnectionOperations:
 
 def _may_see_addresses(call: Call) -> bool:
     return Permission.VPN_ADDRESSES_READ in call.principal.permissions
+
+
+def _shows_addresses(presence: Presence) -> bool:
+    return bool(presence.addresses or (presence.use is not None and presence.use.addresses))
 
 
 def _after(page: Page, found: Sequence[LiveConnection]) -> list[LiveConnection]:

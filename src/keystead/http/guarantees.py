@@ -17,17 +17,19 @@ _CUT = {
     "reset": "a deleted or disabled key's connections are reset through the borrowed socket, at once and alone",
     "shutdown": "a deleted or disabled key's connections are shut down, and their clients end about a second later",
     "none": "new connections of a deleted or disabled key are refused at once, its live ones go on until they end; new "
-    "streams inside a Mux connection are refused for an hour",
+    "streams inside a Mux connection are refused for an hour; address limits have no effect",
 }
 # What holds while a trick works, and what is left without it.
 _HELD = {
     LINES: (
         "every connection has its owner from the moment it begins",
-        "owners are guessed from who is online at an address; nobody's where several keys are",
+        "owners are guessed from who is online at an address; nobody's where several keys are, and such a connection "
+        "counts for no address limit",
     ),
     "dump": (
         "live connections, their bytes and when keys were last seen are known",
-        "live connections are unknown, nothing is cut or slowed down, usage moves when connections end",
+        "live connections are unknown, nothing is cut or slowed down, no address is refused, usage moves when "
+        "connections end",
     ),
     "borrow": (
         "connections can be slowed down, and cut without privileges",
@@ -58,7 +60,7 @@ def checks(scope: str, state: WatchState, *, is_ready: bool, without: Collection
 def _unmanaged(scope: str, reason: str) -> Check:
     told = (
         f"not possible: {reason}. Usage is what Xray counted; live connections and their addresses are unknown; "
-        f"no speed limits; {_CUT['none']}"
+        f"no speed limits, no address limits; {_CUT['none']}"
     )
     return Check(f"{scope} connections", Status.WARN, told, "let Keystead run Xray itself to have them")
 

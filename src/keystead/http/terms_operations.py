@@ -85,6 +85,11 @@ class TermsOperations:
         call = Call(principal.system(account_id), "enforcing")
         await self._transactions.write(call, enforcement.enforce, number=number, live=live)
 
+    async def note_refusal(self, account_id: int, number: int, active: int) -> None:
+        """Put on record, as the system, that an address of a key is refused."""
+        call = Call(principal.system(account_id), "refusals")
+        await self._transactions.write(call, enforcement.note_refusal, number=number, active=active)
+
     async def plans(self, call: Call) -> list[Plan]:
         """Return all plans."""
         return await self._transactions.read(call, plans.list_)

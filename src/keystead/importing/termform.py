@@ -23,6 +23,7 @@ def written(terms: Terms) -> dict[str, object]:
         "slow_to_bytes_s": terms.slow_to_bytes_s,
         "warn_at": list(terms.warn_at),
         "speed_bytes_s": terms.speed_bytes_s,
+        "address_limit": terms.address_limit,
         "reset": terms.period.reset.value,
         "reset_days": terms.period.days,
         "reset_day": terms.period.month_day,
@@ -41,6 +42,7 @@ def read_terms(record: Record) -> Terms:
         slow_to_bytes_s=_optional_whole(record, "slow_to_bytes_s"),
         warn_at=tuple(fields.whole({"warn_at": item}, "warn_at") for item in fields.sequence(record, "warn_at")),
         speed_bytes_s=_optional_whole(record, "speed_bytes_s"),
+        address_limit=_optional_whole(record, "address_limit"),
         period=Period(
             one_of(Reset, record, "reset"),
             _optional_whole(record, "reset_days"),
@@ -64,6 +66,7 @@ def written_progress(progress: Progress) -> dict[str, object]:
         "limit_reached_at": _written_moment(progress.limit_reached_at),
         "unused_at": progress.unused_at,
         "expired_at": _written_moment(progress.expired_at),
+        "address_refused_at": _written_moment(progress.address_refused_at),
     }
 
 
@@ -77,6 +80,7 @@ def read_progress(record: Record) -> Progress:
         limit_reached_at=fields.moment_text(record, "limit_reached_at"),
         unused_at=fields.size(record, "unused_at"),
         expired_at=fields.moment_text(record, "expired_at"),
+        address_refused_at=fields.moment_text(record, "address_refused_at"),
     )
 
 

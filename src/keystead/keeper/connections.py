@@ -17,20 +17,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from keystead.keeper.carrying import Connection, LabelCarried, canonical
+from keystead.keeper.condemned import Condemned
 from keystead.keeper.diag import Socket
-from keystead.keeper.opened import STILL, Account, Open
+from keystead.keeper.opened import STILL, Account, Open, countable, per_s
 from keystead.keeper.seen import Seen
-
-# What a connection carries and the engine never counts, measured with Xray-core v26.7.28: REALITY's handshake with
-# Vision's padding took 4,200 to 5,000 bytes up and 1,400 to 4,600 down, growing with the certificate of the target;
-# without Vision 1,900 and 800. TLS records add 22 bytes to 8,192 where nothing is passed on untouched.
-HANDSHAKE_UPLINK = 5_500
-HANDSHAKE_DOWNLINK = 7_000
-_RECORDS_SHIFT = 8
 
 LINE_KEPT_S = 10.0
 LINES_MAX = 20_000
-CONDEMNED_S = 60.0
 # After this long a connection that belongs to somebody has had its line.
 OWNER_WITHIN_S = 5.0
 # A dump takes a moment: a line noted this shortly before it may be about a socket that it does not show yet.
@@ -40,6 +33,13 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 Peer = tuple[str, int]
+
+
+class Hunted(NamedTuple):
+    """How many connections were found to be condemned labels', and whether none of those is online any more."""
+
+    given: int
+    is_over: bool
 
 
 class _Line(NamedTuple):
@@ -58,12 +58,13 @@ class _Ownerless(NamedTuple):
 class Table:
     """The connections of one engine process."""
 
-    def __init__(self, ports: Mapping[str, int] | None = None) -> None:
+    def __init__(self, ports: Mapping[str, int] | None = None, condemned: Condemned | None = None) -> None:
         """Take the local port of each inbound tag, as far as known; it tells equal peers at two ports apart.
 
         An inbound that stands behind others has port 0: its clients connect to theirs. ``connected`` are the labels
         that have open connections.
         """
+        self._condemned = condemned or Condemned()
         self.ports: dict[str, int] = dict(ports or {})
         self.connected: set[str] = set()
         self._opened: dict[int, Open] = {}
@@ -72,7 +73,6 @@ class Table:
         self._seen = Seen(self.ports)
         self._lines: dict[tuple[str, int, int | None], _Line] = {}
         self._ownerless: dict[Peer, _Ownerless] = {}
-        self._condemned: dict[str, float] = {}
         self._dumped_s: float | None = None
         self._rated_s: float | None = None
         self._unrated: dict[int, tuple[int, int]] = {}
@@ -116,6 +116,7 @@ class Table:
             else:
                 self._move(one, found, now_s, elapsed_s)
             one.seen = self._dumps
+            one.shown_s = now_s
         self._dumped_s = now_s
         if elapsed_s is not None:
             self._end_missing(now_s)
@@ -139,15 +140,27 @@ class Table:
                     given += 1
         return given
 
-    def condemn(self, labels: Iterable[str], now_s: float) -> None:
-        """Report these labels' connections for cutting, those that exist and those that turn up for a minute."""
-        for label in labels:
-            self._condemned[label] = now_s + CONDEMNED_S
+    def hunt(self, online: Mapping[str, Collection[str]], now_s: float) -> Hunted:
+        """Give connections that no line told about to the condemned labels they belong to, so that they are cut.
 
-    def pardon(self, labels: Iterable[str]) -> None:
-        """Let these labels connect again."""
-        for label in labels:
-            self._condemned.pop(label, None)
+        ``online`` maps addresses to labels as of now. A condemned label that is online at an address without a
+        connection known as its own there has one among those without an owner.
+        """
+        labels_at = {canonical(host): set(names) for host, names in online.items()}
+        given, is_over = 0, True
+        for host, unowned in self._suspects(now_s).items():
+            for label in self._condemned.among(labels_at.get(host, ())):
+                theirs = [
+                    one for one in unowned if one.label is None and self._condemned.may_be_of(label, one.first_seen_s)
+                ]
+                is_over = is_over and not theirs
+                if not theirs or self._is_listed_for_others(label, host, now_s):
+                    continue
+                chosen = self._condemned.chosen(label, theirs, labels_at[host], now_s)
+                for one in chosen:
+                    self._learn(one, _Line(label, now_s, None), is_certain=False)
+                given += len(chosen)
+        return Hunted(given, is_over)
 
     def forget(self, known: Collection[str], before_s: float) -> bool:
         """Drop figures of labels not known any more that have no connection and were last seen before; tell if any."""
@@ -164,9 +177,9 @@ class Table:
     def live(self, label: str | None = None) -> Iterator[Connection]:
         """Yield the open connections, of one label or of everybody, with owner or without."""
         if label is None:
-            return map(_view, list(self._opened.values()))
+            return map(Open.view, list(self._opened.values()))
         account = self._accounts.get(label)
-        return map(_view, list(account.opened.values()) if account is not None else [])
+        return map(Open.view, list(account.opened.values()) if account is not None else [])
 
     @property
     def size(self) -> int:
@@ -205,15 +218,34 @@ class Table:
         """Return when labels last connected or moved bytes, those since a moment; ``Seen.since`` tells of sides."""
         return self._seen.since(since_s, is_behind=is_behind)
 
-    def to_cut(self, now_s: float) -> list[Socket]:
+    def to_cut(self) -> list[Socket]:
         """Return the open connections of condemned labels; each is returned again until it is gone."""
-        self._condemned = {label: until_s for label, until_s in self._condemned.items() if until_s > now_s}
-        return [
-            one.socket
-            for label in self._condemned
-            if label in self._accounts
-            for one in self._accounts[label].opened.values()
-        ]
+        doomed = self._condemned.among(self.connected)
+        return [one.socket for label in doomed for one in self._accounts[label].opened.values()]
+
+    def suspects(self, now_s: float) -> int:
+        """Return how many connections without an owner may be a condemned label's."""
+        return sum(map(len, self._suspects(now_s).values()))
+
+    # --- whose are those that no line told about ---
+
+    def _suspects(self, now_s: float) -> dict[str, list[Open]]:
+        """Return by address the connections that may be a condemned label's; a handshake under way is nobody's yet."""
+        found: dict[str, list[Open]] = {}
+        for one in self._opened.values():
+            if one.label is None and self._condemned.may_be_of_one(one.first_seen_s):
+                is_used = countable(one.socket) != (0, 0) or now_s - one.first_seen_s >= OWNER_WITHIN_S
+                if is_used and one.shown_s == self._dumped_s:
+                    found.setdefault(one.socket.peer_host, []).append(one)
+        return found
+
+    def _is_listed_for_others(self, label: str, host: str, now_s: float) -> bool:
+        """Tell whether a label may be online at an address because of connections that are known as its own."""
+        account = self._accounts.get(label)
+        own = [one for one in account.opened.values() if one.socket.peer_host == host] if account is not None else []
+        if any(one.shown_s == self._dumped_s for one in own):
+            return True
+        return bool(own) and self._condemned.is_listed_in_error(label, now_s)
 
     # --- one connection's life ---
 
@@ -229,7 +261,7 @@ class Table:
         if elapsed_s is None:
             self._unrated[found.cookie] = STILL
         else:
-            one.per_s = _per_s(found, STILL, elapsed_s)
+            one.per_s = per_s(found, STILL, elapsed_s)
         self._by_peer.setdefault(peer, []).append(one)
         told = (self._lines.get((*peer, port)) for port in (found.local_port, None))
         line = max((line for line in told if line is not None), key=lambda line: line.noted_s, default=None)
@@ -244,7 +276,7 @@ class Table:
         label = line.label
         if one.label == label:
             one.tag = line.tag or one.tag
-        if one.label == label or one.is_certain:
+        if one.label == label or (one.is_certain and not is_certain):
             one.is_certain = one.is_certain or is_certain
             return
         one.tag = line.tag
@@ -252,21 +284,21 @@ class Table:
         account.enter(one)
         self.connected.add(label)
         if one.label is None:
-            account.carry(one, *_countable(one.socket))
+            account.carry(one, *countable(one.socket))
         else:
             # What was counted for the other label stays counted there: figures never fall.
             self._leave(one, one.label)
-        one.label, one.is_certain, one.countable = label, is_certain, _countable(one.socket)
+        one.label, one.is_certain, one.countable = label, is_certain, countable(one.socket)
 
     def _move(self, one: Open, found: Socket, now_s: float, elapsed_s: float | None) -> None:
         before, one.socket, one.moved_s = one.socket, found, now_s
         if elapsed_s is None:
             self._unrated.setdefault(found.cookie, (before.received, before.acked))
         else:
-            one.per_s = _per_s(found, (before.received, before.acked), elapsed_s)
+            one.per_s = per_s(found, (before.received, before.acked), elapsed_s)
         if one.label is not None:
             self._seen.note(one.label, one.tag, now_s)
-            had, has = one.countable, _countable(found)
+            had, has = one.countable, countable(found)
             one.countable = has
             if has != had:
                 self._accounts[one.label].carry(one, has[0] - had[0], has[1] - had[1])
@@ -277,7 +309,7 @@ class Table:
         for cookie, before in unrated.items():
             one = self._opened.get(cookie)
             if one is not None and one.seen == self._dumps:
-                one.per_s = _per_s(one.socket, before, elapsed_s)
+                one.per_s = per_s(one.socket, before, elapsed_s)
 
     def _end_missing(self, now_s: float) -> None:
         for one in [one for one in self._opened.values() if one.seen != self._dumps]:
@@ -295,7 +327,7 @@ class Table:
         if one.label is not None:
             self._leave(one, one.label)
         else:
-            _put_last(self._ownerless, peer, _Ownerless(found.local_port, *_countable(found), now_s))
+            _put_last(self._ownerless, peer, _Ownerless(found.local_port, *countable(found), now_s))
 
     def _leave(self, one: Open, label: str) -> None:
         account = self._accounts[label]
@@ -314,26 +346,6 @@ class Table:
     def _forget_old(self, now_s: float) -> None:
         _drop_first(self._lines, lambda line: now_s - line.noted_s > LINE_KEPT_S)
         _drop_first(self._ownerless, lambda closed: now_s - closed.closed_s > LINE_KEPT_S)
-
-
-def _countable(found: Socket) -> tuple[int, int]:
-    uplink, downlink = found.received - HANDSHAKE_UPLINK, found.acked - HANDSHAKE_DOWNLINK
-    return (
-        uplink - (uplink >> _RECORDS_SHIFT) if uplink > 0 else 0,
-        downlink - (downlink >> _RECORDS_SHIFT) if downlink > 0 else 0,
-    )
-
-
-def _per_s(found: Socket, before: tuple[int, int], elapsed_s: float) -> tuple[int, int]:
-    return int((found.received - before[0]) / elapsed_s), int((found.acked - before[1]) / elapsed_s)
-
-
-def _view(one: Open) -> Connection:
-    found = one.socket
-    return Connection(
-        *(found, one.label, one.first_seen_s, one.moved_s, found.received, found.acked, one.per_s[0], one.per_s[1]),
-        tag=one.tag,
-    )
 
 
 def _put_last(kept: dict[K, V], key: K, value: V) -> None:

@@ -13,6 +13,7 @@ It is told everything in a Launch and knows nothing of what the program does. Wh
 """
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
@@ -35,6 +36,8 @@ LONGEST_DELAY_S = 10.0
 # A process that served or lived this long did start; its end is a new trouble, not the old one again.
 HEALTHY_LIFE_S = 60.0
 GRACE_S = 3.0
+# What the program may write ahead of us; Xray drops access lines while it cannot write. 1 MiB is what anybody may have.
+OUTPUT_BYTES = 1 << 20
 DRAIN_S = 1.0
 _SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -208,7 +211,7 @@ class Core:
         with os.fdopen(os.memfd_create("configuration"), "w+b") as configuration:
             configuration.write(stdin)
             configuration.seek(0)
-            return subprocess.Popen(
+            child = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *self.launch.argv],
                 stdin=configuration,
                 stdout=subprocess.PIPE,
@@ -217,6 +220,10 @@ class Core:
                 env={"PATH": _SEARCH_PATH, **self.launch.environment},
                 start_new_session=True,
             )
+        if child.stdout is not None:
+            with suppress(OSError):  # a user's pipes together may not be larger than the system allows
+                fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, OUTPUT_BYTES)
+        return child
 
     def _remove_stale_files(self) -> None:
         for path in self.launch.stale_files:

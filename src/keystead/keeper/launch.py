@@ -34,7 +34,7 @@ class Launch:
     holds is left out of a start. ``stale_files`` are what a killed predecessor may have left in the way.
     ``access`` is a regular expression with the groups host, port, tag and label that finds the owner of a connection in
     a line of output, "" for none; ``tags`` tells the port of each tag, 0 for one whose clients connect to others' ports
-    and are passed on. ``limits`` are bytes a second by label.
+    and are passed on. ``limits`` are bytes a second by label, ``address_limits`` how many addresses at a time.
     ``memo`` is the API's own and is given back to the next one.
     """
 
@@ -49,6 +49,7 @@ class Launch:
     access: str = ""
     tags: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    address_limits: Mapping[str, int] = field(default_factory=dict)
     memo: Mapping[str, Any] = field(default_factory=dict)
 
     def stdin(self, without: Collection[str] = ()) -> bytes:
@@ -92,6 +93,7 @@ def to_wire(launch: Launch) -> dict[str, Any]:
         "access": launch.access,
         "tags": dict(launch.tags),
         "limits": dict(launch.limits),
+        "address_limits": dict(launch.address_limits),
         "memo": dict(launch.memo),
     }
 
@@ -110,6 +112,7 @@ def from_wire(message: Mapping[str, Any]) -> Launch:
         access=message["access"],
         tags=message["tags"],
         limits=message["limits"],
+        address_limits=message.get("address_limits", {}),
         memo=message["memo"],
     )
 

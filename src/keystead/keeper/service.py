@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from keystead.keeper import protocol
+from keystead.keeper import protocol, watchverbs
 from keystead.keeper.core import Core, State
 from keystead.keeper.echo import Echo
 from keystead.keeper.journal import note
@@ -140,15 +140,8 @@ class Keeper:
             "retire": self._retire,
             "kill": self._kill,
             "served": self._served,
-            "cut": self._cut,
-            "limit": self._limit,
-            "carried": self._carried,
-            "carried_now": self._carried_now,
-            "connections": self._connections,
-            "attribute": self._attribute,
-            "seen": self._seen,
-            "state": self._state,
             "end": self._end,
+            **watchverbs.of(self._watch, self._clock),
         }
         answer: Message = {"id": message.get("id")}
         try:
@@ -258,7 +251,7 @@ class Keeper:
             on_change=self._announce,
         )
         self._cores[core.number] = core
-        self._watch.limit_only(launch.limits)
+        self._watch.limit_only(launch.limits, launch.address_limits)
         core.start()
         return self._description(core)
 
@@ -266,7 +259,8 @@ class Keeper:
         core = self._core(message)
         launch = from_wire(message["launch"])
         core.renew(launch)
-        self._watch.limit_only(launch.limits)
+        self._watch.limit_only(launch.limits, launch.address_limits)
+        self._watch.pardon(launch.labels())  # read from what is desired now, which a candidate's launch may not be
         return self._description(core)
 
     async def _remember(self, message: Message) -> Message:
@@ -276,6 +270,8 @@ class Keeper:
         core.remember(changes, openings)
         self._watch.listen(core.process, {tag: one.port for tag, one in openings.items() if one is not None})
         self._watch.pardon([subject for _, subject, entry in changes if entry is not None])
+        for opening in openings.values():
+            self._watch.pardon(opening.labels if opening is not None else ())
         return self._description(core)
 
     async def _stop(self, message: Message) -> Message:
@@ -313,47 +309,6 @@ class Keeper:
         await asyncio.gather(*(core.stop() for core in self._cores.values()))
         asyncio.get_running_loop().call_soon(self._ending.set)
         return {}
-
-    async def _cut(self, message: Message) -> int:
-        """Cut the connections of labels, or all of a process."""
-        if "process" in message:
-            return self._watch.cut_all(message["process"])
-        return self._watch.cut(message["labels"])
-
-    async def _limit(self, message: Message) -> Message:
-        self._watch.limit(message["limits"])
-        return {}
-
-    async def _carried(self, message: Message) -> Message:
-        return self._watch.carried(message["since"])
-
-    async def _carried_now(self, message: Message) -> Message:
-        self._watch.look_again()
-        return self._watch.carried_of(message["label"])
-
-    async def _connections(self, message: Message) -> list[list[Any]]:
-        """Return cookie, process, label, peer, local port, ages, bytes and inbound of open connections."""
-        await self._watch.proven.wait()
-        now_s = self._clock.monotonic_s()
-        return [
-            [
-                *(one.socket.cookie, process, one.label),
-                *(one.socket.peer_host, one.socket.peer_port, one.socket.local_port),
-                *(round(now_s - one.first_seen_s, 1), round(now_s - one.moved_s, 1)),
-                *(one.uplink, one.downlink, one.uplink_per_s, one.downlink_per_s, one.tag),
-            ]
-            for process, one in self._watch.connections(message["labels"])
-        ]
-
-    async def _attribute(self, message: Message) -> int:
-        return self._watch.attribute(message["process"], message["online"])
-
-    async def _seen(self, message: Message) -> dict[str, float]:
-        return self._watch.seen(float(message["within_s"]), is_behind=message.get("is_behind"))
-
-    async def _state(self, _: Message) -> Message:
-        await self._watch.proven.wait()
-        return self._watch.state()
 
     # --- the rest ---
 

@@ -10,16 +10,18 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from keystead.keeper import diag, proving
+from keystead.keeper.addresses import AddressLimits, counted_as
 from keystead.keeper.borrowed import Borrower
 from keystead.keeper.budgets import Budgets, Conn
 from keystead.keeper.carrying import Connection, LabelCarried
-from keystead.keeper.connections import Table
+from keystead.keeper.condemned import Condemned
+from keystead.keeper.connections import Hunted, Table
 from keystead.keeper.journal import note
 from keystead.keeper.neighbours import Neighbours
+from keystead.keeper.process import Process
 from keystead.keeper.proving import Cutter, Tricks
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Unsupported
@@ -39,17 +41,6 @@ FORGET_AFTER_S = 86_400.0
 FORGET_EVERY_S = 3_600.0
 # What ``without`` may name beside the tricks with sockets: reading owners from the core's output.
 LINES = "lines"
-
-
-@dataclass
-class _Process:
-    """One living process of a core."""
-
-    pid: int
-    table: Table
-    borrower: Borrower | None
-    cutter: Cutter
-    lines: int = 0
 
 
 class Watch:
@@ -74,9 +65,11 @@ class Watch:
         self._on_foreign = on_foreign
         self._known_labels = known_labels
         self._without = frozenset(without)
-        self._processes: dict[str, _Process] = {}
+        self._processes: dict[str, Process] = {}
         self._ended: dict[str, dict[str, LabelCarried]] = {}
         self._budgets = Budgets()
+        self._condemned = Condemned()
+        self.addresses = AddressLimits()
         self._hurry = asyncio.Event()
         self._trouble = ""
         self._next_look_s = 0.0
@@ -93,9 +86,9 @@ class Watch:
             process.cutter = Cutter(self.tricks, process.borrower)
         self.proven.set()
         while True:
+            self._hurry.clear()
             self._look()
             self.forget()
-            self._hurry.clear()
             if await within(self._clock, LOOK_EVERY_S, self._hurry.wait()):
                 await self._clock.sleep(max(HURRY_S, self._next_look_s - self._clock.monotonic_s()))
 
@@ -109,7 +102,7 @@ class Watch:
         with suppress(OSError):
             borrower = Borrower(pid)
         cutter = Cutter(self.tricks or _NOTHING_WORKS, borrower)
-        self._processes[process] = _Process(pid, Table(ports), borrower, cutter)
+        self._processes[process] = Process(pid, Table(ports, self._condemned), borrower, cutter)
 
     def listen(self, process: str, ports: Mapping[str, int]) -> None:
         """Watch a process at more ports; connections outlive their listener, so that none is ever dropped."""
@@ -134,20 +127,23 @@ class Watch:
         if found is not None and LINES not in self._without:
             found.lines += 1
             found.table.note_access(host, port, tag, label, self._clock.monotonic_s())
-            if label in self._budgets.limits:
+            if label in self._budgets.limits or label in self.addresses.limits:
                 self._hurry.set()
 
     # --- rules ---
 
     def cut(self, labels: Collection[str]) -> int:
-        """End every connection of these labels, and for a minute whatever turns up; return how many were found."""
-        now_s = self._clock.monotonic_s()
-        found = 0
-        for process in self._processes.values():
-            process.table.condemn(labels, now_s)
-            found += self._cut_condemned(process, now_s)
+        """End every connection of these labels, and whatever turns up until they are pardoned; return how many."""
+        self._condemned.add(labels, self._clock.monotonic_s())
+        found = sum(map(self._cut_condemned, self._processes.values()))
         self._hurry.set()  # what was opened since the last look is found by the next
         return found
+
+    def cut_present(self, labels: Collection[str]) -> int:
+        """End the connections that these labels have now; they may connect again at once. Return how many."""
+        self.look_again()
+        found = [(each, [one.socket for one in each.live(labels)]) for each in self._processes.values()]
+        return sum(self._cut(process, sockets) for process, sockets in found)
 
     def cut_all(self, process: str) -> int:
         """End every connection of a process that is about to end, so that it counts what they carried."""
@@ -159,11 +155,11 @@ class Watch:
 
     def pardon(self, labels: Collection[str]) -> None:
         """Let labels connect again."""
-        for process in self._processes.values():
-            process.table.pardon(labels)
+        self._condemned.pardon(labels)
 
-    def limit(self, limits: Mapping[str, int | None]) -> None:
-        """Hold labels to bytes a second, or let them go with None."""
+    def limit(self, limits: Mapping[str, int | None], addresses: Mapping[str, int | None]) -> None:
+        """Hold labels to bytes a second and others to so many addresses, or let them go with None."""
+        self.addresses.change(addresses)
         for label, rate in limits.items():
             if rate is None:
                 self._budgets.limits.pop(label, None)
@@ -171,15 +167,34 @@ class Watch:
                 self._budgets.limits[label] = rate
         self._hurry.set()
 
-    def limit_only(self, limits: Mapping[str, int]) -> None:
-        """Hold exactly these labels to bytes a second."""
+    def limit_only(self, limits: Mapping[str, int], addresses: Mapping[str, int]) -> None:
+        """Hold exactly these labels to bytes a second, and exactly those to so many addresses."""
         self._budgets.limits = dict(limits)
+        self.addresses.keep_only(addresses)
         self._hurry.set()
 
     def attribute(self, process: str, online: Mapping[str, Collection[str]]) -> int:
         """Give connections without an owner to the only label online at their address."""
         found = self._processes.get(process)
         return 0 if found is None else found.table.attribute(online, self._clock.monotonic_s())
+
+    def suspects(self) -> dict[str, int]:
+        """Return by process how many connections without an owner may be of a label that was cut, as of now."""
+        self.look_again()
+        now_s = self._clock.monotonic_s()
+        return {name: count for name, each in self._processes.items() if (count := each.table.suspects(now_s))}
+
+    def hunt(self, process: str, online: Mapping[str, Collection[str]]) -> Hunted:
+        """End those of a process, by who is online where; tell whether nothing is left to be found."""
+        found = self._processes.get(process)
+        if found is None:
+            return Hunted(0, is_over=True)
+        self.look_again()
+        hunted = found.table.hunt(online, self._clock.monotonic_s())
+        if hunted.given:
+            note("connections that no line told of are cut", process=process, count=hunted.given)
+            self._cut_condemned(found)
+        return hunted
 
     # --- what is read ---
 
@@ -226,11 +241,7 @@ class Watch:
         """
         if self.tricks is not None and self.tricks.dump is not None:
             raise Unsupported(f"live connections are unknown here: {self.tricks.dump}; see keystead doctor")
-        return [
-            (name, connection)
-            for name, process in self._processes.items()
-            for connection in _live(process.table, labels)
-        ]
+        return [(name, connection) for name, process in self._processes.items() for connection in process.live(labels)]
 
     def seen(self, within_s: float, *, is_behind: bool | None = None) -> dict[str, float]:
         """Return how long ago labels were last seen, those seen within so many seconds; on one side, if it is named."""
@@ -275,6 +286,7 @@ class Watch:
         if now_s < self._next_forget_s:
             return
         self._next_forget_s = now_s + FORGET_EVERY_S
+        self.addresses.forget_old(now_s)
         known = self._known_labels()
         forgotten = [process.table.forget(known, now_s - FORGET_AFTER_S) for process in self._processes.values()]
         if any(forgotten):
@@ -306,10 +318,11 @@ class Watch:
         now_s = self._clock.monotonic_s()
         for process, found in self._shared_out(sockets):
             process.table.take_dump(found, now_s, is_rated=is_rated)
-            self._cut_condemned(process, now_s)
+            self._cut_condemned(process)
+        self._refuse(now_s)
         self._pace(now_s)
 
-    def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[_Process, list[diag.Socket]]]:
+    def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[Process, list[diag.Socket]]]:
         """Give each process its own sockets: while several share a port, the kernel does not say whose is whose."""
         processes = list(self._processes.values())
         if len(processes) == 1 and self._is_alone() and not self.foreign:
@@ -324,13 +337,32 @@ class Watch:
         held = [process.borrower.held() for process in self._processes.values() if process.borrower is not None]
         return frozenset().union(*held)
 
-    def _cut_condemned(self, process: _Process, now_s: float) -> int:
+    def _refuse(self, now_s: float) -> None:
+        """Cut labels' connections from addresses that are too many for them, wherever these connections are."""
+        opened: dict[str, list[tuple[Process, Connection, str]]] = {}
+        for process in self._processes.values():
+            for label in self.addresses.among(process.table.connected):
+                live = [(process, one, counted_as(one.socket.peer_host)) for one in process.live([label])]
+                opened.setdefault(label, []).extend(live)
+        for label, found in opened.items():
+            moved: dict[str, float] = {}
+            for _, one, address in found:
+                moved[address] = max(one.moved_s, moved.get(address, 0.0))
+            refused = self.addresses.judge(label, moved, now_s)
+            for process, one, address in found:
+                if address in refused:
+                    self._cut(process, [one.socket])
+        if self.addresses.has_doubts:
+            self.addresses.has_doubts = False
+            self._hurry.set()
+
+    def _cut_condemned(self, process: Process) -> int:
         """Cut what is condemned now, and return how many that are; whatever is left of them is cut by the next look."""
-        doomed = process.table.to_cut(now_s)
+        doomed = process.table.to_cut()
         self._cut(process, doomed)
         return len(doomed)
 
-    def _cut(self, process: _Process, doomed: Collection[diag.Socket]) -> int:
+    def _cut(self, process: Process, doomed: Collection[diag.Socket]) -> int:
         """Cut connections and return how many were; a kernel that cannot do it now must not end the watch."""
         try:
             return len(process.cutter.cut_many(doomed))
@@ -355,16 +387,10 @@ class Watch:
         sent: dict[str, dict[Conn, int]] = {}
         for name, process in self._processes.items():
             limited = [label for label in process.table.connected if label in self._budgets.limits]
-            for one in _live(process.table, limited if process.borrower is not None else ()):
+            for one in process.live(limited if process.borrower is not None else ()):
                 if one.label is not None and one.socket.inode:
                     sent.setdefault(one.label, {})[name, one.socket.inode] = one.downlink
         return sent
 
 
 _NOTHING_WORKS = Tricks("not tried yet", "not tried yet", "not tried yet", "not tried yet", "not tried yet")
-
-
-def _live(table: Table, labels: Collection[str] | None) -> Iterable[Connection]:
-    if labels is None:
-        return table.live()
-    return [connection for label in labels for connection in table.live(label)]

@@ -5,10 +5,11 @@ Reached through ``KeptCore.watched``. Answers are as the wire has them; an engin
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from keystead.keeper.keepers import Keepers
-from keystead.kit.errors import EngineUnavailable
+from keystead.kit.errors import EngineUnavailable, Rejected
 from keystead.kit.log import get_logger
 
 log = get_logger()
@@ -43,6 +44,19 @@ class Watched:
             found |= {label: min(ago_s, found.get(label, ago_s)) for label, ago_s in told.items()}
         return found
 
+    async def addresses(self, labels: Collection[str] | None = None) -> dict[str, tuple[int, int, list[str]]]:
+        """Return by label its limit, how many addresses are active, and which are refused (None: of all in use).
+
+        None for a keeper that is older than the question. Of two keepers each has judged by itself.
+        """
+        found: dict[str, tuple[int, int, list[str]]] = {}
+        with suppress(Rejected):
+            for told in await self._keepers.ask_all("addresses", labels=None if labels is None else list(labels)):
+                for label, (limit, active, refused) in told.items():
+                    _, others, more = found.get(label, (limit, 0, []))
+                    found[label] = limit, max(active, others), sorted({*refused, *more})
+        return found
+
     async def carried(self) -> Mapping[str, tuple[bool, Mapping[str, Sequence[int]]]]:
         """Return per process whether it lives, and uplink, downlink and the open part of both per label."""
         return await self._keepers.carried()
@@ -65,10 +79,13 @@ class Watched:
 
     # --- what is done ---
 
-    async def cut(self, labels: Sequence[str]) -> int:
-        """End the live connections of these labels; return how many were found. A process that is gone has none."""
+    async def cut(self, labels: Sequence[str], *, is_once: bool = False) -> int:
+        """End the live connections of these labels; return how many were found. A process that is gone has none.
+
+        Whatever turns up of them later is ended too, unless the order is for once.
+        """
         try:
-            return sum(await self._keepers.ask_all("cut", labels=labels))
+            return sum(await self._keepers.ask_all("cut", labels=labels, is_once=is_once))
         except EngineUnavailable as error:
             log.warning("connections not cut", reason=error.message)
             return 0
@@ -81,12 +98,26 @@ class Watched:
             log.warning("connections not cut", reason=error.message)
             return 0
 
-    async def limit(self, limits: Mapping[str, int | None]) -> None:
-        """Hold labels to bytes a second from now on, or let them go with None."""
+    async def limit(self, limits: Mapping[str, int | None], addresses: Mapping[str, int | None]) -> None:
+        """Hold labels to bytes a second and others to so many addresses from now on, or let them go with None."""
         async with self._renewing:
-            await self._keepers.ask_all("limit", limits=limits)
+            await self._keepers.ask_all("limit", limits=limits, addresses=addresses)
 
     async def attribute(self, process: str, online: Mapping[str, Collection[str]]) -> int:
         """Give connections without an owner to the only label online at their address; return how many."""
         told = {host: list(labels) for host, labels in online.items()}
         return sum(await self._keepers.ask_all("attribute", process=process, online=told))
+
+    async def suspects(self) -> dict[str, int]:
+        """Return by process how many connections without an owner may be of a label that was cut.
+
+        None for a keeper that is older than the question.
+        """
+        with suppress(Rejected):
+            return {name: count for told in await self._keepers.ask_all("suspects") for name, count in told.items()}
+        return {}
+
+    async def hunt(self, process: str, online: Mapping[str, Collection[str]]) -> bool:
+        """End those of a process, by who is online at which address; tell whether none is left to be found."""
+        told = {host: list(labels) for host, labels in online.items()}
+        return all(hunted["is_over"] for hunted in await self._keepers.ask_all("hunt", process=process, online=told))

@@ -20,6 +20,7 @@ class Event(StrEnum):
     VPN_KEY_CUT = "vpn.key.cut"
     VPN_KEY_EXPIRED = "vpn.key.expired"
     VPN_KEY_RESET = "vpn.key.reset"
+    VPN_KEY_ADDRESS_REFUSED = "vpn.key.address_refused"
     VPN_KEY_ENABLED = "vpn.key.enabled"
     VPN_KEY_DISABLED = "vpn.key.disabled"
     VPN_KEY_REVOKED = "vpn.key.revoked"

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
-from keystead.engines.xray.state import LiveConnection, WatchState
+from keystead.engines.xray.state import AddressUse, LiveConnection, WatchState
 from keystead.vpn.keyvalue import KeyIdent, VpnKey, labels_of
 from keystead.vpn.lookup import IsApplied, is_visible, locate
 from keystead.vpn.store import keys as key_store
@@ -27,6 +27,10 @@ class ConnectionSource(Protocol):
         """Return how many seconds ago labels were last seen. Raises Unavailable and Unsupported."""
         ...
 
+    async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
+        """Return from where labels with an address limit are used. Raises Unavailable and Unsupported."""
+        ...
+
     async def state(self) -> WatchState:
         """Return how well connections can be seen and ended. Raises Unavailable."""
         ...
@@ -36,11 +40,23 @@ class ConnectionSource(Protocol):
 class Presence:
     """Whether a key is connected: ``online`` connections (None: unknown), when it was last seen, from where.
 
+    ``use`` is from how many addresses it is used now, of a key with a limit of them.
+
     ``addresses`` is None where they are not shown: without the permission, or unknown.
     """
 
     online: int | None = None
     last_seen_at: datetime | None = None
+    addresses: tuple[str, ...] | None = None
+    use: "ShownUse | None" = None
+
+
+@dataclass(frozen=True)
+class ShownUse:
+    """How many addresses of a key are active and refused; ``addresses`` are those refused, None where not shown."""
+
+    active: int
+    refused: int
     addresses: tuple[str, ...] | None = None
 
 
@@ -71,13 +87,25 @@ def labels_of_keys(keys: Iterable[VpnKey]) -> dict[str, int]:
 
 
 def presence_of(
-    key: VpnKey, live: Sequence[LiveConnection] | None, addresses: Iterable[str] | None, now: datetime
+    key: VpnKey,
+    live: Sequence[LiveConnection] | None,
+    addresses: Iterable[str] | None,
+    now: datetime,
+    *,
+    use: AddressUse | None = None,
 ) -> Presence:
-    """Return how a key is present; ``live`` are its connections, None when nobody knows them."""
+    """Return how a key is present; ``live`` are its connections, None when nobody knows them.
+
+    No address is shown when ``addresses``, those known besides, are None.
+    """
     if live is None:
         return Presence(None, key.last_seen_at, None)
     moments = [now - timedelta(seconds=one.idle_s) for one in live]
     if key.last_seen_at is not None:
         moments.append(key.last_seen_at)
     shown = None if addresses is None else tuple(sorted({*addresses, *(one.peer_host for one in live)}))
-    return Presence(len(live), max(moments, default=None), shown)
+    return Presence(len(live), max(moments, default=None), shown, _shown_use(use, is_shown=addresses is not None))
+
+
+def _shown_use(use: AddressUse | None, *, is_shown: bool) -> ShownUse | None:
+    return None if use is None else ShownUse(use.active, len(use.refused), tuple(use.refused) if is_shown else None)

@@ -48,7 +48,7 @@ class XraySource:
         self._versions = versions
 
     def desired(self, connection: Connection) -> XrayDesired:
-        """Read every inbound and every user with its speed limit."""
+        """Read every inbound and every user with its limits."""
         rows = [*key_store.users(connection, self._scope), *former_store.users(connection, self._scope)]
         users = _by_tag(rows)
         inbounds = inbound_store.of_scope(connection, self._scope)
@@ -56,7 +56,7 @@ class XraySource:
         least, pairs = self._least(connection), self._second_pairs(connection, inbounds)
         opened = [self._one(inbound, pairs.get(inbound.second_pair_id or 0), least) for inbound in needed]
         behind = [self._behind(pair, inbounds, least) for pair in pairs.values()]
-        return XrayDesired((*opened, *behind), users, limits=_limits(rows))
+        return XrayDesired((*opened, *behind), users, limits=_speeds(rows), address_limits=_addresses(rows))
 
     def desired_part(self, connection: Connection, subjects: Sequence[str]) -> XrayDesired:
         """Read the users of some labels; labels that should not be there are named absent.
@@ -68,7 +68,7 @@ class XraySource:
         leaving = {label: tags for label in absent if (tags := self._left(connection, label))}
         live = {row.tag for row in rows if is_live(row.tag)} | {tag for tags in leaving.values() for tag in tags}
         if not live:
-            return XrayDesired((), _by_tag(rows), absent, _limits(rows))
+            return XrayDesired((), _by_tag(rows), absent, _speeds(rows), _addresses(rows))
         within = [
             *key_store.users_at(connection, self._scope, live),
             *former_store.users_at(connection, self._scope, live),
@@ -77,7 +77,8 @@ class XraySource:
         everyone = [*(row for row in rows if not is_live(row.tag)), *within]
         least, pairs = self._least(connection), self._second_pairs(connection, inbounds)
         opened = tuple(self._one(inbound, pairs.get(inbound.second_pair_id or 0), least) for inbound in inbounds)
-        return XrayDesired(opened, _by_tag(everyone), absent, _limits(everyone), leaving)
+        limits = _speeds(everyone), _addresses(everyone)
+        return XrayDesired(opened, _by_tag(everyone), absent, *limits, leaving)
 
     def present(self, part: XrayDesired) -> Collection[str]:
         """Return the labels a desired state wants in the engine."""
@@ -173,10 +174,10 @@ class XraySource:
 
 def _by_tag(rows: Iterable[UserRow]) -> dict[str, dict[str, XrayUser]]:
     users: dict[str, dict[str, XrayUser]] = defaultdict(dict)
-    for tag, label, vless_uuid, flow, _, second_pair_id in rows:
-        users[tag][label] = user = XrayUser(label, vless_uuid, flow)
-        if second_pair_id is not None:
-            users[tag_behind(second_pair_id)][label] = user
+    for row in rows:
+        users[row.tag][row.label] = user = XrayUser(row.label, row.uuid, row.flow)
+        if row.second_pair_id is not None:
+            users[tag_behind(row.second_pair_id)][row.label] = user
     return dict(users)
 
 
@@ -184,5 +185,9 @@ def _union(*listed: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in listed for name in names))
 
 
-def _limits(rows: Iterable[UserRow]) -> dict[str, int]:
+def _addresses(rows: Iterable[UserRow]) -> dict[str, int]:
+    return {row.label: row.addresses for row in rows if row.addresses is not None}
+
+
+def _speeds(rows: Iterable[UserRow]) -> dict[str, int]:
     return {row.label: row.pace for row in rows if row.pace is not None}

@@ -3,7 +3,7 @@
 ``enforce`` is called by the loop (``enforcing``); the verbs of terms do the same for the key they change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keystead.access.permissions import Permission, requires
@@ -16,7 +16,7 @@ from keystead.vpn.accounting import Bytes
 from keystead.vpn.keyvalue import KeyIdent, KeyState, VpnKey
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import terms as term_store
-from keystead.vpn.termvalue import Happening, Held, advance
+from keystead.vpn.termvalue import Happening, Held, advance, refused
 
 
 @requires(Permission.VPN_TERMS_CHANGE)
@@ -38,14 +38,31 @@ def enforce(work: Work, *, number: int, live: Bytes | None) -> None:
     holding.keep(work.connection, key, held, revision)
 
 
+@requires(Permission.VPN_TERMS_CHANGE)
+def note_refusal(work: Work, *, number: int, active: int) -> None:
+    """Put on record, once in a period, that a key's newest address is refused while so many others are active."""
+    key = key_store.find_for_change(work.connection, work.principal.account_id, KeyIdent("", number, None))
+    before = None if key is None else term_store.find(work.connection, number)
+    if key is None or before is None or key.state is KeyState.REMOVING:
+        return
+    after = refused(before, active, work.now)
+    _record(work, key, after.happenings)
+    if after.held != before:
+        holding.keep(work.connection, key, after.held, scopes.generation(work.connection, key.scope))
+
+
 def advance_key(work: Work, key: VpnKey, held: Held, lifetime: Bytes) -> Held:
     """Return a key's terms after everything that is due; audit and tell each thing that happens."""
     after = advance(held, lifetime, work.now)
     key = key._replace(is_active=key.is_enabled and after.held.stop is None)
-    for happening in after.happenings:
+    _record(work, key, after.happenings)
+    return after.held
+
+
+def _record(work: Work, key: VpnKey, happenings: Iterable[Happening]) -> None:
+    for happening in happenings:
         work.audit(f"vpn.terms.{happening.name}", f"vpn key {key.number}", **happening.facts)
         _tell(work, key, happening)
-    return after.held
 
 
 def _tell(work: Work, key: VpnKey, happening: Happening) -> None:
@@ -71,5 +88,9 @@ def _notice(work: Work, key: VpnKey, name: str, facts: Mapping[str, Any]) -> tup
         case "renew":
             ended = notices.reset(key, upload=facts["upload"], download=facts["download"], by="period")
             return Event.VPN_KEY_RESET, ended
+        case "refuse":
+            limit, active = facts["address_limit"], facts["active"]
+            told = notices.address_refused(key, address_limit=limit, active_addresses=active, at=work.now)
+            return Event.VPN_KEY_ADDRESS_REFUSED, told
         case _:
             raise Broken(f"nobody knows how to tell of {name}")

@@ -54,6 +54,12 @@ def device_refused(
     return {**about(key), **told}
 
 
+def address_refused(key: VpnKey, *, address_limit: int, active_addresses: int, at: datetime) -> Data:
+    """Return what to say when a key is used from too many addresses at a time; no address is told."""
+    told = {"address_limit": address_limit, "active_addresses": active_addresses, "refused_at": at}
+    return {**about(key), **told}
+
+
 def reset(key: VpnKey, *, upload: int, download: int, by: Literal["caller", "period"]) -> Data:
     """Return what to say when a key's traffic starts at zero: the figures that ended, in bytes, and who asked."""
     return {**about(key), "upload": upload, "download": download, "total": upload + download, "by": by}

@@ -37,6 +37,7 @@ class TermChanges:
     slow_to_bytes_s: int | Unset | None = UNSET
     warn_at: tuple[int, ...] | Unset = UNSET
     speed_bytes_s: int | Unset | None = UNSET
+    address_limit: int | Unset | None = UNSET
     reset: Reset | Unset = UNSET
     reset_days: int | Unset | None = UNSET
     reset_day: int | Unset = UNSET

@@ -177,6 +177,8 @@ def _changed(before: Held, wish: Wish, lifetime: Bytes, work: Work) -> Held:
         raise Invalid(f"starts: {problem}", fields={"starts": problem})
     terms = changed_terms(before.terms, wish.changes)
     progress = before.progress
+    if terms.address_limit != before.terms.address_limit:
+        progress = replace(progress, address_refused_at=None)
     if given.get("duration_s") is not None:
         terms = granted(terms, wish.changes.starting(Starts.FIRST_USE), work.now)
         progress = replace(progress, unused_at=lifetime.total)

@@ -20,6 +20,7 @@ BYTES_MAX = 2**62
 DURATION_S_MAX = 100 * 366 * 86_400
 DEVICES_MAX = 100
 LAST_YEAR = 9000
+ADDRESSES_MAX = 1000
 
 
 class AtLimit(StrEnum):
@@ -46,10 +47,11 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True)
 class Terms:
-    """What was sold: a quota of bytes both ways per period, speeds in bytes a second downwards, an end.
+    """What was sold: a quota of bytes both ways per period, speeds in bytes a second downwards, addresses, an end.
 
-    ``warn_at`` are percents of the quota. A key ends at ``expires_at``; ``duration_s`` without it waits for the first
-    bytes and then sets it. ``device_limit`` is how many devices may fetch the key's subscription.
+    ``address_limit`` is from how many addresses at a time a key is used. ``warn_at`` are percents of the quota. A key
+    ends at ``expires_at``; ``duration_s`` without it waits for the first bytes and then sets it. ``device_limit`` is
+    how many devices may fetch the key's subscription.
     """
 
     quota_bytes: int | None = None
@@ -57,6 +59,7 @@ class Terms:
     slow_to_bytes_s: int | None = None
     warn_at: tuple[int, ...] = WARN_AT
     speed_bytes_s: int | None = None
+    address_limit: int | None = None
     period: Period = field(default_factory=Period)
     duration_s: int | None = None
     expires_at: datetime | None = None
@@ -69,6 +72,7 @@ class Terms:
             ("speed_bytes_s", self.speed_bytes_s, BYTES_MAX),
             ("slow_to_bytes_s", self.slow_to_bytes_s, BYTES_MAX),
             ("duration_s", self.duration_s, DURATION_S_MAX),
+            ("address_limit", self.address_limit, ADDRESSES_MAX),
             ("device_limit", self.device_limit, DEVICES_MAX),
         ):
             if value is not None and not 1 <= value <= most:
@@ -89,7 +93,8 @@ class Progress:
 
     ``baseline`` is what the key had carried over its life when the period began; ``topped_up_bytes`` stand beside the
     quota, are used after it and kept until they are; ``warned`` is the highest percent told in this period;
-    ``unused_at`` is the lifetime total above which a waiting duration begins.
+    ``unused_at`` is the lifetime total above which a waiting duration begins; ``address_refused_at`` is when an address
+    was refused last and that was told: once in a period.
     """
 
     period_began_at: datetime
@@ -99,6 +104,7 @@ class Progress:
     limit_reached_at: datetime | None = None
     unused_at: int = 0
     expired_at: datetime | None = None
+    address_refused_at: datetime | None = None
 
 
 class Happening(NamedTuple):
@@ -138,6 +144,11 @@ class Held:
             if limit is not None
         ]
         return min(limits, default=None)
+
+    @property
+    def tells_refusal(self) -> bool:
+        """Tell whether an address that is refused now would be the first one of the period."""
+        return self.terms.address_limit is not None and self.progress.address_refused_at is None
 
     @property
     def allowance(self) -> int | None:
@@ -213,6 +224,15 @@ def advance(held: Held, lifetime: Bytes, now: datetime) -> Advance:
     return _measured(held, lifetime, now, happenings)
 
 
+def refused(held: Held, active: int, now: datetime) -> Advance:
+    """Take notice that an address is refused, while so many others are active; told once in a period."""
+    if not held.tells_refusal:
+        return Advance(held, [])
+    held = replace(held, progress=replace(held.progress, address_refused_at=now))
+    facts = {"address_limit": held.terms.address_limit, "active": active}
+    return Advance(held, [Happening("refuse", facts)])
+
+
 def renewed(held: Held, lifetime: Bytes, began_at: datetime) -> Held:
     """Begin a period at zero; what is left of a top-up stays."""
     over = max(0, held.used(lifetime).total - (held.terms.quota_bytes or 0))
@@ -223,6 +243,7 @@ def renewed(held: Held, lifetime: Bytes, began_at: datetime) -> Held:
         topped_up_bytes=max(0, held.progress.topped_up_bytes - over),
         warned=0,
         limit_reached_at=None,
+        address_refused_at=None,
     )
     return replace(held, progress=progress)
 

@@ -7,6 +7,7 @@ import pytest
 from keystead.access.permissions import USUAL_VPN_PERMISSIONS, VPN_PERMISSIONS, Permission
 from keystead.dialects.v1 import schemas
 from keystead.dialects.v1.connection_shapes import ConnectionList
+from keystead.engines.xray.state import AddressUse
 from tests.support.instance import InProcess
 
 KEYS, ALL = "/v1/vpn/keys", "/v1/vpn/connections"
@@ -42,6 +43,20 @@ async def test_a_key_s_connections_are_listed_and_the_reading_of_addresses_is_on
     assert shown == [(key["id"], HOST, 1000, 2000)] * 2
     assert found.next is None
     assert await readings(instance) == [(f"vpn key {key['number']}", [key["number"]])]
+
+
+async def test_refused_addresses_are_counted_for_everybody_and_shown_with_the_permission(instance: InProcess) -> None:
+    key = await issue(instance)
+    instance.engine.watching.use = {label(key): AddressUse(1, 1, [HOST])}
+    bot = await instance.caller(*USUAL_VPN_PERMISSIONS)
+
+    for_all = (await bot.get(f"{KEYS}/{key['id']}")).json()
+    before = await readings(instance)
+    for_some = (await instance.operator.get(f"{KEYS}/{key['id']}")).json()
+
+    assert for_all["address_use"] == {"active": 1, "refused": 1, "refused_addresses": None}
+    assert for_some["address_use"] == {"active": 1, "refused": 1, "refused_addresses": [HOST]}
+    assert (before, len(await readings(instance))) == ([], 1)
 
 
 async def test_without_the_permission_there_are_counts_and_no_addresses_and_no_record(instance: InProcess) -> None:

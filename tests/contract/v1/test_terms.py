@@ -42,6 +42,7 @@ async def test_terms_are_shown_as_they_were_given(instance: InProcess) -> None:
         "slow_to_bytes_s": 125_000,
         "warn_at": [95, 50],
         "speed_bytes_s": 2_500_000,
+        "address_limit": 2,
         "reset": "month",
         "reset_day": 31,
         "time_zone": "Europe/Moscow",
@@ -74,6 +75,7 @@ async def test_terms_are_shown_as_they_were_given(instance: InProcess) -> None:
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ({"expires_at": "2020-01-01T00:00:00"}, "terms.expires_at"),
         ({"warn_at": [100]}, "terms.warn_at.0"),
+        ({"address_limit": 0}, "terms.address_limit"),
     ],
 )
 async def test_terms_that_cannot_be_create_nothing(instance: InProcess, terms: dict[str, object], field: str) -> None:

@@ -73,9 +73,9 @@ async def test_a_cut_ends_one_keys_download_and_not_anothers_from_the_same_addre
     ):
         await asyncio.gather(flowing(first, 500_000), flowing(second, 500_000))
         on.core.look()
-        on.core.table.condemn(["a"], time.monotonic())
+        on.core.condemned.add(["a"], time.monotonic())
         cut_at_s = time.monotonic()
-        targets = on.core.table.to_cut(cut_at_s)
+        targets = on.core.table.to_cut()
         cut = Cutter(cutter_of, on.borrower).cut_many(targets)
         async with asyncio.timeout(5):
             while first.ended_at_s is None:

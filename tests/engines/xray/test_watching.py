@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from keystead.engines.xray import watching
+from keystead.engines.xray import launching, watching
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.state import LiveConnection
 from keystead.keeper.service import Keeper
@@ -23,6 +23,8 @@ from tests.support.downloads import GAP_MAX_S, downloading
 from tests.support.nobody import NOBODY, running_as_nobody
 
 OTHER = "127.0.0.2"
+# What nobody would call late on a machine that runs a test suite beside it; without other work it is below a second.
+CUT_WITHIN_S = 3.0
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10.0) -> None:
@@ -74,6 +76,82 @@ async def test_a_connection_that_no_line_told_of_is_attributed_by_the_online_map
         assert [one.peer_host for one in found] == [OTHER]
         assert state.lines == 0
         assert state.ownerless_share == 1.0
+
+
+def losing_lines_of(monkeypatch: pytest.MonkeyPatch, *labels: str) -> None:
+    """Have the keeper read no access lines of these labels, as if the core had dropped them."""
+    lost = "|".join(labels)
+    told = launching.ACCESS_LINE.replace(r"(?P<label>\S+)", rf"(?P<label>(?!(?:{lost})\b)\S+)")
+    assert told != launching.ACCESS_LINE
+    monkeypatch.setattr(launching, "ACCESS_LINE", told)
+
+
+async def until_ownerless(lab: xray.Lab, count: int) -> None:
+    """Wait until so many connections are seen that nobody is known to own."""
+
+    async def is_so() -> bool:
+        return sum(one.label is None for one in await lab.driver.watching.connections()) == count
+
+    await until(is_so)
+
+
+async def test_a_removed_key_whose_line_was_lost_is_cut_and_the_others_at_its_address_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing_lines_of(monkeypatch, "k1-1", "k3-1")
+    async with xray.lab(tmp_path) as lab:
+        user, other, elsewhere = await lab.add("k1-1"), await lab.add("k2-1"), await lab.add("k3-1")
+        async with (
+            downloading(lab.profile(elsewhere), source="127.0.0.3") as far,
+            downloading(lab.profile(other), source=OTHER) as kept,
+            downloading(lab.profile(user), source=OTHER) as cut,
+        ):
+            await until_ownerless(lab, 2)
+            await lab.remove("k1-1")
+            took_s = await cut.over_after_s()
+
+            assert took_s is not None
+            assert took_s < CUT_WITHIN_S
+            assert not kept.is_over
+            assert not far.is_over
+            assert kept.longest_gap_s < GAP_MAX_S
+
+
+async def test_a_removed_key_is_cut_although_the_line_of_another_at_its_address_was_lost_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing_lines_of(monkeypatch, "k1-1", "k2-1")
+    async with xray.lab(tmp_path) as lab:
+        user, other = await lab.add("k1-1"), await lab.add("k2-1")
+        async with (
+            downloading(lab.profile(user), source=OTHER) as cut,
+            downloading(lab.profile(other), source=OTHER) as doubtful,
+        ):
+            await until_ownerless(lab, 2)
+            await lab.remove("k1-1")
+            took_s = await cut.over_after_s()
+
+            assert took_s is not None
+            assert took_s < CUT_WITHIN_S
+            assert not doubtful.is_over  # the older of the two was tried first
+
+
+async def test_a_removed_key_is_cut_in_a_process_that_is_on_its_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing_lines_of(monkeypatch, "k1-1")
+    async with xray.lab(tmp_path) as lab:
+        user = await lab.add("k1-1")
+        async with downloading(lab.profile(user), source=OTHER) as cut:
+            await until_ownerless(lab, 1)
+            await lab.replace()
+            was_over = cut.is_over
+            await lab.remove("k1-1")
+            took_s = await cut.over_after_s()
+
+        assert not was_over
+        assert took_s is not None
+        assert took_s < CUT_WITHIN_S
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from keystead.keeper import connections
 from keystead.keeper.carrying import LabelCarried, canonical
-from keystead.keeper.connections import HANDSHAKE_DOWNLINK, HANDSHAKE_UPLINK, Table
+from keystead.keeper.condemned import Condemned
+from keystead.keeper.connections import Hunted, Table
 from keystead.keeper.diag import Socket
+from keystead.keeper.opened import HANDSHAKE_DOWNLINK, HANDSHAKE_UPLINK
 
 HOST = "192.0.2.1"
 
@@ -154,31 +156,143 @@ def test_the_share_without_owner_counts_only_connections_old_enough() -> None:
     assert table.ownerless_share(1.0) == 0.0
 
 
-def test_condemned_labels_are_reported_now_and_for_a_minute() -> None:
-    table = Table()
+def test_a_condemned_label_is_cut_now_and_whenever_a_connection_of_it_turns_up() -> None:
+    condemned = Condemned()
+    table = Table(condemned=condemned)
     table.note_access(HOST, 5000, None, "k1-1", 0.0)
     table.take_dump([sock(1), sock(2, peer=1), sock(3, peer=2)], 1.0)
 
-    table.condemn(["k1-1"], 1.0)
-    at_once = table.to_cut(1.0)
-    table.note_access(HOST, 1, None, "k1-1", 50.0)
-    later = table.to_cut(60.0)
-    too_late = table.to_cut(61.0)
+    condemned.add(["k1-1"], 1.0)
+    at_once = table.to_cut()
+    table.note_access(HOST, 1, None, "k1-1", 3600.0)
+    later = table.to_cut()
 
     assert [one.cookie for one in at_once] == [1]
     assert sorted(one.cookie for one in later) == [1, 2]
-    assert too_late == []
 
 
-def test_a_pardoned_label_is_not_reported() -> None:
-    table = Table()
+def test_a_pardoned_label_is_not_cut() -> None:
+    condemned = Condemned()
+    table = Table(condemned=condemned)
     table.note_access(HOST, 5000, None, "k1-1", 0.0)
     table.take_dump([sock()], 1.0)
-    table.condemn(["k1-1"], 1.0)
+    condemned.add(["k1-1"], 1.0)
 
-    table.pardon(["k1-1"])
+    condemned.pardon(["k1-1"])
 
-    assert table.to_cut(1.0) == []
+    assert table.to_cut() == []
+
+
+def test_the_oldest_orders_to_cut_are_forgotten_beyond_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keystead.keeper.condemned.CONDEMNED_MAX", 2)
+    condemned = Condemned()
+
+    condemned.add(["k1-1", "k2-1", "k1-1", "k3-1"], 1.0)
+
+    assert condemned.among(["k1-1", "k2-1", "k3-1"]) == ["k1-1", "k3-1"]
+
+
+def test_a_line_of_a_connection_that_is_there_outweighs_one_from_before_it() -> None:
+    table = Table()
+    table.note_access(HOST, 5000, None, "k1-1", 0.9)
+    table.take_dump([sock(1)], 1.0)
+
+    table.note_access(HOST, 5000, None, "k2-1", 1.1)
+
+    assert [one.label for one in table.live()] == ["k2-1"]
+
+
+class Hunting:
+    """A table of which k1-1 is removed at second 10, and connections from one address that no line told about."""
+
+    def __init__(self, *sockets: Socket) -> None:
+        self.condemned = Condemned()
+        self.table = Table(condemned=self.condemned)
+        self.sockets = list(sockets)
+        self.table.take_dump(self.sockets, 9.0)
+
+    def remove(self) -> None:
+        self.condemned.add(["k1-1"], 10.0)
+
+    def hunt(self, *online: str, now_s: float) -> Hunted:
+        self.table.take_dump(self.sockets, now_s, is_rated=False)
+        return self.table.hunt({HOST: online}, now_s)
+
+    def cut(self) -> list[int]:
+        """Cut what is to be cut; return the cookies."""
+        cookies = [one.cookie for one in self.table.to_cut() if one in self.sockets]
+        self.sockets = [one for one in self.sockets if one.cookie not in cookies]
+        return cookies
+
+
+def test_ownerless_connections_are_the_removed_labels_where_nobody_else_is_online() -> None:
+    on = Hunting(sock(1, down=500), sock(2, peer=1, down=500), sock(3, peer=2, host="192.0.2.9", down=500))
+    on.remove()
+
+    hunted = on.hunt("k1-1", now_s=10.1)
+
+    assert (hunted, on.cut()) == (Hunted(2, is_over=False), [1, 2])
+    assert on.hunt(now_s=10.3) == Hunted(0, is_over=True)
+
+
+def test_nothing_is_cut_at_an_address_where_the_removed_label_is_not_online() -> None:
+    on = Hunting(sock(1, down=500))
+    on.remove()
+
+    hunted = on.hunt("k2-1", now_s=10.1)
+
+    assert (hunted, on.cut()) == (Hunted(0, is_over=True), [])
+
+
+def test_the_only_ownerless_connection_is_the_removed_labels_although_others_are_online() -> None:
+    on = Hunting(sock(1, down=500), sock(2, peer=1, down=500))
+    on.table.note_access(HOST, 1, None, "k2-1", 9.5)
+    on.remove()
+
+    on.hunt("k1-1", "k2-1", now_s=10.1)
+
+    assert on.cut() == [1]
+
+
+def test_of_several_in_doubt_one_at_a_time_is_cut_until_the_removed_label_is_gone() -> None:
+    on = Hunting(sock(1, down=500), sock(2, peer=1, down=500), sock(3, peer=2, down=500))
+    on.remove()
+
+    on.hunt("k1-1", "k2-1", now_s=10.1)
+    first = on.cut()
+    on.hunt("k1-1", "k2-1", now_s=10.3)
+    too_soon = on.cut()
+    on.hunt("k1-1", "k2-1", now_s=10.7)
+    second = on.cut()
+    after = on.hunt("k2-1", now_s=11.3)
+
+    assert (first, too_soon, second) == ([1], [], [2])
+    assert (after, on.cut()) == (Hunted(0, is_over=True), [])
+
+
+def test_a_label_that_is_online_by_a_connection_of_its_own_has_no_other_for_certain() -> None:
+    on = Hunting(sock(1, down=500), sock(2, peer=1, down=500))
+    on.table.note_access(HOST, 5000, None, "k1-1", 9.5)
+    on.remove()
+
+    on.hunt("k1-1", now_s=10.0)
+    own = on.cut()
+    on.hunt("k1-1", now_s=10.1)
+    too_soon = on.cut()
+    on.hunt("k1-1", now_s=10.6)
+
+    assert (own, too_soon, on.cut()) == ([1], [], [2])
+
+
+def test_a_handshake_under_way_and_what_came_after_the_removal_are_left_alone() -> None:
+    on = Hunting(sock(1))
+    on.remove()
+    on.sockets.append(sock(2, peer=1, down=500))
+    on.table.take_dump(on.sockets, 12.0)
+
+    hunted = on.hunt("k1-1", now_s=12.1)
+
+    assert (hunted, on.cut()) == (Hunted(0, is_over=True), [])
 
 
 def test_a_dump_in_between_brings_bytes_and_leaves_rates_and_ends_to_the_next_one() -> None:

@@ -20,7 +20,7 @@ from keystead.http.doctor import Diagnosis
 from keystead.kit.page import Page
 from keystead.reconcile.plan import Plan
 from keystead.vpn.accounting import Bytes
-from keystead.vpn.connections import Presence
+from keystead.vpn.connections import Presence, ShownUse
 from keystead.vpn.history import History
 from keystead.vpn.terms import KeyTerms, KeyTermsPage
 from keystead.vpn.traffic import AccountUsage, Usage
@@ -69,7 +69,14 @@ def key(shown: KeyTerms, presence: Presence) -> dict[str, Any]:
         "online": presence.online,
         "last_seen_at": presence.last_seen_at,
         "addresses": presence.addresses,
+        "address_use": _address_use(presence.use),
     }
+
+
+def _address_use(use: ShownUse | None) -> dict[str, Any] | None:
+    if use is None:
+        return None
+    return {"active": use.active, "refused": use.refused, "refused_addresses": use.addresses}
 
 
 def key_list(page: KeyTermsPage, presence: Mapping[int, Presence]) -> dict[str, Any]:

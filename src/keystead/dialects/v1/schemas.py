@@ -32,10 +32,19 @@ class KeyChange(Body):
     is_active: bool | None = None
 
 
+class AddressUse(Answer):
+    """How many addresses a key is used from now, and refused; ``refused_addresses`` needs ``vpn.addresses.read``."""
+
+    active: int
+    refused: int
+    refused_addresses: list[str] | None
+
+
 class Key(Answer):
     """A VPN key; it connects while ``is_active``, and ``state`` says why it does or does not.
 
     ``online`` counts live connections, null where nobody knows; ``addresses`` is null without ``vpn.addresses.read``.
+    ``address_use`` is null for a key without an address limit.
     """
 
     id: str
@@ -55,6 +64,7 @@ class Key(Answer):
     online: int | None
     last_seen_at: datetime | None
     addresses: list[str] | None
+    address_use: AddressUse | None
 
 
 class KeyList(Answer):

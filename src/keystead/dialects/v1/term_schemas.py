@@ -7,7 +7,15 @@ from pydantic import Field
 
 from keystead.dialects.v1.bases import Answer, Body, Moment
 from keystead.vpn.periods import Reset
-from keystead.vpn.termvalue import BYTES_MAX, DEVICES_MAX, DURATION_S_MAX, WARNINGS_MAX, AtLimit, Starts
+from keystead.vpn.termvalue import (
+    ADDRESSES_MAX,
+    BYTES_MAX,
+    DEVICES_MAX,
+    DURATION_S_MAX,
+    WARNINGS_MAX,
+    AtLimit,
+    Starts,
+)
 
 PlanName = Annotated[str, Field(min_length=1, max_length=64)]
 Count = Annotated[int, Field(ge=1, le=BYTES_MAX)]
@@ -24,6 +32,9 @@ class TermsWish(Body):
         [80, 95], description="Percents of the quota."
     )
     speed_bytes_s: Count | None = Field(None, description="Speed limit downwards.")
+    address_limit: Annotated[int, Field(ge=1, le=ADDRESSES_MAX)] | None = Field(
+        None, description="From how many addresses (IPv4, or /64 of IPv6) it is used at a time."
+    )
     reset: Annotated[Reset, Field(strict=False)] = Field(Reset.NONE, description="When the quota begins anew.")
     reset_days: Annotated[int, Field(ge=1, le=3660)] | None = Field(None, description="With ``rolling``: its length.")
     reset_day: Annotated[int, Field(ge=1, le=31)] = Field(1, description="With ``month``: the day it begins on.")
@@ -75,6 +86,8 @@ class Terms(Answer):
     warned: int
     speed_bytes_s: int | None
     speed_in_force_bytes_s: int | None
+    address_limit: int | None
+    address_refused_at: datetime | None
     reset: Reset
     reset_days: int | None
     reset_day: int
@@ -96,6 +109,7 @@ class Plan(Answer):
     slow_to_bytes_s: int | None
     warn_at: list[int]
     speed_bytes_s: int | None
+    address_limit: int | None
     reset: Reset
     reset_days: int | None
     reset_day: int

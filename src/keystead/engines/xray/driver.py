@@ -199,8 +199,8 @@ class ManagedXray:
         except EngineUnavailable as error:
             return dict.fromkeys(subjects, error)
         await self.watching.limit(desired, subjects)
-        gone = [label for label, error in outcomes.items() if error is None and label in desired.absent]
-        if gone and not is_down:
+        gone = [label for label, error in outcomes.items() if (error is None or is_down) and label in desired.absent]
+        if gone:  # a process on its way out may have connections of theirs, although the one that serves is down
             await self.watching.cut(gone, is_gone=True)
         if is_down:
             present = {label for users_of_tag in desired.users.values() for label in users_of_tag}
@@ -234,7 +234,7 @@ class ManagedXray:
         if not self._binary.path.exists():
             self._binary = await asyncio.to_thread(self._find)
         desired, served = await self._load(), self._attendance
-        self.watching.note_limits(desired.limits)
+        self.watching.note_limits(desired)
         socket = self._options.socket if served is None else served.started.socket
         generation = self._next_generation() if served is None else served.started.generation
         # What is told to the process before reaches the one after: both have the same ports.
@@ -322,6 +322,10 @@ class ManagedXray:
             if await self._core.watched.cut_all(served.process):
                 await self._clock.sleep(COUNTED_WITHIN_S)
             await within(self._clock, _FINAL_READING_TIMEOUT_S, self.give_final_reading(served.client, served.process))
+
+    async def look_after_process(self, process: str, client: "XrayClient", blocks: Blocks) -> None:
+        """Look after the connections of a process on its way out until cancelled."""
+        await self.watching.look_after_process(process, client, blocks)
 
     async def give_final_reading(self, client: "XrayClient", process: str) -> None:
         """Hand over what a process has counted that is about to end."""

@@ -65,6 +65,10 @@ class Side(Protocol):
         """Let another process be the one that serves."""
         ...
 
+    async def look_after_process(self, process: str, client: "XrayClient", blocks: Blocks) -> None:
+        """Look after the connections of a process on its way out until cancelled."""
+        ...
+
     async def give_final_reading(self, client: "XrayClient", process: str) -> None:
         """Hand over what a process has counted that is about to end."""
         ...
@@ -242,7 +246,8 @@ class Handover:
         from keystead.engines.xray.client import XrayClient
 
         client = self._leaving[process] = XrayClient.on_socket(leaving.socket)
-        self._blocks[process] = Blocks(client, clock=self._clock)
+        blocks = self._blocks[process] = Blocks(client, clock=self._clock)
+        looking = asyncio.create_task(self._side.look_after_process(process, client, blocks), name="connections")
         behind = asyncio.create_task(self._close_behind(client, leaving))
         try:
             await users.close_all(client, [tag for tag in leaving.tags if tag not in leaving.behind])
@@ -260,6 +265,7 @@ class Handover:
             log.warning("a process was not seen off", process=process, reason=error.message)
         finally:
             behind.cancel()
+            looking.cancel()
             del self._leaving[process], self._blocks[process]
             if self.progress.phase is Phase.DRAINING and not self._leaving:
                 self._note(Phase.DONE)

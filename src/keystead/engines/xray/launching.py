@@ -119,6 +119,7 @@ class Launcher:
             stale_files=(str(socket), f"{socket}.lock"),
             access=ACCESS_LINE,
             limits=desired.limits,
+            address_limits=desired.address_limits,
             tags={inbound.tag: 0 if inbound.is_behind else inbound.port for inbound in desired.inbounds},
             memo=memo_of(started),
         )

@@ -94,12 +94,14 @@ class XrayDesired:
     ``users`` maps inbound tag → label → user. In a part, ``inbounds`` are the live ones these labels are or were in
     and that are to be open; ``absent`` names labels that must be in no inbound, ``leaving`` the live ones they may be
     in, by label. ``limits`` are speed limits per label in bytes a second; a label without one is not limited.
+    ``address_limits`` are how many addresses at a time a label may be used from.
     """
 
     inbounds: tuple[XrayInbound, ...]
     users: Mapping[str, Mapping[str, XrayUser]]
     absent: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    address_limits: Mapping[str, int] = field(default_factory=dict)
     leaving: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @cached_property
@@ -183,6 +185,14 @@ class LiveConnection(NamedTuple):
     uplink_per_s: int
     downlink_per_s: int
     tag: str | None = None
+
+
+class AddressUse(NamedTuple):
+    """From how many addresses a label with such a limit is used, and the addresses that are refused."""
+
+    limit: int
+    active: int
+    refused: Sequence[str]
 
 
 @dataclass(frozen=True)

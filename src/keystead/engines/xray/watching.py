@@ -5,7 +5,9 @@ connections that no access line told of (the core's online map says who is onlin
 that have done their work.
 """
 
+import asyncio
 import itertools
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.state import (
     OWN_LABEL_PREFIX,
+    AddressUse,
     Carried,
     LiveConnection,
     WatchState,
@@ -26,6 +29,7 @@ from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, Unsupported
 from keystead.kit.log import get_logger
 from keystead.kit.loops import keep_running
+from keystead.kit.waiting import within
 
 if TYPE_CHECKING:
     from keystead.engines.xray.attendance import Attendance
@@ -34,6 +38,12 @@ if TYPE_CHECKING:
 log = get_logger()
 
 LOOK_EVERY_S = 5.0
+# After a cut the core is asked so often who is still online, for so long at most; and at least for as long as a
+# connection that was made right before it may need to carry its first bytes.
+HUNT_EVERY_S = 0.25
+HUNT_FOR_S = 10.0
+HUNT_AT_LEAST_S = 1.5
+_AGAIN_S = 1.0
 
 
 class Watching:
@@ -47,7 +57,10 @@ class Watching:
         self._process = process
         self._blocks = blocks
         self._clock = clock
-        self._limits: dict[str, int] = {}
+        self._limits: Mapping[str, int] = {}
+        self._address_limits: Mapping[str, int] = {}
+        self._cut = asyncio.Event()
+        self._cut_s = -math.inf
 
     # --- what is known ---
 
@@ -80,6 +93,10 @@ class Watching:
             ownerless_share=told["ownerless"].get(process, 0.0) if sees else None,
         )
 
+    async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
+        """Return from where labels with an address limit are used (None: all that are); raise EngineUnavailable."""
+        return {label: AddressUse(*use) for label, use in (await self._watched.addresses(labels)).items()}
+
     async def carried(self) -> Sequence[Carried]:
         """Return what the kernel has carried per label through each process, as of now."""
         return carried_in(await self._watched.carried())
@@ -91,9 +108,14 @@ class Watching:
     # --- what is done ---
 
     async def cut(self, labels: Sequence[str], *, is_gone: bool) -> None:
-        """End the connections of labels; where that is impossible, refuse new streams inside those of removed ones."""
-        await self._watched.cut(labels)
+        """End the connections of labels; where that is impossible, refuse new streams inside those of removed ones.
+
+        Those that no access line told the owner of are found and ended by the loop beside each process, from now on.
+        """
+        await self._watched.cut(labels, is_once=not is_gone)
         if is_gone:
+            cut, self._cut, self._cut_s = self._cut, asyncio.Event(), self._clock.monotonic_s()
+            cut.set()
             await self._block_uncut(labels)
 
     async def unblock(self, labels: Collection[str], serving: Blocks) -> None:
@@ -104,22 +126,26 @@ class Watching:
                 with suppress(KeysteadError):  # that process takes no new connections and may be gone
                     await blocks.lift(labels)
 
-    def note_limits(self, limits: Mapping[str, int]) -> None:
-        """Take notice of the speeds that a launch told the keeper."""
-        self._limits = dict(limits)
+    def note_limits(self, desired: XrayDesired) -> None:
+        """Take notice of the limits that a launch told the keeper."""
+        self._limits, self._address_limits = desired.limits, desired.address_limits
 
     async def limit(self, desired: XrayDesired, labels: Collection[str]) -> None:
-        """Have the keeper hold labels to their speeds, where they differ from what it was told."""
-        wanted = {label: desired.limits.get(label) for label in labels}
-        changed = {label: rate for label, rate in wanted.items() if rate != self._limits.get(label)}
-        if changed:
-            await self._watched.limit(changed)
-            self._limits = {label: rate for label, rate in {**self._limits, **changed}.items() if rate is not None}
+        """Have the keeper hold labels to their speeds and addresses, where they differ from what it was told."""
+        speeds = _changed(self._limits, desired.limits, labels)
+        addresses = _changed(self._address_limits, desired.address_limits, labels)
+        if speeds or addresses:
+            await self._watched.limit(speeds, addresses)
+            self._limits = _with(self._limits, speeds)
+            self._address_limits = _with(self._address_limits, addresses)
 
     async def look_after(self, attended: "Attendance") -> None:
         """Look after a process's connections until cancelled; what goes wrong with that must not end the process."""
-        run = partial(self._run, attended.process, attended.client, attended.blocks)
-        await keep_running("connections", run, self._clock)
+        await self.look_after_process(attended.process, attended.client, attended.blocks)
+
+    async def look_after_process(self, process: str, client: "XrayClient", blocks: Blocks) -> None:
+        """Do the same for one that nobody attends to, since it is on its way out."""
+        await keep_running("connections", partial(self._run, process, client, blocks), self._clock)
 
     # --- the rest ---
 
@@ -134,24 +160,36 @@ class Watching:
                 await each.put(labels)
 
     async def _run(self, process: str, client: "XrayClient", blocks: Blocks) -> None:
-        """Attribute connections and expire block rules of a process until cancelled."""
+        """Attribute connections and expire block rules of a process until cancelled; hunt at once after a cut."""
+        next_look_s, pause_s = self._clock.monotonic_s() + LOOK_EVERY_S, HUNT_EVERY_S
         while True:
-            await self._clock.sleep(LOOK_EVERY_S)
+            await within(self._clock, pause_s, self._cut.wait())
+            is_due = self._clock.monotonic_s() >= next_look_s
+            next_look_s += LOOK_EVERY_S * is_due
             try:
-                await self._attribute(process, client)
-                if blocks.labels:
-                    await blocks.expire(await self._live(blocks.labels))
+                is_over = await self._hunt(process, client)
+                if is_due:
+                    await self._attribute(process, client, blocks)
             except KeysteadError as error:
                 log.warning("connections not looked after", process=process, reason=error.message)
+                pause_s = _AGAIN_S
+            else:
+                now_s = self._clock.monotonic_s()
+                is_hot = now_s < self._cut_s + (HUNT_AT_LEAST_S if is_over else HUNT_FOR_S)
+                pause_s = HUNT_EVERY_S if is_hot else max(0.0, next_look_s - now_s)
 
-    async def _attribute(self, process: str, client: "XrayClient") -> None:
-        if not (await self._watched.state())["unowned"].get(process):
-            return
-        online = await client.online()
-        customers = {host: [label for label in labels if not _is_own(label)] for host, labels in online.items()}
-        given = await self._watched.attribute(process, customers)
-        if given:
+    async def _hunt(self, process: str, client: "XrayClient") -> bool:
+        """Have connections of labels that were cut ended that no line told of; tell whether none is left."""
+        if process not in await self._watched.suspects():
+            return True
+        return await self._watched.hunt(process, _customers(await client.online()))
+
+    async def _attribute(self, process: str, client: "XrayClient", blocks: Blocks) -> None:
+        if (await self._watched.state())["unowned"].get(process):
+            given = await self._watched.attribute(process, _customers(await client.online()))
             log.debug("connections attributed", process=process, given=given)
+        if blocks.labels:
+            await blocks.expire(await self._live(blocks.labels))
 
     async def _live(self, labels: Collection[str]) -> set[str] | None:
         try:
@@ -174,9 +212,26 @@ class Unwatched:
         """Raise Unsupported."""
         raise Unsupported(f"when a key was last seen is unknown: {self._reason}")
 
+    async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
+        """Raise Unsupported."""
+        raise Unsupported(f"the addresses of a key are unknown: {self._reason}")
+
     async def state(self) -> WatchState:
         """Return that nothing can be seen or ended."""
         return WatchState({trick.value: self._reason for trick in Trick}, cut=Way.NONE, is_managed=False)
+
+
+def _changed(told: Mapping[str, int], wanted: Mapping[str, int], labels: Collection[str]) -> dict[str, int | None]:
+    return {label: wanted.get(label) for label in labels if wanted.get(label) != told.get(label)}
+
+
+def _with(told: Mapping[str, int], changes: Mapping[str, int | None]) -> dict[str, int]:
+    return {label: limit for label, limit in {**told, **changes}.items() if limit is not None}
+
+
+def _customers(online: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """Return who is online where, Keystead's own left out."""
+    return {host: [label for label in labels if not _is_own(label)] for host, labels in online.items()}
 
 
 def _is_own(label: str) -> bool:

@@ -13,7 +13,7 @@ from keystead.vpn.store.keys import WANTED, UserRow
 
 _F, _I, _K = FORMER_PORTS.c, INBOUNDS.c, KEYS.c
 _JOINED = (
-    select(_I.tag, _K.label, _K.uuid, _K.flow, TERMS.c.pace, _I.second_pair_id)
+    select(_I.tag, _K.label, _K.uuid, _K.flow, TERMS.c.pace, TERMS.c.address_limit, _I.second_pair_id)
     .join_from(FORMER_PORTS, KEYS, _F.key_number == _K.number)
     .join(INBOUNDS, _F.inbound_id == _I.id)
     .join(TERMS, TERMS.c.key_number == _K.number, isouter=True)

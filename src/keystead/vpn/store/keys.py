@@ -122,7 +122,7 @@ _SET_CREDENTIAL = Prepared(
     .values(uuid=bindparam("new_uuid"), masked_uuid=bindparam("new_masked"), label=bindparam("new_label"))
 )
 _OF_SCOPE = (
-    select(INBOUNDS.c.tag, K.label, K.uuid, K.flow, TERMS.c.pace, INBOUNDS.c.second_pair_id)
+    select(INBOUNDS.c.tag, K.label, K.uuid, K.flow, TERMS.c.pace, TERMS.c.address_limit, INBOUNDS.c.second_pair_id)
     .join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
     .join(TERMS, TERMS.c.key_number == K.number, isouter=True)
     .where(INBOUNDS.c.scope == bindparam("scope"), *WANTED)
@@ -294,8 +294,9 @@ def set_credential(connection: Connection, number: int, *, uuid: str, masked_uui
 
 
 class UserRow(NamedTuple):
-    """A user the engine of a scope should hold; ``pace`` is its speed limit in bytes a second.
+    """A user the engine of a scope should hold.
 
+    ``pace`` is its speed limit in bytes a second, ``addresses`` from how many addresses at a time it may be used;
     ``second_pair_id`` names the pair that its inbound serves besides.
     """
 
@@ -304,6 +305,7 @@ class UserRow(NamedTuple):
     uuid: str
     flow: str
     pace: int | None
+    addresses: int | None
     second_pair_id: int | None
 
 

@@ -26,6 +26,7 @@ TERM_NAMES = (
     "slow_to_bytes_s",
     "warn_at",
     "speed_bytes_s",
+    "address_limit",
     "reset",
     "reset_days",
     "reset_day",
@@ -43,6 +44,7 @@ _PROGRESS_NAMES = (
     "limit_reached_at",
     "unused_at",
     "expired_at",
+    "address_refused_at",
 )
 _HELD: tuple[Column[Any], ...] = (
     T.key_number,
@@ -185,6 +187,7 @@ def terms_values(terms: Terms) -> dict[str, object]:
         "slow_to_bytes_s": terms.slow_to_bytes_s,
         "warn_at": list(terms.warn_at),
         "speed_bytes_s": terms.speed_bytes_s,
+        "address_limit": terms.address_limit,
         "reset": period.reset.value,
         "reset_days": period.days,
         "reset_day": period.month_day,
@@ -197,13 +200,15 @@ def terms_values(terms: Terms) -> dict[str, object]:
 
 def read_terms(row: Sequence[Any] | AnyRow, plan: str | None) -> Terms:
     """Make terms of columns in the order of ``TERM_NAMES``."""
-    quota, at_limit, slow_to, warn_at, speed, reset, days, month_day, zone, duration_s, expires_at, devices = row
+    quota, at_limit, slow_to, warn_at, speed, addresses, reset, days, month_day, zone, *others = row
+    duration_s, expires_at, devices = others
     return Terms(
         quota_bytes=quota,
         at_limit=AtLimit(at_limit),
         slow_to_bytes_s=slow_to,
         warn_at=tuple(warn_at),
         speed_bytes_s=speed,
+        address_limit=addresses,
         period=_period(reset, days, month_day, zone),
         duration_s=duration_s,
         expires_at=expires_at,
@@ -234,6 +239,7 @@ def _values(held: Held, revision: int) -> Mapping[str, object]:
         "limit_reached_at": progress.limit_reached_at,
         "unused_at": progress.unused_at,
         "expired_at": progress.expired_at,
+        "address_refused_at": progress.address_refused_at,
         "pace": held.pace,
         "notice_at": held.notice_at(),
         "revision": revision,
@@ -243,8 +249,8 @@ def _values(held: Held, revision: int) -> Mapping[str, object]:
 def _held(row: Sequence[Any]) -> Held:
     """Make a value of a row of ``_HELD``."""
     split = 2 + len(TERM_NAMES)
-    began_at, up, down, topped_up, warned, limit_reached_at, unused_at, expired_at = row[split:]
-    progress = Progress(began_at, Bytes(up, down), topped_up, warned, limit_reached_at, unused_at, expired_at)
+    began_at, up, down, *others = row[split:]
+    progress = Progress(began_at, Bytes(up, down), *others)
     return Held(read_terms(row[2:split], row[1]), progress)
 
 
