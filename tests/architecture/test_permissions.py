@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from keystead import access, vpn
+from keystead import access, vault, vpn
 from keystead.access.permissions import Permission, permission_of
 from keystead.access.work import Work
 from keystead.db.session import Database
@@ -35,6 +35,8 @@ PARTS = {
     "keystead.access.signin.sessions.end_all",
     "keystead.access.signin.sessions.signed_in",
     "keystead.access.signin.signingkeys.current",
+    "keystead.vault.errands.put",
+    "keystead.vault.errands.secret_of",
     "keystead.vpn.enforcement.advance_key",
     "keystead.vpn.founding.settle_public_host",
     "keystead.vpn.founding.check_shared_inbound",
@@ -88,7 +90,7 @@ def modules(package: ModuleType) -> Iterator[ModuleType]:
 
 def verbs() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Return every public function of a subject whose first argument is a Work."""
-    for module in (*modules(access), *modules(vpn)):
+    for module in (*modules(access), *modules(vault), *modules(vpn)):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             first = next(iter(inspect.signature(function).parameters.values()), None)
             takes_work = first is not None and first.annotation in (Work, "Work")
