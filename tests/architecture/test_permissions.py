@@ -36,7 +36,6 @@ PARTS = {
     "keystead.access.signin.sessions.signed_in",
     "keystead.access.signin.signingkeys.current",
     "keystead.vault.errands.put",
-    "keystead.vault.errands.secret_of",
     "keystead.vpn.enforcement.advance_key",
     "keystead.vpn.founding.settle_public_host",
     "keystead.vpn.founding.check_shared_inbound",

@@ -65,7 +65,6 @@ NEEDS_NO_PERMISSION = {
     "access/reach.py:check_owner_left": "asked by the verbs about people",
     "access/reach.py:check_room": "asked by the verbs about people",
     "vault/errands.py:put": "a part of connecting a credential",
-    "vault/errands.py:secret_of": "asked by whoever has claimed the errand",
     "vpn/enforcement.py:advance_key": "asked by the verbs of terms and by the loop's",
     "vpn/terms.py:of_key": "shows what a verb has just made or changed",
     "vpn/ports.py:open_port": "a part of issuing a key",

@@ -180,6 +180,15 @@ def check_new(work: Work, wish: Wish) -> None:
         )
 
 
+@requires(Permission.VAULT_CONNECT)
+def sweep_anew(work: Work, reserved: Reserved, *, sweep: Mapping[str, Any], bootstrap: Secret[str]) -> int:
+    """Write down once more what may be left, when the first errand about it was carried out too early."""
+    details = {**sweep, "reservation": reserved.reservation}
+    credential_id = reserved.credential_id
+    after = timedelta(0)
+    return errands.put(work, Kind.SWEEP, details, secret=bootstrap, after=after, credential_id=credential_id)
+
+
 def _insert(work: Work, wish: Wish) -> int:
     values = {
         "account_id": work.principal.account_id,
@@ -232,7 +241,9 @@ def _put_in_force(work: Work, credential_id: int, reservation: str, made: Made, 
 def _replace(work: Work, present: Credential) -> None:
     zones, domains = zone_store.remove_of(work.connection, present.id)
     store.remove(work.connection, present.id)
-    facts = {"external_id": present.external_id, "zones": zones, "domains": domains}
+    facts: dict[str, object] = {"external_id": present.external_id, "zones": zones, "domains": domains}
+    # Nobody here can delete a token in another account of the provider.
+    facts |= {"left_at_provider": present.scope.get("cf_token_id")}
     work.audit("vault.credential.replace", credentials.subject(present.id), **facts)
 
 

@@ -143,6 +143,12 @@ def expire(work: Work, credential_id: int) -> bool:
     return True
 
 
+@requires(Permission.VAULT_USE)
+def list_due(work: Work) -> list[tuple[int, int]]:
+    """Return account and id of every credential, of all accounts, that has ended and does not say so yet."""
+    return store.due(work.connection, work.now)
+
+
 def subject(credential_id: int) -> str:
     """Return how audit records name a credential."""
     return f"credential {credential_id}"

@@ -18,6 +18,8 @@ from keystead.vault.store import errands as store
 from keystead.vault.store.errands import Errand, Shown
 
 PROBLEM_LENGTH_MAX = 255
+# Longer than an errand may take; what a killed process had taken comes due again after it.
+LEASE = timedelta(minutes=3)
 
 
 class Kind(StrEnum):
@@ -55,16 +57,45 @@ def put(
     return errand_id
 
 
-def secret_of(work: Work, errand: Errand) -> Secret[str]:
-    """Open the secret of an errand for whoever carries it out."""
-    assert errand.secret is not None  # noqa: S101 - kinds that have one always have it while they wait
-    return work.keys.open(errand.secret, ERRAND_SECRET.place(errand.id))
-
-
 @requires(Permission.VAULT_READ)
 def list_(work: Work) -> list[Shown]:
     """Return the account's errands, oldest first: what waits, and what was given up."""
     return store.of_account(work.connection, work.principal.account_id)
+
+
+@requires(Permission.VAULT_USE)
+def claim_due(work: Work, limit: int) -> list[Errand]:
+    """Take errands of all accounts that are due; whoever takes them has ``LEASE`` to carry them out."""
+    until = work.now + LEASE
+    return store.claim_due(work.connection, limit, at=work.now, until=until, claim=work.ids.hex(16))
+
+
+@requires(Permission.VAULT_USE)
+def claim(work: Work, errand_id: int) -> Errand | None:
+    """Take one errand before it is due; None when it is done or somebody else's."""
+    return store.claim_one(work.connection, errand_id, until=work.now + LEASE, claim=work.ids.hex(16))
+
+
+@requires(Permission.VAULT_USE)
+def open_secret(work: Work, errand: Errand) -> Secret[str] | None:
+    """Open the secret of an errand for whoever carries it out; None for a kind that has none."""
+    return None if errand.secret is None else work.keys.open(errand.secret, ERRAND_SECRET.place(errand.id))
+
+
+@requires(Permission.VAULT_USE)
+def put_off(
+    work: Work, errand: Errand, *, after: timedelta, problem: str | None, details: Mapping[str, Any] | None = None
+) -> None:
+    """Give an errand back, to be taken again after a time; ``details`` says how far it has come."""
+    if details is not None:
+        store.change_details(work.connection, errand, details)
+    store.put_off(work.connection, errand, work.now + after, None if problem is None else problem[:PROBLEM_LENGTH_MAX])
+
+
+@requires(Permission.VAULT_USE)
+def make_all_due(work: Work) -> int:
+    """Let everything that waits come due: called at the start of the only process there is. Return how many."""
+    return store.make_all_due(work.connection, work.now)
 
 
 @requires(Permission.VAULT_USE)

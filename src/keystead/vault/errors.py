@@ -1,6 +1,17 @@
 """What can go wrong in the vault, beside the common tree (kit/errors.py)."""
 
-from keystead.kit.errors import AlreadyExists, Conflict, NeedsConfirmation, NotFound, QuotaExceeded
+from collections.abc import Sequence
+
+from keystead.kit.errors import (
+    AlreadyExists,
+    Conflict,
+    NeedsConfirmation,
+    NotFound,
+    QuotaExceeded,
+    Rejected,
+    StorageFailed,
+    Unavailable,
+)
 
 
 class CredentialNotFound(NotFound):
@@ -73,3 +84,57 @@ class TooManyConnected(QuotaExceeded):
         self.limit = limit
         self.current = current
         self.plan = plan
+
+
+class BootstrapRefused(Rejected):
+    """The provider does not know the bootstrap token; ``number`` and ``text`` are its own words."""
+
+    code = "bootstrap_refused"
+
+    def __init__(self, message: str, *, number: int | str = 0, text: str = "") -> None:
+        super().__init__(message, number=number, text=text)
+        self.number = number
+        self.text = text
+
+
+class BootstrapEnded(Rejected):
+    """The bootstrap token's end has passed."""
+
+    code = "bootstrap_ended"
+
+
+class BootstrapInactive(Rejected):
+    """The provider knows the bootstrap token and says that it is not active; ``status`` is its word for it."""
+
+    code = "bootstrap_inactive"
+
+    def __init__(self, message: str, *, status: str = "") -> None:
+        super().__init__(message, status=status)
+        self.status = status
+
+
+class PermissionsMissing(Rejected):
+    """The bootstrap token may not give what the working token needs; ``missing`` names all of it."""
+
+    code = "permissions_lacking"
+
+    def __init__(self, message: str, *, missing: Sequence[str] = ()) -> None:
+        super().__init__(message, missing=list(missing))
+        self.missing = list(missing)
+
+
+class WorkingTokenRefused(Unavailable):
+    """The provider made a working token and does not take it; it is deleted again. Try again."""
+
+    code = "working_token_refused"
+
+
+class NotKept(StorageFailed):
+    """What was made at the provider could not be kept; ``token_id`` names it for a person to clean up by."""
+
+    code = "not_kept"
+
+    def __init__(self, message: str, *, token_id: str = "", external_id: str = "") -> None:
+        super().__init__(message, token_id=token_id, external_id=external_id)
+        self.token_id = token_id
+        self.external_id = external_id

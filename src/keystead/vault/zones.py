@@ -48,6 +48,13 @@ def record(work: Work, credential_id: int, seen: Sequence[SeenZone]) -> Synced:
     return Synced(kept, kept, tuple(foreign))
 
 
+@requires(Permission.VAULT_USE)
+def note_name_servers(work: Work, credential_id: int, domain: str, servers: Sequence[str]) -> None:
+    """Put on record that a domain was pointed at name servers at its registrar."""
+    subject = credentials.subject(credential_id)
+    work.audit("vault.domain.name_servers", subject, domain=domain, name_servers=list(servers))
+
+
 @requires(Permission.VAULT_READ)
 def count(work: Work, credential_id: int) -> int:
     """Count the zones that a credential has shown."""

@@ -41,7 +41,7 @@ _GIVE_UP = (
 _MAKE_DUE = update(ERRANDS).where(_ONE, E.state == WAITING).values(due_at=_AT, claim=None)
 _CHANGE_DETAILS = update(ERRANDS).where(_ONE, _IS_HELD).values(details=bindparam("new_details", type_=E.details.type))
 _DROP = delete(ERRANDS).where(_ONE)
-_RELEASE_ALL = update(ERRANDS).where(E.state == WAITING, E.claim.is_not(None)).values(claim=None, due_at=_AT)
+_MAKE_ALL_DUE = update(ERRANDS).where(E.state == WAITING).values(claim=None, due_at=_AT)
 _OF_ACCOUNT = (
     select(E.id, E.credential_id, E.kind, E.state, E.attempts, E.due_at, E.problem, E.created_at)
     .where(E.account_id == bindparam("account"))
@@ -131,9 +131,9 @@ def drop(connection: Connection, errand_id: int) -> None:
     connection.execute(_DROP, {"errand": errand_id})
 
 
-def release_all(connection: Connection, at: datetime) -> int:
-    """Let everything that is claimed come due: whoever claimed it is gone. Return how many."""
-    return connection.execute(_RELEASE_ALL, {"at": at}).rowcount
+def make_all_due(connection: Connection, at: datetime) -> int:
+    """Let everything that waits come due, claimed or not; return how many."""
+    return connection.execute(_MAKE_ALL_DUE, {"at": at}).rowcount
 
 
 def of_account(connection: Connection, account_id: int) -> list[Shown]:
