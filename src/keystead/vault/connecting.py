@@ -159,6 +159,7 @@ def release(work: Work, credential_id: int, reservation: str) -> None:
 @requires(Permission.VAULT_CONNECT)
 def add(work: Work, wish: Wish, made: Made) -> Connected:
     """Keep a secret that needs nothing made at the provider; raise AlreadyConnected or ConnectedElsewhere."""
+    _living_holder(work, wish)
     check_new(work, wish)
     credential_id = _insert(work, wish)
     reservation = work.ids.hex(16)
@@ -172,8 +173,9 @@ def add(work: Work, wish: Wish, made: Made) -> Connected:
 @requires(Permission.VAULT_CONNECT)
 def check_new(work: Work, wish: Wish) -> None:
     """Raise AlreadyConnected when the account holds this external account; nothing is told of other accounts'."""
-    found = _living_holder(work, wish)
-    if found is not None and found[0].account_id == work.principal.account_id:
+    found = store.holder(work.connection, wish.provider, wish.external_id)
+    is_mine = found is not None and found[0].account_id == work.principal.account_id
+    if found is not None and is_mine and found[0].status_at(work.now) is not Status.EXPIRED:
         raise AlreadyConnected(
             f"{wish.provider} account {wish.external_id} is connected by credential {found[0].id}",
             credential_id=found[0].id,
