@@ -13,6 +13,10 @@ from keystead.dialects.auth import errors as auth_errors
 from keystead.dialects.auth.app import PREFIX as AUTH_PREFIX
 from keystead.dialects.auth.app import create_app as auth_app
 from keystead.dialects.auth.services import Services as AuthServices
+from keystead.dialects.integrations import errors as integrations_errors
+from keystead.dialects.integrations.app import create_app as integrations_app
+from keystead.dialects.integrations.routes import PREFIX as INTEGRATIONS_PREFIX
+from keystead.dialects.integrations.routes import Services as IntegrationsServices
 from keystead.dialects.subscription.app import create_app as subscription_app
 from keystead.dialects.subscription.backend import Backend, Shown
 from keystead.dialects.v1 import errors as v1_errors
@@ -56,6 +60,7 @@ from keystead.http.signin_operations import Rules, SignInOperations
 from keystead.http.subscription_operations import SubscriptionOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
+from keystead.http.vault_operations import VaultOperations
 from keystead.http.webhook_operations import WebhookOperations
 from keystead.kit import names
 from keystead.kit.clock import Clock
@@ -75,6 +80,7 @@ VPNKEYS_PAGES = "/vpnkeys"
 _SPECIFICATIONS = (
     Specification("veil", ""),
     Specification("vpnkeys", VPNKEYS_PAGES),
+    Specification("integrations", INTEGRATIONS_PREFIX),
     Specification("Keystead", V1_PREFIX),
     Specification("signing in", AUTH_PREFIX),
 )
@@ -98,6 +104,7 @@ class Parts:
     ports: PortOperations
     terms: TermsOperations
     connections: ConnectionOperations
+    vault: VaultOperations
     targets: TargetWatch
     courier: Courier
     reach: Reach
@@ -155,6 +162,12 @@ class Mounts:
             Mount(V1_PREFIX, "v1", native, v1_errors.bare_problem),
             Mount(AUTH_PREFIX, "auth", auth, auth_errors.bare),
             Mount(VPNKEYS_PAGES, "vpnkeys", vpnkeys),
+            Mount(
+                INTEGRATIONS_PREFIX,
+                "integrations",
+                integrations_app(self.integrations(), specifications=_SPECIFICATIONS),
+                integrations_errors.too_large,
+            ),
             Mount("", "vpnkeys", vpnkeys, takes=vpnkeys_takes),
             Mount("", "veil", veil_app(self.veil(), specifications=_SPECIFICATIONS)),
         ]
@@ -199,6 +212,10 @@ class Mounts:
             clock=parts.clock,
             data_dir=parts.settings.data_dir,
         )
+
+    def integrations(self) -> IntegrationsServices:
+        """Return what the integrations wire calls."""
+        return IntegrationsServices(admission=self._admission, transactions=self._transactions, vault=self._parts.vault)
 
     def v1(self) -> V1Services:
         """Return what the native API calls."""

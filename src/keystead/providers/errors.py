@@ -17,9 +17,16 @@ class ProviderUnavailable(Unavailable):
 
 
 class ProviderBusy(ProviderUnavailable):
-    """A provider's limit on requests is reached; the request was not carried out."""
+    """A provider's limit on requests is reached; the request was not carried out.
+
+    ``status`` is 429 when the provider said so, and 0 when nothing was asked.
+    """
 
     code = "provider_busy"
+
+    def __init__(self, message: str, *, retry_after_s: int = 60, status: int = 0) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.status = status
 
 
 class ProviderUnreadable(ProviderUnavailable):

@@ -18,7 +18,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _LENGTH_MAX = 253
 
 
-def ascii_name(text: str) -> str:
+def ascii_name(text: str, *, field: str = "domain") -> str:
     """Return a domain name in small ASCII letters, without a dot at its end; raise Invalid."""
     # Heavy to import, and asked for by few.
     import idna
@@ -29,13 +29,13 @@ def ascii_name(text: str) -> str:
     except idna.IDNAError:
         name = ""
     if not 0 < len(name) <= _LENGTH_MAX or not all(_LABEL.fullmatch(label) for label in name.split(".")):
-        raise Invalid("this is not a domain name", fields={"domain": "write a domain such as example.com"})
+        raise Invalid("this is not a domain name", fields={field: "write a name such as example.com"})
     return name
 
 
 def host_name(text: str) -> str:
     """Return a name server's name, which has a dot in it; raise Invalid."""
-    name = ascii_name(text)
+    name = ascii_name(text, field="nameservers")
     if "." not in name:
         raise Invalid("this is not the name of a server", fields={"nameservers": "write names such as ns1.example.com"})
     return name

@@ -101,7 +101,7 @@ class Transport:
         if reply.status is None:
             raise self._unanswered(reply.problem or Problem.PROTOCOL)
         if reply.status == TOO_MANY:
-            raise self._busy(self.pace.wait_s(ask.key))
+            raise self._busy(self.pace.wait_s(ask.key), TOO_MANY)
         return Answer(reply.status, reply.headers, reply.body)
 
     async def _send_once(self, ask: Ask) -> Reply:
@@ -136,10 +136,11 @@ class Transport:
             wanted_bytes_max=ANSWER_BYTES_MAX,
         )
 
-    def _busy(self, wait_s: float) -> ProviderBusy:
+    def _busy(self, wait_s: float, status: int = 0) -> ProviderBusy:
         return ProviderBusy(
             f"{self.title} takes no more requests with this credential for now",
             retry_after_s=max(1, math.ceil(wait_s)),
+            status=status,
         )
 
     def _unanswered(self, problem: Problem) -> ProviderUnavailable:

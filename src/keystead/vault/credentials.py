@@ -41,6 +41,12 @@ def list_(work: Work, provider: str | None = None) -> list[Credential]:
 
 
 @requires(Permission.VAULT_READ)
+def note_other_account(work: Work, named: str) -> None:
+    """Put on record that a caller named another account than its own; it is shown its own all the same."""
+    work.audit("vault.credential.list", f"account {named}"[:64], shown=work.principal.account_id)
+
+
+@requires(Permission.VAULT_READ)
 def find(work: Work, credential_id: int) -> Credential:
     """Return a credential; raise CredentialNotFound."""
     return _found(work, credential_id)

@@ -10,7 +10,6 @@ from keystead.kit.errors import (
     QuotaExceeded,
     Rejected,
     StorageFailed,
-    Unavailable,
 )
 
 
@@ -123,7 +122,7 @@ class PermissionsMissing(Rejected):
         self.missing = list(missing)
 
 
-class WorkingTokenRefused(Unavailable):
+class WorkingTokenRefused(Rejected):
     """The provider made a working token and does not take it; it is deleted again. Try again."""
 
     code = "working_token_refused"
