@@ -235,6 +235,7 @@ class Mounts:
             people=PeopleOperations(transactions, parts.gate, self._people, self._mails),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
             webhooks=WebhookOperations(transactions, parts.courier, parts.reach),
+            vault=parts.vault,
             engines=EngineOperations(transactions, parts.reconciler, self._engines),
             secrets=SecretsOperations(
                 transactions,

@@ -78,6 +78,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/account-plans/{plan}"): {"members": 5},
     ("POST", "/v1/invitations"): {"login": "bert@example.com", "role": "viewer"},
     ("POST", "/v1/signing-key/rotate"): {},
+    ("PUT", "/v1/providers/namecheap/relay"): {"ip": "192.0.2.1"},
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 
