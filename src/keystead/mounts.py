@@ -165,7 +165,7 @@ class Mounts:
             Mount(
                 INTEGRATIONS_PREFIX,
                 "integrations",
-                integrations_app(self.integrations(), specifications=_SPECIFICATIONS),
+                cors.allowing(origins, integrations_app(self.integrations(), specifications=_SPECIFICATIONS)),
                 integrations_errors.too_large,
             ),
             Mount("", "vpnkeys", vpnkeys, takes=vpnkeys_takes),

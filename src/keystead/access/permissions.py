@@ -60,7 +60,7 @@ INSTALLATION_PERMISSIONS = frozenset(
     permission
     for permission in Permission
     if permission is Permission.ACCOUNTS_MANAGE
-    or permission.value.startswith(("vpn.", "engines.", "metrics.", "system."))
+    or permission.value.startswith(("vpn.", "engines.", "metrics.", "system.", "providers."))
 )
 TENANT_PERMISSIONS = ALL_PERMISSIONS - INSTALLATION_PERMISSIONS
 _BY_VALUE = {permission.value: permission for permission in Permission}

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-# The document's numbers (integrations, section 2.3).
-CLOUDFLARE_ACCOUNTS = {"free": 1, "pro": 10, "buss": 100}
+from keystead.access import accountplans
+from keystead.access.accountplans import Limit
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,5 @@ class Allowance:
 
 def cloudflare_accounts(connection: Connection, account_id: int) -> Allowance:
     """Return how many Cloudflare accounts an account may connect."""
-    return Allowance("buss", CLOUDFLARE_ACCOUNTS["buss"])
+    plan = accountplans.plan_of(connection, account_id)
+    return Allowance(plan.value, accountplans.limits(connection, plan)[Limit.CLOUDFLARE_ACCOUNTS])

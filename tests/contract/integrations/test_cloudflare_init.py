@@ -1,6 +1,7 @@
 """POST /integrations/cloudflare/init: one test for each row of its error table that can be reached, and its answers."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +30,7 @@ def failure(error: str, *, recoverable: bool = False, **extra: Any) -> dict[str,
 
 def on_plan(monkeypatch: pytest.MonkeyPatch, plan: str) -> None:
     # An account's plan is not of this wire.
-    monkeypatch.setattr(limits, "cloudflare_accounts", lambda *_: Allowance(plan, limits.CLOUDFLARE_ACCOUNTS[plan]))
+    monkeypatch.setattr(limits, "cloudflare_accounts", lambda *_: Allowance(plan, {"free": 1, "pro": 10}[plan]))
 
 
 async def test_a_first_account_is_created_with_its_zones(wire: Wire) -> None:
@@ -355,17 +356,18 @@ async def test_the_default_alias_is_the_tokens_name(wire: Wire) -> None:
 
 async def account_of_another(wire: Wire) -> Any:
     """Return a client of another account's owner."""
-    from keystead.access import tokens
+    from keystead.access import accounts, tokens
+    from keystead.access.accountplans import AccountPlan
     from keystead.access.principal import operator
-    from keystead.access.store import accounts
     from keystead.access.work import Work
     from keystead.kit.ids import RandomIds
 
     parts = wire.instance.parts
 
     def make(connection: Any) -> Any:
-        account_id = accounts.ensure(connection, "other", parts.clock.now())
-        work = Work(connection, operator(account_id), parts.clock, RandomIds(), parts.keys.ring, "test")
+        house = Work(connection, wire.operator_call().principal, parts.clock, RandomIds(), parts.keys.ring, "test")
+        account = accounts.create(house, name="other", plan=AccountPlan.PRO)
+        work = replace(house, principal=operator(account.id))
         return tokens.create(work, name="other", permissions=ALL_PERMISSIONS)
 
     made = await parts.database.write(make)

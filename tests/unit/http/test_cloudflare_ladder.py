@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 
 from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.access.principal import Principal
-from keystead.access.store import accounts
 from keystead.http.cloudflare_errands import Left, token_of
 from keystead.kit.errors import KeysteadError, StorageFailed
 from keystead.providers.errors import ProviderBusy, ProviderFailed, ProviderRejected, ProviderUnavailable
@@ -26,6 +25,7 @@ from keystead.vault.errors import (
     WorkingTokenRefused,
 )
 from keystead.vault.limits import Allowance
+from tests.support import people
 from tests.support.standins.cloudflare import MINE, OTHER, Cloudflare
 from tests.support.standins.server import Fate
 from tests.support.vaulted import Vaulted
@@ -152,9 +152,7 @@ async def test_another_accounts_connection_is_told_only_to_who_has_a_bootstrap_t
     vaulted: Vaulted, remote: Cloudflare
 ) -> None:
     await vaulted.connect(remote.bootstrap().value)
-    account_id = await vaulted.workplace.database.write(
-        lambda connection: accounts.ensure(connection, "other", vaulted.workplace.clock.now())
-    )
+    account_id = (await people.account(vaulted.workplace, "other")).id
     eve = Principal(account_id, "user:9 eve", ALL_PERMISSIONS)
 
     with pytest.raises(BootstrapRefused):

@@ -2,13 +2,13 @@ import pytest
 
 from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.access.principal import Principal
-from keystead.access.store import accounts
 from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.providers.errors import AddressRefused, NoWay, SecretRefused
 from keystead.vault import credentials
 from keystead.vault.errors import AlreadyConnected, ConnectedElsewhere, CredentialNotFound, CredentialRevoked
 from keystead.vault.relays import Way
+from tests.support import people
 from tests.support.standins.cloudflare import Cloudflare
 from tests.support.standins.namecheap import API_KEY, IP, USERNAME
 from tests.support.vaulted import Vaulted
@@ -54,9 +54,7 @@ async def test_a_key_that_does_not_work_is_not_kept(vaulted: Vaulted) -> None:
 
 async def test_another_accounts_user_is_told_only_to_who_has_its_key(vaulted: Vaulted) -> None:
     await connect(vaulted)
-    account_id = await vaulted.workplace.database.write(
-        lambda connection: accounts.ensure(connection, "other", vaulted.workplace.clock.now())
-    )
+    account_id = (await people.account(vaulted.workplace, "other")).id
     eve = Principal(account_id, "user:9 eve", ALL_PERMISSIONS)
 
     with pytest.raises(SecretRefused):

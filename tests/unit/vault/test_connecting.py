@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.access.principal import Principal
-from keystead.access.store import accounts
 from keystead.vault import connecting, credentials, errands, limits, zones
 from keystead.vault.connecting import RESERVED_FOR
 from keystead.vault.credentialvalue import Credential, Status
@@ -21,6 +20,7 @@ from keystead.vault.errors import (
 from keystead.vault.limits import Allowance
 from keystead.vault.scenario import Scenario, decide
 from keystead.vault.zones import SeenZone
+from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.work import Workplace
 from tests.unit.vault.shelf import EXTERNAL, activated, added, reserved, wish
@@ -101,7 +101,7 @@ def test_a_decision_never_leads_beyond_the_plan(count: int, limit: int | None, m
 
 
 async def stranger(workplace: Workplace) -> Principal:
-    account_id = await workplace.database.write(lambda c: accounts.ensure(c, "other", workplace.clock.now()))
+    account_id = (await people.account(workplace, "other")).id
     return Principal(account_id, "user:9 eve", ALL_PERMISSIONS)
 
 

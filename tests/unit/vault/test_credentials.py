@@ -5,7 +5,6 @@ import pytest
 from keystead.access import audit
 from keystead.access.permissions import ALL_PERMISSIONS, Permission
 from keystead.access.principal import Principal
-from keystead.access.store import accounts
 from keystead.kit.errors import Forbidden, Invalid
 from keystead.kit.page import Page
 from keystead.vault import credentials, zones
@@ -13,6 +12,7 @@ from keystead.vault.credentials import Changes
 from keystead.vault.credentialvalue import Status
 from keystead.vault.errors import ConnectedElsewhere, CredentialExpired, CredentialNotFound, CredentialRevoked
 from keystead.vault.zones import SeenZone
+from tests.support import people
 from tests.support.work import Workplace
 from tests.unit.vault.shelf import EXTERNAL, added
 
@@ -22,7 +22,7 @@ async def verbs(workplace: Workplace) -> list[str]:
 
 
 async def other_account(workplace: Workplace) -> Principal:
-    account_id = await workplace.database.write(lambda c: accounts.ensure(c, "other", workplace.clock.now()))
+    account_id = (await people.account(workplace, "other")).id
     return Principal(account_id, "user:9 eve", ALL_PERMISSIONS)
 
 

@@ -1,7 +1,7 @@
 """How a caller of the integrations wire proves itself, and that it may do what the document asks the role owner for.
 
 The document answers every failure of a credential with 403 ``owner_required``, also a missing one; ``reason`` says
-which. One function is the whole seam: another kind of access token is recognised here and nowhere else.
+which. One function is the whole seam: a person's access token and a program's token come through the same admission.
 """
 
 from collections.abc import Callable

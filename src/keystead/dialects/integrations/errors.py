@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from keystead.access.signin import errors as signin
 from keystead.http import failures
 from keystead.http.bodies import JSON
 from keystead.http.credentials import NoCredential
@@ -212,8 +213,10 @@ def _reason(error: tree.Unauthenticated | tree.Forbidden) -> str:
     match error:
         case NoCredential():
             return "token_missing"
-        case tree.Ended():
+        case tree.Ended() | signin.AccessTokenOver() | signin.SessionOver():
             return "token_expired"
+        case signin.FingerprintMismatch():
+            return "fingerprint_mismatch"
         case tree.Unauthenticated():
             return "token_invalid"
         case tree.Forbidden() if "permission" in error.context:
