@@ -127,8 +127,11 @@ class CloudflareOperations:
         verified = await _verified(client, application.cf_account_id, now)
         begins = now.replace(microsecond=0)
         climb = _Climb(call, application, client, verified, profile, wish.name, begins, self._end(begins))
-        written = {"sweep": climb.sweep, "bootstrap": application.bootstrap}
-        reserved: Reserved = (await self._transactions.write(call, connecting.reserve, wish, **written)).value  # type: ignore[arg-type]
+        bootstrap = application.bootstrap
+        reserving = await self._transactions.write(
+            call, connecting.reserve, wish, sweep=climb.sweep, bootstrap=bootstrap
+        )
+        reserved = reserving.value
         made = await self._made(climb, reserved)
         connected = await self._activated(climb, reserved, made)
         return await self._finished(climb, reserved, connected)
@@ -208,10 +211,11 @@ class CloudflareOperations:
         """Sweep what could not be kept: by the errand, which is there exactly if the activation is not."""
         try:
             if isinstance(error, ConnectingAlready):
-                written = {"sweep": climb.sweep, "bootstrap": climb.application.bootstrap}
-                verb = connecting.sweep_anew
-                errand_id = (await self._transactions.write(climb.call, verb, reserved, **written)).value  # type: ignore[arg-type]
-                await self._runner.carry_out(errand_id)
+                bootstrap = climb.application.bootstrap
+                sweeping = await self._transactions.write(
+                    climb.call, connecting.sweep_anew, reserved, sweep=climb.sweep, bootstrap=bootstrap
+                )
+                await self._runner.carry_out(sweeping.value)
                 return
             await self._give_up(climb, reserved, error, is_anything_left=True)
         except KeysteadError as failure:
@@ -221,8 +225,9 @@ class CloudflareOperations:
         self, climb: _Climb, reserved: Reserved, error: KeysteadError, *, is_anything_left: bool
     ) -> None:
         """Give the reservation back, and sweep at once what may be left; the loop does it where that fails."""
-        facts = {"reason": error.code, "is_anything_left": is_anything_left}
-        await self._transactions.write(climb.call, connecting.give_up, reserved, **facts)  # type: ignore[arg-type]
+        await self._transactions.write(
+            climb.call, connecting.give_up, reserved, reason=error.code, is_anything_left=is_anything_left
+        )
         if is_anything_left:
             await self._runner.carry_out(reserved.sweep)
 

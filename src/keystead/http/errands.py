@@ -19,7 +19,7 @@ from keystead.kit.log import get_logger
 from keystead.kit.secret import Secret
 from keystead.vault import errands
 from keystead.vault.errands import Kind
-from keystead.vault.store.errands import Errand
+from keystead.vault.store.errands import Errand, Shown
 
 log = get_logger()
 
@@ -71,6 +71,10 @@ class ErrandRunner:
     def on(self, kind: Kind, handler: Handler) -> None:
         """Say what an errand of a kind does."""
         self._handlers[kind.value] = handler
+
+    async def list_(self, call: Call) -> list[Shown]:
+        """Return the account's errands: what waits, and what was given up."""
+        return await self._transactions.read_many(call, errands.list_)
 
     async def carry_out(self, errand_id: int) -> Outcome | None:
         """Carry one errand out now, once; return how it went, or None when it is done already or somebody else's.

@@ -1,8 +1,17 @@
 """The way requests to a provider leave by."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from keystead.access.permissions import Permission
+from keystead.access.principal import operator
+from keystead.access.work import Work
+from keystead.kit.ids import RandomIds
+from keystead.kit.secret import Secret
+from keystead.vault import errands
+from keystead.vault.errands import Kind
 from tests.support.instance import InProcess
 
 PATH = "/v1/providers/namecheap/relay"
@@ -58,3 +67,19 @@ async def test_only_who_may_set_it_does(instance: InProcess) -> None:
 
     assert (await reader.put(PATH, json=RELAY)).status_code == 403
     assert (await reader.get(PATH)).status_code == 404
+
+
+async def test_what_is_still_to_be_done_at_providers_is_listed(instance: InProcess) -> None:
+    parts = instance.parts
+
+    def put(connection: Any) -> int:
+        principal = operator(parts.foundation.account_id)
+        work = Work(connection, principal, parts.clock, RandomIds(), parts.keys.ring, "test")
+        return errands.put(work, Kind.RETIRE, {}, secret=Secret("CANARY"), after=timedelta(days=1), credential_id=7)
+
+    number = await parts.database.write(put)
+    answer = await instance.operator.get("/v1/providers/errands")
+
+    [shown] = answer.json()["items"]
+    assert (shown["id"], shown["credential_id"], shown["kind"], shown["state"]) == (number, 7, "retire", "waiting")
+    assert "CANARY" not in answer.text
