@@ -21,10 +21,12 @@ NEEDS_NO_DATABASE = tuple(
         "architecture",
         "engines",
         "plans",
+        "providers",
         "unit/importing",
         "unit/keeper",
         "unit/kit",
         "unit/outgoing",
+        "unit/providers",
         "unit/xray",
     )
 )

@@ -1,18 +1,18 @@
 """Which dialect answers at which prefix, and what each is given; part of the composition root (for ``main.py``)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from keystead import examining, founding
-from keystead.access.datakeys import OpenKeys, RootKey
-from keystead.access.gate import TokenDoor
+from keystead import founding
 from keystead.access.signin.door import SessionDoor
 from keystead.access.signin.rules import Binding, Registration
-from keystead.db.session import Database
 from keystead.dialects.auth import errors as auth_errors
 from keystead.dialects.auth.app import PREFIX as AUTH_PREFIX
 from keystead.dialects.auth.app import create_app as auth_app
 from keystead.dialects.auth.services import Services as AuthServices
+from keystead.dialects.integrations import errors as integrations_errors
+from keystead.dialects.integrations.app import create_app as integrations_app
+from keystead.dialects.integrations.routes import PREFIX as INTEGRATIONS_PREFIX
+from keystead.dialects.integrations.routes import Services as IntegrationsServices
 from keystead.dialects.subscription.app import create_app as subscription_app
 from keystead.dialects.subscription.backend import Backend, Shown
 from keystead.dialects.v1 import errors as v1_errors
@@ -26,84 +26,42 @@ from keystead.dialects.vpnkeys.app import create_app as vpnkeys_app
 from keystead.dialects.vpnkeys.auth import takes as vpnkeys_takes
 from keystead.dialects.vpnkeys.services import Services as VpnkeysServices
 from keystead.engines.xray import keys as xray_keys
-from keystead.engines.xray.driver import ManagedXray
-from keystead.engines.xray.external import ExternalXray
-from keystead.founding import Foundation
-from keystead.http import checks, cors, guarantees, metrics_page, pages, subscription_operations
+from keystead.examinations import Examinations
+from keystead.http import cors, metrics_page, pages, subscription_operations
 from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
 from keystead.http.backup import Backups
 from keystead.http.client_operations import ClientOperations
-from keystead.http.connection_operations import ConnectionOperations
-from keystead.http.doctor import Check, Doctor, Examination, Status
+from keystead.http.doctor import Doctor
 from keystead.http.doors import Mount, below, routes_of
-from keystead.http.engine_operations import EngineOperations, EngineStatus
+from keystead.http.engine_operations import EngineOperations
 from keystead.http.export import Exports
 from keystead.http.hashing import PasswordHashing
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.limits import RateLimits, RequestCounts
-from keystead.http.mails import Mailer, Mails
-from keystead.http.metrics import Metrics
-from keystead.http.operations import VpnOperations
+from keystead.http.mails import Mails
 from keystead.http.overview_operations import Ground, OverviewOperations
 from keystead.http.pages import Specification
-from keystead.http.pair_operations import PairOperations
 from keystead.http.people_operations import PeopleOperations
 from keystead.http.polling import Polling, Serving
-from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.self_operations import SelfOperations
 from keystead.http.signin_operations import Rules, SignInOperations
 from keystead.http.subscription_operations import SubscriptionOperations
-from keystead.http.terms_operations import TermsOperations
-from keystead.http.transaction import Transactions
 from keystead.http.webhook_operations import WebhookOperations
 from keystead.kit import names
-from keystead.kit.clock import Clock
-from keystead.kit.errors import Unavailable
-from keystead.kit.reach import Reach
-from keystead.outbox.courier import Courier
-from keystead.reconcile.engine import Condition, EngineView
-from keystead.reconcile.loop import Reconciler
+from keystead.parts import Parts, engines_of
 from keystead.sealing import SEALED_COLUMNS
 from keystead.settings import Settings, places
 from keystead.settings.places import EVERYTHING, Place
 from keystead.shown_settings import shown
 from keystead.vpn.clientrules import ClientVersions
-from keystead.vpn.targets import TargetWatch
 
 # Where the vpnkeys wire's own documentation is: its endpoints are at the paths it documents.
 VPNKEYS_PAGES = "/vpnkeys"
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not listened on
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What dialects are made of: one instance's open parts."""
-
-    settings: Settings
-    foundation: Foundation
-    database: Database
-    keys: OpenKeys
-    root: RootKey
-    gate: TokenDoor
-    driver: ManagedXray | ExternalXray
-    reconciler: Reconciler
-    transactions: Transactions
-    vpn: VpnOperations
-    ports: PortOperations
-    pairs: PairOperations
-    terms: TermsOperations
-    connections: ConnectionOperations
-    targets: TargetWatch
-    courier: Courier
-    reach: Reach
-    mailer: Mailer | None
-    metrics: Metrics
-    clock: Clock
-    scope: str
 
 
 class Mounts:
@@ -150,6 +108,7 @@ class Mounts:
             "vpnkeys": self._vpnkeys_at,
             "v1": self._v1_at,
             "auth": self._auth_at,
+            "integrations": self._integrations_at,
             "subscription": self._subscription_at,
             "metrics": self._metrics_at,
         }
@@ -185,6 +144,11 @@ class Mounts:
         app = cors.allowing(self._parts.settings.cors_origins, bare)
         return [Mount(AUTH_PREFIX, "auth", app, auth_errors.bare, routes=routes_of(bare))]
 
+    def _integrations_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        bare = integrations_app(self.integrations(), base=place.base, specifications=_specifications(there))
+        app = cors.allowing(self._parts.settings.cors_origins, bare)
+        return [Mount(INTEGRATIONS_PREFIX, "integrations", app, integrations_errors.too_large, routes=routes_of(bare))]
+
     def _subscription_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
         del place, there
         parts = self._parts
@@ -201,7 +165,7 @@ class Mounts:
             self._admission,
             self._transactions,
             parts.reconciler,
-            self._engines,
+            lambda: engines_of(parts),
             {parts.scope: parts.driver.watching.state},
         )
         return [Mount(metrics_page.PATH, "metrics", app, routes=routes_of(app))]
@@ -247,14 +211,19 @@ class Mounts:
             data_dir=parts.settings.data_dir,
         )
 
+    def integrations(self) -> IntegrationsServices:
+        """Return what the integrations wire calls."""
+        return IntegrationsServices(admission=self._admission, transactions=self._transactions, vault=self._parts.vault)
+
     def v1(self) -> V1Services:
         """Return what the native API calls."""
         parts, transactions = self._parts, self._transactions
+        examined = Examinations(parts, wanted=self._serving.wanted, base_url=self._base_url)
         return V1Services(
             admission=self._admission,
             idempotency=self._idempotency,
             health=self._health,
-            doctor=Doctor(transactions, self._examinations(), shown(parts.settings)),
+            doctor=Doctor(transactions, examined.all(), shown(parts.settings)),
             vpn=self._vpn,
             ports=parts.ports,
             pairs=parts.pairs,
@@ -266,7 +235,8 @@ class Mounts:
             people=PeopleOperations(transactions, parts.gate, self._people, self._mails),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
             webhooks=WebhookOperations(transactions, parts.courier, parts.reach),
-            engines=EngineOperations(transactions, parts.reconciler, self._engines),
+            vault=parts.vault,
+            engines=EngineOperations(transactions, parts.reconciler, lambda: engines_of(parts)),
             secrets=SecretsOperations(
                 transactions,
                 parts.database,
@@ -281,91 +251,6 @@ class Mounts:
 
     def _core_version(self) -> str:
         return self._parts.driver.status().binary.version
-
-    def _engines(self) -> Mapping[str, EngineStatus]:
-        status = self._parts.driver.status()
-        return {
-            self._parts.scope: EngineStatus(
-                binary=str(status.binary.path),
-                version=status.binary.version,
-                why=status.binary.reason,
-                state=status.state,
-                pid=status.pid,
-                health=status.health,
-                trouble=status.trouble,
-                last_lines=status.last_lines,
-            )
-        }
-
-    def _examinations(self) -> Sequence[Examination]:
-        return (
-            ("machine", self._examine_files),
-            ("database", self._examine_database),
-            ("engine", self._examine_engines),
-            ("REALITY target", self._examine_target),
-            ("addresses", self._examine_addresses),
-        )
-
-    async def _examine_files(self) -> Sequence[Check]:
-        settings = self._parts.settings
-        return [checks.machine(), checks.data_directory(settings.data_dir), checks.root_key(settings)]
-
-    async def _examine_database(self) -> Sequence[Check]:
-        parts = self._parts
-        return [
-            await checks.database(parts.database),
-            await checks.audit_trail(parts.database, parts.settings.data_dir),
-        ]
-
-    async def _examine_engines(self) -> Sequence[Check]:
-        parts = self._parts
-        found: list[Check] = []
-        views = await parts.reconciler.views()
-        for name, status in self._engines().items():
-            view = views.get(name, EngineView())
-            found += [checks.engine_program(name, status, view), checks.engine_condition(name, status)]
-            found += [*checks.keepers(name, view), *checks.foreign_listeners(name, view)]
-            inbound = parts.foundation.inbound
-            if inbound is not None:
-                found.append(checks.vpn_port(inbound.listen, inbound.port, status.health))
-        found += await self._examine_connections()
-        found.append(await checks.client_versions(parts.database, parts.scope, self._serving.wanted))
-        found += [
-            Check(f"scope {scope.name}", Status.FAIL, scope.message or scope.state, f"run: keystead plan {scope.name}")
-            for scope in await parts.reconciler.statuses()
-            if scope.state in {"blocked", "held"}
-        ]
-        return found
-
-    async def _examine_connections(self) -> Sequence[Check]:
-        scope, driver = self._parts.scope, self._parts.driver
-        try:
-            state = await driver.watching.state()
-        except Unavailable as error:
-            advice = "look at keeper.log in the data directory"
-            return [Check(f"{scope} connections", Status.FAIL, error.message, advice)]
-        is_ready = driver.status().health.condition is Condition.READY
-        return guarantees.checks(scope, state, is_ready=is_ready, without=self._parts.settings.keeper_without)
-
-    async def _examine_target(self) -> Sequence[Check]:
-        parts = self._parts
-        inbound = parts.foundation.inbound
-        if inbound is None:
-            return checks.target([parts.targets.problem or "none is chosen yet"], [], "no target")
-        found = await examining.examine_target(parts.settings, parts.foundation, inbound)
-        return checks.target(
-            [problem.sentence for problem in found.problems],
-            [warning.sentence for warning in found.warnings],
-            f"{inbound.target} for {', '.join(inbound.server_names)}",
-        )
-
-    async def _examine_addresses(self) -> Sequence[Check]:
-        settings = self._parts.settings
-        return [
-            checks.public_host(settings, self._parts.foundation.public_host),
-            checks.exposure(settings),
-            checks.subscription_address(settings, self._base_url),
-        ]
 
 
 def base_url(settings: Settings, public_host: str) -> str:
@@ -390,6 +275,8 @@ def _specifications(there: Sequence[Place]) -> tuple[Specification, ...]:
                 found[place] = ("vpnkeys", VPNKEYS_PAGES if is_shared else "")
             case "v1":
                 found[place] = ("Keystead", V1_PREFIX)
+            case "integrations":
+                found[place] = ("integrations", INTEGRATIONS_PREFIX)
             case "auth":
                 found[place] = ("signing in", AUTH_PREFIX)
     return tuple(Specification(name, place.base + pages_at) for place, (name, pages_at) in found.items())

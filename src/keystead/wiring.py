@@ -32,17 +32,20 @@ from keystead.http.pair_operations import PairOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
+from keystead.http.vault_operations import VaultOperations, vault_operations
 from keystead.keeper.ports import Listen, is_free
 from keystead.kit import names
 from keystead.kit.clock import Clock
 from keystead.kit.loops import keep_running
 from keystead.kit.reach import Reach, reach
 from keystead.kit.secret import Secret
-from keystead.mounts import Mounts, Parts
+from keystead.mounts import Mounts
 from keystead.outbox.courier import Courier
 from keystead.outbox.watch import EngineWatch
 from keystead.outgoing.client import OutgoingClient
 from keystead.outgoing.resolver import SystemResolver
+from keystead.parts import Parts
+from keystead.providers.clients import Bases, Clients
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
@@ -164,6 +167,7 @@ def _parts(
         ),
         terms=TermsOperations(transactions, Metered(meter)),
         connections=ConnectionOperations(transactions, driver.watching, sightings),
+        vault=_vault(ground, transactions),
         targets=targets,
         courier=courier,
         reach=opened,
@@ -196,6 +200,8 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "undoing": parts.vpn.undoing.run,
         "courier": parts.courier.run,
         "engine watch": watch.run,
+        "errands": parts.vault.errands.run,
+        "expiries": parts.vault.credentials.run,
     }
 
 
@@ -243,6 +249,20 @@ def _courier(ground: Ground, opened: Reach) -> Courier:
         clock=ground.clock,
         ids=ground.ids,
         on_disabled=partial(_note_disabled, ground),
+    )
+
+
+def _vault(ground: Ground, transactions: Transactions) -> VaultOperations:
+    # Providers' addresses are the operator's own choice, and https but for loopback (settings, relays).
+    sender = OutgoingClient(reach(("0.0.0.0/0", "::/0")), SystemResolver(), ground.clock)
+    settings = ground.settings
+    bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url)
+    return vault_operations(
+        transactions,
+        Clients(sender, ground.clock, bases),
+        ids=ground.ids,
+        account_id=ground.foundation.account_id,
+        is_alone=ground.database.engine.dialect.name == "sqlite",
     )
 
 

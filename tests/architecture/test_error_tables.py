@@ -8,6 +8,7 @@ import pytest
 
 import keystead
 from keystead.dialects.auth import errors as auth
+from keystead.dialects.integrations import errors as integrations
 from keystead.dialects.subscription import errors as subscription
 from keystead.dialects.v1 import errors as v1
 from keystead.dialects.veil import errors as veil
@@ -18,6 +19,7 @@ Kind = type[tree.KeysteadError]
 
 STATUS_OF: dict[str, Callable[[Kind], int]] = {
     "auth": lambda kind: auth.row_of(kind).status,
+    "integrations": lambda kind: integrations.row_of(kind).status,
     "subscription": lambda kind: subscription.row_of(kind).status,
     "v1": lambda kind: v1.row_of(kind).status,
     "veil": lambda kind: veil.ERRORS.row_of(kind).status,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from keystead import access, vpn
+from keystead import access, vault, vpn
 from keystead.access.permissions import Permission, permission_of
 from keystead.access.work import Work
 from keystead.db.session import Database
@@ -35,6 +35,7 @@ PARTS = {
     "keystead.access.signin.sessions.end_all",
     "keystead.access.signin.sessions.signed_in",
     "keystead.access.signin.signingkeys.current",
+    "keystead.vault.errands.put",
     "keystead.vpn.enforcement.advance_key",
     "keystead.vpn.founding.settle_public_host",
     "keystead.vpn.founding.check_shared_inbound",
@@ -79,6 +80,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/invitations"): {"login": "bert@example.com", "role": "viewer"},
     ("POST", "/v1/signing-key/rotate"): {},
     ("POST", "/v1/export"): {},
+    ("PUT", "/v1/providers/namecheap/relay"): {"ip": "192.0.2.1"},
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 
@@ -90,7 +92,7 @@ def modules(package: ModuleType) -> Iterator[ModuleType]:
 
 def verbs() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Return every public function of a subject whose first argument is a Work."""
-    for module in (*modules(access), *modules(vpn)):
+    for module in (*modules(access), *modules(vault), *modules(vpn)):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             first = next(iter(inspect.signature(function).parameters.values()), None)
             takes_work = first is not None and first.annotation in (Work, "Work")

@@ -17,11 +17,12 @@ from keystead.db.base import METADATA
 from keystead.db.session import sqlite_engine
 from keystead.outbox import models as outbox_models
 from keystead.reconcile import models as reconcile_models
+from keystead.vault import models as vault_models
 from keystead.vpn import models as vpn_models
 from tests.support.postgres import PostgresServer
 
 # Importing a subject's models is what hangs its tables on METADATA.
-TABLES_OF = (access_models, outbox_models, reconcile_models, vpn_models)
+TABLES_OF = (access_models, outbox_models, reconcile_models, vault_models, vpn_models)
 TEMPLATE = "keystead_template"
 
 

@@ -32,15 +32,18 @@ from keystead.http.pair_operations import PairOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
+from keystead.http.vault_operations import vault_operations
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.files import private_directory
 from keystead.kit.ids import RandomIds
 from keystead.kit.page import Page
 from keystead.kit.reach import reach
-from keystead.mounts import Mounts, Parts
+from keystead.mounts import Mounts
 from keystead.outbox.courier import Courier
 from keystead.outgoing.client import OutgoingClient
 from keystead.outgoing.resolver import SystemResolver
+from keystead.parts import Parts
+from keystead.providers.clients import Bases, Clients
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
@@ -154,6 +157,7 @@ async def in_process(
         vpn_client_versions=versions,
         **more,  # type: ignore[arg-type]
     )
+    bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url)
     root = datakeys.load_root_key(settings.data_dir, None)
     keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
     foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
@@ -213,6 +217,13 @@ async def in_process(
         ),
         terms=terms,
         connections=ConnectionOperations(transactions, engine.watching, sightings),
+        vault=vault_operations(
+            transactions,
+            Clients(OutgoingClient(opened, SystemResolver(), clock), clock, bases),
+            ids=ids,
+            account_id=foundation.account_id,
+            is_alone=True,
+        ),
         targets=targets,
         courier=courier,
         reach=opened,

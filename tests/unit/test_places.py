@@ -64,7 +64,7 @@ def test_an_entry_is_kept_as_it_was_written(written: str) -> None:
 @pytest.mark.parametrize(
     ("doors", "told"),
     [
-        ("hestia=/x", "is no dialect; there are veil, vpnkeys, v1, auth, subscription, metrics"),
+        ("hestia=/x", "is no dialect; there are veil, vpnkeys, v1, auth, integrations, subscription, metrics"),
         ("auth=/x", "auth takes an address, and no prefix"),
         ("veil", "it must be a dialect with an address, a prefix or both"),
         ("veil=", "it must be"),

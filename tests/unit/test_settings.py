@@ -105,3 +105,29 @@ def test_a_mail_server_needs_a_sender_and_its_password_is_not_shown(monkeypatch:
     monkeypatch.setenv("KEYSTEAD_SMTP_FROM", "keystead@example.com")
 
     assert "hunter2" not in refusal.value.message + repr(settings.load())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.cloudflare.com/client/v4",
+        "http://10.0.0.1/",
+        "ftp://127.0.0.1/",
+        "https://user:pass@api.cloudflare.com",
+        "https://",
+        "https://x/?a=b",
+        "127.0.0.1:9001",
+    ],
+)
+def test_a_provider_is_reached_over_https_or_on_loopback_only(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KEYSTEAD_PROVIDER_CLOUDFLARE_URL", url)
+
+    with pytest.raises(Misconfigured, match="KEYSTEAD_PROVIDER_CLOUDFLARE_URL"):
+        settings.load()
+
+
+@pytest.mark.parametrize("url", ["https://relay.internal/v4", "http://127.0.0.1:9001/client/v4", "http://[::1]:9001"])
+def test_another_address_of_a_provider_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KEYSTEAD_PROVIDER_NAMECHEAP_URL", f"{url}/")
+
+    assert settings.load().provider_namecheap_url == url

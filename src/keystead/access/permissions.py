@@ -30,6 +30,12 @@ class Permission(StrEnum):
     VPN_ADDRESSES_READ = "vpn.addresses.read"
     VPN_PAIRS_READ = "vpn.pairs.read"
     VPN_PAIRS_MANAGE = "vpn.pairs.manage"
+    VAULT_READ = "vault.credentials.read"
+    VAULT_CONNECT = "vault.credentials.connect"
+    VAULT_CHANGE = "vault.credentials.change"
+    VAULT_USE = "vault.credentials.use"
+    VAULT_REVEAL = "vault.credentials.reveal"
+    RELAYS_MANAGE = "providers.relays.manage"
     TOKENS_READ = "access.tokens.read"
     TOKENS_MANAGE = "access.tokens.manage"
     USERS_READ = "access.users.read"
@@ -63,7 +69,7 @@ INSTALLATION_PERMISSIONS = frozenset(
     permission
     for permission in Permission
     if permission is Permission.ACCOUNTS_MANAGE
-    or permission.value.startswith(("vpn.", "engines.", "metrics.", "system."))
+    or permission.value.startswith(("vpn.", "engines.", "metrics.", "system.", "providers."))
 )
 TENANT_PERMISSIONS = ALL_PERMISSIONS - INSTALLATION_PERMISSIONS
 _BY_VALUE = {permission.value: permission for permission in Permission}

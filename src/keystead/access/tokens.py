@@ -29,7 +29,7 @@ from keystead.access.store import users as users_store
 from keystead.access.store.tokens import Presented, Token, TokenKind
 from keystead.access.work import Work
 from keystead.kit.crypto import fingerprint
-from keystead.kit.errors import Conflict, Forbidden, Invalid, Misconfigured, NotFound, Unauthenticated
+from keystead.kit.errors import Conflict, Ended, Forbidden, Invalid, Misconfigured, NotFound, Unauthenticated
 from keystead.kit.ids import is_well_formed_token
 from keystead.kit.names import Network, network
 from keystead.kit.page import Page
@@ -226,7 +226,7 @@ def is_plausible(presented: str) -> bool:
 
 def _check_expiry(credential: Credential, now: datetime) -> None:
     if credential.expires_at is not None and credential.expires_at <= now:
-        raise Unauthenticated("this credential has expired")
+        raise Ended("this credential has expired")
 
 
 def _is_within(address: str, networks: tuple[Network, ...]) -> bool:

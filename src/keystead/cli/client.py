@@ -42,13 +42,13 @@ class Client:
         """Change what is at a path."""
         return self._call("PATCH", path, body=body)
 
-    def put(self, path: str, body: object = None) -> Any:
+    def put(self, path: str, body: object = None, query: Query | None = None) -> Any:
         """Put something at a path."""
-        return self._call("PUT", path, body=body)
+        return self._call("PUT", path, body=body, query=query)
 
-    def delete(self, path: str) -> Any:
+    def delete(self, path: str, query: Query | None = None) -> Any:
         """Delete what is at a path."""
-        return self._call("DELETE", path)
+        return self._call("DELETE", path, query=query)
 
     def pages(self, path: str, query: Query | None = None, *, limit: int | None = None) -> list[Any]:
         """Return the items of a list, page after page, up to a limit."""

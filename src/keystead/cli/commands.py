@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from keystead.cli import access, backups, doctor, engines, exports, imports, people, serving, vpn, webhooks
+from keystead.cli import (
+    access,
+    backups,
+    doctor,
+    engines,
+    exports,
+    imports,
+    people,
+    providers,
+    serving,
+    vpn,
+    webhooks,
+)
 from keystead.cli.where import Account, DataDir, Where
 
 EXIT_CODES = (
@@ -45,6 +57,7 @@ app.add_typer(access.audit, name="audit")
 app.add_typer(access.secrets, name="secrets")
 app.add_typer(engines.app, name="engine")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(providers.app, name="provider")
 
 
 def _print_version(is_asked: bool) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from keystead.access import audit
+from keystead.access.permissions import permission_of
 from keystead.access.work import Work
 from keystead.db.session import Connection, Database, Weight
 from keystead.http.calls import Call
@@ -83,6 +84,14 @@ class Transactions:
         if committed.emitted:
             self._on_emitted()
         return committed
+
+    async def check(self, call: Call, verb: Callable[..., Any]) -> None:
+        """Raise Forbidden, and put it on record, unless the caller holds what a verb needs; runs nothing."""
+        needed = permission_of(verb)
+        if needed is not None and needed not in call.principal.permissions:
+            denial = Forbidden(f"this credential lacks the permission {needed.value}", permission=needed.value)
+            await self._record_denial(call, verb, denial)
+            raise denial
 
     async def settle(self, committed: Committed[Any], timeout_s: float) -> Settlement:
         """Wait until what a commit marked is in force."""

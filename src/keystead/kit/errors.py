@@ -4,6 +4,7 @@ Subjects, engines and the reconciler raise these or subclasses; each dialect map
 
     KeysteadError                 code, message, context
     ├─ Unauthenticated            nobody we know
+    │  ├─ Ended                   known once: the credential's end has passed
     │  └─ Throttled               too many failed attempts; retry_after_s
     ├─ Forbidden                  known, but not allowed
     ├─ NotFound                   kind, ident
@@ -48,6 +49,12 @@ class Unauthenticated(KeysteadError):
     """The caller presented no credential, or one we do not know."""
 
     code = "unauthenticated"
+
+
+class Ended(Unauthenticated):
+    """The caller presented a credential whose end has passed."""
+
+    code = "ended"
 
 
 class Throttled(Unauthenticated):

@@ -18,6 +18,7 @@ from keystead.kit import names
 from keystead.kit.errors import Misconfigured
 from keystead.settings import places
 from keystead.settings.places import Address, Place
+from keystead.settings.providers import ProviderSettings
 from keystead.settings.serving import ServingSettings
 from keystead.settings.signin import SignInSettings
 from keystead.settings.values import ports
@@ -25,7 +26,7 @@ from keystead.settings.vpn import VpnSettings
 
 
 # Fields are listed by base, the last one first.
-class Settings(VpnSettings, SignInSettings, ServingSettings):
+class Settings(ProviderSettings, VpnSettings, SignInSettings, ServingSettings):
     """The configuration of one Keystead instance."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-DIALECTS = ("veil", "vpnkeys", "v1", "auth", "subscription", "metrics")
+DIALECTS = ("veil", "vpnkeys", "v1", "auth", "integrations", "subscription", "metrics")
 _FORM = "it must be a dialect with an address, a prefix or both: vpnkeys=127.0.0.1:8001, veil=/veil"
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 _PORT_MAX = 65535

@@ -80,6 +80,19 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _provider_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("it is not a URL") from None
+    if not host or port == 0 or "@" in parts.netloc or parts.query or parts.fragment or not value.isprintable():
+        raise ValueError("it must be a URL with a host, and without a user, a query or a fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and names.is_loopback(host)):
+        raise ValueError("it must start with https://; http:// is for loopback addresses only")
+    return value.rstrip("/")
+
+
 def _short_id(value: str) -> str:
     if len(value) != 8 or not all(character in "0123456789abcdef" for character in value.lower()):
         raise ValueError("it must be 8 hexadecimal characters")
@@ -131,6 +144,7 @@ DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Host = Annotated[str, AfterValidator(lambda value: _checked(names.host, value))]
 HostPort = Annotated[str, AfterValidator(lambda value: names.authority(*_checked(names.host_port, value)))]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+ProviderUrl = Annotated[str, AfterValidator(_provider_url)]
 ShortId = Annotated[str, AfterValidator(_short_id)]
 ApiSecret = Annotated[SecretStr, AfterValidator(_api_secret)]
 Origins = Annotated[Words, AfterValidator(_origins)]

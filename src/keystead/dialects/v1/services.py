@@ -20,6 +20,7 @@ from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
 from keystead.http.terms_operations import TermsOperations
+from keystead.http.vault_operations import VaultOperations
 from keystead.http.webhook_operations import WebhookOperations
 
 
@@ -42,6 +43,7 @@ class Services:
     people: PeopleOperations
     audit: AuditOperations
     webhooks: WebhookOperations
+    vault: VaultOperations
     engines: EngineOperations
     secrets: SecretsOperations
     backups: Backups

@@ -1,0 +1,1 @@
+"""The integrations wire: keys of outside providers, connected, listed and used."""

@@ -1,0 +1,124 @@
+"""What the integrations wire's requests say: read with the document's word for each thing that is wrong.
+
+The original looks at fields one by one and names the first that is missing, or all of them, as each endpoint is
+documented; a field of another type counts as missing, and an empty text too.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from keystead.dialects.integrations.errors import WireError
+from keystead.http.cloudflare_operations import Application
+from keystead.kit.errors import Invalid
+from keystead.kit.secret import Secret
+from keystead.vault.credentials import Changes
+from keystead.vault.credentialvalue import checked_alias
+
+# It goes into a path at Cloudflare.
+_CF_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NUMBER_MAX = 2**63 - 1
+_STATUSES = {"active": True, "revoked": False}
+
+Json = Mapping[str, Any]
+
+
+async def body(request: Request, *, is_optional: bool = False) -> Json:
+    """Return a JSON object; raise WireError for anything else. An optional one may be empty."""
+    raw = await request.body()
+    if is_optional and not raw.strip():
+        return {}
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise WireError("invalid_json")
+    return found
+
+
+def application(found: Json) -> Application:
+    """Read what connects a Cloudflare account; all missing fields are named."""
+    account_id, bootstrap = _text(found, "cf_account_id"), _text(found, "bootstrap_token")
+    named = {
+        "cf_account_id": account_id if _CF_ACCOUNT_ID.fullmatch(account_id) else "",
+        "bootstrap_token": bootstrap
+        if bootstrap.isascii() and bootstrap.isprintable() and " " not in bootstrap
+        else "",
+    }
+    missing = [name for name, value in named.items() if not value]
+    if missing:
+        raise WireError("missing_fields", fields=missing, context={"fields": missing})
+    return Application(account_id, Secret(bootstrap), alias(found), found.get("confirm_replace") is True)
+
+
+def login(found: Json) -> tuple[str, Secret[str], str | None]:
+    """Read what connects a Namecheap user."""
+    username, api_key = _text(found, "username"), _text(found, "api_key")
+    if not username:
+        raise WireError("username_required")
+    if not api_key:
+        raise WireError("api_key_required")
+    return username, Secret(api_key), alias(found)
+
+
+def name_servers(found: Json) -> tuple[int, str, list[str]]:
+    """Read what points a domain at its name servers."""
+    key_id = found.get("key_id")
+    if not isinstance(key_id, int) or isinstance(key_id, bool) or not 0 < key_id <= _NUMBER_MAX:
+        raise WireError("key_id_required")
+    domain, servers = _text(found, "domain"), found.get("nameservers")
+    if not domain:
+        raise WireError("domain_required")
+    if not isinstance(servers, list) or not servers:
+        raise WireError("nameservers_required")
+    named = [server.strip() for server in servers if isinstance(server, str) and server.strip()]
+    if not named:
+        raise WireError("no_nameservers")
+    return key_id, domain, named
+
+
+def key_id(request: Request) -> int:
+    """Read the number of a key from the query."""
+    return _number(request.query_params.get("key_id", "")) or _refuse("key_id_required")
+
+
+def changes(found: Json) -> Changes:
+    """Read what changes about a key; other fields are left alone."""
+    status = found.get("status")
+    if status is not None and (not isinstance(status, str) or status not in _STATUSES):
+        raise WireError("invalid_status")
+    return Changes(alias(found), None if status is None else _STATUSES[status])
+
+
+def alias(found: Json) -> str | None:
+    """Read an alias; an empty one is none."""
+    text = _text(found, "key_alias")
+    if not text:
+        return None
+    try:
+        return checked_alias(text)
+    except Invalid as error:
+        raise WireError("invalid_key_alias", message=error.message) from None
+
+
+def number(text: str) -> int | None:
+    """Read the number of a key from a path; None for what cannot be one."""
+    return _number(text)
+
+
+def _number(text: str) -> int | None:
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if is_number and 0 < int(text) <= _NUMBER_MAX else None
+
+
+def _text(found: Json, name: str) -> str:
+    value = found.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _refuse(error: str) -> int:
+    raise WireError(error)

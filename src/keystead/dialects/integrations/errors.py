@@ -1,0 +1,230 @@
+"""The integrations wire's table of errors: which status and which word, for every leaf of the tree.
+
+Three families of endpoints say the same failure in different words, as the document has it: those of keys, Cloudflare's
+and Namecheap's. A body is ``{"ok": false, "error": …, "recoverable": …}`` with what the document adds to it; where it
+has one value at two places, both are there (DIALECT.md).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from keystead.access.signin import errors as signin
+from keystead.http import failures
+from keystead.http.bodies import JSON
+from keystead.http.credentials import NoCredential
+from keystead.kit import errors as tree
+from keystead.providers import errors as provider
+from keystead.vault import errors as vault
+
+Kind = type[tree.KeysteadError]
+
+
+class Family(Enum):
+    """Which words an endpoint uses."""
+
+    KEYS = "keys"
+    CLOUDFLARE = "cloudflare"
+    NAMECHEAP = "namecheap"
+    # The list of domains answers 500 where the others of Namecheap answer 400.
+    DOMAINS = "domains"
+
+
+class WireError(Exception):
+    """A failure that only this wire has: it says what is wrong with the request in the document's own word."""
+
+    def __init__(self, error: str, **extra: Any) -> None:
+        super().__init__(error)
+        self.error = error
+        self.extra = extra
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one kind of error looks."""
+
+    status: int
+    error: str
+    is_recoverable: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer before it is written: a row, and what it says besides."""
+
+    row: Row
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+TABLE: Mapping[Kind, Row] = {
+    tree.Throttled: Row(429, "rate_limit_exceeded", is_recoverable=True),
+    tree.Unauthenticated: Row(403, "owner_required"),
+    tree.Forbidden: Row(403, "owner_required"),
+    tree.NotFound: Row(404, "not_found"),
+    tree.Invalid: Row(400, "invalid_request"),
+    tree.RateLimited: Row(429, "rate_limit_exceeded", is_recoverable=True),
+    tree.QuotaExceeded: Row(403, "quota_exceeded"),
+    vault.ConnectingAlready: Row(409, "key_creation_in_progress", is_recoverable=True),
+    vault.ReplaceUnconfirmed: Row(409, "cf_account_conflict"),
+    vault.ConnectedElsewhere: Row(409, "external_account_already_used"),
+    vault.AlreadyConnected: Row(409, "namecheap_key_already_exists"),
+    vault.CredentialRevoked: Row(400, "key_revoked"),
+    vault.CredentialExpired: Row(400, "key_expired"),
+    tree.Conflict: Row(409, "conflict"),
+    vault.BootstrapRefused: Row(400, "bootstrap_invalid"),
+    vault.BootstrapEnded: Row(400, "bootstrap_expired"),
+    vault.BootstrapInactive: Row(400, "bootstrap_not_active"),
+    vault.PermissionsMissing: Row(400, "permissions_missing"),
+    vault.WorkingTokenRefused: Row(500, "working_token_invalid", is_recoverable=True),
+    tree.Rejected: Row(400, "cf_rejected"),
+    tree.Unsupported: Row(501, "unsupported"),
+    provider.ProviderUnreadable: Row(502, "cf_unknown_error", is_recoverable=True),
+    provider.ProviderUnavailable: Row(503, "cf_unavailable", is_recoverable=True),
+    tree.StorageBusy: Row(503, "storage_failed", is_recoverable=True),
+    tree.Unavailable: Row(503, "unavailable", is_recoverable=True),
+    tree.StorageFailed: Row(500, "storage_failed", is_recoverable=True),
+    provider.NoWay: Row(400, "no_relay_configured"),
+    tree.Misconfigured: Row(500, "misconfigured"),
+    tree.Broken: Row(500, "internal_error"),
+}
+
+# What a request may be told in words of this wire alone.
+ADD_TO_WHITELIST = "Add these IPs to your Namecheap API whitelist"
+
+
+def row_of(kind: Kind) -> Row:
+    """Return the row of the most specific class; every leaf has one (tests/architecture/test_error_tables.py)."""
+    return tree.most_specific(TABLE, kind)
+
+
+def response_of(error: tree.KeysteadError, family: Family, request_id: str) -> Response:
+    """Return the wire's answer for an error of an endpoint."""
+    told = _namecheap(error) if family in {Family.NAMECHEAP, Family.DOMAINS} else None
+    told = told or Told(row_of(type(error)), _extra(error))
+    status = told.row.status
+    if family is Family.DOMAINS and isinstance(error, _OF_PROVIDERS):
+        status = 500
+    body = {"ok": False, "error": told.row.error, "recoverable": told.row.is_recoverable, **told.extra}
+    if status == 500:
+        body["request_id"] = request_id
+        failures.note(error)
+    return Response(orjson.dumps(body), status, _headers(error), JSON)
+
+
+def refused(status: int, error: str, extra: Mapping[str, Any] | None = None) -> Response:
+    """Return an answer that no error of the tree stands for."""
+    body = {"ok": False, "error": error, "recoverable": False, **(extra or {})}
+    return Response(orjson.dumps(body), status, media_type=JSON)
+
+
+def too_large(status: int, detail: str, request_id: str) -> tuple[bytes, str]:
+    """Return body and media type of what the door itself refuses."""
+    error = {413: "too_large", 431: "headers_too_large"}.get(status, "internal_error")
+    body = {"ok": False, "error": error, "recoverable": False, "message": detail, "request_id": request_id}
+    return orjson.dumps(body), JSON
+
+
+_OF_PROVIDERS = (provider.ProviderUnavailable, provider.ProviderRejected, provider.NoWay)
+
+
+def _namecheap(error: tree.KeysteadError) -> Told | None:
+    """Return what Namecheap's endpoints say in words of their own, or None."""
+    if isinstance(error, vault.CredentialNotFound):
+        return Told(Row(404, "key_not_found"))
+    if isinstance(error, provider.ProviderRejected):
+        return _refusal(error)
+    return _absence(error) if isinstance(error, provider.ProviderUnavailable) else None
+
+
+def _refusal(error: provider.ProviderRejected) -> Told:
+    """Return what Namecheap refused."""
+    match error:
+        case provider.SecretRefused():
+            extra = {"message": error.text, "provider_code": str(error.number)}
+            return Told(Row(400, "invalid_api_key"), extra)
+        case provider.AddressRefused():
+            shown = error.context.get("shown")
+            return Told(Row(400, "ip_not_whitelisted"), shown if isinstance(shown, dict) else {"message": error.text})
+    return Told(Row(400, f"namecheap_error_{error.number}"), {"message": error.text})
+
+
+def _absence(error: provider.ProviderUnavailable) -> Told:
+    """Return why Namecheap, or the relay before it, gave no answer of its own."""
+    message = {"message": error.message}
+    match error:
+        case provider.ProviderBusy(status=0):
+            return Told(Row(429, "rate_limit_exceeded", is_recoverable=True), message)
+        case provider.ProviderFailed() | provider.ProviderBusy():
+            return Told(Row(400, f"relay_http_{error.status}", is_recoverable=True))
+        case provider.ProviderUnreadable():
+            return Told(Row(400, "namecheap_error_unreadable", is_recoverable=True), message)
+    return Told(Row(400, "relay_timeout", is_recoverable=True), message)
+
+
+def _extra(error: tree.KeysteadError) -> dict[str, Any]:
+    """Return what a failure says besides its word."""
+    for kind in type(error).__mro__:
+        if kind in _EXTRAS:
+            return _EXTRAS[kind](error)
+    return {}
+
+
+def _retry(error: tree.Throttled | tree.RateLimited) -> dict[str, Any]:
+    return {"message": error.message, "retryAfter": error.retry_after_s}
+
+
+def _context(**values: Any) -> dict[str, Any]:
+    return {"context": values}
+
+
+def _words(number: int | str, text: str) -> dict[str, Any]:
+    """Return a provider's own words under the names of both lists of the document."""
+    return _context(code=number, message=text, cf_code=number, cf_message=text)
+
+
+_EXTRAS: Mapping[type[BaseException], Callable[[Any], dict[str, Any]]] = {
+    tree.Throttled: _retry,
+    tree.RateLimited: _retry,
+    tree.Unauthenticated: lambda error: {"reason": _reason(error)},
+    tree.Forbidden: lambda error: {"reason": _reason(error)},
+    tree.Invalid: lambda error: {"message": error.message, "fields": sorted(error.fields)},
+    vault.TooManyConnected: lambda error: _context(limit=error.limit, current=error.current, plan=error.plan),
+    vault.AlreadyConnected: lambda error: {"existing_key_id": error.credential_id},
+    vault.ConnectedElsewhere: lambda error: _context(provider=error.provider, external_account_id=error.external_id),
+    vault.ReplaceUnconfirmed: lambda error: _context(
+        existing_account_id=error.existing,
+        existing_key_id=error.credential_id,
+        new_account_id=error.wanted,
+        resolution="confirm_replace",
+    ),
+    vault.BootstrapRefused: lambda error: {"message": error.text, **_words(error.number, error.text)},
+    vault.BootstrapInactive: lambda error: {"status": error.status, **_context(status=error.status)},
+    vault.PermissionsMissing: lambda error: {"missing": error.missing, **_context(missing=error.missing)},
+    provider.ProviderRejected: lambda error: _words(error.number, error.text),
+    vault.NotKept: lambda error: _context(cf_token_id=error.token_id, cf_account_id=error.external_id),
+}
+
+
+def _reason(error: tree.Unauthenticated | tree.Forbidden) -> str:
+    match error:
+        case NoCredential():
+            return "token_missing"
+        case tree.Ended() | signin.AccessTokenOver() | signin.SessionOver():
+            return "token_expired"
+        case signin.FingerprintMismatch():
+            return "fingerprint_mismatch"
+        case tree.Unauthenticated():
+            return "token_invalid"
+        case tree.Forbidden() if "permission" in error.context:
+            return "role"
+    return "fingerprint_mismatch"
+
+
+def _headers(error: tree.KeysteadError) -> dict[str, str]:
+    if isinstance(error, tree.Throttled | tree.RateLimited | tree.Unavailable):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, tree.Unauthenticated) else {}

@@ -1,0 +1,92 @@
+"""From values of the core to the integrations wire's JSON."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from keystead.http.cloudflare_operations import Result
+from keystead.providers.namecheap import RegisteredDomain
+from keystead.vault.credentialvalue import Credential
+
+CONFIGURED = "Namecheap integration configured successfully"
+UPDATED = "nameservers_updated"
+
+
+def done() -> dict[str, Any]:
+    """Present a change that says no more."""
+    return {"ok": True}
+
+
+def connected(result: Result) -> dict[str, Any]:
+    """Present a Cloudflare account that was connected; what is left over is said."""
+    body: dict[str, Any] = {"ok": True, "key_id": result.credential.id, "is_rotation": result.is_rotation}
+    if result.synced is not None:
+        body["sync"] = {"zones": result.synced.zones, "domains": result.synced.domains}
+        if result.synced.foreign:
+            body["sync"]["errors"] = [f"{name}: zone_belongs_to_another_account" for name in result.synced.foreign]
+    if result.sync_problem is not None:
+        body["sync_error"] = result.sync_problem
+    if result.left:
+        body["warnings"] = [left.value for left in result.left]
+    return body
+
+
+def registrar_connected(credential: Credential, balance: str) -> dict[str, Any]:
+    """Present a Namecheap user that was connected."""
+    return {"ok": True, "key_id": credential.id, "message": CONFIGURED, "balance": balance}
+
+
+def addresses(ips: Sequence[str]) -> dict[str, Any]:
+    """Present the addresses that Namecheap sees."""
+    return {"ok": True, "ips": list(ips)}
+
+
+def domains(found: Sequence[RegisteredDomain]) -> dict[str, Any]:
+    """Present domains, their ends as Namecheap writes them."""
+    return {"ok": True, "domains": [{"domain": one.name, "expires": one.expires} for one in found]}
+
+
+def name_servers_set() -> dict[str, Any]:
+    """Present name servers that were set."""
+    return {"ok": True, "message": UPDATED}
+
+
+def keys(found: Sequence[Credential], now: datetime) -> dict[str, Any]:
+    """Present a list; the scope is text there, as clients of the original read it."""
+    return {"ok": True, "keys": [{**_key(one, now), "provider_scope": _text(one), "client_env": None} for one in found]}
+
+
+def key(value: Credential, now: datetime, *, is_scope_text: bool) -> dict[str, Any]:
+    """Present a key with its scope, an object unless text is asked for."""
+    head = _key(value, now)
+    shown = {
+        **{name: head.pop(name) for name in ("id", "account_id", "provider")},
+        "provider_scope": _text(value) if is_scope_text else dict(value.scope),
+        **head,
+        "client_env": None,
+    }
+    return {"ok": True, "key": shown}
+
+
+def _key(value: Credential, now: datetime) -> dict[str, Any]:
+    return {
+        "id": value.id,
+        "account_id": value.account_id,
+        "provider": value.provider,
+        "key_alias": value.alias,
+        "external_account_id": value.external_id,
+        "status": value.status_at(now).value,
+        "expires_at": _moment(value.expires_at),
+        "last_used": _moment(value.last_used_at),
+        "created_at": _moment(value.created_at),
+    }
+
+
+def _text(value: Credential) -> str:
+    return orjson.dumps(dict(value.scope)).decode()
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,140 @@
+"""The integrations wire's shapes, for its OpenAPI page. Not reused inside."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class CloudflareInit(BaseModel):
+    """What connects a Cloudflare account."""
+
+    cf_account_id: str = Field(examples=["7fadeb365dc925694b8dcfb313412345"])
+    bootstrap_token: str = Field(description="A token that may make tokens; it is deleted when the key works")
+    key_alias: str | None = Field(None, description="Name for people; default: 301st-YYYYMMDD-HHMMSS")
+    confirm_replace: bool = Field(False, description="Replace another account, where the plan allows one only")
+
+
+class Sync(BaseModel):
+    """How many zones and domains were taken over."""
+
+    zones: int
+    domains: int
+    errors: list[str] | None = Field(None, description="Zones that another account has")
+
+
+class CloudflareConnected(BaseModel):
+    """A Cloudflare account that is connected."""
+
+    ok: bool
+    key_id: int
+    is_rotation: bool
+    sync: Sync | None = Field(None, description="Only when zones were read")
+    sync_error: str | None = Field(None, description="Why zones could not be read; they will be, by themselves")
+    warnings: list[str] | None = Field(None, description="What is left at Cloudflare")
+
+
+class NamecheapInit(BaseModel):
+    """What connects a Namecheap user."""
+
+    username: str
+    api_key: str
+    key_alias: str | None = Field(None, description="Name for people; default: namecheap-{username}")
+
+
+class NamecheapConnected(BaseModel):
+    """A Namecheap user that is connected."""
+
+    ok: bool
+    key_id: int
+    message: str
+    balance: str = Field(examples=["8.32"])
+
+
+class ProxyIps(BaseModel):
+    """The addresses that Namecheap has to let in."""
+
+    ok: bool
+    ips: list[str]
+
+
+class RegisteredDomain(BaseModel):
+    """A domain at its registrar."""
+
+    domain: str
+    expires: str = Field(examples=["09/22/2026"], description="MM/DD/YYYY")
+
+
+class Domains(BaseModel):
+    """All domains of a user."""
+
+    ok: bool
+    domains: list[RegisteredDomain]
+
+
+class NameServers(BaseModel):
+    """Where a domain is pointed."""
+
+    key_id: int
+    domain: str
+    nameservers: list[str] = Field(min_length=1)
+
+
+class Message(BaseModel):
+    """A change that is in force."""
+
+    ok: bool
+    message: str
+
+
+class Key(BaseModel):
+    """A key of a provider, without its secret."""
+
+    id: int
+    account_id: int
+    provider: str
+    key_alias: str
+    external_account_id: str
+    status: str = Field(examples=["active"], description="active, expired or revoked")
+    expires_at: str | None
+    last_used: str | None
+    created_at: str
+    provider_scope: dict[str, Any] | str
+    client_env: None
+
+
+class Keys(BaseModel):
+    """All keys of the account, newest first."""
+
+    ok: bool
+    keys: list[Key]
+
+
+class OneKey(BaseModel):
+    """One key."""
+
+    ok: bool
+    key: Key
+
+
+class KeyChange(BaseModel):
+    """What changes about a key."""
+
+    key_alias: str | None = None
+    status: str | None = Field(None, description="active or revoked")
+
+
+class Done(BaseModel):
+    """A change that is in force."""
+
+    ok: bool
+
+
+class Error(BaseModel):
+    """Any failure."""
+
+    ok: bool
+    error: str = Field(examples=["missing_fields"])
+    recoverable: bool = Field(description="Whether the same request may work later")
+    reason: str | None = Field(None, description="With owner_required")
+    message: str | None = None
+    context: dict[str, Any] | None = None

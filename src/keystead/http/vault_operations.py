@@ -1,0 +1,37 @@
+"""The operations of the vault, put together: for the composition root, which brings clients and transactions."""
+
+from dataclasses import dataclass
+
+from keystead.http.cloudflare_errands import CloudflareErrands
+from keystead.http.cloudflare_operations import CloudflareOperations
+from keystead.http.credential_operations import CredentialOperations
+from keystead.http.errands import ErrandRunner
+from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.transaction import Transactions
+from keystead.kit.ids import Ids
+from keystead.providers.clients import Clients
+
+
+@dataclass(frozen=True)
+class VaultOperations:
+    """What callers may do with credentials and at providers, and the errands that follow."""
+
+    credentials: CredentialOperations
+    cloudflare: CloudflareOperations
+    namecheap: NamecheapOperations
+    errands: ErrandRunner
+
+
+def vault_operations(
+    transactions: Transactions, clients: Clients, *, ids: Ids, account_id: int, is_alone: bool
+) -> VaultOperations:
+    """Return the operations; ``is_alone`` says that no other process has this database."""
+    credentials = CredentialOperations(transactions, account_id=account_id)
+    errands = ErrandRunner(transactions, account_id=account_id, is_alone=is_alone)
+    chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
+    return VaultOperations(
+        credentials,
+        CloudflareOperations(transactions, clients, errands, chores),
+        NamecheapOperations(transactions, clients, credentials),
+        errands,
+    )

@@ -1,0 +1,72 @@
+"""What one instance is made of once it is open: for the composition root, which hands it to dialects and to doctor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keystead.access.datakeys import OpenKeys, RootKey
+from keystead.access.gate import TokenDoor
+from keystead.db.session import Database
+from keystead.engines.xray.driver import ManagedXray
+from keystead.engines.xray.external import ExternalXray
+from keystead.founding import Foundation
+from keystead.http.connection_operations import ConnectionOperations
+from keystead.http.engine_operations import EngineStatus
+from keystead.http.mails import Mailer
+from keystead.http.metrics import Metrics
+from keystead.http.operations import VpnOperations
+from keystead.http.pair_operations import PairOperations
+from keystead.http.port_operations import PortOperations
+from keystead.http.terms_operations import TermsOperations
+from keystead.http.transaction import Transactions
+from keystead.http.vault_operations import VaultOperations
+from keystead.kit.clock import Clock
+from keystead.kit.reach import Reach
+from keystead.outbox.courier import Courier
+from keystead.reconcile.loop import Reconciler
+from keystead.settings import Settings
+from keystead.vpn.targets import TargetWatch
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What dialects are made of: one instance's open parts."""
+
+    settings: Settings
+    foundation: Foundation
+    database: Database
+    keys: OpenKeys
+    root: RootKey
+    gate: TokenDoor
+    driver: ManagedXray | ExternalXray
+    reconciler: Reconciler
+    transactions: Transactions
+    vpn: VpnOperations
+    ports: PortOperations
+    pairs: PairOperations
+    terms: TermsOperations
+    connections: ConnectionOperations
+    vault: VaultOperations
+    targets: TargetWatch
+    courier: Courier
+    reach: Reach
+    mailer: Mailer | None
+    metrics: Metrics
+    clock: Clock
+    scope: str
+
+
+def engines_of(parts: Parts) -> Mapping[str, EngineStatus]:
+    """Return how each engine is doing, by scope."""
+    status = parts.driver.status()
+    return {
+        parts.scope: EngineStatus(
+            binary=str(status.binary.path),
+            version=status.binary.version,
+            why=status.binary.reason,
+            state=status.state,
+            pid=status.pid,
+            health=status.health,
+            trouble=status.trouble,
+            last_lines=status.last_lines,
+        )
+    }

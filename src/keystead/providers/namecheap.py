@@ -1,0 +1,214 @@
+"""Namecheap's XML API: balance, domains, name servers; through a relay, or directly where this machine is known there.
+
+Sources: namecheap.com/support/api (methods, global parameters, error numbers; read 2026-11). An answer's HTTP status is
+200 also for errors; values come as ``true``, ``True`` and ``OK``, some answers have no namespace, and one with
+``Status="ERROR"`` may hold a response all the same (recorded): it is read by local names and without regard to case.
+Parameters travel in the query, the key among them, as the relay's contract has it; they are in no message of ours.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keystead.kit.secret import Secret
+from keystead.providers import registrable
+from keystead.providers.capability import Capability, Provider
+from keystead.providers.errors import (
+    AddressRefused,
+    ProviderBusy,
+    ProviderFailed,
+    ProviderRejected,
+    ProviderUnreadable,
+    SecretRefused,
+)
+from keystead.providers.transport import Answer, Ask, Repeat, Transport
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+# Meanings confirmed by Namecheap's staff in go-namecheap-sdk#4: 1011150 is an address that is not on the list.
+SECRET_NUMBERS = frozenset({"1010102", "1011102", "1030408"})
+ADDRESS_NUMBERS = frozenset({"1011150", "1017150", "1011105", "1017105"})
+BUSY_NUMBERS = frozenset({"500000"})
+
+NAMECHEAP = Provider(
+    id="namecheap",
+    title="Namecheap",
+    base_url="https://api.namecheap.com",
+    secret_fields=("api_key",),
+    public_fields=("username",),
+    capabilities=frozenset({Capability.BALANCE, Capability.DOMAINS, Capability.NAME_SERVERS}),
+    errors={
+        "1010102, 1011102, 1030408": "the key is wrong, or API access is not enabled",
+        "1011150, 1017150, 1011105, 1017105": "the address that requests come from is not on the account's list",
+        "500000, HTTP 405 and 429": "too many requests; tried again later",
+        "2019166, 2016166": "the domain is not in this account",
+        "any other": "told by its number and its own sentence",
+    },
+    limits="20 requests a minute for each user (its answers do not tell the limit)",
+    lacks={"DNS hosts": "setting them replaces the whole zone; nothing here needs it yet"},
+    pace=(20, 60.0),
+)
+
+PAGE_SIZE = 100
+_PAGES_MAX = 1000
+_COMMAND = "namecheap."
+_SEEN_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+
+
+@dataclass(frozen=True)
+class Login:
+    """A Namecheap user and key, and the way requests leave by: a relay's URL and password, or none; and its address."""
+
+    username: str
+    api_key: Secret[str]
+    ip: str
+    relay_url: str | None = None
+    relay_auth: Secret[str] | None = None
+
+
+@dataclass(frozen=True)
+class RegisteredDomain:
+    """A domain of the account; ``expires`` is month, day and year as Namecheap writes them."""
+
+    name: str
+    expires: str
+    is_expired: bool
+    is_locked: bool
+    renews_itself: bool
+    has_own_dns: bool
+
+
+class Namecheap:
+    """Call Namecheap for one login."""
+
+    def __init__(self, transport: Transport, login: Login) -> None:
+        self._transport = transport
+        self._login = login
+
+    async def balance(self) -> str:
+        """Return what the account has to spend, as Namecheap writes it; also the cheapest check of a key."""
+        found = _first(await self._call("users.getBalances", {}), "UserGetBalancesResult")
+        return found.get("AvailableBalance", "")
+
+    async def domains(self) -> list[RegisteredDomain]:
+        """Return every domain of the account: all pages."""
+        found: list[RegisteredDomain] = []
+        for page in range(1, _PAGES_MAX):
+            parameters = {"Page": str(page), "PageSize": str(PAGE_SIZE), "SortBy": "NAME"}
+            root = await self._call("domains.getList", parameters)
+            seen = [_domain(element) for element in _all(root, "Domain")]
+            found += seen
+            total = int(_text(root, "TotalItems") or 0)
+            if not seen or len(found) >= total:
+                break
+        return found
+
+    async def set_name_servers(self, domain: str, servers: list[str]) -> None:
+        """Point a registered domain at its name servers; raise Invalid for a name that is not a registered one."""
+        label, suffix = registrable.split(domain)
+        names = [registrable.host_name(server) for server in servers]
+        parameters = {"SLD": label, "TLD": suffix, "Nameservers": ",".join(names)}
+        root = await self._call("domains.dns.setCustom", parameters)
+        told = _first(root, "DomainDNSSetCustomResult").get("Updated", "")
+        if not _is_true(told):
+            raise ProviderRejected(
+                f"Namecheap left the name servers of {label}.{suffix} as they were", number="not_updated", text=told
+            )
+
+    async def _call(self, command: str, parameters: Mapping[str, str]) -> "Element":
+        login = self._login
+        known = {
+            "ApiUser": login.username,
+            "ApiKey": login.api_key.reveal(),
+            "UserName": login.username,
+            "ClientIp": login.ip,
+            "Command": f"{_COMMAND}{command}",
+        }
+        auth = {} if login.relay_auth is None else {"authorization": login.relay_auth.reveal()}
+        ask = Ask(
+            "GET",
+            "/xml.response",
+            key=login.username.lower(),
+            repeat=Repeat.HARMLESS,
+            query={**known, **parameters},
+            headers={"accept": "text/xml", **auth},
+            base_url=login.relay_url,
+        )
+        return _checked(_read(await self._transport.send(ask)))
+
+
+def seen_address(text: str) -> str | None:
+    """Return the address that Namecheap says it saw, from the sentence of an AddressRefused."""
+    found = _SEEN_ADDRESS.search(text)
+    return found[0] if found else None
+
+
+def _read(answer: Answer) -> "Element":
+    # Imported where it is used: few instances ever read XML.
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    if not 200 <= answer.status < 300:
+        raise ProviderFailed(f"Namecheap or the relay before it answered HTTP {answer.status}", status=answer.status)
+    try:
+        root: Element = fromstring(answer.body)
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise ProviderUnreadable(f"Namecheap answered no XML that can be read: {type(error).__name__}") from None
+    if _local(root).lower() != "apiresponse":
+        raise ProviderUnreadable("Namecheap answered XML that is no ApiResponse")
+    return root
+
+
+def _checked(root: "Element") -> "Element":
+    """Return an answer without errors; raise the first one by what its number means."""
+    if root.get("Status", "").upper() == "OK":
+        return root
+    errors = [(element.get("Number", ""), (element.text or "").strip()) for element in _all(root, "Error")]
+    if not errors:
+        raise ProviderUnreadable("Namecheap answered an error without saying which")
+    for kind, numbers in ((SecretRefused, SECRET_NUMBERS), (AddressRefused, ADDRESS_NUMBERS)):
+        for number, text in errors:
+            if number in numbers:
+                raise kind(f"Namecheap refused: {number}", number=number, text=text)
+    number, text = errors[0]
+    if number in BUSY_NUMBERS:
+        raise ProviderBusy("Namecheap takes no more requests for now", retry_after_s=60)
+    raise ProviderRejected(f"Namecheap refused: {number}", number=number, text=text)
+
+
+def _domain(element: "Element") -> RegisteredDomain:
+    return RegisteredDomain(
+        name=element.get("Name", "").lower(),
+        expires=element.get("Expires", ""),
+        is_expired=_is_true(element.get("IsExpired", "")),
+        is_locked=_is_true(element.get("IsLocked", "")),
+        renews_itself=_is_true(element.get("AutoRenew", "")),
+        has_own_dns=_is_true(element.get("IsOurDNS", "")),
+    )
+
+
+def _local(element: "Element") -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _all(root: "Element", name: str) -> "list[Element]":
+    return [element for element in root.iter() if _local(element) == name]
+
+
+def _first(root: "Element", name: str) -> "Element":
+    found = _all(root, name)
+    if not found:
+        raise ProviderUnreadable(f"Namecheap's answer has no {name}")
+    return found[0]
+
+
+def _text(root: "Element", name: str) -> str:
+    return (_first(root, name).text or "").strip()
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() in {"true", "ok", "yes"}

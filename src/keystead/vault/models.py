@@ -1,0 +1,119 @@
+"""Tables of the vault: credentials, relays, errands at providers, and the zones and domains seen with credentials."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from keystead.db.base import METADATA
+from keystead.db.types import BigNumber, Json, UtcTime
+
+# A secret for an outside provider. ``external_id`` is the account there; it is in ``holds`` too for as long as the
+# credential is active or pending: one account there has one such credential, in whatever account of ours. (A partial
+# index would say the same, and SQLAlchemy would load the other database's dialect for it.) ``reservation`` names who is
+# connecting it at present, until ``reserved_until``. ``scope`` is what the provider calls the secret and the account,
+# without secrets.
+CREDENTIALS = Table(
+    "credentials",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("provider", String(32), nullable=False),
+    Column("alias", String(255), nullable=False),
+    Column("external_id", String(255), nullable=False),
+    Column("holds", String(255)),
+    Column("status", String(16), nullable=False),
+    Column("scope", Json, nullable=False),
+    Column("secret", Text),
+    Column("expires_at", UtcTime),
+    Column("last_used_at", UtcTime),
+    Column("reservation", String(32)),
+    Column("reserved_until", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    CheckConstraint("status IN ('pending', 'active', 'expired', 'revoked')", name="status_is_known"),
+    CheckConstraint("status = 'pending' OR secret IS NOT NULL", name="has_its_secret"),
+    CheckConstraint("(status IN ('active', 'pending')) = (holds IS NOT NULL)", name="holds_while_it_lives"),
+    UniqueConstraint("provider", "holds"),
+    sqlite_autoincrement=True,
+)
+
+# How requests to a provider leave this machine: the installation's way (target 0), and those of single credentials.
+# Direct is a way without URL, host and auth.
+RELAYS = Table(
+    "provider_relays",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("provider", String(32), nullable=False),
+    Column("target", BigNumber, nullable=False),
+    Column("credential_id", BigNumber, ForeignKey("credentials.id", ondelete="CASCADE"), index=True),
+    Column("url", Text),
+    Column("host", String(255)),
+    Column("auth", Text),
+    Column("ip", String(45), nullable=False),
+    UniqueConstraint("provider", "target"),
+    sqlite_autoincrement=True,
+)
+
+# Something to be done at a provider that outlives the request that wanted it; written before what it may have to undo.
+# ``due_at`` is when it may be claimed; claiming moves it to the end of the lease. ``claim`` names who holds it. The
+# secret is the one to do it with.
+ERRANDS = Table(
+    "vault_errands",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False),
+    Column("credential_id", BigNumber, index=True),
+    Column("kind", String(32), nullable=False),
+    Column("details", Json, nullable=False),
+    Column("secret", Text),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("claim", String(32)),
+    Column("problem", String(255)),
+    Column("created_at", UtcTime, nullable=False),
+    CheckConstraint("state IN ('waiting', 'given-up')", name="state_is_known"),
+    Index("ix_vault_errands_state_due", "state", "due_at"),
+    sqlite_autoincrement=True,
+)
+
+# A DNS zone at a provider, as it was last seen with a credential. ``missing_since`` is set when it was seen no more.
+ZONES = Table(
+    "zones",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("credential_id", BigNumber, ForeignKey("credentials.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("remote_id", String(64), nullable=False, unique=True),
+    Column("name", String(253), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("plan", String(64), nullable=False),
+    Column("name_servers", Json, nullable=False),
+    Column("missing_since", UtcTime),
+    Column("synced_at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# A domain of an account; it outlives its zone and its credential.
+DOMAINS = Table(
+    "domains",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False),
+    Column("zone_id", BigNumber, ForeignKey("zones.id", ondelete="SET NULL"), index=True),
+    Column("credential_id", BigNumber, ForeignKey("credentials.id", ondelete="SET NULL"), index=True),
+    Column("name", String(253), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("is_blocked", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("account_id", "name"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,99 @@
+"""An instance over a fake engine, with stand-ins for Cloudflare and for Namecheap behind its relay."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from keystead.db.session import Database
+from keystead.kit.secret import Secret
+from keystead.vault.relays import Way
+from tests.support.instance import InProcess, in_process
+from tests.support.standins.cloudflare import MINE, Cloudflare, cloudflare
+from tests.support.standins.namecheap import API_KEY, USERNAME, Namecheap, namecheap
+
+
+@pytest.fixture(scope="module")
+def remote_server() -> Iterator[Cloudflare]:
+    """Serve a Cloudflare for all tests of a module."""
+    with cloudflare() as standin:
+        yield standin
+
+
+@pytest.fixture(scope="module")
+def registrar_server() -> Iterator[Namecheap]:
+    """Serve a Namecheap behind its relay for all tests of a module."""
+    with namecheap() as standin:
+        yield standin
+
+
+@pytest.fixture
+def remote(remote_server: Cloudflare) -> Cloudflare:
+    """Return an empty Cloudflare."""
+    port = remote_server.port
+    vars(remote_server).clear()
+    remote_server.__init__()  # type: ignore[misc]
+    remote_server.port = port
+    return remote_server
+
+
+@pytest.fixture
+def registrar(registrar_server: Namecheap) -> Namecheap:
+    """Return a Namecheap without domains."""
+    port = registrar_server.port
+    vars(registrar_server).clear()
+    registrar_server.__init__()  # type: ignore[misc]
+    registrar_server.port = port
+    return registrar_server
+
+
+@dataclass
+class Wire:
+    """An instance with its stand-ins, and an owner's client."""
+
+    instance: InProcess
+    remote: Cloudflare
+    registrar: Namecheap
+    owner: httpx2.AsyncClient
+
+    async def set_relay(self, **more: str) -> None:
+        """Set the installation's relay, as the operator does."""
+        fields = {**self.registrar.relay(), **more}
+        way = Way(fields["ip"], fields["relay_url"], fields["relay_host"], Secret(fields["relay_auth"]))
+        vault = self.instance.parts.vault
+        await vault.namecheap.set_way(self.operator_call(), way)
+
+    def operator_call(self) -> Any:
+        from keystead.access.principal import operator
+        from keystead.http.calls import Call
+
+        return Call(operator(self.instance.parts.foundation.account_id), "operator")
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> httpx2.Response:
+        return await self.owner.post(f"/integrations{path}", json=body, **more)
+
+    async def connect(self, account_id: str = MINE, **more: Any) -> dict[str, Any]:
+        """Connect a Cloudflare account."""
+        body = {"cf_account_id": account_id, "bootstrap_token": self.remote.bootstrap(account_id).value, **more}
+        answer = await self.post("/cloudflare/init", body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()  # type: ignore[no-any-return]
+
+    async def register(self) -> int:
+        """Connect the Namecheap user through the relay."""
+        await self.set_relay()
+        answer = await self.post("/namecheap/init", {"username": USERNAME, "api_key": API_KEY})
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["key_id"])
+
+
+@pytest.fixture
+async def wire(database: Database, tmp_path: Path, remote: Cloudflare, registrar: Namecheap) -> AsyncIterator[Wire]:
+    """Run an instance."""
+    async with in_process(
+        database, tmp_path, provider_cloudflare_url=remote.url, provider_namecheap_url=registrar.url
+    ) as instance:
+        yield Wire(instance, remote, registrar, await instance.caller())

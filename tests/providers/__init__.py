@@ -1,0 +1,1 @@
+"""Tests of providers' clients against stand-ins on loopback."""

@@ -1,0 +1,1 @@
+"""Stand-ins for providers: servers on loopback that keep state."""

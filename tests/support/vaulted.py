@@ -1,0 +1,104 @@
+"""The operations of the vault over a database and stand-ins, without an engine and without a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from keystead.access.principal import Principal, operator
+from keystead.http.calls import Call
+from keystead.http.cloudflare_errands import CloudflareErrands
+from keystead.http.cloudflare_operations import Application, CloudflareOperations, Result
+from keystead.http.credential_operations import CredentialOperations
+from keystead.http.errands import ErrandRunner
+from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.transaction import Committed, Transactions
+from keystead.kit.ids import RandomIds
+from keystead.kit.secret import Secret
+from keystead.providers.clients import Bases, Clients
+from keystead.vault.models import CREDENTIALS, ERRANDS
+from tests.support.standins.cloudflare import MINE, Cloudflare
+from tests.support.standins.direct import DirectSender
+from tests.support.standins.namecheap import Namecheap
+from tests.support.work import Workplace
+
+
+class _NoReconciler:
+    def wake(self, marks: object) -> None:
+        """Nothing of the vault is in an engine."""
+
+
+class _Watched(Transactions):
+    """Transactions that tell before and after each of them."""
+
+    before: Callable[[], None]
+    after: Callable[[], None]
+
+    async def write(self, call: Call, verb: Any, /, *args: Any, **kwargs: Any) -> Committed[Any]:
+        self.before()
+        committed: Committed[Any] = await super().write(call, verb, *args, **kwargs)
+        self.after()
+        return committed
+
+
+@dataclass
+class Vaulted:
+    """One process's operations; make another over the same workplace for a process after it."""
+
+    workplace: Workplace
+    remote: Cloudflare
+    registrar: Namecheap = field(default_factory=Namecheap)
+
+    def __post_init__(self) -> None:
+        place = self.workplace
+        self.transactions = _Watched(
+            database=place.database,
+            clock=place.clock,
+            ids=RandomIds(),
+            keys=place.keys,
+            reconciler=_NoReconciler(),  # type: ignore[arg-type]
+            on_emitted=lambda: None,
+        )
+        self.transactions.before = self.transactions.after = lambda: None
+        self.sender = DirectSender({"cloudflare.test": self.remote, "namecheap.test": self.registrar})
+        bases = Bases("https://cloudflare.test/client/v4", "https://namecheap.test")
+        self.clients = Clients(self.sender, place.clock, bases)
+        self.credentials = CredentialOperations(self.transactions, account_id=place.account_id)
+        self.runner = ErrandRunner(self.transactions, account_id=place.account_id, is_alone=True)
+        self.chores = CloudflareErrands(self.transactions, self.clients, self.credentials, self.runner, RandomIds())
+        self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
+        self.namecheap = NamecheapOperations(self.transactions, self.clients, self.credentials)
+
+    def call(self, principal: Principal | None = None) -> Call:
+        return Call(principal or operator(self.workplace.account_id), "req-1")
+
+    async def connect(
+        self, bootstrap: str, account_id: str = MINE, *, principal: Principal | None = None, **more: Any
+    ) -> Result:
+        """Climb the ladder."""
+        application = Application(account_id, Secret(bootstrap), **more)
+        return await self.cloudflare.connect(self.call(principal), application)
+
+    async def settle(self) -> None:
+        """Carry out every errand, those put off included, as time goes on."""
+        for _ in range(60):
+            if not await self.waiting():
+                return
+            self.workplace.clock.advance(600)
+            await self.runner.round()
+        raise AssertionError("errands never end")
+
+    async def waiting(self) -> list[str]:
+        """Return the kinds of errands that wait."""
+        return await self._read(
+            lambda c: list(c.execute(select(ERRANDS.c.kind).where(ERRANDS.c.state == "waiting")).scalars())
+        )
+
+    async def rows(self) -> list[tuple[str, str]]:
+        """Return external id and status of every row, those that nobody sees included."""
+        statement = select(CREDENTIALS.c.external_id, CREDENTIALS.c.status).order_by(CREDENTIALS.c.id)
+        return await self._read(lambda c: [(row.external_id, row.status) for row in c.execute(statement)])
+
+    async def _read(self, unit: Callable[[Connection], Any]) -> Any:
+        return await self.workplace.database.read(unit)

@@ -1,0 +1,177 @@
+"""The vault's storage as a barrier: whoever has the rows has no secret, and cannot make one open as another.
+
+The properties are those that stores of secrets are commonly tested for: confidentiality, integrity, no moving of
+ciphertexts, unique nonces, rotation and reload. Deleting or rolling back rows is not among them: a database can do
+that.
+"""
+
+import base64
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, select, update
+
+from keystead.access import datakeys, rotation
+from keystead.db.base import METADATA
+from keystead.kit.crypto import KeyRing, Place, new_key
+from keystead.kit.errors import Broken, Misconfigured
+from keystead.kit.secret import Secret
+from keystead.sealing import SEALED_COLUMNS
+from keystead.vault import credentials, errands, relays
+from keystead.vault.models import CREDENTIALS, ERRANDS, RELAYS
+from keystead.vault.relays import Way
+from keystead.vault.sealed import CREDENTIAL_SECRET, ERRAND_SECRET, RELAY_AUTH
+from tests.support.work import TEST_KEY, Workplace
+from tests.unit.vault.shelf import added, reserved
+
+PLAIN = st.text(min_size=1, max_size=200).filter(lambda text: text.isprintable())
+RING = KeyRing({"test": TEST_KEY}, newest="test")
+PLACES = st.builds(
+    Place,
+    st.sampled_from(["credentials", "provider_relays", "vault_errands"]),
+    st.integers(1, 1000).map(str),
+    st.sampled_from(["secret", "auth"]),
+)
+
+
+@given(plain=PLAIN, place=PLACES)
+def test_what_is_stored_does_not_hold_the_secret(plain: str, place: Place) -> None:
+    sealed = RING.seal(Secret(plain), place)
+
+    raw = base64.b64decode(sealed.split(":", 2)[2])
+    assert RING.open(sealed, place).reveal() == plain
+    assert len(plain.encode()) < 4 or plain.encode() not in raw + sealed.encode()
+
+
+@given(plain=PLAIN, place=PLACES, position=st.integers(0, 10_000), flip=st.integers(1, 255))
+def test_a_flipped_byte_anywhere_does_not_open(plain: str, place: Place, position: int, flip: int) -> None:
+    version, name, body = RING.seal(Secret(plain), place).split(":", 2)
+    raw = bytearray(base64.b64decode(body))
+    raw[position % len(raw)] ^= flip
+
+    with pytest.raises(Broken):
+        RING.open(f"{version}:{name}:{base64.b64encode(raw).decode()}", place)
+
+
+@given(plain=PLAIN, place=PLACES, kept=st.integers(0, 27))
+def test_a_shortened_value_does_not_open(plain: str, place: Place, kept: int) -> None:
+    version, name, body = RING.seal(Secret(plain), place).split(":", 2)
+    raw = base64.b64decode(body)[:kept]
+
+    with pytest.raises((Broken, ValueError)):
+        RING.open(f"{version}:{name}:{base64.b64encode(raw).decode()}", place)
+
+
+@given(plain=PLAIN, here=PLACES, there=PLACES)
+def test_a_value_opens_in_its_own_place_only(plain: str, here: Place, there: Place) -> None:
+    sealed = RING.seal(Secret(plain), here)
+
+    if here == there:
+        assert RING.open(sealed, there).reveal() == plain
+    else:
+        with pytest.raises(Broken):
+            RING.open(sealed, there)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(plain=PLAIN)
+def test_a_nonce_is_never_used_twice(plain: str) -> None:
+    place = Place("credentials", "1", "secret")
+    sealed = [base64.b64decode(RING.seal(Secret(plain), place).split(":", 2)[2]) for _ in range(50)]
+
+    assert len({value[:12] for value in sealed}) == len(sealed)
+    assert len({value[12:] for value in sealed}) == len(sealed)
+
+
+async def test_another_key_opens_nothing(workplace: Workplace) -> None:
+    found = await added(workplace)
+    workplace.keys = KeyRing({"other": new_key()}, newest="other")
+
+    with pytest.raises(Misconfigured, match="under key test"):
+        await workplace.do(credentials.reveal, found.id)
+
+
+async def test_a_ciphertext_moved_to_another_credential_does_not_open(workplace: Workplace) -> None:
+    mine = await added(workplace, "mine")
+    other = await added(workplace, "theirs", "another")
+
+    def move(connection: Connection) -> None:
+        stolen = connection.execute(select(CREDENTIALS.c.secret).where(CREDENTIALS.c.id == other.id)).scalar_one()
+        connection.execute(update(CREDENTIALS).where(CREDENTIALS.c.id == mine.id).values(secret=stolen))
+
+    await workplace.database.write(move)
+
+    with pytest.raises(Broken, match="changed or moved"):
+        await workplace.do(credentials.reveal, mine.id)
+
+
+async def test_a_ciphertext_moved_to_another_table_does_not_open(workplace: Workplace) -> None:
+    holding = await reserved(workplace)
+    found = await added(workplace)
+
+    def move(connection: Connection) -> None:
+        stolen = connection.execute(select(ERRANDS.c.secret).where(ERRANDS.c.id == holding.sweep)).scalar_one()
+        connection.execute(update(CREDENTIALS).where(CREDENTIALS.c.id == found.id).values(secret=stolen))
+
+    await workplace.database.write(move)
+
+    with pytest.raises(Broken):
+        await workplace.do(credentials.reveal, found.id)
+
+
+async def test_no_secret_is_in_any_table(workplace: Workplace) -> None:
+    await added(workplace, "CANARY-credential")
+    await reserved(workplace, bootstrap="CANARY-bootstrap")
+    way = Way("192.0.2.1", "https://relay.example.com", "relay.example.com", Secret("Basic CANARY-relay"))
+    await workplace.do(relays.set_, "namecheap", way)
+
+    def everything(connection: Connection) -> str:
+        return repr([connection.execute(select(table)).all() for table in METADATA.sorted_tables])
+
+    stored = await workplace.database.read(everything)
+
+    assert "CANARY" not in stored
+    assert "relay.example.com" in stored
+
+
+async def test_rotation_reaches_every_secret_of_the_vault_and_a_reload_opens_them(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    root = datakeys.load_root_key(tmp_path, None)
+    keys = await workplace.database.write(
+        lambda connection: datakeys.open_keys(connection, root, workplace.clock.now())
+    )
+    workplace.keys = keys.ring
+    found = await added(workplace, "a secret")
+    holding = await reserved(workplace)
+    way = Way("192.0.2.1", "https://relay.example.com", "relay.example.com", Secret("Basic cGFzcw=="))
+    await workplace.do(relays.set_, "namecheap", way)
+
+    rotated = await rotation.rotate(workplace.database, root, keys.ring, SEALED_COLUMNS, clock=workplace.clock)
+
+    reloaded = datakeys.load_root_key(tmp_path, None)
+    opened = await workplace.database.write(
+        lambda connection: datakeys.open_keys(connection, reloaded, workplace.clock.now())
+    )
+    workplace.keys = opened.ring
+    assert rotated.resealed >= 3
+    assert (await workplace.do(credentials.reveal, found.id)).reveal() == "a secret"
+    assert await workplace.do(relays.way_for, "namecheap") == way
+    assert await of_errand(workplace, holding.sweep) == "bootstrap"
+
+
+async def of_errand(workplace: Workplace, errand_id: int) -> str:
+    sealed = await workplace.database.read(
+        lambda connection: connection.execute(select(ERRANDS.c.secret).where(ERRANDS.c.id == errand_id)).scalar_one()
+    )
+    return workplace.keys.open(sealed, ERRAND_SECRET.place(errand_id)).reveal()
+
+
+def test_every_sealed_column_of_the_vault_is_rotated() -> None:
+    named = {column.name for table in (CREDENTIALS, ERRANDS, RELAYS) for column in table.c}
+
+    assert {"secret", "auth"} <= named
+    assert {CREDENTIAL_SECRET, ERRAND_SECRET, RELAY_AUTH} <= set(SEALED_COLUMNS)
+    assert errands.Kind.SWEEP in errands.Kind
