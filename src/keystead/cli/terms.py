@@ -26,6 +26,10 @@ RequestId = Annotated[
     str | None,
     typer.Option("--request-id", metavar="ID", help="Do this once for a key, however often the command is repeated."),
 ]
+Placement = Annotated[
+    str | None,
+    typer.Option(metavar="shared|own-port|none", help="Where keys of this plan sit; none: where a create says."),
+]
 NONE = "none"
 _TERMS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "quota": ("quota_bytes", amounts.size),
@@ -89,7 +93,9 @@ def top_up(
 
 
 @plan.command("add")
-def add(context: typer.Context, name: Name, said: Said = None, as_json: AsJson = False) -> None:
+def add(
+    context: typer.Context, name: Name, said: Said = None, placement: Placement = None, as_json: AsJson = False
+) -> None:
     """Create a plan.
 
     quota=50GB or 50GiB: bytes both ways per period.
@@ -111,14 +117,16 @@ def add(context: typer.Context, name: Name, said: Said = None, as_json: AsJson =
 
     devices=3: how many devices may fetch a key's subscription.
     """
-    body = {"name": name, **wish(said)}
+    body = {"name": name, **wish(said), **_placed(placement)}
     _call(context, lambda client: client.post(PLANS, body), as_json, _say_plan)
 
 
 @plan.command("set")
-def change(context: typer.Context, name: Name, said: Said = None, as_json: AsJson = False) -> None:
+def change(
+    context: typer.Context, name: Name, said: Said = None, placement: Placement = None, as_json: AsJson = False
+) -> None:
     """Change what keys issued from now on get; keys there are keep their terms. VALUE none takes away."""
-    body = wish(said)
+    body = wish(said) | _placed(placement)
     _call(context, lambda client: client.patch(_place(name), body), as_json, _say_plan)
 
 
@@ -194,6 +202,10 @@ def say_terms(shown: dict[str, Any]) -> None:
     output.say_fields([*told, *term_fields(shown["terms"])])
 
 
+def _placed(placement: str | None) -> dict[str, str | None]:
+    return {} if placement is None else {"placement": None if placement == NONE else placement}
+
+
 def _at_limit(terms: dict[str, Any]) -> str:
     slow_to = f" to {amounts.mbits(terms['slow_to_bytes_s'])}" if terms["at_limit"] == "slow" else ""
     return f"{terms['at_limit']}{slow_to}"
@@ -225,6 +237,7 @@ def _say_plan(shown: dict[str, Any]) -> None:
             ("speed", amounts.mbits(shown["speed_bytes_s"])),
             ("addresses", shown["address_limit"]),
             ("lasts", lasts),
+            ("placement", shown["placement"]),
             ("ends", output.moment(shown["expires_at"])),
             ("devices", shown["device_limit"]),
         ]

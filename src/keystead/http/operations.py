@@ -23,7 +23,7 @@ from keystead.vpn.history import History, Step
 from keystead.vpn.keys import KeyPage
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
 from keystead.vpn.meter import Meter
-from keystead.vpn.placement import Placement
+from keystead.vpn.placement import Firmness, Placement
 from keystead.vpn.plans import Wish
 from keystead.vpn.ports import PortPool
 from keystead.vpn.targets import TargetWatch
@@ -71,15 +71,26 @@ class VpnOperations:
         self._public_host = public_host
         self.undoing = Undoing(transactions.clock)
 
-    async def issue(self, call: Call, *, name: str | None, placement: Placement, wish: Wish | None = None) -> VpnKey:
+    async def issue(
+        self,
+        call: Call,
+        *,
+        name: str | None,
+        placement: Placement,
+        firmness: Firmness = Firmness.FIXED,
+        wish: Wish | None = None,
+    ) -> VpnKey:
         """Issue a key and wait until a client can connect with it; raise EngineUnavailable with nothing left behind.
+
+        ``firmness`` says what ``placement`` is worth beside that of a plan; with a wire that has one only it is fixed.
 
         A caller who is gone before the answer (the server is stopping) leaves nothing behind either.
         """
         clock = self._transactions.clock
         until_s = clock.monotonic_s() + ISSUE_TIMEOUT_S
         target_problem = await self._targets.when_examined(ISSUE_TIMEOUT_S)
-        wanted = {"name": name, "placement": placement, "wish": wish, "target_problem": target_problem}
+        wanted = {"name": name, "placement": placement, "firmness": firmness, "wish": wish}
+        wanted["target_problem"] = target_problem
         issuing = asyncio.ensure_future(self._commit_issue(call, **wanted))
         try:
             committed = await asyncio.shield(issuing)

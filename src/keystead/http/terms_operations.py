@@ -17,7 +17,7 @@ from keystead.vpn.accounting import Bytes
 from keystead.vpn.enforcing import Figures
 from keystead.vpn.keyvalue import KeyIdent, KeyStatus, VpnKey
 from keystead.vpn.placement import Placement
-from keystead.vpn.plans import TermChanges, Wish
+from keystead.vpn.plans import UNSET, TermChanges, Unset, Wish
 from keystead.vpn.store.plans import Plan
 from keystead.vpn.terms import Granted, KeyTerms, KeyTermsPage
 
@@ -98,13 +98,19 @@ class TermsOperations:
         """Return a plan."""
         return await self._transactions.read(call, plans.find, name=name)
 
-    async def create_plan(self, call: Call, *, name: str, changes: TermChanges) -> Plan:
+    async def create_plan(
+        self, call: Call, *, name: str, changes: TermChanges, placement: Placement | None = None
+    ) -> Plan:
         """Create a plan."""
-        return (await self._transactions.write(call, plans.create, name=name, changes=changes)).value
+        done = await self._transactions.write(call, plans.create, name=name, changes=changes, placement=placement)
+        return done.value
 
-    async def change_plan(self, call: Call, *, name: str, changes: TermChanges) -> Plan:
+    async def change_plan(
+        self, call: Call, *, name: str, changes: TermChanges, placement: Placement | Unset | None = UNSET
+    ) -> Plan:
         """Change a plan; keys there are keep their terms."""
-        return (await self._transactions.write(call, plans.change, name=name, changes=changes)).value
+        done = await self._transactions.write(call, plans.change, name=name, changes=changes, placement=placement)
+        return done.value
 
     async def remove_plan(self, call: Call, name: str) -> None:
         """Delete a plan; keys keep their terms."""

@@ -32,6 +32,16 @@ class UnknownPlan(Invalid):
         super().__init__(problem, fields={"plan": problem})
 
 
+class PlacementDiffers(Invalid):
+    """A create names a plan whose keys sit elsewhere than this wire's."""
+
+    code = "placement_differs"
+
+    def __init__(self, plan: str, planned: str, wanted: str) -> None:
+        problem = f"the keys of plan {plan[:64]!r} are {planned}, and this API creates {wanted} ones"
+        super().__init__(problem, fields={"plan": problem})
+
+
 class KeyStopped(Conflict):
     """A key that has expired or used up its quota is not started by enabling it."""
 

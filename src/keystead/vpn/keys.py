@@ -21,8 +21,8 @@ from keystead.vpn.accounting import Bytes
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey, label_of
 from keystead.vpn.lookup import IsApplied, IsGone, is_allowed, is_visible, locate, locate_for_change
-from keystead.vpn.placement import Placement
-from keystead.vpn.plans import Wish, wished_terms
+from keystead.vpn.placement import Firmness, Placement
+from keystead.vpn.plans import Wish, placed, terms_of, wished_plan
 from keystead.vpn.ports import PortPool
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
@@ -71,16 +71,20 @@ def issue(
     name: str | None,
     placement: Placement,
     pool: PortPool,
+    firmness: Firmness = Firmness.CHOSEN,
     wish: Wish | None = None,
     target_problem: str | None = None,
 ) -> VpnKey:
     """Issue a key.
 
-    ``target_problem`` is what the examination of the REALITY target last found, None when it passed. Raises Invalid for
-    a bad name or plan, NoValidTarget while no client could connect, PortsExhausted when the pool has no port left.
+    ``firmness`` says what ``placement`` is worth beside a plan's. ``target_problem`` is what the examination of the
+    REALITY target last found, None when it passed. Raises Invalid for a bad name or plan, NoValidTarget while no client
+    could connect, PortsExhausted when the pool has no port left.
     """
     checked_name = _checked_name(name)
-    terms = None if wish is None else wished_terms(work.connection, work.principal.account_id, wish, work.now)
+    plan = None if wish is None else wished_plan(work.connection, work.principal.account_id, wish)
+    terms = None if wish is None else terms_of(plan, wish, work.now)
+    placement = placed(plan, placement, firmness)
     shared = inbound_store.for_placement(work.connection, Placement.SHARED)
     if shared is None or target_problem is not None:
         raise NoValidTarget(target_problem or "no REALITY target has passed its examination yet; see keystead doctor")

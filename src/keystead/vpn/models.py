@@ -289,7 +289,8 @@ def _term_columns() -> list[Column[Any]]:
     ]
 
 
-# Named terms that keys are issued with; a key keeps its copy whatever becomes of the plan.
+# Named terms that keys are issued with, and where such keys sit unless that is left open; a key keeps its copy
+# whatever becomes of the plan.
 PLANS = Table(
     "vpn_plans",
     METADATA,
@@ -298,6 +299,7 @@ PLANS = Table(
     Column("name", String(64), nullable=False),
     *_term_columns(),
     Column("starts", String(16), nullable=False),
+    Column("placement", String(16)),
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("account_id", "name"),
 )

@@ -1,4 +1,4 @@
-"""How a VpnKey sits in Xray, as a policy value that wires map to; the core never asks which wire."""
+"""How a VpnKey sits in Xray, and what a plan may say about it: policy values that wires map to."""
 
 from enum import StrEnum
 
@@ -8,3 +8,11 @@ class Placement(StrEnum):
 
     SHARED = "shared"
     OWN_PORT = "own-port"
+
+
+class Firmness(StrEnum):
+    """What a placement that a create asks for is worth beside that of the plan it names."""
+
+    DEFAULT = "default"  # the plan's is taken where it has one
+    CHOSEN = "chosen"  # the create's is taken
+    FIXED = "fixed"  # a plan that says otherwise is refused

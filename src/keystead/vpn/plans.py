@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.kit.errors import AlreadyExists, Invalid, NotFound
-from keystead.vpn.errors import UnknownPlan
+from keystead.vpn.errors import PlacementDiffers, UnknownPlan
 from keystead.vpn.periods import Period, Reset
+from keystead.vpn.placement import Firmness, Placement
 from keystead.vpn.store import plans as store
 from keystead.vpn.store.plans import Plan
 from keystead.vpn.termvalue import AtLimit, Starts, Terms, granted
@@ -95,11 +96,32 @@ def changed_terms(terms: Terms, changes: TermChanges) -> Terms:
     return replace(terms, period=period, **given)  # type: ignore[arg-type]  # the fields of TermChanges
 
 
+def wished_plan(connection: Connection, account_id: int, wish: Wish) -> Plan | None:
+    """Return the plan a create names, None when it names none; raise UnknownPlan."""
+    if wish.plan is None:
+        return None
+    plan = store.find(connection, account_id, wish.plan)
+    if plan is None:
+        raise UnknownPlan(wish.plan)
+    return plan
+
+
 def wished_terms(connection: Connection, account_id: int, wish: Wish, now: datetime) -> Terms | None:
     """Return the terms a new key gets, None for none; raise UnknownPlan, or Invalid for an end that has passed."""
-    plan = None if wish.plan is None else store.find(connection, account_id, wish.plan)
-    if wish.plan is not None and plan is None:
-        raise UnknownPlan(wish.plan)
+    return terms_of(wished_plan(connection, account_id, wish), wish, now)
+
+
+def placed(plan: Plan | None, placement: Placement, firmness: Firmness) -> Placement:
+    """Return where a new key sits; raise PlacementDiffers for a plan that contradicts what cannot be otherwise."""
+    if plan is None or plan.placement is None or plan.placement is placement:
+        return placement
+    if firmness is Firmness.FIXED:
+        raise PlacementDiffers(plan.name, plan.placement, placement)
+    return plan.placement if firmness is Firmness.DEFAULT else placement
+
+
+def terms_of(plan: Plan | None, wish: Wish, now: datetime) -> Terms | None:
+    """Return the terms a new key gets of a plan and what stands beside it; raise Invalid for an end that has passed."""
     if plan is None and not wish.changes.given():
         return None
     starts = wish.changes.starting(plan.starts if plan is not None else Starts.FIRST_USE)
@@ -116,18 +138,18 @@ def check_end(terms: Terms, now: datetime) -> None:
 
 
 @requires(Permission.VPN_PLANS_MANAGE)
-def create(work: Work, *, name: str, changes: TermChanges) -> Plan:
+def create(work: Work, *, name: str, changes: TermChanges, placement: Placement | None = None) -> Plan:
     """Create a plan; raise Invalid, or AlreadyExists when the name is taken."""
     bare = name.strip()
     if not 0 < len(bare) <= NAME_LENGTH_MAX or not bare.isprintable():
         raise Invalid(f"a plan's name has 1 to {NAME_LENGTH_MAX} characters", fields={"name": "wrong length or form"})
     terms = replace(changed_terms(Terms(), changes), plan=bare)
-    plan = Plan(bare, changes.starting(Starts.FIRST_USE), terms, work.now)
+    plan = Plan(bare, changes.starting(Starts.FIRST_USE), terms, work.now, placement)
     try:
         store.add(work.connection, work.principal.account_id, plan)
     except IntegrityError as error:
         raise AlreadyExists(f"plan {bare} exists") from error
-    work.audit("vpn.plan.create", f"vpn plan {bare}", **fact_values(changes))
+    work.audit("vpn.plan.create", f"vpn plan {bare}", placement=placement, **fact_values(changes))
     return plan
 
 
@@ -147,14 +169,17 @@ def find(work: Work, *, name: str) -> Plan:
 
 
 @requires(Permission.VPN_PLANS_MANAGE)
-def change(work: Work, *, name: str, changes: TermChanges) -> Plan:
+def change(work: Work, *, name: str, changes: TermChanges, placement: Placement | Unset | None = UNSET) -> Plan:
     """Change what keys issued from now on get; keys there are keep their terms."""
     before = store.find_for_change(work.connection, work.principal.account_id, name)
     if before is None:
         raise NotFound("plan", name)
     plan = before._replace(terms=changed_terms(before.terms, changes), starts=changes.starting(before.starts))
+    facts = fact_values(changes)
+    if not isinstance(placement, Unset):
+        plan, facts = plan._replace(placement=placement), {**facts, "placement": placement}
     store.put(work.connection, work.principal.account_id, plan)
-    work.audit("vpn.plan.change", f"vpn plan {name}", **fact_values(changes))
+    work.audit("vpn.plan.change", f"vpn plan {name}", **facts)
     return plan
 
 

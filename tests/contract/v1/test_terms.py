@@ -302,3 +302,29 @@ async def test_an_engine_that_is_away_when_a_key_expires_is_told_when_it_is_back
     instance.engine.is_down = False
 
     await until_users(instance, 0)
+
+
+async def test_a_plan_says_where_its_keys_sit_unless_the_create_does(instance: InProcess) -> None:
+    plan = (await instance.operator.post(PLANS, json={"name": "ports", "placement": "own-port"})).json()
+
+    of_plan = (await instance.operator.post(KEYS, json={"plan": "ports"})).json()
+    said = (await instance.operator.post(KEYS, json={"plan": "ports", "placement": "shared"})).json()
+    opened = (await instance.operator.patch(f"{PLANS}/ports", json={"placement": None})).json()
+    after = (await instance.operator.post(KEYS, json={"plan": "ports"})).json()
+
+    assert (plan["placement"], opened["placement"]) == ("own-port", None)
+    assert [key["placement"] for key in (of_plan, said, after)] == ["own-port", "shared", "shared"]
+
+
+@pytest.mark.parametrize(("header", "plan"), [("Authorization", "own-port"), ("X-API-Key", "shared")])
+async def test_a_wire_with_one_placement_refuses_a_plan_of_another(instance: InProcess, header: str, plan: str) -> None:
+    await instance.operator.post(PLANS, json={"name": "gold", "placement": plan})
+    secret = (await instance.token(*Permission)).secret.reveal()
+    bot = instance.stranger()
+    bot.headers[header] = f"Bearer {secret}" if header == "Authorization" else secret
+
+    refused = await bot.post("/api/keys", json={"name": "anna", "plan": "gold"})
+
+    assert refused.status_code == 400
+    assert f"the keys of plan 'gold' are {plan}" in refused.text
+    assert (await instance.operator.get(KEYS)).json()["total"] == 0

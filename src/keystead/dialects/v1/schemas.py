@@ -20,7 +20,9 @@ class KeyCreate(Body):
     """A new key."""
 
     name: KeyName | None = None
-    placement: Literal["shared", "own-port"] = Field("shared", description="own-port: a port of its own.")
+    placement: Literal["shared", "own-port"] = Field(
+        "shared", description="own-port: a port of its own. Left out: the plan's, if it has one."
+    )
     plan: PlanName | None = Field(None, description="Terms are copied from this plan.")
     terms: TermsWish | None = Field(None, description="Terms, or what decides in place of the plan's.")
 

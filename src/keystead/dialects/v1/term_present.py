@@ -8,7 +8,7 @@ from keystead.vpn.store.plans import Plan
 from keystead.vpn.terms import KeyTerms
 from keystead.vpn.termvalue import Terms
 
-_NO_TERMS = frozenset({"plan", "name"})
+_NO_TERMS = frozenset({"plan", "name", "placement"})
 
 
 def changes(wanted: TermsWish) -> TermChanges:
@@ -22,7 +22,13 @@ def changes(wanted: TermsWish) -> TermChanges:
 def plan(value: Plan) -> dict[str, Any]:
     """Present a plan."""
     terms = _terms(value.terms)
-    return {"name": value.name, **terms, "starts": value.starts.value, "created_at": value.created_at}
+    return {
+        "name": value.name,
+        **terms,
+        "starts": value.starts.value,
+        "placement": value.placement,
+        "created_at": value.created_at,
+    }
 
 
 def terms(shown: KeyTerms) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from keystead.dialects.v1.bases import Answer, Body, Moment
 from keystead.vpn.periods import Reset
+from keystead.vpn.placement import Placement
 from keystead.vpn.termvalue import (
     ADDRESSES_MAX,
     BYTES_MAX,
@@ -65,7 +66,15 @@ class TopUp(Body):
     bytes: Count
 
 
-class PlanCreate(TermsWish):
+class PlanChange(TermsWish):
+    """What to say about a plan; fields left out stay, null takes away."""
+
+    placement: Annotated[Placement, Field(strict=False)] | None = Field(
+        None, description="Where keys of this plan sit; null: where a create says, or shared."
+    )
+
+
+class PlanCreate(PlanChange):
     """A new plan."""
 
     name: PlanName
@@ -116,6 +125,7 @@ class Plan(Answer):
     time_zone: str
     duration_s: int | None
     starts: Starts
+    placement: Placement | None
     expires_at: datetime | None
     device_limit: int | None
     created_at: datetime

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, Connection, bindparam, delete, insert, select, update
 
 from keystead.vpn.models import PLANS
+from keystead.vpn.placement import Placement
 from keystead.vpn.store.terms import TERM_NAMES, read_terms, terms_values
 from keystead.vpn.termvalue import Starts, Terms
 
 P = PLANS.c
 
-_COLUMNS: tuple[Column[Any], ...] = (P.name, P.starts, P.created_at, *(P[name] for name in TERM_NAMES))
+_COLUMNS: tuple[Column[Any], ...] = (P.name, P.starts, P.placement, P.created_at, *(P[name] for name in TERM_NAMES))
 _OF_ACCOUNT = P.account_id == bindparam("account_id")
 _IS_NAMED = P.name == bindparam("of_name")
 _ALL = select(*_COLUMNS).where(_OF_ACCOUNT).order_by(P.name)
@@ -22,18 +23,19 @@ _ADD = insert(PLANS)
 _SET = (
     update(PLANS)
     .where(P.account_id == bindparam("of_account"), _IS_NAMED)
-    .values({name: bindparam(f"to_{name}") for name in (*TERM_NAMES, "starts")})
+    .values({name: bindparam(f"to_{name}") for name in (*TERM_NAMES, "starts", "placement")})
 )
 _REMOVE = delete(PLANS).where(_OF_ACCOUNT, _IS_NAMED)
 
 
 class Plan(NamedTuple):
-    """Named terms; ``starts`` says when their duration does."""
+    """Named terms; ``starts`` says when their duration does, ``placement`` where keys sit (None: where they would)."""
 
     name: str
     starts: Starts
     terms: Terms
     created_at: datetime
+    placement: Placement | None = None
 
 
 def all_(connection: Connection, account_id: int) -> list[Plan]:
@@ -56,13 +58,19 @@ def find_for_change(connection: Connection, account_id: int, name: str) -> Plan 
 def add(connection: Connection, account_id: int, plan: Plan) -> None:
     """Store a plan; raise IntegrityError when the name is taken."""
     values = {"account_id": account_id, "name": plan.name, "starts": plan.starts.value, "created_at": plan.created_at}
+    values["placement"] = _written(plan)
     connection.execute(_ADD, {**values, **terms_values(plan.terms)})
 
 
 def put(connection: Connection, account_id: int, plan: Plan) -> None:
     """Store what a plan says now."""
     values = {f"to_{name}": value for name, value in terms_values(plan.terms).items()}
-    named = {"of_account": account_id, "of_name": plan.name, "to_starts": plan.starts.value}
+    named = {
+        "of_account": account_id,
+        "of_name": plan.name,
+        "to_starts": plan.starts.value,
+        "to_placement": _written(plan),
+    }
     connection.execute(_SET, {**named, **values})
 
 
@@ -71,6 +79,11 @@ def remove(connection: Connection, account_id: int, name: str) -> bool:
     return connection.execute(_REMOVE, {"account_id": account_id, "of_name": name}).rowcount == 1
 
 
+def _written(plan: Plan) -> str | None:
+    return None if plan.placement is None else plan.placement.value
+
+
 def _plan(row: Sequence[Any]) -> Plan:
-    name, starts, created_at, *terms = row
-    return Plan(name, Starts(starts), read_terms(terms, name), created_at)
+    name, starts, placement, created_at, *terms = row
+    placed = None if placement is None else Placement(placement)
+    return Plan(name, Starts(starts), read_terms(terms, name), created_at, placed)

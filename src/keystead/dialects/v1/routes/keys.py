@@ -16,7 +16,7 @@ from keystead.http.operations import KeyChanges
 from keystead.vpn.connections import Presence
 from keystead.vpn.keyvalue import KeyStatus, parse_ident
 from keystead.vpn.links import vless_link
-from keystead.vpn.placement import Placement
+from keystead.vpn.placement import Firmness, Placement
 from keystead.vpn.plans import Wish
 from keystead.vpn.profiles import qr
 
@@ -54,9 +54,10 @@ def _add_keys(routes: APIRouter, services: Services) -> None:
         """Issue a key; it connects when the answer arrives. Honours Idempotency-Key."""
         wanted = wanted or schemas.KeyCreate()
         placement, wish = Placement(wanted.placement), _wish(wanted)
+        firmness = Firmness.CHOSEN if "placement" in wanted.model_fields_set else Firmness.DEFAULT
 
         async def create() -> bytes:
-            made = await vpn.issue(call, name=wanted.name, placement=placement, wish=wish)
+            made = await vpn.issue(call, name=wanted.name, placement=placement, firmness=firmness, wish=wish)
             with_terms = await terms.shown(call, made, has_terms=wish is not None)
             return present.dumped(present.key(with_terms, Presence(online=0)))
 

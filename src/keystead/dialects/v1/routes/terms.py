@@ -13,7 +13,7 @@ from keystead.dialects.v1.routes import showing
 from keystead.dialects.v1.routes.asking import READ, WRITE
 from keystead.dialects.v1.services import Services
 from keystead.vpn.keyvalue import parse_ident
-from keystead.vpn.plans import Wish
+from keystead.vpn.plans import UNSET, Wish
 from keystead.vpn.terms import Granted
 
 IdempotencyKey = Annotated[
@@ -66,7 +66,8 @@ def plan_router(services: Services) -> APIRouter:
     @routes.post("", response_model=term_schemas.Plan, status_code=201, responses=WRITE)
     async def create_plan(call: Caller, wanted: term_schemas.PlanCreate) -> Response:
         """Create a plan."""
-        made = await terms.create_plan(call, name=wanted.name, changes=term_present.changes(wanted))
+        changes = term_present.changes(wanted)
+        made = await terms.create_plan(call, name=wanted.name, changes=changes, placement=wanted.placement)
         return present.created(term_present.plan(made))
 
     @routes.get("/{name}", response_model=term_schemas.Plan, responses=READ)
@@ -75,9 +76,11 @@ def plan_router(services: Services) -> APIRouter:
         return answer(term_present.plan(await terms.plan(call, name)))
 
     @routes.patch("/{name}", response_model=term_schemas.Plan, responses=WRITE)
-    async def change_plan(call: Caller, name: PlanName, wanted: term_schemas.TermsWish) -> Response:
+    async def change_plan(call: Caller, name: PlanName, wanted: term_schemas.PlanChange) -> Response:
         """Change what keys issued from now on get; keys there are keep their terms."""
-        changed = await terms.change_plan(call, name=name, changes=term_present.changes(wanted))
+        placement = wanted.placement if "placement" in wanted.model_fields_set else UNSET
+        changes = term_present.changes(wanted)
+        changed = await terms.change_plan(call, name=name, changes=changes, placement=placement)
         return answer(term_present.plan(changed))
 
     @routes.delete("/{name}", status_code=204, responses=WRITE)
