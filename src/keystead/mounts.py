@@ -228,6 +228,7 @@ class Mounts:
             ports=parts.ports,
             pairs=parts.pairs,
             terms=parts.terms,
+            bulks=parts.bulks,
             connections=parts.connections,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
             clients=ClientOperations(transactions, self._serving, self._core_version),

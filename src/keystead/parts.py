@@ -9,6 +9,7 @@ from keystead.db.session import Database
 from keystead.engines.xray.driver import ManagedXray
 from keystead.engines.xray.external import ExternalXray
 from keystead.founding import Foundation
+from keystead.http.bulk_operations import BulkOperations
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.engine_operations import EngineStatus
 from keystead.http.mails import Mailer
@@ -19,6 +20,7 @@ from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.http.vault_operations import VaultOperations
+from keystead.jobs.runner import JobRunner
 from keystead.kit.clock import Clock
 from keystead.kit.reach import Reach
 from keystead.outbox.courier import Courier
@@ -44,6 +46,8 @@ class Parts:
     ports: PortOperations
     pairs: PairOperations
     terms: TermsOperations
+    bulks: BulkOperations
+    jobs: JobRunner
     connections: ConnectionOperations
     vault: VaultOperations
     targets: TargetWatch

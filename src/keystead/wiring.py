@@ -23,6 +23,7 @@ from keystead.engines.xray.external import ExternalXray
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
 from keystead.founding import Foundation, Ground
+from keystead.http.bulk_operations import BulkOperations, BulkPlace
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
 from keystead.http.mails import Mailer
@@ -33,6 +34,7 @@ from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.http.vault_operations import VaultOperations, vault_operations
+from keystead.jobs.runner import Handler, JobRunner
 from keystead.keeper.ports import Listen, is_free
 from keystead.kit import names
 from keystead.kit.clock import Clock
@@ -51,7 +53,7 @@ from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.settings.places import EVERYTHING, Address
-from keystead.vpn import clientrules
+from keystead.vpn import bulks, clientrules
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
 from keystead.vpn.enforcing import Enforcing, Metered
@@ -138,7 +140,10 @@ def _parts(
         reconciler=reconciler,
         on_emitted=courier.wake,
     )
-    pool = _pool(settings)
+    pool, figures = _pool(settings), Metered(meter)
+    place = BulkPlace(scope, pool, settings.vpn_port_grace_s, ground.foundation.public_host)
+    bulk = BulkOperations(transactions, figures, targets, place, on_started=lambda: jobs.wake())
+    jobs = _jobs(ground, {bulks.KIND: bulk.carry_out})
     parts = Parts(
         settings=settings,
         foundation=ground.foundation,
@@ -165,7 +170,9 @@ def _parts(
             account_id=ground.foundation.account_id,
             make_pair=_new_pair,
         ),
-        terms=TermsOperations(transactions, Metered(meter)),
+        terms=TermsOperations(transactions, figures),
+        bulks=bulk,
+        jobs=jobs,
         connections=ConnectionOperations(transactions, driver.watching, sightings),
         vault=_vault(ground, transactions),
         targets=targets,
@@ -199,6 +206,7 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "key pairs": partial(parts.pairs.run, clock),
         "undoing": parts.vpn.undoing.run,
         "courier": parts.courier.run,
+        "jobs": parts.jobs.run,
         "engine watch": watch.run,
         "errands": parts.vault.errands.run,
         "expiries": parts.vault.credentials.run,
@@ -239,6 +247,12 @@ def _mailer(settings: Settings) -> Mailer | None:
     from keystead.outgoing.mail import SmtpMailer, server_of  # kept in memory by instances that send mail only
 
     return SmtpMailer(server_of(Secret(settings.smtp_url.get_secret_value()), settings.smtp_from))
+
+
+def _jobs(ground: Ground, handlers: Mapping[str, Handler]) -> JobRunner:
+    """Return the runner of jobs; an SQLite file is one process's alone."""
+    is_alone = ground.database.engine.dialect.name == "sqlite"
+    return JobRunner(ground.database, handlers, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
 
 
 def _courier(ground: Ground, opened: Reach) -> Courier:

@@ -23,6 +23,7 @@ from keystead.access.work import Work
 from keystead.db.session import Connection, Database
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
+from keystead.http.bulk_operations import BulkOperations, BulkPlace
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doors import Door
 from keystead.http.mails import Mailer
@@ -33,6 +34,7 @@ from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.http.vault_operations import vault_operations
+from keystead.jobs.runner import JobRunner
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.files import private_directory
 from keystead.kit.ids import RandomIds
@@ -47,7 +49,7 @@ from keystead.providers.clients import Bases, Clients
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
-from keystead.vpn import clientrules
+from keystead.vpn import bulks, clientrules
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
 from keystead.vpn.enforcing import Enforcing
@@ -193,6 +195,9 @@ async def in_process(
     vpn = VpnOperations(transactions, meter, targets, pool=POOL, public_host=foundation.public_host)
     figures = FakeFigures()
     terms = TermsOperations(transactions, figures)
+    place = BulkPlace(SCOPE, POOL, 3600, foundation.public_host)
+    bulk = BulkOperations(transactions, figures, targets, place, on_started=lambda: jobs.wake())
+    jobs = JobRunner(database, {bulks.KIND: bulk.carry_out}, clock=clock, ids=ids, is_alone=True)
     enforcing = Enforcing(SCOPE, figures, terms.enforce, database=database, clock=clock)
     sightings = Sightings(engine.watching, database=database, clock=clock)
     parts = Parts(
@@ -216,6 +221,8 @@ async def in_process(
             make_pair=new_pair,
         ),
         terms=terms,
+        bulks=bulk,
+        jobs=jobs,
         connections=ConnectionOperations(transactions, engine.watching, sightings),
         vault=vault_operations(
             transactions,
@@ -243,7 +250,7 @@ async def in_process(
         Door(mounts, ids=ids, metrics=metrics, trusted=()),
         Door(mounts, ids=ids, metrics=metrics, trusted=(), is_local=True),
     )
-    running = [asyncio.create_task(reconciler.run()), asyncio.create_task(courier.run())]
+    running = [asyncio.create_task(run()) for run in (reconciler.run, courier.run, jobs.run)]
     try:
         yield made
     finally:

@@ -108,6 +108,12 @@ class ActsForSomebody(Protocol):
         ...
 
 
+def check(principal: Permitted, permission: Permission) -> None:
+    """Raise Forbidden for a principal without a permission."""
+    if permission not in principal.permissions:
+        raise Forbidden(f"this credential lacks the permission {permission.value}", permission=permission.value)
+
+
 def requires(
     permission: Permission,
 ) -> Callable[[Callable[Concatenate[W, P], R]], Callable[Concatenate[W, P], R]]:
@@ -116,8 +122,7 @@ def requires(
     def decorate(verb: Callable[Concatenate[W, P], R]) -> Callable[Concatenate[W, P], R]:
         @functools.wraps(verb)
         def guarded(work: W, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            if permission not in work.principal.permissions:
-                raise Forbidden(f"this credential lacks the permission {permission.value}", permission=permission.value)
+            check(work.principal, permission)
             return verb(work, *args, **kwargs)
 
         setattr(guarded, PERMISSION_ATTRIBUTE, permission)

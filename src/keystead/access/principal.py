@@ -1,8 +1,16 @@
 """Who is calling: the account, what it may do, and how it proved itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from keystead.access.permissions import ALL_PERMISSIONS, Permission, ceiling, written_permissions
+from keystead.access.permissions import (
+    ALL_PERMISSIONS,
+    Permission,
+    ceiling,
+    known_permissions,
+    written_permissions,
+)
 from keystead.kit.errors import Forbidden
 
 DEFAULT_ACCOUNT = "default"
@@ -47,6 +55,17 @@ class Principal:
         """Raise Forbidden unless the principal is of the house account."""
         if not self.is_house:
             raise Forbidden(f"{what} concerns the whole installation; only its house account may do that")
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the principal as JSON values, for work that goes on when the request is over."""
+        names = ("actor", "token_id", "user_id", "confined_to_token", "is_house", "is_operator")
+        return {name: getattr(self, name) for name in names} | {"permissions": written_permissions(self.permissions)}
+
+
+def from_data(account_id: int, data: Mapping[str, Any]) -> Principal:
+    """Return the principal that ``as_data`` wrote: it may do what it was allowed to when it asked."""
+    permissions = known_permissions(data["permissions"])
+    return Principal(account_id, **{**data, "permissions": permissions})
 
 
 def visitor(account_id: int) -> Principal:

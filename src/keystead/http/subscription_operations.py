@@ -26,14 +26,14 @@ class SubscriptionOperations:
         committed = await self._transactions.write(
             call, subscriptions.token, ident=ident, is_applied=self._transactions.is_applied
         )
-        return self._address(committed.value)
+        return self.address_of(committed.value)
 
     async def replace(self, call: Call, ident: KeyIdent) -> str:
         """Return a new address; the old one leads nowhere when this returns."""
         committed = await self._transactions.write(
             call, subscriptions.replace, ident=ident, is_applied=self._transactions.is_applied
         )
-        return self._address(committed.value)
+        return self.address_of(committed.value)
 
     async def revoke(self, call: Call, ident: KeyIdent) -> None:
         """Close the subscription."""
@@ -41,5 +41,6 @@ class SubscriptionOperations:
             call, subscriptions.revoke, ident=ident, is_applied=self._transactions.is_applied
         )
 
-    def _address(self, token: Secret[str]) -> str:
+    def address_of(self, token: Secret[str]) -> str:
+        """Return the address of a subscription whose token is known."""
         return address(self._base_url, token.reveal())

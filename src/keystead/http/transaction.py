@@ -4,7 +4,7 @@ The only place in the edges where a unit of work is opened. A denial is audited 
 the one it happened in is rolled back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -98,6 +98,10 @@ class Transactions:
         if not committed.marks:
             return Settlement(Outcome.SETTLED)
         return await self._reconciler.settle(committed.marks, timeout_s)
+
+    async def settle_each(self, marks: Sequence[Mark], timeout_s: float) -> list[Settlement]:
+        """Wait until each of these marks is in force, and say of each how it ended."""
+        return await self._reconciler.settle_each(marks, timeout_s)
 
     async def reconcile(self, scope: str, timeout_s: float) -> None:
         """Run a full pass over a scope now; raise EngineUnavailable when it does not end in time."""

@@ -48,14 +48,16 @@ class Reconciler:
 
     async def settle(self, marks: Sequence[Mark], timeout_s: float) -> Settlement:
         """Wait for all marks of one commit: settled when all are, failed when one has, else pending."""
-        if len(marks) == 1:
-            return await self._worker(marks[0].scope).settle(marks[0], timeout_s)
-        settlements = await asyncio.gather(*(self._worker(mark.scope).settle(mark, timeout_s) for mark in marks))
+        settlements = await self.settle_each(marks, timeout_s)
         for outcome in (Outcome.FAILED, Outcome.PENDING):
             for settlement in settlements:
                 if settlement.outcome is outcome:
                     return settlement
         return Settlement(Outcome.SETTLED)
+
+    async def settle_each(self, marks: Sequence[Mark], timeout_s: float) -> list[Settlement]:
+        """Wait for all marks of one commit, which are of one scope, and say of each how it ended."""
+        return [] if not marks else await self._worker(marks[0].scope).settle_each(marks, timeout_s)
 
     async def when_written(self, scope: str, timeout_s: float) -> None:
         """Wait until the database knows what is settled in a scope by now, or time is over."""

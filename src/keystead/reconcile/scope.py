@@ -8,7 +8,7 @@ sent to.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -85,14 +85,11 @@ class ScopeWorker(Generic[D, A]):
 
     async def settle(self, mark: Mark, timeout_s: float) -> Settlement:
         """Wait until the mark is applied (and a client would be served), has failed for good, or time is over."""
-        future = self._waiters.expect(mark)
-        try:
-            await asyncio.wait([future], timeout=timeout_s)
-            if future.done():
-                return future.result()
-            return Settlement(Outcome.PENDING, self._waiters.last_error(mark.subject))
-        finally:
-            self._waiters.forget(mark, future)
+        return (await self._waiters.settle([mark], timeout_s))[0]
+
+    async def settle_each(self, marks: Sequence[Mark], timeout_s: float) -> list[Settlement]:
+        """Do the same for many marks, and say of each how it ended."""
+        return await self._waiters.settle(marks, timeout_s)
 
     async def run(self) -> None:
         """Work until cancelled; no failure ends this loop. What was answered is confirmed at the end."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -39,6 +40,20 @@ class Waiters:
         self._settled: dict[str, tuple[int, Settlement]] = {}
         self._futures: dict[str, list[tuple[int, asyncio.Future[Settlement]]]] = defaultdict(list)
         self._errors: dict[str, KeysteadError] = {}
+
+    async def settle(self, marks: Sequence[Mark], timeout_s: float) -> list[Settlement]:
+        """Wait until every mark is settled or time is over, and say of each how it ended."""
+        waits = [(mark, self.expect(mark)) for mark in marks]
+        try:
+            if waits:
+                await asyncio.wait([future for _, future in waits], timeout=timeout_s)
+            return [
+                future.result() if future.done() else Settlement(Outcome.PENDING, self.last_error(mark.subject))
+                for mark, future in waits
+            ]
+        finally:
+            for mark, future in waits:
+                self.forget(mark, future)
 
     def expect(self, mark: Mark) -> "asyncio.Future[Settlement]":
         """Return a future that ends when the subject is settled at the mark's generation or later."""

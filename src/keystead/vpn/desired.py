@@ -87,7 +87,8 @@ class XraySource:
     def sizes(self, connection: Connection) -> dict[str, int]:
         """Count the users each inbound should hold; a live one counts as 1 when it should be open."""
         counts = key_store.sizes(connection, self._scope)
-        counts |= {row.tag: 1 for row in former_store.users(connection, self._scope)}
+        for row in former_store.users(connection, self._scope):
+            counts[row.tag] = counts.get(row.tag, 0) + 1
         if (served := pair_store.served(connection, self._scope)) is not None:
             counts[tag_behind(served[0])] = served[1]
         return {tag: 1 if is_live(tag) else count for tag, count in counts.items() if count or not is_live(tag)}
@@ -119,12 +120,13 @@ class XraySource:
 
     def _users_of(self, connection: Connection, labels: Sequence[str]) -> list[UserRow]:
         rows = [*key_store.users_of(connection, self._scope, labels)]
-        own = [row.label for row in rows if is_live(row.tag)]
-        return [*rows, *former_store.users_of(connection, self._scope, own)]
+        if not former_store.is_any(connection):
+            return rows
+        return [*rows, *former_store.users_of(connection, self._scope, labels)]
 
     def _left(self, connection: Connection, label: str) -> list[str]:
-        here = key_store.left(connection, label)
-        return [*here, *former_store.left(connection, label)] if here else []
+        former = (tag for tag in former_store.left(connection, label) if is_live(tag))
+        return [*key_store.left(connection, label), *former]
 
     def _second_pairs(self, connection: Connection, inbounds: Iterable[Inbound]) -> dict[int, SecondPair]:
         ids = {inbound.second_pair_id for inbound in inbounds if inbound.second_pair_id is not None}

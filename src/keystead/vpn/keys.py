@@ -19,6 +19,7 @@ from keystead.outbox.events import Event
 from keystead.vpn import holding, notices, ports
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
+from keystead.vpn.inbound import Inbound
 from keystead.vpn.keyvalue import KeyIdent, KeyState, KeyStatus, VpnKey, label_of
 from keystead.vpn.lookup import IsApplied, IsGone, is_allowed, is_visible, locate, locate_for_change
 from keystead.vpn.placement import Firmness, Placement
@@ -81,7 +82,7 @@ def issue(
     REALITY target last found, None when it passed. Raises Invalid for a bad name or plan, NoValidTarget while no client
     could connect, PortsExhausted when the pool has no port left.
     """
-    checked_name = _checked_name(name)
+    checked_name = checked(name)
     plan = None if wish is None else wished_plan(work.connection, work.principal.account_id, wish)
     terms = None if wish is None else terms_of(plan, wish, work.now)
     placement = placed(plan, placement, firmness)
@@ -89,24 +90,8 @@ def issue(
     if shared is None or target_problem is not None:
         raise NoValidTarget(target_problem or "no REALITY target has passed its examination yet; see keystead doctor")
     inbound = shared if placement is Placement.SHARED else ports.open_port(work, shared, pool)
-    vless_uuid = str(work.ids.uuid())
-    values = {
-        "public_id": str(work.ids.uuid()),
-        "account_id": work.principal.account_id,
-        "inbound_id": inbound.id,
-        "issued_by": work.principal.token_id,
-        "name": checked_name,
-        "uuid": vless_uuid,
-        "masked_uuid": masked(vless_uuid),
-        "label": f"new-{vless_uuid}",
-        "flow": inbound.flow,
-        "short_id": inbound.short_ids[0],
-        "server_name": inbound.server_names[0],
-        "is_active": True,
-        "is_enabled": True,
-        "state": KeyState.ISSUING.value,
-        "created_at": work.now,
-    }
+    values = new_values(work, checked_name, inbound)
+    values["label"] = f"new-{values['uuid']}"
     number = key_store.add_key(work.connection, values)
     values |= {"label": label_of(number, 1), "state": KeyState.ISSUING}
     key_store.set_label(work.connection, number, label_of(number, 1))
@@ -173,7 +158,11 @@ def profile(work: Work, *, ident: KeyIdent, public_host: str, is_applied: IsAppl
 
 def profile_of(connection: Connection, key: VpnKey, public_host: str) -> ClientProfile:
     """Return what a client program needs to use a key that was already found."""
-    inbound = inbound_store.find(connection, key.inbound_id)
+    return profile_at(key, inbound_store.find(connection, key.inbound_id), public_host)
+
+
+def profile_at(key: VpnKey, inbound: Inbound, public_host: str) -> ClientProfile:
+    """Return what a client program needs to use a key at its inbound."""
     return ClientProfile(
         host=public_host,
         port=inbound.port,
@@ -190,7 +179,7 @@ def profile_of(connection: Connection, key: VpnKey, public_host: str) -> ClientP
 def rename(work: Work, *, ident: KeyIdent, name: str | None, is_applied: IsApplied) -> VpnKey:
     """Give a key another name."""
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
-    key_store.set_name(work.connection, key.number, _checked_name(name))
+    key_store.set_name(work.connection, key.number, checked(name))
     work.audit("vpn.key.rename", _subject(key), name=name)
     return locate(work.connection, work.principal, ident, is_applied)
 
@@ -274,6 +263,36 @@ def ask_comparison(work: Work) -> None:
     """Let the caller have the engine compared with the database now; nothing is changed here."""
 
 
+def new_values(work: Work, name: str | None, inbound: Inbound) -> dict[str, object]:
+    """Return the row of a new key at an inbound, without number and label."""
+    vless_uuid = str(work.ids.uuid())
+    return {
+        "public_id": str(work.ids.uuid()),
+        "account_id": work.principal.account_id,
+        "inbound_id": inbound.id,
+        "issued_by": work.principal.token_id,
+        "name": name,
+        "uuid": vless_uuid,
+        "masked_uuid": masked(vless_uuid),
+        "flow": inbound.flow,
+        "short_id": inbound.short_ids[0],
+        "server_name": inbound.server_names[0],
+        "is_active": True,
+        "is_enabled": True,
+        "state": KeyState.ISSUING.value,
+        "created_at": work.now,
+    }
+
+
+def checked(name: str | None) -> str | None:
+    """Return a name that a key can have; raise Invalid for another."""
+    if name is not None and len(name) > NAME_LENGTH_MAX:
+        raise Invalid("the name is too long", fields={"name": f"at most {NAME_LENGTH_MAX} characters"})
+    if name is not None and "\0" in name:
+        raise Invalid("the name holds a zero character", fields={"name": "no zero characters"})
+    return name
+
+
 def _set_enabled(work: Work, key: VpnKey, *, is_enabled: bool) -> VpnKey:
     is_news = key.is_enabled is not is_enabled
     if is_news:
@@ -293,14 +312,6 @@ def _set_credential(work: Work, key: VpnKey, vless_uuid: str, label: str) -> Non
     work.mark(key.scope, key.label)
     work.mark(key.scope, label)
     term_store.touch(work.connection, key.number, work.marks[-1].generation)
-
-
-def _checked_name(name: str | None) -> str | None:
-    if name is not None and len(name) > NAME_LENGTH_MAX:
-        raise Invalid("the name is too long", fields={"name": f"at most {NAME_LENGTH_MAX} characters"})
-    if name is not None and "\0" in name:
-        raise Invalid("the name holds a zero character", fields={"name": "no zero characters"})
-    return name
 
 
 def _subject(key: VpnKey) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from keystead.db.base import METADATA
 from keystead.db.types import BigNumber, Json, UtcTime
+from keystead.jobs.models import JOBS
 
 # A key pair that a scope serves beside the one links carry. ``stage``: coming (links follow when it is known to be
 # served), going (served until then). ``is_front`` says whether it is the one in front. The names and short ids are
@@ -96,12 +97,19 @@ KEYS = Table(
     sqlite_autoincrement=True,
 )
 
-# An inbound that a key had for its own before, and that goes on beside its present one until then.
+# An inbound that a key was served at before, and that goes on for it beside its present one until then.
 FORMER_PORTS = Table(
     "vpn_former_ports",
     METADATA,
     Column("inbound_id", BigNumber, ForeignKey("vpn_inbounds.id"), primary_key=True, autoincrement=False),
-    Column("key_number", BigNumber, ForeignKey("vpn_keys.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "key_number",
+        BigNumber,
+        ForeignKey("vpn_keys.number", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    ),
     Column("until", UtcTime, nullable=False),
 )
 
@@ -267,6 +275,22 @@ CLIENT_RULES = Table(
     Column("scope", String(64), ForeignKey("scopes.name"), primary_key=True),
     Column("versions", String(16), nullable=False),
     Column("since", UtcTime, nullable=False),
+)
+
+
+# What a bulk does to which key, and how it went: those to be changed first, at positions from 0 on. ``named`` is what
+# the caller called a key that is none of ours.
+BULK_ITEMS = Table(
+    "vpn_bulk_items",
+    METADATA,
+    Column("job", BigNumber, ForeignKey(JOBS.c.number, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("key_number", BigNumber),
+    Column("named", String(64)),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(255)),
+    CheckConstraint("outcome IN ('planned', 'done', 'same', 'refused')", name="outcome_is_known"),
+    sqlite_with_rowid=False,
 )
 
 

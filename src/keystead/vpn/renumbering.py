@@ -16,6 +16,7 @@ from keystead.vpn.ports import PortPool
 from keystead.vpn.store import formerports as former_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
+from keystead.vpn.store import places as place_store
 
 _EVERY = 1_000_000
 
@@ -46,8 +47,8 @@ def reset(work: Work, *, pool: PortPool, opened: Collection[str], grace_s: int) 
 def retire(work: Work) -> list[str]:
     """Let go of the former ports whose time is over, and return the scopes they were in; the system's own."""
     found = former_store.over(work.connection, work.now)
-    former_store.drop(work.connection, [one.inbound_id for one in found])
-    inbound_store.drop(work.connection, [one.inbound_id for one in found])
+    former_store.drop(work.connection, [(one.inbound_id, one.key_number) for one in found])
+    inbound_store.drop(work.connection, [one.inbound_id for one in found if one.is_own])
     for one in found:
         work.audit("vpn.key.port.retire", f"vpn key {one.key_number}", port=one.port)
     return sorted({one.scope for one in found})
@@ -61,7 +62,7 @@ def _moved(work: Work, key: VpnKey, pool: PortPool, opened: Collection[str], gra
     connection = work.connection
     before = inbound_store.find(connection, key.inbound_id)
     made = ports.open_port(work, before, pool, names=before.server_names, short_ids=before.short_ids)
-    key_store.set_inbound(connection, key.number, made.id)
+    place_store.set_inbound(connection, key.number, made.id)
     goes_on = before.tag in opened
     if goes_on:
         until = work.now + timedelta(seconds=grace_s)

@@ -4,6 +4,7 @@ The token is unguessable and separate from the VLESS UUID. It is hashed to be fo
 a seller sends the same address twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -48,6 +49,18 @@ def token(work: Work, *, ident: KeyIdent, is_applied: IsApplied) -> Secret[str]:
     key = locate_for_change(work.connection, work.principal, ident, is_applied)
     sealed = subscription_store.sealed_token(work.connection, key.number)
     return _open(work, key) if sealed is None else work.keys.open(sealed, SUBSCRIPTION_TOKEN.place(key.number))
+
+
+@requires(Permission.VPN_LINKS_READ)
+def open_many(work: Work, *, numbers: Sequence[int]) -> None:
+    """Open the subscriptions of keys that were just made."""
+    made = [(number, Secret(work.ids.token(TOKEN_KIND))) for number in numbers]
+    rows = [
+        (number, fingerprint(token.reveal()), work.keys.seal(token, SUBSCRIPTION_TOKEN.place(number)))
+        for number, token in made
+    ]
+    subscription_store.add_many(work.connection, rows, work.now)
+    work.audit_many("vpn.subscription.open", ((f"vpn key {number}", {}) for number in numbers))
 
 
 @requires(Permission.VPN_KEYS_CHANGE)

@@ -136,9 +136,7 @@ def extend(
     if _is_done(work, key, "extend", request, days):
         work.mark(key.scope, key.label)  # the caller may wait again for what was not in force yet
         return Granted(_shown(work, key, live), is_repeated=True)
-    held = term_store.find(work.connection, key.number)
-    if held is None or (held.terms.expires_at is None and not held.is_waiting):
-        raise NothingToGrant(f"VPN key {key.number} has no end to move; give it one with its terms")
+    held = check_extendable(key, term_store.find(work.connection, key.number))
     held = _extended(held, timedelta(days=days), work)
     ends = None if held.terms.expires_at is None else held.terms.expires_at.isoformat()
     work.audit("vpn.terms.extend", f"vpn key {key.number}", days=days, expires_at=ends, request=request)
@@ -160,14 +158,26 @@ def top_up(
     if _is_done(work, key, "top_up", request, more):
         work.mark(key.scope, key.label)  # the caller may wait again for what was not in force yet
         return Granted(_shown(work, key, live), is_repeated=True)
-    held = term_store.find(work.connection, key.number)
-    if held is None or held.terms.quota_bytes is None:
-        raise NothingToGrant(f"VPN key {key.number} has no quota to top up; give it one with its terms")
+    held = check_metered(key, term_store.find(work.connection, key.number))
     topped_up = min(BYTES_MAX, held.progress.topped_up_bytes + more)
     held = replace(held, progress=replace(held.progress, topped_up_bytes=topped_up))
     held = relaxed(held, holding.lifetime(work.connection, key, live(key.label)))
     work.audit("vpn.terms.top_up", f"vpn key {key.number}", bytes=more, topped_up_bytes=topped_up, request=request)
     return Granted(_keep(work, key, held, live))
+
+
+def check_extendable(key: VpnKey, held: Held | None) -> Held:
+    """Return the terms of a key whose end can be moved; raise NothingToGrant for one without."""
+    if held is None or (held.terms.expires_at is None and not held.is_waiting):
+        raise NothingToGrant(f"VPN key {key.number} has no end to move; give it one with its terms")
+    return held
+
+
+def check_metered(key: VpnKey, held: Held | None) -> Held:
+    """Return the terms of a key that can be topped up; raise NothingToGrant for one without a quota."""
+    if held is None or held.terms.quota_bytes is None:
+        raise NothingToGrant(f"VPN key {key.number} has no quota to top up; give it one with its terms")
+    return held
 
 
 def _changed(before: Held, wish: Wish, lifetime: Bytes, work: Work) -> Held:

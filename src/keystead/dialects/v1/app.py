@@ -15,6 +15,7 @@ from keystead.dialects.v1.auth import Authenticated
 from keystead.dialects.v1.routes import (
     audit,
     backup,
+    bulks,
     clients,
     connections,
     engines,
@@ -47,6 +48,7 @@ _ROUTERS = (
     traffic.router,
     ports.router,
     pairs.router,
+    bulks.router,
     connections.router,
     clients.router,
     tokens.router,

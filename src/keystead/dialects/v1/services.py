@@ -6,6 +6,7 @@ from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
 from keystead.http.audit_operations import AuditOperations
 from keystead.http.backup import Backups
+from keystead.http.bulk_operations import BulkOperations
 from keystead.http.client_operations import ClientOperations
 from keystead.http.connection_operations import ConnectionOperations
 from keystead.http.doctor import Doctor
@@ -36,6 +37,7 @@ class Services:
     ports: PortOperations
     pairs: PairOperations
     terms: TermsOperations
+    bulks: BulkOperations
     connections: ConnectionOperations
     subscriptions: SubscriptionOperations
     clients: ClientOperations

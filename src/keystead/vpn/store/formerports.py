@@ -1,14 +1,15 @@
-"""Queries of the ports that keys had before and that go on beside the present ones for a while."""
+"""Queries of the inbounds that keys were served at before and that go on beside the present ones for a while."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.keyvalue import KeyState
 from keystead.vpn.models import FORMER_PORTS, INBOUNDS, KEYS, TERMS, TRAFFIC
+from keystead.vpn.placement import Placement
 from keystead.vpn.store.keys import WANTED, UserRow
 
 _F, _I, _K = FORMER_PORTS.c, INBOUNDS.c, KEYS.c
@@ -31,17 +32,25 @@ _LEFT = Prepared(
 _OF_REMOVED = Prepared(
     select(_F.inbound_id)
     .join_from(FORMER_PORTS, KEYS, _F.key_number == _K.number)
-    .where(_K.label == bindparam("label"), _K.state == KeyState.REMOVING.value)
+    .join(INBOUNDS, _F.inbound_id == _I.id)
+    .where(
+        _K.label == bindparam("label"),
+        _K.state == KeyState.REMOVING.value,
+        _I.placement == Placement.OWN_PORT.value,
+    )
 )
 _INSERT = Prepared(insert(FORMER_PORTS))
 _OVER = Prepared(
-    select(_F.inbound_id, _F.key_number, _K.account_id, _I.scope, _I.port)
+    select(_F.inbound_id, _F.key_number, _K.account_id, _I.scope, _I.port, _I.placement)
     .join_from(FORMER_PORTS, INBOUNDS, _F.inbound_id == _I.id)
     .join(KEYS, _F.key_number == _K.number)
     .where(_F.until <= bindparam("now"))
-    .order_by(_F.inbound_id)
+    .order_by(_F.inbound_id, _F.key_number)
 )
-_DELETE = Prepared(delete(FORMER_PORTS).where(_F.inbound_id == bindparam("at_id")))
+_DELETE = Prepared(
+    delete(FORMER_PORTS).where(_F.inbound_id == bindparam("at_id"), _F.key_number == bindparam("at_key"))
+)
+_ANY = Prepared(select(_F.inbound_id).limit(1))
 
 
 class Over(NamedTuple):
@@ -52,11 +61,22 @@ class Over(NamedTuple):
     account_id: int
     scope: str
     port: int
+    placement: str
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether nobody else is served there."""
+        return self.placement == Placement.OWN_PORT.value
 
 
 def add(connection: Connection, *, inbound_id: int, key_number: int, until: datetime) -> None:
     """Let an inbound that a key had go on beside its present one."""
     _INSERT.run(connection, {"inbound_id": inbound_id, "key_number": key_number, "until": until})
+
+
+def is_any(connection: Connection) -> bool:
+    """Tell whether any key has a former port: mostly none has, and then nothing else need be asked."""
+    return _ANY.first(connection, {}) is not None
 
 
 def users(connection: Connection, scope: str) -> list[UserRow]:
@@ -80,7 +100,7 @@ def left(connection: Connection, label: str) -> list[str]:
 
 
 def of_removed(connection: Connection, labels: Iterable[str]) -> list[int]:
-    """Return the former inbounds of keys being removed."""
+    """Return the former inbounds that were the own ones of keys being removed."""
     return [int(row[0]) for label in labels for row in _OF_REMOVED.rows(connection, {"label": label})]
 
 
@@ -89,6 +109,6 @@ def over(connection: Connection, now: datetime) -> Sequence[Over]:
     return [Over._make(row) for row in _OVER.rows(connection, {"now": now})]
 
 
-def drop(connection: Connection, ids: Sequence[Any]) -> None:
-    """Forget that inbounds are former ones."""
-    _DELETE.run_many(connection, ["at_id"], [(one,) for one in ids])
+def drop(connection: Connection, former: Sequence[tuple[int, int]]) -> None:
+    """Forget that inbounds are former ones of keys: the inbound's id and the key's number."""
+    _DELETE.run_many(connection, ["at_id", "at_key"], list(former))

@@ -1,6 +1,6 @@
 """Queries of VPN keys."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -80,15 +80,15 @@ _COUNTED = (
 _HAS_EXPIRED = exists().where(TERMS.c.key_number == K.number, TERMS.c.expired_at.is_not(None))
 _IS_STOPPED = (K.is_enabled.is_(True), K.is_active.is_(False))
 # A key that nobody disabled and that has not expired is stopped by its quota.
-_OF_STATUS: Mapping[KeyStatus | None, tuple[ColumnElement[bool], ...]] = {
+OF_STATUS: Mapping[KeyStatus | None, tuple[ColumnElement[bool], ...]] = {
     None: (),
     KeyStatus.ACTIVE: (K.is_active.is_(True),),
     KeyStatus.DISABLED: (K.is_enabled.is_(False),),
     KeyStatus.EXPIRED: (*_IS_STOPPED, _HAS_EXPIRED),
     KeyStatus.CUT: (*_IS_STOPPED, ~_HAS_EXPIRED),
 }
-_PAGES = {status: Prepared(_LISTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
-_COUNTS = {status: Prepared(_COUNTED.where(*narrowed)) for status, narrowed in _OF_STATUS.items()}
+_PAGES = {status: Prepared(_LISTED.where(*narrowed)) for status, narrowed in OF_STATUS.items()}
+_COUNTS = {status: Prepared(_COUNTED.where(*narrowed)) for status, narrowed in OF_STATUS.items()}
 _OF_NUMBERS = _JOINED.where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, K.number.in_(bindparam("numbers", expanding=True)))
 _OWN_PORTS = Prepared(
     select(
@@ -107,9 +107,6 @@ _NOTE_SEEN = Prepared(
 _INSERT_KEY = Prepared(insert(KEYS).returning(K.number))
 _SET_LABEL = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(label=bindparam("new_label")))
 _SET_STATE = Prepared(update(KEYS).where(K.number == bindparam("at_number")).values(state=bindparam("new_state")))
-_SET_INBOUND = Prepared(
-    update(KEYS).where(K.number == bindparam("at_number")).values(inbound_id=bindparam("new_inbound"))
-)
 _SET_ACTIVE = Prepared(
     update(KEYS)
     .where(K.number == bindparam("at_number"))
@@ -257,6 +254,19 @@ def note_seen(connection: Connection, seen: Sequence[tuple[int, datetime]]) -> N
     _NOTE_SEEN.run_many(connection, ["at_number", "seen_at"], list(seen))
 
 
+def narrowed(
+    connection: Connection, account_id: int, *, issued_by: int | None, conditions: Iterable[ColumnElement[bool]]
+) -> list[VpnKey]:
+    """Return an account's keys that meet conditions on them, their inbounds and terms, by number."""
+    statement = (
+        _JOINED.join(TERMS, TERMS.c.key_number == K.number, isouter=True)
+        .where(_OF_ACCOUNT, _NOT_REMOVING, CONFINED, *conditions)
+        .order_by(K.number)
+    )
+    rows = connection.execute(statement, {"account_id": account_id, "issued_by": issued_by})
+    return [_key(tuple(row)) for row in rows]
+
+
 def add_key(connection: Connection, values: Mapping[str, Any]) -> int:
     """Insert a key and return its number, which is never used again."""
     return int(_INSERT_KEY.scalar(connection, values))
@@ -265,11 +275,6 @@ def add_key(connection: Connection, values: Mapping[str, Any]) -> int:
 def set_label(connection: Connection, number: int, label: str) -> None:
     """Give a new key its label."""
     _SET_LABEL.run(connection, {"at_number": number, "new_label": label})
-
-
-def set_inbound(connection: Connection, number: int, inbound_id: int) -> None:
-    """Have a key served at another inbound."""
-    _SET_INBOUND.run(connection, {"at_number": number, "new_inbound": inbound_id})
 
 
 def set_state(connection: Connection, number: int, state: KeyState) -> None:

@@ -1,6 +1,6 @@
 """Queries of plans."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -36,6 +36,28 @@ class Plan(NamedTuple):
     terms: Terms
     created_at: datetime
     placement: Placement | None = None
+
+
+def written(plan: Plan) -> dict[str, Any]:
+    """Return a plan as JSON values, for work that goes on by it whatever becomes of the plan."""
+    ends = plan.terms.expires_at
+    values = terms_values(plan.terms) | {"expires_at": None if ends is None else ends.isoformat()}
+    return {
+        "name": plan.name,
+        "starts": plan.starts.value,
+        "placement": _written(plan),
+        "created_at": plan.created_at.isoformat(),
+        "terms": [values[name] for name in TERM_NAMES],
+    }
+
+
+def read(data: Mapping[str, Any]) -> Plan:
+    """Return the plan that ``written`` wrote."""
+    values = dict(zip(TERM_NAMES, data["terms"], strict=True))
+    if values["expires_at"] is not None:
+        values["expires_at"] = datetime.fromisoformat(values["expires_at"])
+    moment = datetime.fromisoformat(data["created_at"])
+    return _plan([data["name"], data["starts"], data["placement"], moment, *values.values()])
 
 
 def all_(connection: Connection, account_id: int) -> list[Plan]:
