@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import answering, connecting, cutting, importing, issuing, opening, starting, syncing
+from bench import answering, bulk, connecting, cutting, importing, issuing, opening, starting, syncing
 from bench.figures import Row, print_table
 from bench.scale import QUICK, WHOLE, Scale
 
@@ -25,6 +25,7 @@ BENCHES: dict[str, Measure] = {
     "cutting": cutting.measure,
     "opening": opening.measure,
     "importing": importing.measure,
+    "bulk": bulk.measure,
 }
 
 

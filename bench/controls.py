@@ -1,5 +1,6 @@
 """The controls: what the same result costs with nothing around it."""
 
+import asyncio
 import sqlite3
 import time
 import uuid
@@ -12,6 +13,8 @@ from keystead.engines.xray import wire_pb2 as wire
 from keystead.engines.xray.state import XrayInbound, XrayUser, masked
 from keystead.vpn.keyvalue import label_of
 
+# More calls at once gain nothing.
+_PIPELINE = 64
 _HANDLER = "/xray.app.proxyman.command.HandlerService/"
 
 
@@ -50,6 +53,26 @@ class BareCore:
     def remove(self, user: XrayUser) -> None:
         """Remove a user that ``add`` made."""
         self._alter(messages.remove_user(self._tag, user.label).SerializeToString(), timeout=5)
+
+
+async def add_many(socket: Path, tag: str, count: int) -> float:
+    """Add users with 64 calls under way at once by the asynchronous client, which is the faster of the two.
+
+    Return the seconds until the last was answered.
+    """
+    users = (XrayUser(f"bench-{uuid.uuid4()}", str(uuid.uuid4())) for _ in range(count))
+    requests = [messages.add_user(tag, user).SerializeToString() for user in users]
+    gate = asyncio.Semaphore(_PIPELINE)
+    async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+        alter = channel.unary_unary(f"{_HANDLER}AlterInbound", None, None)
+
+        async def add(request: bytes) -> None:
+            async with gate:
+                await alter(request, timeout=30)
+
+        begun = time.perf_counter()
+        await asyncio.gather(*map(add, requests))
+        return time.perf_counter() - begun
 
 
 class BareDatabase:

@@ -9,7 +9,7 @@ class Scale:
 
     ``crowds`` are numbers of VPN connections held open while ``arrivals_per_s`` come and as many go; ``cuts`` and
     ``quotas`` say how many keys are deleted or used up while they download; ``ports`` how many keys have one of their
-    own.
+    own, ``bulk`` how many are created in one call, and ``bulks`` how often.
     """
 
     keys: tuple[int, ...] = (0, 1_000, 10_000)
@@ -24,6 +24,8 @@ class Scale:
     cuts: int = 60
     quotas: int = 5
     ports: int = 5_000
+    bulk: int = 10_000
+    bulks: int = 3
 
     @property
     def most_keys(self) -> int:
@@ -32,7 +34,7 @@ class Scale:
 
 
 WHOLE = Scale()
-QUICK = Scale(rounds=15, rounds_of_load=3, load_s=0.5, starts=1, crowd_s=6.0, quotas=2, ports=1_000)
+QUICK = Scale(rounds=15, rounds_of_load=3, load_s=0.5, starts=1, crowd_s=6.0, quotas=2, ports=1_000, bulk=3_000)
 SMOKE = Scale(
     keys=(0, 20),
     rounds=2,
@@ -46,4 +48,6 @@ SMOKE = Scale(
     cuts=2,
     quotas=1,
     ports=5,
+    bulk=60,
+    bulks=1,
 )
