@@ -73,6 +73,14 @@ class Client:
                 size += target.write(chunk)
         return size
 
+    def fetch(self, path: str, query: Query, target: IO[bytes]) -> None:
+        """Write what is at a path into a file as it arrives."""
+        with _reachable(), self._http.stream("GET", path, params=dict(query)) as answer:
+            if answer.is_error:
+                raise problem(answer.status_code, _parsed(answer.read()))
+            for chunk in answer.iter_bytes():
+                target.write(chunk)
+
     def _call(
         self,
         method: str,

@@ -118,6 +118,11 @@ def moment(text: str | None) -> str:
     return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def shown(value: object) -> str:
+    """Return a value as it stands in a table or a sentence."""
+    return _cell(value)
+
+
 def _widest(rows: list[list[str]], columns: Sequence[str]) -> int:
     from rich.cells import cell_len
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import asking, clients, output, pairs, ports, terms
+from keystead.cli import asking, bulk, clients, output, pairs, ports, terms
 from keystead.cli.connections import connections
 from keystead.cli.where import AsJson
 
@@ -15,6 +15,7 @@ app.add_typer(terms.plan, name="plan")
 terms.add_commands(key)
 app.add_typer(ports.app, name="ports")
 app.add_typer(pairs.app, name="pair")
+app.add_typer(bulk.app, name="bulk")
 app.command("connections")(connections)
 app.command("compat")(clients.compat)
 app.add_typer(clients.devices, name="devices")

@@ -1,0 +1,379 @@
+"""``keystead vpn bulk …``: one order for many keys, as a plan that is shown first, and its progress."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from keystead.cli import amounts, asking, output
+from keystead.cli.files import written_beside
+from keystead.cli.where import AsJson
+from keystead.kit.errors import Invalid, Misconfigured
+
+if TYPE_CHECKING:
+    from keystead.cli.client import Client
+
+app = typer.Typer(no_args_is_help=True, help="Bulks: one order for many keys, planned first.")
+
+BULK = "/v1/vpn/bulk"
+_POLL_S = 0.25
+_OPEN = frozenset({"waiting", "running"})
+_REFUSALS_SHOWN = 20
+_ALL = "all"
+_CONDITIONS = ("plan", "state", "name", "placement")
+_MOMENTS = ("created-after", "created-before", "expires-after", "expires-before")
+_KEY_COLUMNS = ("key", "number", "id", "uuid")
+_SETTINGS = ("placement", "first", "subscriptions")
+
+Which = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="WHICH…",
+        help="Conditions that all must hold, keys by number, id or UUID, or the word all.",
+        show_default=False,
+    ),
+]
+CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Keys from this table's column key.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Approve = Annotated[
+    str | None, typer.Option(metavar="DIGEST", help="Do it without a question if it is still the plan of this digest.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Id = Annotated[int, typer.Argument(metavar="ID", help="The bulk's number.")]
+
+
+@app.command("create")
+def create(
+    context: typer.Context,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SETTING=VALUE", help="placement=own-port, first=501, subscriptions=yes", show_default=False
+        ),
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="How many keys.")] = None,
+    name: Annotated[str | None, typer.Option(help="Their name; {n} in it is the number of each.")] = None,
+    plan: Annotated[str | None, typer.Option(metavar="NAME", help="Copy the terms and placement of this plan.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="A key for each name in this table's column name.")
+    ] = None,
+    links: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a table of numbers, names and links to this new file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create keys alike, all usable when this command ends."""
+    from keystead.cli.client import connect
+
+    if (count is None) is (csv is None):
+        raise typer.BadParameter("say how many with --count, or name them in a table with --csv")
+    if links is not None and links.exists():
+        raise Invalid(f"{links} exists; name a new file")
+    body = {"name": name, "plan": plan, "count": count, **_settings(settings)}
+    if csv is not None:
+        body["names"] = _column(csv, ("name",))
+    order = {"action": "create", "create": {field: value for field, value in body.items() if value is not None}}
+    with connect(context) as client:
+        done = _carried_out(client, client.post(BULK, order), is_quiet=as_json)
+        if links is not None:
+            _write_links(client, done["id"], links)
+    output.answer({"bulk": done, "links": links and str(links)}, as_json, lambda shown: _say_done(shown["bulk"]))
+    _check(done)
+
+
+@app.command("extend")
+def extend(
+    context: typer.Context,
+    days: Annotated[int, typer.Argument(metavar="DAYS", help="Days of 24 hours.")],
+    which: Which = None,
+    csv: CsvFile = None,
+    dry_run: DryRun = False,
+    approve: Approve = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move the ends of keys; those that have expired connect again for so many days from now."""
+    order = {"action": "extend", "days": days, "where": _where(which, csv)}
+    _change(context, order, _Approval(dry_run, approve, yes), as_json)
+
+
+@app.command("topup")
+def top_up(
+    context: typer.Context,
+    size: Annotated[str, typer.Argument(metavar="SIZE", help="Bytes beside the quota: 10GB, 10GiB.")],
+    which: Which = None,
+    csv: CsvFile = None,
+    dry_run: DryRun = False,
+    approve: Approve = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give keys bytes beside their quotas; those that were cut connect again."""
+    order = {"action": "top-up", "bytes": amounts.size(size), "where": _where(which, csv)}
+    _change(context, order, _Approval(dry_run, approve, yes), as_json)
+
+
+@app.command("disable")
+def disable(
+    context: typer.Context,
+    which: Which = None,
+    csv: CsvFile = None,
+    dry_run: DryRun = False,
+    approve: Approve = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Disable keys: they are cut, and stay listed.
+
+    Conditions: plan=month-50g, state=active, name='batch-*', placement=shared, created-after=2027-01-01,
+    created-before, expires-after, expires-before.
+    """
+    _change(context, {"action": "disable", "where": _where(which, csv)}, _Approval(dry_run, approve, yes), as_json)
+
+
+@app.command("enable")
+def enable(
+    context: typer.Context,
+    which: Which = None,
+    csv: CsvFile = None,
+    dry_run: DryRun = False,
+    approve: Approve = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enable disabled keys."""
+    _change(context, {"action": "enable", "where": _where(which, csv)}, _Approval(dry_run, approve, yes), as_json)
+
+
+@app.command("delete")
+def delete(
+    context: typer.Context,
+    which: Which = None,
+    csv: CsvFile = None,
+    dry_run: DryRun = False,
+    approve: Approve = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete keys for good."""
+    _change(context, {"action": "delete", "where": _where(which, csv)}, _Approval(dry_run, approve, yes), as_json)
+
+
+@app.command("move")
+def move(
+    context: typer.Context,
+    placement: Annotated[str, typer.Argument(metavar="shared|own-port", help="Where to.")],
+    which: Which = None,
+    csv: CsvFile = None,
+    dry_run: DryRun = False,
+    approve: Approve = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move keys to the shared port or to ports of their own; their links change, the former ones go on for a while."""
+    order = {"action": "move", "placement": placement, "where": _where(which, csv)}
+    _change(context, order, _Approval(dry_run, approve, yes), as_json)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List bulks, the newest first."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        output.answer(client.pages(BULK, limit=limit), as_json, _say_bulks)
+
+
+@app.command("show")
+def show(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
+    """Show how a bulk stands, and which keys it could not change."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        found = client.get(f"{BULK}/{bulk}")
+        found["refusals"] = client.get(f"{BULK}/{bulk}/results", {"outcome": "refused", "limit": 100})["items"]
+    output.answer(found, as_json, _say_bulk)
+
+
+@app.command("cancel")
+def cancel(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
+    """End a bulk where it is; what is done stays done."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        output.answer(client.post(f"{BULK}/{bulk}/cancel"), as_json, _say_done)
+
+
+@app.command("links")
+def links(
+    context: typer.Context,
+    bulk: Id,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not exist.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the links of a bulk's keys to a table: number, id, uuid, name, link, subscription."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        _write_links(client, bulk, file)
+    output.answer({"links": str(file)}, as_json, lambda shown: output.say(f"the links are in {shown['links']}"))
+
+
+class _Approval:
+    """How a person agrees: not at all yet, to the plan of a digest, or to whatever is planned now."""
+
+    def __init__(self, is_dry: bool, digest: str | None, is_given: bool) -> None:
+        self.is_dry = is_dry
+        self.digest = digest
+        self.is_given = is_given or digest is not None
+
+
+def _change(context: typer.Context, order: Mapping[str, Any], approval: _Approval, as_json: bool) -> None:
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        plan = client.post(BULK, {**order, "dry_run": True})
+        if not as_json:
+            _say_plan(plan)
+        if approval.is_dry or not plan["change"]:
+            output.answer({"plan": plan, "bulk": None}, as_json, lambda _: None)
+            return
+        asking.confirm(f"{plan['action'].capitalize()} {plan['change']:,} keys?", is_given=approval.is_given)
+        begun = client.post(BULK, {**order, "digest": approval.digest or plan["digest"]})
+        done = _carried_out(client, begun, is_quiet=as_json)
+    output.answer({"plan": plan, "bulk": done}, as_json, lambda shown: _say_done(shown["bulk"]))
+    _check(done, refused=plan["refused"])
+
+
+def _carried_out(client: "Client", bulk: dict[str, Any], *, is_quiet: bool) -> dict[str, Any]:
+    """Show how far a bulk is until it has ended; it goes on when nobody looks."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    try:
+        with Progress(console=Console(stderr=True), transient=True, disable=is_quiet) as shown:
+            task = shown.add_task(bulk["action"], total=bulk["total"])
+            while bulk["state"] in _OPEN:
+                time.sleep(_POLL_S)  # noqa: TID251 - a person looks on; the service does the work
+                bulk = client.get(f"{BULK}/{bulk['id']}")
+                shown.update(task, completed=bulk["done"], description=bulk["message"] or bulk["action"])
+    except KeyboardInterrupt:
+        output.note(f"it goes on; see: keystead vpn bulk show {bulk['id']}, keystead vpn bulk cancel {bulk['id']}")
+        raise
+    return bulk
+
+
+def _check(done: Mapping[str, Any], *, refused: int = 0) -> None:
+    """End with 1 when a bulk did not do what was planned."""
+    if done["state"] != "done" or done["outcomes"].get("refused", 0) > refused:
+        raise typer.Exit(1)
+
+
+def _write_links(client: "Client", bulk: int, file: Path) -> None:
+    with written_beside(file) as target:
+        client.fetch(f"{BULK}/{bulk}/links", {"format": "csv"}, target)
+
+
+def _where(which: Sequence[str] | None, csv: Path | None) -> dict[str, Any]:
+    """Return which keys are meant; raise BadParameter for a word that says nothing."""
+    where: dict[str, Any] = {}
+    keys: list[str] = [] if csv is None else _column(csv, _KEY_COLUMNS)
+    for word in which or ():
+        field, equals, value = word.partition("=")
+        if not equals:
+            keys += [word] if word != _ALL else []
+            where |= {"every": True} if word == _ALL else {}
+        elif field in _CONDITIONS:
+            where[field] = value
+        elif field in _MOMENTS:
+            where[field.replace("-", "_")] = amounts.moment(value)
+        else:
+            known = ", ".join((*_CONDITIONS, *_MOMENTS))
+            raise typer.BadParameter(f"{field} is no condition; write one of {known}, a key, or all")
+    if keys or csv is not None:
+        where["keys"] = keys
+    if not where:
+        raise typer.BadParameter("say which keys, as in: plan=month-50g, name='batch-*', 12, or all")
+    return where
+
+
+def _settings(given: Iterable[str] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for text in given or ():
+        name, _, value = text.partition("=")
+        if name not in _SETTINGS or not value:
+            raise typer.BadParameter(f"{text!r} is no setting; write SETTING=VALUE with one of: {', '.join(_SETTINGS)}")
+        found[name] = {"first": amounts.whole, "subscriptions": _is_yes}.get(name, str)(value)
+    return found
+
+
+def _is_yes(text: str) -> bool:
+    if text not in {"yes", "no"}:
+        raise typer.BadParameter(f"{text!r} is neither yes nor no")
+    return text == "yes"
+
+
+def _column(file: Path, names: Sequence[str]) -> list[str]:
+    """Return one column of a table: the first of these names in its first line, or else its first column."""
+    import csv
+
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            rows = [row for row in csv.reader(text) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Misconfigured(f"--csv {file} cannot be read: {error}") from error
+    head = [cell.strip().lower() for cell in rows[0]] if rows else []
+    here = next((name for name in names if name in head), None)
+    column = 0 if here is None else head.index(here)
+    return [row[column].strip() for row in rows[0 if here is None else 1 :] if len(row) > column]
+
+
+def _say_plan(plan: Mapping[str, Any]) -> None:
+    output.say(f"{plan['action']}: {plan['change']:,} keys; {plan['same']:,} are so already")
+    for key in plan["sample"]:
+        output.say(f"  {key['number']}  {output.shown(key['name'])}")
+    if plan["change"] > len(plan["sample"]):
+        output.say(f"  and {plan['change'] - len(plan['sample']):,} more")
+    if plan["refused"]:
+        output.say(f"{plan['refused']:,} cannot be changed:")
+    _say_refusals(plan["refusals"])
+    output.say(f"digest {plan['digest']}")
+
+
+def _say_refusals(refusals: Sequence[Mapping[str, Any]]) -> None:
+    for one in refusals[:_REFUSALS_SHOWN]:
+        output.say(f"  {output.shown(one['number'] or one['key'])}  {output.shown(one['reason'])}")
+    if len(refusals) > _REFUSALS_SHOWN:
+        output.say("  …")
+
+
+def _say_done(bulk: Mapping[str, Any]) -> None:
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted((bulk["outcomes"] or {}).items()))
+    output.say(f"bulk {bulk['id']} is {bulk['state']}: {counts or 'nothing'}")
+    if bulk["message"]:
+        output.say(output.shown(bulk["message"]))
+    if (bulk["outcomes"] or {}).get("refused"):
+        output.say(f"which ones, and why: keystead vpn bulk show {bulk['id']}")
+
+
+def _say_bulk(found: Mapping[str, Any]) -> None:
+    names = ("id", "action", "state", "done", "total", "message", "asked_by")
+    moments = [(name, output.moment(found[name])) for name in ("created_at", "ended_at")]
+    outcomes = [(outcome, count) for outcome, count in (found["outcomes"] or {}).items() if outcome != "done"]
+    output.say_fields([*((name, found[name]) for name in names), *moments, *outcomes])
+    _say_refusals(found["refusals"])
+
+
+def _say_bulks(found: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (*(one[name] for name in ("id", "action", "state", "done", "total")), output.moment(one["created_at"]))
+        for one in found
+    ]
+    columns = ("id", "action", "state", "done", "total", "asked for (UTC)")
+    output.say_table(columns, rows, nothing="No bulk was asked for yet.")
