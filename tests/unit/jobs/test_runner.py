@@ -1,0 +1,206 @@
+"""The runner: a job is one worker's at a time, goes on after a kill, and ends as its handler does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+
+from keystead.jobs import store
+from keystead.jobs.errors import JobLost
+from keystead.jobs.runner import KEPT_FOR, LEASE, JobRunner
+from keystead.jobs.store import Job, NewJob, State
+from keystead.kit.errors import Invalid, Unavailable
+from tests.support.work import Workplace
+
+KIND = "test"
+
+
+class Office:
+    """A workplace with runners whose handler is the test's."""
+
+    def __init__(self, place: Workplace) -> None:
+        self.place = place
+        self.handler: Callable[[Job], Awaitable[None]] = self._nothing
+
+    def runner(self, *, is_alone: bool = False) -> JobRunner:
+        place = self.place
+        return JobRunner(
+            place.database, {KIND: lambda job: self.handler(job)}, clock=place.clock, ids=place.ids, is_alone=is_alone
+        )
+
+    async def enqueue(self, total: int = 3) -> int:
+        job = NewJob(self.place.account_id, KIND, {"actor": "anna"}, {"what": 1}, total)
+        now = self.place.clock.now()
+        return await self.place.database.write(lambda connection: store.enqueue(connection, job, now))
+
+    async def find(self, number: int) -> Job:
+        found = await self.place.database.read(
+            lambda connection: store.find(connection, self.place.account_id, KIND, number)
+        )
+        assert found is not None
+        return found
+
+    async def carried_out(self, number: int) -> Job:
+        runner = self.runner()
+        job = await runner.claim()
+        assert job is not None
+        await runner.carry_out(job)
+        return await self.find(number)
+
+    async def hold(self, job: Job) -> int:
+        return await self.place.database.write(lambda connection: store.hold(connection, job))
+
+    async def _nothing(self, job: Job) -> None:
+        return
+
+
+@pytest.fixture
+def office(workplace: Workplace) -> Office:
+    return Office(workplace)
+
+
+async def test_a_job_is_given_to_its_handler_and_is_done_when_that_returns(office: Office) -> None:
+    given: list[Job] = []
+
+    async def handler(job: Job) -> None:
+        given.append(job)
+
+    office.handler = handler
+    number = await office.enqueue()
+
+    ended = await office.carried_out(number)
+
+    assert [(job.number, job.attempts, dict(job.request)) for job in given] == [(number, 1, {"what": 1})]
+    assert (ended.state, ended.claim, ended.ended_at is None) == (State.DONE, None, False)
+
+
+async def test_a_job_is_claimed_once(office: Office) -> None:
+    await office.enqueue()
+
+    claims = await asyncio.gather(*(office.runner().claim() for _ in range(4)))
+
+    assert len([job for job in claims if job is not None]) == 1
+
+
+async def test_an_error_that_waiting_may_cure_puts_a_job_off(office: Office) -> None:
+    async def handler(job: Job) -> None:
+        raise Unavailable("the engine is away")
+
+    office.handler = handler
+    number = await office.enqueue()
+
+    left = await office.carried_out(number)
+    office.place.clock.advance(60)
+    later = await office.runner().claim()
+
+    assert (left.state, left.message, left.claim) == (State.RUNNING, "the engine is away", None)
+    assert later is not None
+    assert later.attempts == 2
+
+
+async def test_any_other_error_ends_a_job_as_failed(office: Office) -> None:
+    async def handler(job: Job) -> None:
+        raise Invalid("no such thing")
+
+    office.handler = handler
+
+    ended = await office.carried_out(await office.enqueue())
+
+    assert (ended.state, ended.message) == (State.FAILED, "no such thing")
+
+
+async def test_a_job_whose_worker_is_gone_is_taken_up_by_another_and_lost_to_the_first(office: Office) -> None:
+    number = await office.enqueue()
+    first = await office.runner().claim()
+    assert first is not None
+    await office.place.database.write(lambda connection: store.advance(connection, first, 2))
+
+    office.place.clock.advance(LEASE.total_seconds() + 1)
+    second = await office.runner().claim()
+
+    assert second is not None
+    assert (second.number, second.attempts, await office.hold(second)) == (number, 2, 2)
+    with pytest.raises(JobLost):
+        await office.hold(first)
+
+
+async def test_a_process_that_is_alone_waits_for_no_lease_of_a_predecessor(office: Office) -> None:
+    await office.runner().claim()
+    number = await office.enqueue()
+    assert await office.runner().claim() is not None
+    begun = asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        begun.set()
+
+    office.handler = handler
+    running = asyncio.create_task(office.runner(is_alone=True).run())
+    async with asyncio.timeout(10):
+        await begun.wait()
+        while (await office.find(number)).state is not State.DONE:
+            await asyncio.sleep(0)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_job_that_is_cancelled_is_taken_from_its_handler(office: Office) -> None:
+    begun, was_ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            was_ended.set()
+
+    office.handler = handler
+    number = await office.enqueue()
+    carrying = asyncio.create_task(office.carried_out(number))
+    await begun.wait()
+    now = office.place.clock.now()
+    job = await office.find(number)
+
+    assert await office.place.database.write(lambda connection: store.cancel(connection, number, now))
+
+    assert (await carrying).state is State.CANCELLED
+    assert was_ended.is_set()
+    with pytest.raises(JobLost):
+        await office.hold(job)
+
+
+async def test_a_runner_that_ends_gives_its_jobs_back(office: Office) -> None:
+    begun = asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    office.handler = handler
+    await office.enqueue()
+    runner = office.runner()
+    job = await runner.claim()
+    assert job is not None
+    carrying = asyncio.create_task(runner.carry_out(job))
+    await begun.wait()
+
+    carrying.cancel()
+    with suppress(asyncio.CancelledError):
+        await carrying
+
+    again = await office.runner().claim()
+    assert again is not None
+    assert again.attempts == 2
+
+
+async def test_old_jobs_are_forgotten(office: Office) -> None:
+    number = await office.enqueue()
+    await office.carried_out(number)
+
+    office.place.clock.advance(KEPT_FOR.total_seconds() + 1)
+    forgotten = await office.place.database.write(
+        lambda connection: store.purge(connection, office.place.clock.now() - KEPT_FOR)
+    )
+
+    assert forgotten == 1
