@@ -40,6 +40,7 @@ PARTS = {
     "keystead.vpn.founding.settle_public_host",
     "keystead.vpn.founding.check_shared_inbound",
     "keystead.vpn.founding.found_shared_inbound",
+    "keystead.vpn.keys.new_values",
     "keystead.vpn.ports.open_port",
     "keystead.vpn.terms.of_key",
 }
@@ -73,6 +74,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/vpn/keys/{key_id}/top-up"): {"bytes": 1},
     ("POST", "/v1/vpn/pair"): {"act": "rotate", "dry_run": True},
     ("POST", "/v1/vpn/plans"): {"name": "month"},
+    ("POST", "/v1/vpn/bulk"): {"action": "delete", "where": {"every": True}, "dry_run": True},
     ("PATCH", "/v1/vpn/plans/{name}"): {"quota_bytes": 1},
     ("POST", "/v1/accounts"): {"name": "north"},
     ("PATCH", "/v1/accounts/{account_id}"): {"plan": "pro"},

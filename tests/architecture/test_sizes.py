@@ -67,6 +67,7 @@ NEEDS_NO_PERMISSION = {
     "vault/errands.py:put": "a part of connecting a credential",
     "vpn/enforcement.py:advance_key": "asked by the verbs of terms and by the loop's",
     "vpn/terms.py:of_key": "shows what a verb has just made or changed",
+    "vpn/keys.py:new_values": "a part of issuing a key, or many",
     "vpn/ports.py:open_port": "a part of issuing a key",
     "vpn/founding.py:settle_public_host": "start",
     "vpn/founding.py:check_shared_inbound": "start",

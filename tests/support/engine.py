@@ -25,6 +25,7 @@ class FakeSource:
     wanted: set[str] = field(default_factory=set)
     issuing: set[str] = field(default_factory=set)
     removing: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
     confirmation_error: KeysteadError | None = None
 
     def desired(self, connection: Connection) -> Part:
@@ -41,6 +42,9 @@ class FakeSource:
 
     def unconfirmed(self, connection: Connection) -> tuple[Collection[str], Collection[str]]:
         return set(self.issuing), set(self.removing)
+
+    def explained(self, connection: Connection) -> Collection[str]:
+        return self.stopped
 
     def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
         if self.confirmation_error is not None:

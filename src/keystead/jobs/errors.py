@@ -7,6 +7,3 @@ class JobLost(Conflict):
     """A job is no longer this worker's: it was cancelled, or its lease ran out and somebody else has it."""
 
     code = "job_lost"
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"job {number} is no longer this worker's")

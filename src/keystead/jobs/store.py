@@ -144,7 +144,7 @@ def hold(connection: Connection, job: Job) -> int:
     """Keep a job from being cancelled or taken until the commit; return how much of it is done. Raises JobLost."""
     row = connection.execute(_HOLD, _held(job)).first()
     if row is None:
-        raise JobLost(job.number)
+        raise JobLost(f"job {job.number} is no longer this worker's")
     return int(row[0])
 
 

@@ -162,6 +162,10 @@ class Source(Protocol[DesiredOut]):
         """Return the subjects not yet confirmed: those that should be present, and those that should be absent."""
         ...
 
+    def explained(self, connection: Connection) -> Collection[str]:
+        """Return subjects whose absence somebody recorded beside their marks, which a kill may have taken along."""
+        ...
+
     def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
         """Record that subjects are in the engine, or known to be out of it; runs in a write transaction."""
         ...

@@ -285,7 +285,7 @@ class ScopeWorker(Generic[D, A]):
         snapshot, desired, plan, held_objects = await self._look()
         if approved_digest is not None and approved_digest != plan.digest:
             raise Conflict(f"the plan of {self.name} has changed since it was reviewed; look at it again")
-        explained = snapshot.absent | snapshot.dirty.keys()
+        explained = snapshot.absent | snapshot.dirty.keys() | snapshot.explained
         verdict = guard.judge(plan, explained=explained, held_objects=held_objects)
         steps = plan.steps if approved_digest is not None else verdict.allowed
         held = () if approved_digest is not None else verdict.held
@@ -321,7 +321,8 @@ class ScopeWorker(Generic[D, A]):
         def unit(connection: Any) -> tuple[_Snapshot, D]:
             reached = store.generation(connection, self.name)
             present, absent = self._source.unconfirmed(connection)
-            snapshot = _Snapshot(reached, frozenset(present), frozenset(absent), dirty, uncertain)
+            explained = frozenset(self._source.explained(connection))
+            snapshot = _Snapshot(reached, frozenset(present), frozenset(absent), dirty, uncertain, explained)
             return snapshot, self._source.desired(connection)
 
         dirty, uncertain = dict(self._dirty), frozenset(self._uncertain)
@@ -381,10 +382,14 @@ class ScopeWorker(Generic[D, A]):
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """The generation of a look, the subjects the database did not call confirmed then, and what was open here."""
+    """The generation of a look, the subjects the database did not call confirmed then, and what was open here.
+
+    ``explained`` are more that the database says why they are to be gone.
+    """
 
     reached: int
     present: frozenset[str]
     absent: frozenset[str]
     dirty: Mapping[str, int]
     uncertain: frozenset[str]
+    explained: frozenset[str]

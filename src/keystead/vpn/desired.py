@@ -23,6 +23,7 @@ from keystead.vpn.store import formerports as former_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store import secondpairs as pair_store
+from keystead.vpn.store import stopped as stopped_store
 from keystead.vpn.store.keys import UserRow
 
 
@@ -96,6 +97,10 @@ class XraySource:
     def unconfirmed(self, connection: Connection) -> tuple[list[str], list[str]]:
         """Return the labels whose presence, and those whose absence, is not confirmed."""
         return key_store.unconfirmed(connection, self._scope)
+
+    def explained(self, connection: Connection) -> Collection[str]:
+        """Return the labels of keys that a bulk which is not over has stopped."""
+        return stopped_store.by_bulks(connection, self._scope)
 
     def confirm(self, connection: Connection, *, present: Sequence[str], absent: Sequence[str]) -> None:
         """Make issued keys live and bury the revoked ones; what those carried stays with their account.

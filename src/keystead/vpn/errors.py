@@ -37,8 +37,7 @@ class PlacementDiffers(Invalid):
 
     code = "placement_differs"
 
-    def __init__(self, plan: str, planned: str, wanted: str) -> None:
-        problem = f"the keys of plan {plan[:64]!r} are {planned}, and this API creates {wanted} ones"
+    def __init__(self, problem: str) -> None:
         super().__init__(problem, fields={"plan": problem})
 
 

@@ -116,7 +116,9 @@ def placed(plan: Plan | None, placement: Placement, firmness: Firmness) -> Place
     if plan is None or plan.placement is None or plan.placement is placement:
         return placement
     if firmness is Firmness.FIXED:
-        raise PlacementDiffers(plan.name, plan.placement, placement)
+        raise PlacementDiffers(
+            f"the keys of plan {plan.name!r} are {plan.placement.value}, and this API creates {placement.value} ones"
+        )
     return plan.placement if firmness is Firmness.DEFAULT else placement
 
 

@@ -3,14 +3,24 @@
 import asyncio
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from keystead.access.permissions import USUAL_VPN_PERMISSIONS, Permission
+from keystead.access.principal import operator
+from keystead.access.work import Work
 from keystead.dialects.v1 import bulk_shapes as shapes
+from keystead.jobs import store
+from keystead.kit.ids import RandomIds
+from keystead.vpn import bulkparts, bulks
+from keystead.vpn.bulkparts import Means
+from keystead.vpn.bulkvalue import Action, Order, Where
 from keystead.vpn.links import parse_link
 from tests.support.instance import InProcess
+from tests.support.shop import POOL
 
 BULK, KEYS, PLANS = "/v1/vpn/bulk", "/v1/vpn/keys", "/v1/vpn/plans"
 
@@ -280,3 +290,26 @@ async def test_results_say_what_became_of_each(instance: InProcess) -> None:
     assert (first.number, first.outcome) == (2, "done")
     assert rest.json()["items"] == refused.json()["items"]
     assert [(item["key"], item["reason"]) for item in refused.json()["items"]] == [("7", "no such key")]
+
+
+async def test_what_a_bulk_stopped_is_explained_also_when_its_marks_are_lost(instance: InProcess) -> None:
+    await created(instance, count=60)
+    order = Order(Action.DISABLE, Where(every=True))
+    parts = instance.parts
+
+    def stopped(connection: Connection) -> None:
+        """Do what a process does that is killed between a commit and the engine."""
+        work = Work(connection, operator(1), parts.clock, RandomIds(), parts.keys.ring, "test")
+        plan = bulks.plan(work, order=order, pool=POOL, is_applied=lambda _: False)
+        bulks.start(work, order=order, digest=plan.digest, pool=POOL, is_applied=lambda _: False)
+        until = work.now + timedelta(hours=1)
+        job = store.claim(connection, [bulks.KIND], at=work.now, until=until, claim="gone")
+        assert job is not None
+        nobody = Means(POOL, 0, is_applied=lambda _: False, is_gone=lambda _: False, live=lambda _: None)
+        bulkparts.go_on(work, job=job, means=nobody)
+
+    await parts.database.write(stopped)
+    await parts.reconciler.reconcile_now("xray/main", 10)
+
+    [scope] = await parts.reconciler.statuses()
+    assert (scope.state, instance.engine.users["shared"]) == ("ok", {})

@@ -251,6 +251,16 @@ async def test_a_subject_a_full_pass_could_not_reach_is_uncertain_afterwards(sit
     assert site.engine.held == set()
 
 
+async def test_many_removals_whose_marks_are_lost_are_not_held_back_where_a_row_explains_them(site: Site) -> None:
+    many = {f"k{number}-1" for number in range(20)}
+    site.engine.held = set(many)
+    site.source.stopped = set(many)
+
+    await site.worker.full_pass()
+
+    assert site.engine.held == set()
+
+
 async def test_many_removals_that_were_asked_for_are_not_held_back(site: Site) -> None:
     many = {f"k{number}-1" for number in range(40)}
     site.engine.held = set(many)

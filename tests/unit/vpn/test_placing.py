@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from keystead.engines.xray.state import XrayDesired
+from keystead.engines.xray import config
+from keystead.engines.xray.plan import plan
+from keystead.engines.xray.state import XrayActual, XrayDesired, XraySettings
+from keystead.reconcile import guard
 from keystead.vpn import keys, placing, renumbering
 from keystead.vpn.errors import KeyNotFound, PortsExhausted
 from keystead.vpn.keyvalue import KeyState, VpnKey
@@ -125,3 +128,20 @@ async def test_a_move_without_a_free_port_changes_nothing(shop: Shop) -> None:
 async def test_a_key_that_nobody_sees_is_not_moved(shop: Shop) -> None:
     with pytest.raises(KeyNotFound):
         await shop.do(placing.move, "77", placement=Placement.OWN_PORT, pool=POOL, grace_s=GRACE_S)
+
+
+@pytest.mark.parametrize("to", list(Placement))
+async def test_the_ends_of_many_former_places_are_no_mass_removal(shop: Shop, to: Placement) -> None:
+    away = Placement.SHARED if to is Placement.OWN_PORT else Placement.OWN_PORT
+    for key in [await shop.issue(placement=away) for _ in range(20)]:
+        await move(shop, key, to)
+    held = (await desired(shop)).users
+
+    shop.workplace.clock.advance(GRACE_S + 1)
+    await shop.workplace.do(renumbering.retire)
+    wanted = await desired(shop)
+    steps = plan(SCOPE, wanted, XrayActual(held, config.digest(wanted, XraySettings())))
+    verdict = guard.judge(steps, explained=(), held_objects=40)
+
+    assert len(verdict.allowed) == 20
+    assert verdict.held == ()
