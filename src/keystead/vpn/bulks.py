@@ -16,7 +16,7 @@ from keystead.kit.errors import Conflict, KeysteadError, NeedsConfirmation, NotF
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
 from keystead.vpn import holding, keys, terms
-from keystead.vpn.bulkvalue import Action, BulkPlan, Creation, Fate, Order, Verdict
+from keystead.vpn.bulkvalue import Action, BulkPlan, Creation, Fate, Foreseen, Order
 from keystead.vpn.errors import PortsExhausted
 from keystead.vpn.inbound import Inbound
 from keystead.vpn.keyvalue import VpnKey, parse_ident
@@ -94,7 +94,7 @@ def start(work: Work, *, order: Order, digest: str | None, pool: PortPool, is_ap
     number = jobs.enqueue(
         work.connection, NewJob(account_id, KIND, work.principal.as_data(), request, total), at=work.now
     )
-    store.add(work.connection, number, _items(planned.verdicts))
+    store.add(work.connection, number, _items(planned.foreseen))
     facts = {fate.value: count for fate, count in planned.counts.items()}
     work.audit("vpn.bulk.start", _subject(number), action=order.action.value, digest=planned.digest, **facts)
     return _found(work, number)
@@ -166,17 +166,17 @@ def _planned(work: Work, order: Order, pool: PortPool, is_applied: IsApplied) ->
     shown = [key for key in found if is_visible(key, is_applied)]
     held = term_store.of_keys(work.connection, shown[0].number, shown[-1].number) if shown else {}
     free = _free(work, pool) if order.placement is Placement.OWN_PORT else 0
-    verdicts = []
+    foreseen = []
     for key in shown:
-        verdict = _verdict(order, key, held.get(key.number))
-        if order.placement is Placement.OWN_PORT and verdict.fate is Fate.CHANGE:
+        one = _foreseen(order, key, held.get(key.number))
+        if order.placement is Placement.OWN_PORT and one.fate is Fate.CHANGE:
             free -= 1
             if free < 0:
-                verdict = verdict._replace(fate=Fate.REFUSED, reason="no port is left; widen KEYSTEAD_VPN_PORTS")
-        verdicts.append(verdict)
-    unknown = [Verdict(Fate.REFUSED, named=text[:64], reason="no such key") for text in _unknown(order, shown)]
-    every = [*verdicts, *unknown]
-    return BulkPlan(order, tuple(every), sum(1 for verdict in every if verdict.fate is Fate.CHANGE))
+                one = one._replace(fate=Fate.REFUSED, reason="no port is left; widen KEYSTEAD_VPN_PORTS")
+        foreseen.append(one)
+    unknown = [Foreseen(Fate.REFUSED, named=text[:64], reason="no such key") for text in _unknown(order, shown)]
+    every = [*foreseen, *unknown]
+    return BulkPlan(order, tuple(every), sum(1 for one in every if one.fate is Fate.CHANGE))
 
 
 def _creation(work: Work, order: Order, creation: Creation, pool: PortPool) -> BulkPlan:
@@ -208,16 +208,16 @@ def _unknown(order: Order, found: Sequence[VpnKey]) -> Iterable[str]:
             yield text
 
 
-def _verdict(order: Order, key: VpnKey, held: Held | None) -> Verdict:
+def _foreseen(order: Order, key: VpnKey, held: Held | None) -> Foreseen:
     """Return what an order would do to a key, by the rules that the verbs of single keys have."""
-    verdict = Verdict(Fate.CHANGE, key.number, key.name)
+    one = Foreseen(Fate.CHANGE, key.number, key.name)
     is_same = {
         Action.DISABLE: not key.is_enabled,
         Action.ENABLE: key.is_enabled and key.is_active,
         Action.MOVE: key.placement is order.placement,
     }
     if is_same.get(order.action, False):
-        return verdict._replace(fate=Fate.SAME)
+        return one._replace(fate=Fate.SAME)
     try:
         if order.action is Action.ENABLE:
             holding.check_can_start(key, held)
@@ -226,8 +226,8 @@ def _verdict(order: Order, key: VpnKey, held: Held | None) -> Verdict:
         elif order.action is Action.TOP_UP:
             terms.check_metered(key, held)
     except KeysteadError as error:
-        return verdict._replace(fate=Fate.REFUSED, reason=error.message[:255])
-    return verdict
+        return one._replace(fate=Fate.REFUSED, reason=error.message[:255])
+    return one
 
 
 def _request(work: Work, order: Order) -> dict[str, Any]:
@@ -242,11 +242,11 @@ def _request(work: Work, order: Order) -> dict[str, Any]:
     return data
 
 
-def _items(verdicts: Sequence[Verdict]) -> Iterable[NewItem]:
+def _items(foreseen: Sequence[Foreseen]) -> Iterable[NewItem]:
     """Return the rows of a plan, those to be changed first, so that positions count what is done."""
-    ordered = sorted(verdicts, key=lambda verdict: verdict.fate is not Fate.CHANGE)
-    for position, verdict in enumerate(ordered):
-        yield NewItem(position, verdict.number, verdict.named, _OUTCOMES[verdict.fate], verdict.reason)
+    ordered = sorted(foreseen, key=lambda one: one.fate is not Fate.CHANGE)
+    for position, one in enumerate(ordered):
+        yield NewItem(position, one.number, one.named, _OUTCOMES[one.fate], one.reason)
 
 
 def _found(work: Work, number: int) -> Bulk:

@@ -158,7 +158,7 @@ class Fate(StrEnum):
     REFUSED = "refused"
 
 
-class Verdict(NamedTuple):
+class Foreseen(NamedTuple):
     """What a bulk would do to one key; ``named`` is what the caller called it, where it is none of ours."""
 
     fate: Fate
@@ -176,14 +176,14 @@ class BulkPlan:
     """
 
     order: Order
-    verdicts: tuple[Verdict, ...]
+    foreseen: tuple[Foreseen, ...]
     total: int
     terms: str = ""
 
     @property
     def counts(self) -> Mapping[Fate, int]:
         """Return how many keys share each fate."""
-        counted = Counter(verdict.fate for verdict in self.verdicts)
+        counted = Counter(one.fate for one in self.foreseen)
         return {fate: counted[fate] for fate in Fate} | (
             {} if self.order.creation is None else {Fate.CHANGE: self.total}
         )
@@ -192,5 +192,5 @@ class BulkPlan:
     def digest(self) -> str:
         """Return a short digest: what was reviewed is what runs."""
         order = asdict(replace(self.order, where=Where()))
-        data = [order, [[verdict.fate, verdict.number, verdict.named] for verdict in self.verdicts], self.terms]
+        data = [order, [[one.fate, one.number, one.named] for one in self.foreseen], self.terms]
         return hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -179,11 +179,11 @@ def order(wanted: BulkOrder) -> Order:
 
 def planned(plan: BulkPlan) -> dict[str, Any]:
     """Present a plan."""
-    changed = [verdict for verdict in plan.verdicts if verdict.fate is Fate.CHANGE]
-    refused = [verdict for verdict in plan.verdicts if verdict.fate is Fate.REFUSED]
+    changed = [one for one in plan.foreseen if one.fate is Fate.CHANGE]
+    refused = [one for one in plan.foreseen if one.fate is Fate.REFUSED]
     creation = plan.order.creation
     if creation is None:
-        sample = [{"number": verdict.number, "name": verdict.name} for verdict in changed[:_SAMPLE]]
+        sample = [{"number": one.number, "name": one.name} for one in changed[:_SAMPLE]]
     else:
         sample = [{"number": None, "name": name} for name in creation.named(0, _SAMPLE)]
     return {
@@ -192,8 +192,7 @@ def planned(plan: BulkPlan) -> dict[str, Any]:
         **{fate.value: count for fate, count in plan.counts.items()},
         "sample": sample,
         "refusals": [
-            {"number": verdict.number, "key": verdict.named, "reason": verdict.reason}
-            for verdict in refused[:_REFUSALS_SHOWN]
+            {"number": one.number, "key": one.named, "reason": one.reason} for one in refused[:_REFUSALS_SHOWN]
         ],
     }
 
