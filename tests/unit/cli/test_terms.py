@@ -34,7 +34,7 @@ TERMS = {
     "device_limit": None,
 }
 KEY = {"number": 7, "id": "0a1b", "name": "anna", "state": "active", "terms": TERMS, "created_at": None}
-PLAN = {"name": "monthly", "starts": "first_use", "created_at": None} | {
+PLAN = {"name": "monthly", "starts": "first_use", "placement": "own-port", "created_at": None} | {
     name: TERMS[name]
     for name in (
         *("quota_bytes", "at_limit", "slow_to_bytes_s", "warn_at", "speed_bytes_s", "reset", "reset_days"),
@@ -101,15 +101,26 @@ def test_plans_are_made_listed_and_removed(run: Run, service: Service) -> None:
     service.will("DELETE /v1/vpn/plans/50%20GB", None, 204)
 
     outcomes = [
-        run("vpn", "plan", "add", "monthly", "quota=50GB", "reset=month", "time-zone=Europe/Moscow"),
+        run(
+            "vpn",
+            "plan",
+            "add",
+            "monthly",
+            "quota=50GB",
+            "reset=month",
+            "time-zone=Europe/Moscow",
+            "--placement",
+            "own-port",
+        ),
         run("vpn", "plan", "list"),
-        run("vpn", "plan", "set", "50 GB", "starts=first-use"),
+        run("vpn", "plan", "set", "50 GB", "starts=first-use", "--placement", "none"),
         run("vpn", "plan", "rm", "50 GB", "--yes"),
     ]
 
     assert [outcome.code for outcome in outcomes] == [0] * 4
     assert "month of Europe/Moscow" in outcomes[1].out
-    assert service.asked[2][1] == {"starts": "first_use"}
+    assert service.asked[0][1]["placement"] == "own-port"
+    assert service.asked[2][1] == {"starts": "first_use", "placement": None}
 
 
 @pytest.mark.parametrize(

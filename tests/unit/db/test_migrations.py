@@ -69,6 +69,21 @@ def test_what_was_carried_before_there_was_a_history_stands_in_the_hour_it_was_l
     assert [tuple(row) for row in found] == [(7, 2, 0, 0)]
 
 
+def test_former_ports_stay_when_places_come_to_be_shared(empty_sqlite: str) -> None:
+    engine = create_engine(empty_sqlite)
+    former = "SELECT inbound_id, key_number, until FROM vpn_former_ports ORDER BY inbound_id, key_number"
+    with engine.connect() as connection:
+        migrate.build(connection, "0013")
+        connection.exec_driver_sql("INSERT INTO vpn_former_ports VALUES (1, 7, 99)")
+        connection.commit()
+        migrate.build(connection, "0014")
+        connection.exec_driver_sql("INSERT INTO vpn_former_ports VALUES (1, 8, 99)")
+        found = connection.exec_driver_sql(former).all()
+    engine.dispose()
+
+    assert [tuple(row) for row in found] == [(1, 7, 99), (1, 8, 99)]
+
+
 def test_the_names_of_the_files_are_the_revisions_alembic_knows() -> None:
     scripts = ScriptDirectory.from_config(alembic_run.config())
 
