@@ -68,6 +68,8 @@ async def moved_and_back(instance: Keystead, do: Commands, before: xray.Profile)
     assert await xray.dial(after, instance.world.origin, within_s=3.0) is None
 
 
+# On PostgreSQL a lease of fifteen seconds would have to run out twice; tests/unit/jobs has that.
+@pytest.mark.slow
 async def test_a_bulk_that_is_killed_in_the_middle_ends_with_exactly_what_was_planned(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         body = {"action": "create", "create": {"count": 2000, "name": "batch-{n}"}}

@@ -77,7 +77,7 @@ class BulkOperations:
 
     async def list_(self, call: Call, page: Page) -> Sequence[Job]:
         """Return bulks, the newest first."""
-        return await self._transactions.read(call, bulks.list_, page=page)
+        return await self._transactions.read_many(call, bulks.list_, page=page)
 
     async def find(self, call: Call, number: int) -> Bulk:
         """Return how a bulk stands."""

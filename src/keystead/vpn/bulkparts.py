@@ -65,6 +65,7 @@ def go_on(work: Work, *, job: Job, means: Means) -> Part:
     if order.creation is not None:
         return _create(work, job, order.creation, means, done)
     end = min(done + _CHANGED_TOGETHER, job.total)
+    store.hold_keys(work.connection, job.number, done, end)
     change = _change_of(work, order, means)
     outcomes = [
         _outcome(change, position, number) for position, number in store.numbers(work.connection, job.number, done, end)

@@ -300,12 +300,12 @@ async def test_what_a_bulk_stopped_is_explained_also_when_its_marks_are_lost(ins
     def stopped(connection: Connection) -> None:
         """Do what a process does that is killed between a commit and the engine."""
         work = Work(connection, operator(1), parts.clock, RandomIds(), parts.keys.ring, "test")
-        plan = bulks.plan(work, order=order, pool=POOL, is_applied=lambda _: False)
-        bulks.start(work, order=order, digest=plan.digest, pool=POOL, is_applied=lambda _: False)
+        plan = bulks.plan(work, order=order, pool=POOL, is_applied=lambda _: True)
+        bulks.start(work, order=order, digest=plan.digest, pool=POOL, is_applied=lambda _: True)
         until = work.now + timedelta(hours=1)
         job = store.claim(connection, [bulks.KIND], at=work.now, until=until, claim="gone")
         assert job is not None
-        nobody = Means(POOL, 0, is_applied=lambda _: False, is_gone=lambda _: False, live=lambda _: None)
+        nobody = Means(POOL, 0, is_applied=lambda _: True, is_gone=lambda _: False, live=lambda _: None)
         bulkparts.go_on(work, job=job, means=nobody)
 
     await parts.database.write(stopped)

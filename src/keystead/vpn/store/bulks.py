@@ -21,6 +21,13 @@ _OF_JOB = B.job == bindparam("job")
 _BETWEEN = (B.position >= bindparam("begin"), B.position < bindparam("end"))
 _INSERT = Prepared(insert(BULK_ITEMS))
 _NUMBERS = Prepared(select(B.position, B.key_number).where(_OF_JOB, *_BETWEEN).order_by(B.position))
+_HELD = Prepared(
+    select(K.number)
+    .join_from(BULK_ITEMS, KEYS, B.key_number == K.number)
+    .where(_OF_JOB, *_BETWEEN)
+    .order_by(K.number)
+    .with_for_update(of=KEYS, key_share=True)
+)
 _SET = Prepared(
     update(BULK_ITEMS)
     .where(B.job == bindparam("at_job"), B.position == bindparam("at_position"))
@@ -105,6 +112,14 @@ def add(connection: Connection, job: int, items: Iterable[NewItem]) -> None:
 def numbers(connection: Connection, job: int, begin: int, end: int) -> list[tuple[int, int]]:
     """Return positions and numbers of keys between two positions."""
     return [(row[0], row[1]) for row in _NUMBERS.rows(connection, {"job": job, "begin": begin, "end": end})]
+
+
+def hold_keys(connection: Connection, job: int, begin: int, end: int) -> None:
+    """Keep other changes to the keys between two positions waiting until the commit.
+
+    All of them before any is marked: who changes one key holds that and then waits for its scope.
+    """
+    _HELD.rows(connection, {"job": job, "begin": begin, "end": end})
 
 
 def set_outcomes(connection: Connection, job: int, outcomes: Sequence[tuple[int, str, str | None]]) -> None:
