@@ -177,7 +177,10 @@ def _read_inbound(record: Record) -> PortableInbound:
 
 def _read_plan(record: Record) -> PortablePlan:
     terms = termform.read_terms(fields.mapping(record, "terms"))
-    return PortablePlan(termform.needed_text(record, "name"), termform.one_of(Starts, record, "starts"), terms)
+    # Documents from before plans said where their keys sit have no such field.
+    placement = None if record.get("placement") is None else termform.one_of(Placement, record, "placement")
+    name, starts = termform.needed_text(record, "name"), termform.one_of(Starts, record, "starts")
+    return PortablePlan(name, starts, terms, placement)
 
 
 def _read_key(record: Record) -> PortableKey:

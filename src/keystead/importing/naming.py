@@ -23,7 +23,7 @@ def digest_of(found: Found, *, origin: str, prefer: Sequence[str]) -> str:
         [_customer(customer) for customer in found.customers],
     ]
     if found.plans:
-        whole.append([[plan.name, plan.starts.value, repr(plan.terms)] for plan in found.plans])
+        whole.append([[plan.name, plan.starts.value, repr(plan.terms), plan.placement] for plan in found.plans])
     return hashlib.sha256(orjson.dumps(whole, default=str)).hexdigest()
 
 

@@ -79,7 +79,12 @@ def _plain(head: Head, secrets: str) -> dict[str, object]:
         "public_host": head.public_host,
         "inbounds": [_inbound(inbound) for inbound in head.inbounds],
         "plans": [
-            {"name": plan.name, "starts": plan.starts.value, "terms": termform.written(plan.terms)}
+            {
+                "name": plan.name,
+                "starts": plan.starts.value,
+                "placement": plan.placement,
+                "terms": termform.written(plan.terms),
+            }
             for plan in head.plans
         ],
     }

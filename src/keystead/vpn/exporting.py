@@ -68,7 +68,7 @@ def inbounds_of(connection: Connection, extent: Extent) -> tuple[PortableInbound
 def plans_of(connection: Connection, extent: Extent) -> tuple[PortablePlan, ...]:
     """Return the plans of the account."""
     plans = plan_store.all_(connection, extent.account_id)
-    return tuple(PortablePlan(plan.name, plan.starts, plan.terms) for plan in plans)
+    return tuple(PortablePlan(plan.name, plan.starts, plan.terms, plan.placement) for plan in plans)
 
 
 def keys_of(connection: Connection, extent: Extent) -> Iterator[PortableKey]:

@@ -35,6 +35,7 @@ class PortablePlan:
     name: str
     starts: Starts
     terms: Terms
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True)

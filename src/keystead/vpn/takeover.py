@@ -127,7 +127,7 @@ def present(work: Work) -> Present:
         inbound_store.all_of(work.connection),
         subscription_store.fingerprints(work.connection),
         [
-            PortablePlan(plan.name, plan.starts, plan.terms)
+            PortablePlan(plan.name, plan.starts, plan.terms, plan.placement)
             for plan in plan_store.all_(work.connection, work.principal.account_id)
         ],
     )
@@ -211,7 +211,7 @@ def _add(work: Work, scope: str, planned: TakenInbound) -> Inbound:
 
 def _plans(work: Work, plans: Sequence[PortablePlan]) -> None:
     for plan in plans:
-        made = Plan(plan.name, plan.starts, plan.terms, work.now)
+        made = Plan(plan.name, plan.starts, plan.terms, work.now, plan.placement)
         plan_store.add(work.connection, work.principal.account_id, made)
         work.audit("vpn.plan.import", f"vpn plan {plan.name}")
 

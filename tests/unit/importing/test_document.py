@@ -143,7 +143,9 @@ def sample() -> Document:
         held,
         Secret("a token nobody guesses"),
     )
-    return Document(Head(NOW, "vpn.test", (inbound,), (PortablePlan("gold", Starts.ISSUE, held.terms),)), (key,))
+    return Document(
+        Head(NOW, "vpn.test", (inbound,), (PortablePlan("gold", Starts.ISSUE, held.terms, Placement.OWN_PORT),)), (key,)
+    )
 
 
 def with_inbound(made: Document, **changes: Any) -> Document:
