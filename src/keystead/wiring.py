@@ -34,7 +34,7 @@ from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.http.vault_operations import VaultOperations, vault_operations
-from keystead.jobs.runner import Handler, JobRunner
+from keystead.jobs.runner import JobRunner
 from keystead.keeper.ports import Listen, is_free
 from keystead.kit import names
 from keystead.kit.clock import Clock
@@ -141,9 +141,7 @@ def _parts(
         on_emitted=courier.wake,
     )
     pool, figures = _pool(settings), Metered(meter)
-    place = BulkPlace(scope, pool, settings.vpn_port_grace_s, ground.foundation.public_host)
-    bulk = BulkOperations(transactions, figures, targets, place, on_started=lambda: jobs.wake())
-    jobs = _jobs(ground, {bulks.KIND: bulk.carry_out})
+    bulk, jobs = _bulks(ground, transactions, figures, targets, pool)
     parts = Parts(
         settings=settings,
         foundation=ground.foundation,
@@ -249,10 +247,16 @@ def _mailer(settings: Settings) -> Mailer | None:
     return SmtpMailer(server_of(Secret(settings.smtp_url.get_secret_value()), settings.smtp_from))
 
 
-def _jobs(ground: Ground, handlers: Mapping[str, Handler]) -> JobRunner:
-    """Return the runner of jobs; an SQLite file is one process's alone."""
-    is_alone = ground.database.engine.dialect.name == "sqlite"
-    return JobRunner(ground.database, handlers, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
+def _bulks(
+    ground: Ground, transactions: Transactions, figures: Metered, targets: TargetWatch, pool: PortPool
+) -> tuple[BulkOperations, JobRunner]:
+    """Return the operations on bulks and the runner of jobs; an SQLite file is one process's alone."""
+    grace_s, public_host = ground.settings.vpn_port_grace_s, ground.foundation.public_host
+    place = BulkPlace(ground.scope, pool, grace_s, public_host)
+    operations = BulkOperations(transactions, figures, targets, place, on_started=lambda: runner.wake())
+    is_alone, handlers = ground.database.engine.dialect.name == "sqlite", {bulks.KIND: operations.carry_out}
+    runner = JobRunner(ground.database, handlers, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
+    return operations, runner
 
 
 def _courier(ground: Ground, opened: Reach) -> Courier:
