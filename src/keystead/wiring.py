@@ -132,14 +132,7 @@ def _parts(
     targets = TargetWatch(examine, clock)
     opened = reach(settings.webhook_allow_private, is_plain_open=settings.webhook_allow_http)
     courier = _courier(ground, opened)
-    transactions = Transactions(
-        database=database,
-        clock=clock,
-        ids=ground.ids,
-        keys=ground.keys.ring,
-        reconciler=reconciler,
-        on_emitted=courier.wake,
-    )
+    transactions = _transactions(ground, reconciler, courier)
     pool, figures = _pool(settings), Metered(meter)
     bulk, jobs = _bulks(ground, transactions, figures, targets, pool)
     parts = Parts(
@@ -245,6 +238,17 @@ def _mailer(settings: Settings) -> Mailer | None:
     from keystead.outgoing.mail import SmtpMailer, server_of  # kept in memory by instances that send mail only
 
     return SmtpMailer(server_of(Secret(settings.smtp_url.get_secret_value()), settings.smtp_from))
+
+
+def _transactions(ground: Ground, reconciler: Reconciler, courier: Courier) -> Transactions:
+    return Transactions(
+        database=ground.database,
+        clock=ground.clock,
+        ids=ground.ids,
+        keys=ground.keys.ring,
+        reconciler=reconciler,
+        on_emitted=courier.wake,
+    )
 
 
 def _bulks(

@@ -73,10 +73,10 @@ def test_former_ports_stay_when_places_come_to_be_shared(empty_sqlite: str) -> N
     engine = create_engine(empty_sqlite)
     former = "SELECT inbound_id, key_number, until FROM vpn_former_ports ORDER BY inbound_id, key_number"
     with engine.connect() as connection:
-        migrate.build(connection, "0013")
+        migrate.build(connection, "0014")
         connection.exec_driver_sql("INSERT INTO vpn_former_ports VALUES (1, 7, 99)")
         connection.commit()
-        migrate.build(connection, "0014")
+        migrate.build(connection, "0015")
         connection.exec_driver_sql("INSERT INTO vpn_former_ports VALUES (1, 8, 99)")
         found = connection.exec_driver_sql(former).all()
     engine.dispose()
