@@ -31,6 +31,7 @@ TERMS = {
     "duration_s": 2_592_000,
     "expires_at": None,
     "expired_at": None,
+    "address_limit": None,
     "device_limit": None,
 }
 KEY = {"number": 7, "id": "0a1b", "name": "anna", "state": "active", "terms": TERMS, "created_at": None}
@@ -38,7 +39,7 @@ PLAN = {"name": "monthly", "starts": "first_use", "placement": "own-port", "crea
     name: TERMS[name]
     for name in (
         *("quota_bytes", "at_limit", "slow_to_bytes_s", "warn_at", "speed_bytes_s", "reset", "reset_days"),
-        *("reset_day", "time_zone", "duration_s", "expires_at", "device_limit"),
+        *("reset_day", "time_zone", "duration_s", "expires_at", "address_limit", "device_limit"),
     )
 }
 
