@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -153,6 +153,10 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             self.close_connection = True
             if told is None:
                 return
+            with suppress(OSError):  # whoever asked is gone: killed, or out of patience
+                self._tell(told)
+
+        def _tell(self, told: Told) -> None:
             self.send_response(told.status)
             for name, value in {**told.headers, "content-type": told.media_type, "connection": "close"}.items():
                 self.send_header(name, value)
