@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from keystead.dialects.subscription import texts
 from keystead.dialects.subscription.apps import App, Platform, apps
@@ -24,6 +23,9 @@ from keystead.vpn.profiles import qr
 from keystead.vpn.profiles.forms import Format
 from keystead.vpn.profiles.titles import titled
 from keystead.vpn.values import ClientProfile, Usage
+
+if TYPE_CHECKING:
+    import jinja2
 
 _FILES = (
     (Format.BASE64, "v2rayN, v2rayNG, Shadowrocket"),
@@ -59,7 +61,7 @@ class PageModel:
 
 @dataclass(frozen=True)
 class _Assets:
-    template: jinja2.Template
+    template: "jinja2.Template"
     style: str
     script: str
 
@@ -95,6 +97,8 @@ def content_security_policy() -> str:
 
 @cache
 def _assets() -> _Assets:
+    import jinja2  # what nobody has looked at yet takes no memory
+
     folder = files("keystead.dialects.subscription") / "templates"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.lstrip_blocks = True
