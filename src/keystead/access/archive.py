@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import orjson
-import pyrage
 from sqlalchemy import Connection, Engine
 
 from keystead.access.datakeys import ROOT_KEY_FILE, RootKey
@@ -77,6 +76,7 @@ def make(
     source: Source, lock: Lock, target: IO[bytes], *, version: str, now: datetime, progress: Progress = lambda _: None
 ) -> Manifest:
     """Write a backup of one moment; the service goes on meanwhile. Raises StorageBusy while keys are being rotated."""
+    import pyrage
 
     def pack(into: IO[bytes]) -> Manifest:
         return _pack(source, into, version=version, now=now, progress=progress)
@@ -95,6 +95,8 @@ def make(
 @contextmanager
 def opened(file: IO[bytes], unlock: Unlock, scratch: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     """Open a backup, decrypting into ``scratch``; raise Invalid when it is none, or is not opened by this."""
+    import pyrage
+
     try:
         if needs_passphrase(file):
             scratch.write(_opened_by_passphrase(file, unlock))
@@ -202,12 +204,16 @@ def _piped(pack: Callable[[IO[bytes]], T], encrypt: Callable[[IO[bytes]], None])
 
 
 def _opened_by_passphrase(file: IO[bytes], unlock: Unlock) -> bytes:
+    import pyrage
+
     plain: bytes = pyrage.passphrase.decrypt(file.read(), age.passphrase_of(unlock, _WHAT))
     return plain
 
 
 def _decrypt(file: IO[bytes], scratch: IO[bytes], identities: list[Any]) -> None:
     """Decrypt as a stream; pyrage tells of a damaged part as an OSError without a number."""
+    import pyrage
+
     try:
         pyrage.decrypt_io(file, scratch, identities)
     except OSError as error:

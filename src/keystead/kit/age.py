@@ -1,12 +1,11 @@
 """Files that open with a passphrase or with an age identity (https://age-encryption.org/v1): for whom, and with what.
 
 Used for backups, which are streams (access/archive.py), and for the sealed part of an exported account, which is small.
+The library is imported where it is called: a service that makes no backup does without it.
 """
 
 from dataclasses import dataclass
 from typing import Any
-
-import pyrage
 
 from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
@@ -60,6 +59,8 @@ def is_for_passphrase(beginning: bytes) -> bool:
 
 def recipient_of(text: str) -> Any:
     """Return a recipient for pyrage; raise Invalid for a text that is none."""
+    import pyrage
+
     try:
         return pyrage.x25519.Recipient.from_str(text)
     except pyrage.RecipientError as error:
@@ -71,6 +72,8 @@ def recipient_of(text: str) -> Any:
 
 def identities_of(unlock: Unlock, what: str) -> list[Any]:
     """Return the identities for pyrage; raise Invalid, naming what is encrypted, when there are none."""
+    import pyrage
+
     if unlock.identity is None:
         raise Invalid(f"{what} is encrypted for an age recipient; name its identity file (AGE-SECRET-KEY-…)")
     lines = [line.strip() for line in unlock.identity.reveal().splitlines()]
@@ -89,6 +92,8 @@ def passphrase_of(unlock: Unlock, what: str) -> str:
 
 def sealed(plain: bytes, lock: Lock) -> bytes:
     """Return bytes encrypted for whom a lock names; a passphrase takes a quarter of a gigabyte for a second."""
+    import pyrage
+
     if lock.passphrase is not None:
         by_passphrase: bytes = pyrage.passphrase.encrypt(plain, lock.passphrase.reveal())
         return by_passphrase
@@ -98,6 +103,8 @@ def sealed(plain: bytes, lock: Lock) -> bytes:
 
 def opened(locked: bytes, unlock: Unlock, what: str) -> bytes:
     """Return what ``sealed`` was given; raise Invalid, naming what it is, when it does not open."""
+    import pyrage
+
     if not is_age(locked):
         raise Invalid(f"{what} is not encrypted in age's form")
     try:
