@@ -4,9 +4,9 @@ import pytest
 
 from keystead.kit.reach import reach
 from keystead.providers.cloudflare import Cloudflare as Client
-from keystead.providers.cloudflare import TokenWish
 from keystead.providers.cloudflare_answers import result
 from keystead.providers.cloudflare_permissions import PROFILES, Group, Profile, Resolved, policies, resolve
+from keystead.providers.cloudflare_tokens import TokenWish
 from keystead.providers.errors import (
     ProviderBusy,
     ProviderFailed,
@@ -253,8 +253,8 @@ def test_permissions_are_found_by_name_and_scope_together() -> None:
 def test_the_default_profile_is_the_documented_thirteen_and_what_its_own_flows_need() -> None:
     names = [one.name for one in DOCUMENTED]
 
-    assert len(names) == len(set(names)) == 15
-    assert names[-2:] == ["Zone Write", "Account Settings Read"]
+    assert len(names) == len(set(names)) == 16
+    assert names[-3:] == ["Zone Write", "Cache Purge", "Account Settings Read"]
     assert policies("a", Resolved(("x",), ("y",), ())) == [
         {
             "effect": "allow",

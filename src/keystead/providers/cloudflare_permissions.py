@@ -53,8 +53,8 @@ _DNS = (
     _zone("DNS Read"),
     _zone("DNS Write"),
 )
-# What its own flows need beside the thirteen: making zones, and the account's name.
-_OWN = (_zone("Zone Write"), _account("Account Settings Read"))
+# What its own flows need beside the thirteen: making zones, emptying caches, and the account's name.
+_OWN = (_zone("Zone Write"), _zone("Cache Purge"), _account("Account Settings Read"))
 _DOCUMENTED = (
     *_DNS,
     _account("Workers Scripts Read"),
