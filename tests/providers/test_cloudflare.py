@@ -8,6 +8,8 @@ from keystead.providers.cloudflare_answers import result
 from keystead.providers.cloudflare_permissions import PROFILES, Group, Profile, Resolved, policies, resolve
 from keystead.providers.cloudflare_tokens import TokenWish
 from keystead.providers.errors import (
+    AlreadyThere,
+    NotThere,
     ProviderBusy,
     ProviderFailed,
     ProviderRejected,
@@ -212,7 +214,8 @@ def remote_token(remote: Cloudflare):  # type: ignore[no-untyped-def]
         (401, b'{"success":false,"errors":[{"code":10000,"message":"no"}]}', SecretRefused),
         (403, b'{"success":false,"errors":[{"code":1001,"message":"no"}]}', ProviderRejected),
         (403, b'{"success":false,"errors":[]}', SecretRefused),
-        (404, b'{"success":false,"errors":[{"code":1003,"message":"no"}]}', ProviderRejected),
+        (404, b'{"success":false,"errors":[{"code":1003,"message":"no"}]}', NotThere),
+        (400, b'{"success":false,"errors":[{"code":81058,"message":"no"}]}', AlreadyThere),
         (408, b"", ProviderFailed),
         (500, b'{"success":false,"errors":[{"code":10000,"message":"no"}]}', ProviderFailed),
         (503, b"<html>", ProviderFailed),

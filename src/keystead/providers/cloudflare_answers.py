@@ -16,6 +16,7 @@ from keystead.kit.secret import Secret
 from keystead.providers.cloudflare_permissions import Group
 from keystead.providers.errors import (
     AlreadyThere,
+    NotThere,
     ProviderFailed,
     ProviderRejected,
     ProviderUnreadable,
@@ -32,6 +33,7 @@ MAY_NOT_GIVE = 1001
 # A zone of the name, and a record that is identical (dns-lexicon#49; "already exists" is in the sentence of all three).
 EXISTS_CODES = frozenset({1061, 81057, 81058})
 _REFUSED_STATUSES = frozenset({401, 403})
+_NOT_FOUND = 404
 _TEMPORARY = frozenset({408})
 
 
@@ -179,8 +181,14 @@ def _refusal(status: int, envelope: Mapping[str, Any]) -> ProviderRejected:
     code = codes[0] if codes else status
     text = str(errors[0].get("message", "")) if errors else ""
     is_about_secret = bool(SECRET_CODES & set(codes)) or (status in _REFUSED_STATUSES and code != MAY_NOT_GIVE)
-    kind = SecretRefused if is_about_secret else AlreadyThere if code in EXISTS_CODES else ProviderRejected
+    kind = SecretRefused if is_about_secret else _kind(status, code)
     return kind(f"Cloudflare refused: {code}", number=code, text=text, status=status)
+
+
+def _kind(status: int, code: int) -> type[ProviderRejected]:
+    if code in EXISTS_CODES:
+        return AlreadyThere
+    return NotThere if status == _NOT_FOUND else ProviderRejected
 
 
 def _json(body: bytes) -> Json | None:

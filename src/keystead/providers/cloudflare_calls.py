@@ -12,7 +12,7 @@ import orjson
 from keystead.kit.secret import Secret
 from keystead.providers import cloudflare_answers as answers
 from keystead.providers.cloudflare_answers import Json
-from keystead.providers.errors import ProviderRejected, ProviderUnavailable, SecretRefused
+from keystead.providers.errors import NotThere, ProviderRejected, ProviderUnavailable
 from keystead.providers.transport import Answer, Ask, Repeat, Transport
 
 T = TypeVar("T")
@@ -20,7 +20,6 @@ T = TypeVar("T")
 # What the OpenAPI document allows at most.
 PAGE_SIZE = 50
 _PAGES_MAX = 10_000
-_NOT_FOUND = 404
 _JSON = "application/json"
 
 
@@ -67,11 +66,7 @@ class Calls:
         answer = await self._send(self._ask("DELETE", path, Repeat.HARMLESS))
         try:
             answers.result(answer, has_effect=True)
-        except SecretRefused:
-            raise
-        except ProviderRejected as refusal:
-            if refusal.status != _NOT_FOUND:
-                raise
+        except NotThere:
             return False
         return True
 

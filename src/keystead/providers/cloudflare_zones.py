@@ -17,9 +17,10 @@ PURGED_FILES_MAX = 30
 class Zones(Calls):
     """What is asked about zones."""
 
-    async def zones(self, account_id: str) -> list[RemoteZone]:
-        """Return all zones of an account: every page."""
-        return await self._all("/zones", {"account.id": account_id}, answers.zone)
+    async def zones(self, account_id: str, *, status: str | None = None) -> list[RemoteZone]:
+        """Return all zones of an account, of one status if it is named: every page."""
+        query = {"account.id": account_id} | ({} if status is None else {"status": status})
+        return await self._all("/zones", query, answers.zone)
 
     async def zone(self, zone_id: str) -> RemoteZone:
         """Return one zone."""

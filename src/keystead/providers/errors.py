@@ -69,6 +69,12 @@ class AlreadyThere(ProviderRejected):
     code = "already_there"
 
 
+class NotThere(ProviderRejected):
+    """A provider has none with this id."""
+
+    code = "not_there"
+
+
 class AddressRefused(ProviderRejected):
     """A provider does not take requests from the address they came from."""
 

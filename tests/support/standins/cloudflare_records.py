@@ -129,7 +129,8 @@ class Records(State):
         return made
 
     def _remove(self, zone_id: str, record_id: str) -> dict[str, Any]:
-        return self.records[zone_id].pop(self._find_record(zone_id, record_id)["id"])
+        found = self._find_record(zone_id, record_id)
+        return self.records[zone_id].pop(found["id"])
 
     def _made(self, zone_id: str, record_id: str, record: dict[str, Any]) -> dict[str, Any]:
         return {

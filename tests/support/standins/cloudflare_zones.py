@@ -20,7 +20,8 @@ _EDITABLE = {
     "security_level": "medium",
     "ssl": "full",
 }
-_READ_ONLY = {"advanced_ddos": "on"}
+# Not to be changed on a free plan.
+_READ_ONLY = {"advanced_ddos": "on", "polish": "off"}
 
 
 class Zones(State):
@@ -43,6 +44,8 @@ class Zones(State):
         self._may(caller, "Zone Read")
         wanted = came.query.get("account.id", caller.account_id)
         mine = [zone for zone in self.zones.values() if zone["account"]["id"] == caller.account_id == wanted]
+        if "status" in came.query:
+            mine = [zone for zone in mine if zone["status"] == came.query["status"]]
         return self._paged(mine, came, default=20)
 
     def _create_zone(self, caller: Token, came: Came) -> Result:
@@ -79,10 +82,8 @@ class Zones(State):
         self._may(caller, "Zone Settings Write")
         self._find_zone(caller, zone_id)
         if name not in _EDITABLE:
-            raise Refused(400, 1007, f"Invalid value for zone setting {name}")
+            raise Refused(400, 1006, f"Not allowed to edit setting for {name}")
         value = json.loads(came.body)["value"]
-        if type(value) is not type(_EDITABLE[name]):
-            raise Refused(400, 1007, f"Invalid value for zone setting {name}")
         self.settings.setdefault(zone_id, {})[name] = value
         return {"id": name, "value": value, "editable": True, "modified_on": None}, {}
 
