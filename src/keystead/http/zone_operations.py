@@ -12,6 +12,7 @@ from keystead.http.cloudflare_errands import CloudflareErrands, seen_zone
 from keystead.http.transaction import Transactions
 from keystead.http.zone_hosts import ZoneHosts
 from keystead.kit.errors import Invalid, KeysteadError
+from keystead.kit.page import Page
 from keystead.providers import registrable
 from keystead.providers.cloudflare import CLOUDFLARE
 from keystead.providers.cloudflare_answers import Json
@@ -59,6 +60,11 @@ class ZoneOperations:
     async def list_(self, call: Call) -> list[Zone]:
         """Return the account's zones by name, as they were last seen."""
         return await self._transactions.read_many(call, zones.list_)
+
+    async def page(self, call: Call, wanted: Page, name: str | None = None) -> list[Zone]:
+        """Return a page of the account's zones by id; only those of a name, when one is given."""
+        named = None if name is None else registrable.ascii_name(name, field="name")
+        return await self._transactions.read_many(call, zones.page, wanted, named)
 
     async def domains(self, call: Call) -> list[Domain]:
         """Return the account's domains."""

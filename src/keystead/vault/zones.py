@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
+from keystead.kit.page import Page
 from keystead.vault import credentials
 from keystead.vault.errors import ZoneElsewhere, ZoneNotFound
 from keystead.vault.store import zones as store
@@ -128,6 +129,12 @@ def find(work: Work, zone_id: int) -> Zone:
 def list_(work: Work) -> list[Zone]:
     """Return the account's zones by name."""
     return store.list_(work.connection, work.principal.account_id)
+
+
+@requires(Permission.VAULT_READ)
+def page(work: Work, wanted: Page, name: str | None = None) -> list[Zone]:
+    """Return a page of the account's zones by id; only those of a name, when one is given."""
+    return store.page(work.connection, work.principal.account_id, wanted, name)
 
 
 @requires(Permission.VAULT_READ)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from keystead.kit.page import Page
 from keystead.vault.models import DOMAINS, ZONES
 
 Z, D = ZONES.c, DOMAINS.c
@@ -53,6 +54,13 @@ _MISSING = (
 )
 _COUNT = select(func.count()).select_from(ZONES).where(_OF_CREDENTIAL)
 _LIST = select(ZONES).where(Z.account_id == bindparam("account")).order_by(Z.name, Z.id)
+_PAGE = (
+    select(ZONES)
+    .where(Z.account_id == bindparam("account"), Z.id > bindparam("after"))
+    .order_by(Z.id)
+    .limit(bindparam("limit"))
+)
+_NAMED = _PAGE.where(Z.name == bindparam("named"))
 _DOMAIN = select(D.id).where(D.account_id == bindparam("account"), D.name == bindparam("domain"))
 _INSERT_DOMAIN = insert(DOMAINS)
 _LINK_DOMAIN = (
@@ -177,6 +185,14 @@ def count(connection: Connection, credential_id: int) -> int:
 def list_(connection: Connection, account_id: int) -> list[Zone]:
     """Return an account's zones by name."""
     return [Zone(**row) for row in connection.execute(_LIST, {"account": account_id}).mappings()]
+
+
+def page(connection: Connection, account_id: int, wanted: Page, name: str | None) -> list[Zone]:
+    """Return a page of an account's zones by id; only those of a name, when one is given."""
+    values: dict[str, object] = {"account": account_id, "after": wanted.after, "limit": wanted.limit}
+    if name is None:
+        return [Zone(**row) for row in connection.execute(_PAGE, values).mappings()]
+    return [Zone(**row) for row in connection.execute(_NAMED, values | {"named": name}).mappings()]
 
 
 def put_domain(connection: Connection, values: Mapping[str, Any]) -> None:
