@@ -169,7 +169,8 @@ def _zones(error: tree.KeysteadError, family: Family) -> Told | None:
             row = Row(409, f"{what}_already_exists")
         case provider.NotThere():
             row = Row(404, "zone_not_found" if error.number in _NO_ZONE else f"{what}_not_found")
-    return None if row is None else Told(row, _extra(error))
+    is_wordless = isinstance(error, provider.ProviderRejected) and not error.number
+    return None if row is None else Told(row, {} if is_wordless else _extra(error))
 
 
 # "Could not route to …": a path below a zone that is none.
