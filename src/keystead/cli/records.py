@@ -85,19 +85,20 @@ def export(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A new file.", show_default="standard output")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a zone's records out as a zone file."""
     from keystead.cli.client import connect
     from keystead.cli.files import written_beside
 
     with connect(context) as client:
-        zone_file = client.get(f"{path(client, zone)}/records/export")["zone_file"]
+        found = client.get(f"{path(client, zone)}/records/export")
     if file is None:
-        sys.stdout.write(zone_file)
+        output.answer(found, as_json, _say_zone_file)
         return
     with written_beside(file) as target:
-        target.write(zone_file.encode())
-    output.say(f"the records of {zone} are in {file}")
+        target.write(found["zone_file"].encode())
+    output.answer({"file": str(file)}, as_json, lambda _: output.say(f"the records of {zone} are in {file}"))
 
 
 @app.command("import")
@@ -128,6 +129,10 @@ def _read(file: Path) -> str:
         return sys.stdin.read() if file == asking.STDIN else file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{file} cannot be read: {error}") from error
+
+
+def _say_zone_file(found: dict[str, Any]) -> None:
+    sys.stdout.write(found["zone_file"])
 
 
 def _say_records(found: list[dict[str, Any]]) -> None:
