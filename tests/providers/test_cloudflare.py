@@ -257,7 +257,7 @@ def test_the_default_profile_is_the_documented_thirteen_and_what_its_own_flows_n
     names = [one.name for one in DOCUMENTED]
 
     assert len(names) == len(set(names)) == 16
-    assert names[-3:] == ["Zone Write", "Cache Purge", "Account Settings Read"]
+    assert names[-3:] == ["Zone Write", "Account Settings Read", "Cache Purge"]
     assert policies("a", Resolved(("x",), ("y",), ())) == [
         {
             "effect": "allow",

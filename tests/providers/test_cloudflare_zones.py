@@ -2,7 +2,7 @@ import pytest
 
 from keystead.providers.cloudflare_records import BATCH_MAX, RecordChanges
 from keystead.providers.cloudflare_zones import PURGED_FILES_MAX
-from keystead.providers.errors import AlreadyThere, ProviderBusy, ProviderRejected, ProviderUnavailable
+from keystead.providers.errors import AlreadyThere, NotThere, ProviderBusy, ProviderRejected, ProviderUnavailable
 from tests.providers.calling import calling
 from tests.support.clock import ManualClock
 from tests.support.standins.cloudflare import MINE, OTHER, Cloudflare
@@ -123,6 +123,19 @@ async def test_changes_are_carried_out_in_batches_and_in_their_order(remote: Clo
     assert [one["name"] for one in done.posts] == [f"new-{number}.new.example" for number in range(50)]
     assert len(remote.asked("POST", "/batch")) == 2
     assert len(remote.records[zone.id]) == 52
+
+
+async def test_a_record_is_replaced(remote: Cloudflare) -> None:
+    client = calling(remote, remote.bootstrap().value)
+    zone = await client.create_zone(MINE, "new.example")
+    made = await client.create_record(zone.id, {"type": "A", "name": "www", "content": "192.0.2.1", "ttl": 300})
+    wanted = {"type": "TXT", "name": "www", "content": "replaced", "ttl": 60}
+
+    replaced = await client.replace_record(zone.id, made["id"], wanted)
+
+    assert (replaced["id"], replaced["type"], replaced["content"]) == (made["id"], "TXT", "replaced")
+    with pytest.raises(NotThere):
+        await client.replace_record(zone.id, "0" * 32, wanted)
 
 
 async def test_a_batch_is_refused_as_a_whole(remote: Cloudflare) -> None:

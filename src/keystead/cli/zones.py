@@ -153,7 +153,8 @@ def path(client: "Client", zone: str) -> str:
     """Return where a zone is that is named by its number or its name; raise NotFound, or Invalid for several."""
     if zone.isascii() and zone.isdigit():
         return f"{ZONES}/{zone}"
-    found = client.pages(ZONES, {"name": zone})
+    named = client.pages(ZONES, {"name": zone})
+    found = [one for one in named if one["missing_since"] is None] or named
     if not found:
         raise NotFound("zone", zone)
     if len(found) > 1:

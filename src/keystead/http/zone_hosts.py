@@ -15,7 +15,7 @@ from keystead.kit.errors import KeysteadError
 from keystead.kit.log import get_logger
 from keystead.providers.clients import Clients
 from keystead.providers.cloudflare import CLOUDFLARE, Cloudflare
-from keystead.providers.errors import ProviderUnavailable
+from keystead.providers.errors import ProviderRejected, ProviderUnavailable
 from keystead.vault import intents, zones
 from keystead.vault.credentialvalue import Credential
 from keystead.vault.intents import Change
@@ -75,11 +75,17 @@ class ZoneHosts:
 
     async def _note_failure(self, call: Call, change: Change, subject: str, error: KeysteadError) -> None:
         """Put a failure on record; where that fails too, the intent alone says what is not known."""
-        may_have_landed = isinstance(error, ProviderUnavailable) and error.may_have_landed
-        reason = error.code
+        may_have_landed, reason = _may_have_landed(error), error.code
         try:
             await self._transactions.write(
                 call, intents.failed, change, subject=subject, reason=reason, may_have_landed=may_have_landed
             )
         except KeysteadError as failure:
             log.error("the failure of a change is not on record", change=change.value, reason=failure.message)
+
+
+def _may_have_landed(error: KeysteadError) -> bool:
+    """Tell whether a change may have been made although it failed here: what is not the provider's came after it."""
+    if isinstance(error, ProviderUnavailable):
+        return error.may_have_landed
+    return not isinstance(error, ProviderRejected)

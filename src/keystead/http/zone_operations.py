@@ -16,7 +16,7 @@ from keystead.kit.page import Page
 from keystead.providers import registrable
 from keystead.providers.cloudflare import CLOUDFLARE
 from keystead.providers.cloudflare_answers import Json
-from keystead.providers.errors import NotThere, ProviderRejected
+from keystead.providers.errors import NotThere, ProviderRejected, ProviderUnavailable
 from keystead.vault import credentials, zones
 from keystead.vault.credentialvalue import Status
 from keystead.vault.intents import Change
@@ -46,7 +46,7 @@ class SettingsChanged:
     """Settings as they are now, and those that were refused."""
 
     changed: Mapping[str, object]
-    refused: Mapping[str, ProviderRejected]
+    refused: Mapping[str, KeysteadError]
 
 
 class ZoneOperations:
@@ -134,16 +134,25 @@ class ZoneOperations:
         return await host.client.settings(host.zone.remote_id)
 
     async def change_settings(self, call: Call, zone_id: int, wanted: Mapping[str, object]) -> SettingsChanged:
-        """Set some settings, each by itself; raise what was refused when all of them were."""
+        """Set some settings, each by itself; raise what the first was refused for when none was set.
+
+        Once the provider does not answer, the others are not asked for.
+        """
         host = await self._hosts.of_zone(call, zone_id)
         changed: dict[str, object] = {}
-        refused: dict[str, ProviderRejected] = {}
+        refused: dict[str, KeysteadError] = {}
+        silence: ProviderUnavailable | None = None
         async with self._hosts.changing(call, Change.ZONE_SETTINGS, host.zone.name, wanted=dict(wanted)):
             for name, value in wanted.items():
+                if silence is not None:
+                    refused[name] = silence
+                    continue
                 try:
                     changed[name] = (await host.client.change_setting(host.zone.remote_id, name, value)).get("value")
                 except ProviderRejected as refusal:
                     refused[name] = refusal
+                except ProviderUnavailable as failure:
+                    refused[name] = silence = failure
             if refused and not changed:
                 raise next(iter(refused.values()))
         await self._hosts.done(call, Change.ZONE_SETTINGS, host.zone.name, changed=changed, refused=sorted(refused))

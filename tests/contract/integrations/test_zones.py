@@ -6,6 +6,8 @@ import httpx2
 import pytest
 
 from keystead.access.permissions import Permission
+from keystead.kit.errors import StorageFailed
+from keystead.vault import zones as vault_zones
 from tests.contract.integrations.conftest import Wire
 from tests.contract.integrations.test_cloudflare_init import account_of_another, failure
 from tests.contract.integrations.test_namecheap import end
@@ -199,6 +201,39 @@ async def test_settings_are_shown_set_and_refused_each_by_itself(wire: Wire) -> 
     assert told(refused) == (400, failure("cf_rejected", **reason))
     assert told(empty) == (400, failure("settings_required"))
     assert told(wrong) == (400, failure("invalid_settings", fields=["../ssl"]))
+
+
+async def test_settings_after_a_silence_are_not_asked_for(wire: Wire) -> None:
+    await wire.connect()
+    path = f"/zones/{(await made(wire))['id']}/settings"
+    wire.remote.fault("PATCH", "/settings/brotli", Fate.REFUSE, times=3, status=502)
+
+    answer = await wire.owner.patch(path, json={"ssl": "strict", "brotli": "off", "always_use_https": "on"})
+
+    silent = {"error": "cf_unavailable", "recoverable": True}
+    assert answer.json() == {
+        "ok": False,
+        "settings": {"ssl": "strict"},
+        "errors": {"brotli": silent, "always_use_https": silent},
+    }
+    assert wire.remote.asked("PATCH", "/settings/always_use_https") == []
+
+
+async def test_a_zone_that_could_not_be_written_down_may_be_there(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    await wire.connect()
+
+    def fail(*_: object) -> bool:
+        raise StorageFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(vault_zones, "_put", fail)  # nothing else makes the database refuse this one row
+        refused = await wire.owner.post("/zones", json={"root_domain": "new.example"})
+    synced = await wire.owner.post("/zones/sync")
+
+    assert (refused.status_code, refused.json()["error"]) == (500, "storage_failed")
+    [record] = await wire.instance.records(verb="vault.intent.fail")
+    assert record.facts["may_have_landed"] is True
+    assert synced.json()["zones_synced"] == 1
 
 
 async def test_a_cache_is_emptied_wholly_or_by_urls(wire: Wire) -> None:

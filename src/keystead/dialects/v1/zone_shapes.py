@@ -1,6 +1,6 @@
 """The native API's shapes of zones and DNS records, and how they are presented."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -8,9 +8,10 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from keystead.dialects.v1.bases import Answer, Body
 from keystead.http.record_operations import Action, RecordChange, RecordOutcome
 from keystead.http.zone_operations import SettingsChanged, SyncedAll
-from keystead.kit.errors import Invalid
+from keystead.kit.errors import Invalid, KeysteadError
 from keystead.providers.cloudflare_answers import Json
 from keystead.providers.cloudflare_records import BATCH_MAX, Imported
+from keystead.providers.errors import ProviderRejected
 from keystead.vault.store.zones import Zone as StoredZone
 
 RECORD_ID = r"^[A-Za-z0-9]{1,64}$"
@@ -249,7 +250,7 @@ def results(outcomes: Sequence[RecordOutcome]) -> dict[str, Any]:
                 "action": one.change.action.value,
                 "id": str(one.record["id"]) if one.record and "id" in one.record else one.change.record_id or None,
                 "record": record(one.record) if one.record and one.change.action is not Action.DELETE else None,
-                "detail": None if one.error is None else getattr(one.error, "text", "") or one.error.message,
+                "detail": None if one.error is None else _reason(one.error),
             }
             for one in outcomes
         ],
@@ -269,5 +270,9 @@ def settings(found: Sequence[Json]) -> dict[str, Any]:
 
 def settings_result(found: SettingsChanged) -> dict[str, Any]:
     """Present settings that were set, and those that were refused."""
-    refused: Mapping[str, str] = {name: one.text or one.message for name, one in found.refused.items()}
-    return {"settings": dict(found.changed), "refused": dict(refused)}
+    return {"settings": dict(found.changed), "refused": {name: _reason(one) for name, one in found.refused.items()}}
+
+
+def _reason(error: KeysteadError) -> str:
+    """Return the provider's own sentence where it has one."""
+    return error.text if isinstance(error, ProviderRejected) and error.text else error.message
