@@ -204,7 +204,7 @@ def _status(found: dict[str, Any]) -> str:
 
 
 def _say_synced(found: dict[str, Any]) -> None:
-    output.say(f"{found['zones']} zones and {found['domains']} domains are read")
+    output.say(f"read: {found['zones']} zones, {found['domains']} domains")
     for name in found["foreign"]:
         output.say(f"  {name} is another account's")
     for one in found["problems"]:

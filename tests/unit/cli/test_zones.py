@@ -78,7 +78,7 @@ def test_all_zones_are_listed_and_read_again(run: Run, service: Service) -> None
     listed, read = run("zone", "list"), run("zone", "sync")
 
     assert "gone at the provider" in listed.out
-    assert read.out == "3 zones and 3 domains are read\n  x.example is another account's\n  key 2: no\n"
+    assert read.out == "read: 3 zones, 3 domains\n  x.example is another account's\n  key 2: no\n"
 
 
 def test_settings_are_shown_and_set_as_text_or_as_what_they_are(run: Run, service: Service) -> None:
