@@ -14,6 +14,9 @@ from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.transaction import Committed, Transactions
+from keystead.http.zone_hosts import ZoneHosts
+from keystead.http.zone_operations import ZoneOperations
+from keystead.http.zone_watch import ZoneWatch
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Bases, Clients
@@ -69,6 +72,9 @@ class Vaulted:
         self.chores = CloudflareErrands(self.transactions, self.clients, self.credentials, self.runner, RandomIds())
         self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
         self.namecheap = NamecheapOperations(self.transactions, self.clients, self.credentials)
+        hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
+        self.zones = ZoneOperations(self.transactions, hosts, self.chores)
+        self.watch = ZoneWatch(self.transactions, hosts, account_id=place.account_id)
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

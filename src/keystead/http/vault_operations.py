@@ -7,7 +7,11 @@ from keystead.http.cloudflare_operations import CloudflareOperations
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.record_operations import RecordOperations
 from keystead.http.transaction import Transactions
+from keystead.http.zone_hosts import ZoneHosts
+from keystead.http.zone_operations import ZoneOperations
+from keystead.http.zone_watch import ZoneWatch
 from keystead.kit.ids import Ids
 from keystead.providers.clients import Clients
 
@@ -19,7 +23,10 @@ class VaultOperations:
     credentials: CredentialOperations
     cloudflare: CloudflareOperations
     namecheap: NamecheapOperations
+    zones: ZoneOperations
+    records: RecordOperations
     errands: ErrandRunner
+    watch: ZoneWatch
 
 
 def vault_operations(
@@ -29,9 +36,13 @@ def vault_operations(
     credentials = CredentialOperations(transactions, account_id=account_id)
     errands = ErrandRunner(transactions, account_id=account_id, is_alone=is_alone)
     chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
+    hosts = ZoneHosts(transactions, clients, credentials)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),
         NamecheapOperations(transactions, clients, credentials),
+        ZoneOperations(transactions, hosts, chores),
+        RecordOperations(hosts),
         errands,
+        ZoneWatch(transactions, hosts, account_id=account_id),
     )

@@ -31,6 +31,7 @@ from keystead.dialects.v1.routes import (
     traffic,
     users,
     webhooks,
+    zones,
 )
 from keystead.dialects.v1.services import Services
 from keystead.http import pages
@@ -57,6 +58,8 @@ _ROUTERS = (
     audit.router,
     webhooks.router,
     providers.router,
+    zones.router,
+    zones.record_router,
     engines.router,
     system.router,
     backup.router,
