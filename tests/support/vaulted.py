@@ -13,7 +13,10 @@ from keystead.http.cloudflare_operations import Application, CloudflareOperation
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.provider_operations import ProviderOperations
+from keystead.http.registrar_operations import RegistrarOperations
 from keystead.http.transaction import Committed, Transactions
+from keystead.http.vault_operations import registrar_openers
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Bases, Clients
@@ -69,6 +72,10 @@ class Vaulted:
         self.chores = CloudflareErrands(self.transactions, self.clients, self.credentials, self.runner, RandomIds())
         self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
         self.namecheap = NamecheapOperations(self.transactions, self.clients, self.credentials)
+        self.providers = ProviderOperations(
+            self.transactions, self.clients, self.credentials, marking_key=Secret(b"m" * 32)
+        )
+        self.registrars = RegistrarOperations(self.transactions, registrar_openers(self.namecheap, self.providers))
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

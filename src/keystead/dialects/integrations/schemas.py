@@ -57,6 +57,25 @@ class ProxyIps(BaseModel):
     ips: list[str]
 
 
+class Joined(BaseModel, extra="allow"):
+    """A provider that is connected; what it says of the account comes besides."""
+
+    ok: bool
+    key_id: int
+    message: str
+
+
+class Standing(BaseModel, extra="allow"):
+    """How a key stands, as its provider said now; what it says of the account comes besides."""
+
+    ok: bool
+    key_id: int
+    status: str = Field(examples=["active"], description="active, refused, expired or revoked")
+    checked_at: str | None = Field(description="When the provider was asked last")
+    reason: str | None = Field(None, description="Why it is refused")
+    message: str | None = Field(None, description="The provider's own sentence")
+
+
 class RegisteredDomain(BaseModel):
     """A domain at its registrar."""
 
