@@ -73,7 +73,7 @@ class ProviderOperations:
         account = await self._clients.of(what, secrets).verify()
         kept = _written(secrets)
         external_id = account.external_id or self._mark(what.id, kept)
-        wish = Wish(what.id, external_id, alias, f"{what.id}-{_short(external_id)}")
+        wish = Wish(what.id, external_id, alias, f"{what.id}-{account.name or _short(external_id)}")
         made = Made(Secret(kept), account.scope, account.expires_at)
         added = await self._transactions.write(call, connecting.add, wish, made)
         return Joined(added.value.credential, account.told)

@@ -25,9 +25,9 @@ class Provider:
     """A provider as it declares itself.
 
     ``lacks`` names what it cannot do here, with the reason; ``errors`` what its codes mean to us. ``pace`` is rules of
-    so many requests in so many seconds per credential, where its answers do not tell the limit themselves, and
-    ``busy_statuses`` how it says that its limit is reached. ``hosts`` are further base URLs by name, for what it keeps
-    elsewhere; each of them is a setting too.
+    so many requests in so many seconds per credential, where its answers do not tell the limit themselves, ``parallel``
+    how many of them may be under way at once, and ``busy_statuses`` how it says that its limit is reached. ``hosts``
+    are further base URLs by name, for what it keeps elsewhere; each of them is a setting too.
     """
 
     id: str
@@ -40,5 +40,6 @@ class Provider:
     limits: str
     lacks: Mapping[str, str]
     pace: tuple[tuple[int, float], ...] = ()
+    parallel: int | None = None
     busy_statuses: frozenset[int] = frozenset({429})
     hosts: Mapping[str, str] = field(default_factory=dict)

@@ -63,6 +63,7 @@ class Clients:
             base_url=self._bases.get(provider.id, provider.base_url),
             pace=Pace(self._clock, *provider.pace, busy_statuses=provider.busy_statuses),
             timeout_s=TIMEOUT_S,
+            parallel=provider.parallel,
             hosts={
                 name: self._bases.get(f"{provider.id}_{name}", base_url) for name, base_url in provider.hosts.items()
             },

@@ -33,10 +33,12 @@ class RemoteAccount:
     """Whose secret it is, as the provider says.
 
     ``external_id`` is None where the provider has no name for the account: the secret's keyed hash stands for it then.
-    ``scope`` is kept and shown with the credential, ``told`` is said once in the answer; neither holds a secret.
+    ``name`` is what people call the account, where that is something else. ``scope`` is kept and shown with the
+    credential, ``told`` is said once in the answer; neither holds a secret.
     """
 
     external_id: str | None = None
+    name: str | None = None
     scope: Mapping[str, Any] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
     expires_at: datetime | None = None

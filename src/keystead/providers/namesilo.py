@@ -7,7 +7,7 @@ account has another base URL: https://sandbox.namesilo.com/api or https://ote.na
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -61,8 +61,9 @@ NAMESILO = Provider(
 )
 
 PAGE_SIZE = 100
-# What one changeNameServers takes at most.
-DOMAINS_AT_ONCE = 200
+# One changeNameServers takes two hundred domains; a URL holds fewer, and needs room for the rest of it.
+_NAMES_LENGTH_MAX = 1000
+_COMMA_LENGTH = len("%2C")
 NAME_SERVERS_MIN, NAME_SERVERS_MAX = 2, 13
 _PAGES_MAX = 1000
 _LATER_S = 30
@@ -107,16 +108,15 @@ class NameSilo:
         await self.set_name_servers_of([domain], servers)
 
     async def set_name_servers_of(self, domains: Sequence[str], servers: Sequence[str]) -> None:
-        """Point many domains at the same name servers, two hundred in a request; a refusal ends it where it stands."""
+        """Point many domains at the same name servers, many in a request; a refusal ends it where it stands."""
         names = [_registered(domain) for domain in domains]
         hosts = [registrable.host_name(server) for server in servers]
         if not NAME_SERVERS_MIN <= len(hosts) <= NAME_SERVERS_MAX:
             problem = f"NameSilo takes {NAME_SERVERS_MIN} to {NAME_SERVERS_MAX} name servers"
             raise Invalid(problem, fields={"nameservers": problem})
         numbered = {f"ns{number}": host for number, host in enumerate(hosts, start=1)}
-        for start in range(0, len(names), DOMAINS_AT_ONCE):
-            part = ",".join(names[start : start + DOMAINS_AT_ONCE])
-            await self._call("changeNameServers", {"domain": part, **numbered})
+        for part in _parts(names):
+            await self._call("changeNameServers", {"domain": ",".join(part), **numbered})
 
     async def _call(self, operation: str, parameters: Mapping[str, str]) -> "Element":
         known = {"version": "1", "type": "xml", "key": self._api_key.reveal()}
@@ -159,6 +159,21 @@ def _checked(root: "Element") -> "Element":
 
 def _domain(element: "Element") -> RegisteredDomain:
     return RegisteredDomain((element.text or "").strip().lower(), _date(element.get("expires", "")))
+
+
+def _parts(names: Sequence[str]) -> Iterator[list[str]]:
+    """Yield names in parts that fit into a request."""
+    part: list[str] = []
+    length = 0
+    for name in names:
+        longer = length + len(name) + _COMMA_LENGTH
+        if part and longer > _NAMES_LENGTH_MAX:
+            yield part
+            part, longer = [], len(name) + _COMMA_LENGTH
+        part.append(name)
+        length = longer
+    if part:
+        yield part
 
 
 def _date(text: str) -> date | None:

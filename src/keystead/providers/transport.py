@@ -4,12 +4,15 @@ A provider's module says what to send and reads the answer; this one knows nothi
 ever in a message: the URL may hold a key, and the headers do.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 from keystead.kit.clock import Clock
 from keystead.kit.log import get_logger
@@ -83,6 +86,7 @@ class Transport:
         pace: Pace,
         timeout_s: float,
         hosts: Mapping[str, str] | None = None,
+        parallel: int | None = None,
     ) -> None:
         self.title = title
         self.pace = pace
@@ -91,6 +95,9 @@ class Transport:
         self._hosts = {name: url.rstrip("/") for name, url in (hosts or {}).items()}
         self._base_url = base_url.rstrip("/")
         self._timeout_s = timeout_s
+        self._parallel = parallel
+        # A lane is there for as long as somebody is in it or waits for it.
+        self._lanes: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def send(self, ask: Ask) -> Answer:
         """Send and return the answer.
@@ -98,17 +105,32 @@ class Transport:
         Raises ProviderBusy at the provider's limit and ProviderUnavailable without an answer, which says whether the
         provider may have acted.
         """
+        async with self._lane(ask.key):
+            reply = await self._sent(ask)
+        if reply.status is None:
+            raise self._unanswered(reply.problem or Problem.PROTOCOL)
+        if reply.status in self.pace.busy_statuses:
+            raise self._busy(self.pace.wait_s(ask.key), reply.status)
+        return Answer(reply.status, reply.headers, reply.body)
+
+    def _lane(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Return what keeps more requests with a credential from being under way than its provider allows."""
+        if self._parallel is None:
+            return nullcontext()
+        lane = self._lanes.get(key)
+        if lane is None:
+            self._lanes[key] = lane = asyncio.Semaphore(self._parallel)
+        return lane
+
+    async def _sent(self, ask: Ask) -> Reply:
+        """Send a request, again where that is harmless and worth it, and return how it went."""
         reply = await self._send_once(ask)
         for wait_s in AGAIN_AFTER_S if ask.repeat is Repeat.HARMLESS else ():
             if not _is_worth_another(reply):
                 break
             await self.clock.sleep(wait_s)
             reply = await self._send_once(ask)
-        if reply.status is None:
-            raise self._unanswered(reply.problem or Problem.PROTOCOL)
-        if reply.status in self.pace.busy_statuses:
-            raise self._busy(self.pace.wait_s(ask.key), reply.status)
-        return Answer(reply.status, reply.headers, reply.body)
+        return reply
 
     async def _send_once(self, ask: Ask) -> Reply:
         await self._turn(ask.key)

@@ -25,6 +25,16 @@ class ProviderSettings(BaseModel):
         description="Base URL of NameSilo's API; https, or http on loopback.",
         examples=["https://sandbox.namesilo.com/api"],
     )
+    provider_yandex_metrica_url: ProviderUrl = Field(
+        "https://api-metrika.yandex.net",
+        description="Base URL of Yandex Metrica's API; https, or http on loopback.",
+        examples=["https://api-metrica.yandex.net"],
+    )
+    provider_yandex_metrica_login_url: ProviderUrl = Field(
+        "https://login.yandex.ru",
+        description="Base URL at which Yandex tells whose token it is; https, or http on loopback.",
+        examples=["http://127.0.0.1:9001"],
+    )
 
     @property
     def provider_urls(self) -> Mapping[str, str]:

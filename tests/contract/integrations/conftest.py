@@ -20,11 +20,12 @@ from tests.support.standins.cloudflare import MINE, Cloudflare, cloudflare
 from tests.support.standins.namecheap import API_KEY, USERNAME, Namecheap, namecheap
 from tests.support.standins.namesilo import NameSilo
 from tests.support.standins.server import StandIn, serving
+from tests.support.standins.yandex_metrica import YandexMetrica
 
 S = TypeVar("S", bound=StandIn)
 
 # Stand-ins of providers that are connected by a secret alone; each says by ``settings()`` where it is.
-OTHERS: tuple[type[Any], ...] = (NameSilo,)
+OTHERS: tuple[type[Any], ...] = (NameSilo, YandexMetrica)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """From values of the core to the integrations wire's JSON."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from keystead.dialects.integrations import provider_words
 from keystead.http.cloudflare_operations import Result
 from keystead.http.provider_operations import Joined, Standing
 from keystead.providers.registrar import RegisteredDomain
+from keystead.providers.yandex_metrica import Counter, Day, Goal
 from keystead.vault.credentialvalue import Credential
 
 CONFIGURED = "Namecheap integration configured successfully"
@@ -52,6 +54,21 @@ def standing(value: Standing) -> dict[str, Any]:
     body = {"ok": True, "key_id": found.id, "status": value.status, "checked_at": _moment(found.checked_at)}
     known = None if value.refusal is None else provider_words.refusal(value.refusal)
     return {**body, **value.told} if known is None else {**body, "reason": known[0], **known[1]}
+
+
+def counters(found: Sequence[Counter]) -> dict[str, Any]:
+    """Present counters."""
+    return {"ok": True, "counters": [asdict(one) for one in found]}
+
+
+def visits(found: Sequence[Day]) -> dict[str, Any]:
+    """Present visits by day."""
+    return {"ok": True, "visits": [{"date": one.day.isoformat(), "visits": one.visits} for one in found]}
+
+
+def goals(found: Sequence[Goal]) -> dict[str, Any]:
+    """Present goals."""
+    return {"ok": True, "goals": [{"id": one.id, "name": one.name, "type": one.kind} for one in found]}
 
 
 def addresses(ips: Sequence[str]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ def told(error: tree.KeysteadError, name: str) -> Told | None:
             return Told(Row(409, f"{name}_key_already_exists"), {"existing_key_id": error.credential_id})
         case provider.FieldMissing():
             return Told(Row(400, f"{error.field}_required"))
+        case tree.Invalid() if error.fields:
+            return Told(Row(400, f"invalid_{next(iter(error.fields))}"), {"message": error.message})
         case provider.ProviderRejected():
             return _refusal(error, name)
         case provider.ProviderUnavailable():

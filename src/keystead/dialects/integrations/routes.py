@@ -6,7 +6,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from keystead.dialects.integrations import asking, auth, present, provider_endpoints, registrar_endpoints, schemas
+from keystead.dialects.integrations import (
+    asking,
+    auth,
+    metrica_endpoints,
+    present,
+    provider_endpoints,
+    registrar_endpoints,
+    schemas,
+)
 from keystead.dialects.integrations.errors import ADD_TO_WHITELIST, Family
 from keystead.dialects.integrations.services import FAILURES, PREFIX, Services
 from keystead.http.bodies import JSON, answer
@@ -33,6 +41,7 @@ def add_endpoints(routes: APIRouter, services: Services) -> None:
     registrars = services.vault.registrars
     for what in (namesilo.CONNECTABLE,):
         provider_endpoints.add(routes, services, what, registrar_endpoints.endpoints(registrars, what.id))
+    metrica_endpoints.add(routes, services)
 
     def add(method: str, path: str, handler: Any, shown: Any, takes: Any = None, tag: str = "Keys") -> None:
         extra: dict[str, Any] = {"security": [{"Bearer": []}]}

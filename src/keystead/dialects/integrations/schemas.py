@@ -90,6 +90,53 @@ class Domains(BaseModel):
     domains: list[RegisteredDomain]
 
 
+class Counter(BaseModel):
+    """A counter that the user may see."""
+
+    id: int
+    name: str
+    site: str
+    status: str
+    permission: str = Field(examples=["own"], description="own, view or edit")
+    owner_login: str
+
+
+class Counters(BaseModel):
+    """All counters of a user."""
+
+    ok: bool
+    counters: list[Counter]
+
+
+class DayOfVisits(BaseModel):
+    """The visits of one day."""
+
+    date: str = Field(examples=["2026-11-01"])
+    visits: int
+
+
+class Visits(BaseModel):
+    """A counter's visits by day, every day of the time that was asked for."""
+
+    ok: bool
+    visits: list[DayOfVisits]
+
+
+class Goal(BaseModel):
+    """A goal of a counter."""
+
+    id: int
+    name: str
+    type: str
+
+
+class Goals(BaseModel):
+    """A counter's goals."""
+
+    ok: bool
+    goals: list[Goal]
+
+
 class NameServers(BaseModel):
     """Where a domain is pointed."""
 
