@@ -58,6 +58,10 @@ VALUES = {
     "account_id": "1",
     "invitation_id": "1",
     "plan": "free",
+    "provider": "namesilo",
+    "credential_id": "1",
+    "counter_id": "1",
+    "domain": "example.com",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
@@ -83,6 +87,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/signing-key/rotate"): {},
     ("POST", "/v1/export"): {},
     ("PUT", "/v1/providers/namecheap/relay"): {"ip": "192.0.2.1"},
+    ("POST", "/v1/providers/{provider}/credentials"): {"secret": {"api_key": "no secret"}},
+    ("PUT", "/v1/providers/{provider}/credentials/{credential_id}/domains/{domain}/name-servers"): {
+        "name_servers": ["a.ns.test", "b.ns.test"]
+    },
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 

@@ -24,6 +24,7 @@ from keystead.vault.models import CREDENTIALS, ERRANDS
 from tests.support.standins.cloudflare import MINE, Cloudflare
 from tests.support.standins.direct import DirectSender
 from tests.support.standins.namecheap import Namecheap
+from tests.support.standins.namesilo import NameSilo
 from tests.support.work import Workplace
 
 
@@ -52,6 +53,7 @@ class Vaulted:
     workplace: Workplace
     remote: Cloudflare
     registrar: Namecheap = field(default_factory=Namecheap)
+    registry: NameSilo = field(default_factory=NameSilo)
 
     def __post_init__(self) -> None:
         place = self.workplace
@@ -64,8 +66,11 @@ class Vaulted:
             on_emitted=lambda: None,
         )
         self.transactions.before = self.transactions.after = lambda: None
-        self.sender = DirectSender({"cloudflare.test": self.remote, "namecheap.test": self.registrar})
-        bases = Bases("https://cloudflare.test/client/v4", "https://namecheap.test")
+        self.sender = DirectSender(
+            {"cloudflare.test": self.remote, "namecheap.test": self.registrar, "namesilo.test": self.registry}
+        )
+        others = {"namesilo": "https://namesilo.test/api"}
+        bases = Bases("https://cloudflare.test/client/v4", "https://namecheap.test", others)
         self.clients = Clients(self.sender, place.clock, bases)
         self.credentials = CredentialOperations(self.transactions, account_id=place.account_id)
         self.runner = ErrandRunner(self.transactions, account_id=place.account_id, is_alone=True)

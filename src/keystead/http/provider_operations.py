@@ -14,10 +14,12 @@ from keystead.http.calls import Call
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.transaction import Transactions
 from keystead.kit.crypto import mac
+from keystead.kit.errors import NotFound
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Clients
 from keystead.providers.connectable import Connectable, RemoteAccount, Secrets, Verifying
 from keystead.providers.errors import AddressRefused, ProviderRejected, SecretRefused
+from keystead.providers.registry import CONNECTABLES
 from keystead.vault import connecting, credentials
 from keystead.vault.connecting import Made, Wish
 from keystead.vault.credentialvalue import Credential, Status, checked_alias
@@ -57,6 +59,18 @@ class ProviderOperations:
         self._clients = clients
         self._use = use
         self._marking_key = marking_key
+
+    async def list_(self, call: Call) -> list[Connectable[Any]]:
+        """Return every provider that is connected by a secret alone."""
+        await self._transactions.check(call, credentials.list_)
+        return list(CONNECTABLES.values())
+
+    async def named(self, call: Call, provider: str) -> Connectable[Any]:
+        """Return a provider by its id; raise NotFound for one that is not connected by a secret alone."""
+        await self._transactions.check(call, credentials.use)
+        if provider not in CONNECTABLES:
+            raise NotFound("provider", provider)
+        return CONNECTABLES[provider]
 
     async def connect(
         self, call: Call, what: Connectable[Verifying], given: Mapping[str, object], *, alias: str | None

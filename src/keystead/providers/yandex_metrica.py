@@ -49,6 +49,7 @@ YANDEX_METRICA = Provider(
 PAGE_SIZE = 1000
 # A year and a day: more days are asked for in parts.
 DAYS_MAX = 366
+_DAYS_USUAL = 28
 _PAGES_MAX = 1000
 _LOGIN = "login"
 _SECRET_KINDS = frozenset({"unauthorized", "invalid_token"})
@@ -116,8 +117,13 @@ class YandexMetrica:
                 break
         return list(found.values())
 
-    async def visits(self, counter_id: int, first: date, last: date) -> list[Day]:
-        """Return a counter's visits by day, both days included; a day that Yandex leaves out had none."""
+    async def visits(self, counter_id: int, first: date | None = None, last: date | None = None) -> list[Day]:
+        """Return a counter's visits by day, both days included; a day that Yandex leaves out had none.
+
+        Without a last day it is today, without a first one four weeks are told.
+        """
+        last = last or self._transport.clock.now().date()
+        first = first or last - timedelta(days=_DAYS_USUAL - 1)
         days = (last - first).days + 1
         if not 1 <= days <= DAYS_MAX:
             problem = f"the last day is on or after the first, and at most {DAYS_MAX} days are asked for at once"

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from keystead.http import failures
 from keystead.kit import errors as tree
+from keystead.providers import errors as provider
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -35,6 +36,7 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
     tree.QuotaExceeded: Row(409, "A limit is reached"),
     tree.Conflict: Row(409, "Conflict with the present state"),
     tree.Rejected: Row(502, "Refused by the engine"),
+    provider.ProviderRejected: Row(502, "Refused by the provider"),
     tree.Unsupported: Row(501, "Not possible on this instance"),
     tree.Unavailable: Row(503, "Temporarily unavailable"),
     tree.StorageFailed: Row(500, "Storage failed", "the database refused; see the log, and GET /v1/doctor"),
@@ -57,7 +59,7 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
     if row.status == 500:
         failures.note(error)
     fields = error.fields if isinstance(error, tree.Invalid) else {}
-    body = problem(row.status, row.title, row.detail or error.message, code=error.code, request_id=request_id)
+    body = problem(row.status, row.title, row.detail or _sentence(error), code=error.code, request_id=request_id)
     body["errors"] = [{"field": field, "message": message} for field, message in fields.items()]
     headers = {"cache-control": "no-store"}
     if isinstance(error, tree.Throttled | tree.RateLimited | tree.Unavailable):
@@ -65,6 +67,12 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
     elif isinstance(error, tree.Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     return Response(orjson.dumps(body), row.status, headers, MEDIA_TYPE)
+
+
+def _sentence(error: tree.KeysteadError) -> str:
+    """Return what failed, a provider's own words with it."""
+    words = error.text if isinstance(error, provider.ProviderRejected) else ""
+    return f"{error.message}: {words}" if words and words not in error.message else error.message
 
 
 def problem(status: int, title: str, detail: str, *, code: str, request_id: str) -> dict[str, object]:
