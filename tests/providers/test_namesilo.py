@@ -36,14 +36,18 @@ def calling(registry: standin.NameSilo, api_key: str = API_KEY, clock: ManualClo
     return made.of(CONNECTABLE, {"api_key": Secret(api_key)})
 
 
-async def test_the_key_travels_in_the_query_and_in_no_message(registry: standin.NameSilo) -> None:
+async def test_the_key_travels_in_the_query_and_in_no_message(
+    registry: standin.NameSilo, capsys: pytest.CaptureFixture[str]
+) -> None:
     client = calling(registry, "CANARY-wrong")
 
     with pytest.raises(SecretRefused) as refusal:
         await client.balance()
 
     assert registry.came[0].query == {"version": "1", "type": "xml", "key": "CANARY-wrong"}
-    assert "CANARY" not in f"{refusal.value} {refusal.value.context} {refusal.value!r} {client!r}"
+    logged = capsys.readouterr().out
+    assert "asked a provider" in logged
+    assert "CANARY" not in f"{refusal.value} {refusal.value.context} {refusal.value!r} {client!r} {logged}"
 
 
 async def test_every_domain_is_read_page_by_page(registry: standin.NameSilo) -> None:

@@ -114,7 +114,10 @@ class NameSilo(StandIn):
         return (
             f"<created>2020-02-03</created><expires>{account.domains[name]}</expires><status>Active</status>"
             "<locked>Yes</locked><private>Yes</private><auto_renew>Yes</auto_renew><traffic_type>Custom</traffic_type>"
-            f"<portfolio/><nameservers>{listed}</nameservers>"
+            "<email_verification_required>No</email_verification_required><portfolio></portfolio><forward_url>N/A"
+            f"</forward_url><forward_type>N/A</forward_type><nameservers>{listed}</nameservers><contact_ids>"
+            "<registrant>444444</registrant><administrative>555555</administrative><technical>666666</technical>"
+            "<billing>7777777</billing></contact_ids>"
         )
 
     def _change(self, account: Account, query: dict[str, str]) -> str:
