@@ -179,7 +179,6 @@ def check_new(work: Work, wish: Wish) -> None:
         raise AlreadyConnected(
             f"{wish.provider} account {wish.external_id} is connected by credential {found[0].id}",
             credential_id=found[0].id,
-            provider=wish.provider,
         )
 
 

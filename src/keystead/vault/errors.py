@@ -39,10 +39,9 @@ class AlreadyConnected(AlreadyExists):
 
     code = "already_connected"
 
-    def __init__(self, message: str, *, credential_id: int = 0, provider: str = "namecheap") -> None:
+    def __init__(self, message: str, *, credential_id: int = 0) -> None:
         super().__init__(message, credential_id=credential_id)
         self.credential_id = credential_id
-        self.provider = provider
 
 
 class ConnectedElsewhere(AlreadyExists):
