@@ -68,6 +68,27 @@ async def test_an_answer_that_knows_no_pages_is_the_whole_list(registry: standin
     assert len(registry.came) == 1
 
 
+async def test_pages_may_be_smaller_than_was_asked_for(registry: standin.NameSilo) -> None:
+    registry.page_size_max = 10
+    registry.add_domains(25)
+
+    assert len(await calling(registry).domains()) == 25
+    assert len(registry.came) == 3
+
+
+async def test_a_list_that_does_not_go_on_is_no_list(registry: standin.NameSilo) -> None:
+    body = (
+        b"<namesilo><reply><code>300</code><domains><domain expires='2027-01-01'>example.com</domain></domains>"
+        b"<pager><total>2</total><pageSize>1</pageSize><page>1</page></pager></reply></namesilo>"
+    )
+    registry.fault("GET", "listDomains", Fate.REFUSE, times=9, status=200, body=body)
+
+    with pytest.raises(ProviderUnreadable):
+        await calling(registry).domains()
+
+    assert len(registry.came) == 2
+
+
 async def test_an_empty_account_has_no_domains(registry: standin.NameSilo) -> None:
     assert await calling(registry).domains() == []
 

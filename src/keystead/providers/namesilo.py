@@ -90,11 +90,13 @@ class NameSilo:
         found: dict[str, RegisteredDomain] = {}
         for page in range(1, _PAGES_MAX):
             reply = await self._call("listDomains", {"page": str(page), "pageSize": str(PAGE_SIZE)})
-            seen = [_domain(element) for element in reply.iterfind("domains/domain")]
-            found |= {one.name: one for one in seen}
+            known = len(found)
+            found |= {one.name: one for one in map(_domain, reply.iterfind("domains/domain"))}
             total = reply.findtext("pager/total")
-            if not seen or total is None or len(found) >= _number(total):
+            if total is None or len(found) >= _number(total):
                 break
+            if len(found) == known:
+                raise ProviderUnreadable(f"NameSilo told {known} of {total} domains and then nothing new")
         return list(found.values())
 
     async def name_servers(self, domain: str) -> list[str]:

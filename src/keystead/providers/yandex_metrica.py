@@ -108,12 +108,12 @@ class YandexMetrica:
     async def counters(self) -> list[Counter]:
         """Return every counter that the user may see: all pages."""
         found: dict[int, Counter] = {}
-        for page in range(_PAGES_MAX):
-            query = {"per_page": str(PAGE_SIZE), "offset": str(page * PAGE_SIZE + 1)}
+        for _ in range(_PAGES_MAX):
+            query = {"per_page": str(PAGE_SIZE), "offset": str(len(found) + 1)}
             listed = await self._get("/management/v1/counters", query)
-            seen = [_counter(one) for one in _items(listed, "counters")]
-            found |= {one.id: one for one in seen}
-            if not seen or len(found) >= _number(listed, "rows"):
+            known = len(found)
+            found |= {one.id: one for one in map(_counter, _items(listed, "counters"))}
+            if len(found) == known or len(found) >= _number(listed, "rows"):
                 break
         return list(found.values())
 

@@ -7,6 +7,7 @@ import pytest
 from keystead.providers.namesilo import NAMESILO
 from tests.contract.integrations.conftest import Wire
 from tests.contract.integrations.test_cloudflare_init import account_of_another, failure
+from tests.contract.integrations.test_namecheap import end
 from tests.support.standins.namesilo import API_KEY, SEEN_IP, Account, NameSilo, Refused
 from tests.support.standins.server import Fate
 
@@ -192,16 +193,6 @@ async def test_the_status_is_what_the_provider_says_now(wire: Wire, registry: Na
     assert again.json()["balance"] == "2.00"
 
 
-async def test_a_revoked_key_is_not_asked_about(wire: Wire, registry: NameSilo) -> None:
-    await join(wire)
-    await wire.owner.patch("/integrations/keys/1", json={"status": "revoked"})
-    asked = len(registry.came)
-
-    answer = await get(wire, "status", "key_id=1")
-
-    assert (answer.json()["status"], len(registry.came)) == ("revoked", asked)
-
-
 async def test_a_status_that_nobody_can_tell_is_no_status(wire: Wire, registry: NameSilo) -> None:
     await join(wire)
     registry.fault("GET", "getAccountBalance", Fate.REFUSE, times=1, status=500)
@@ -279,6 +270,23 @@ async def test_what_is_no_name_asks_nothing(wire: Wire, registry: NameSilo, more
 
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert registry.asked("GET", "changeNameServers") == []
+
+
+@pytest.mark.parametrize(("status", "error"), [("revoked", "key_revoked"), ("expired", "key_expired")])
+async def test_a_key_that_is_not_active_asks_nothing(wire: Wire, registry: NameSilo, status: str, error: str) -> None:
+    await join(wire)
+    if status == "revoked":
+        await wire.owner.patch("/integrations/keys/1", json={"status": "revoked"})
+    else:
+        await end(wire)
+    asked = len(registry.came)
+
+    for answer in (await get(wire, "domains", "key_id=1"), await set_ns(wire)):
+        assert (answer.status_code, answer.json()) == (400, failure(error))
+    told = (await get(wire, "status", "key_id=1")).json()
+
+    assert told == {"ok": True, "key_id": 1, "status": status, "checked_at": None}
+    assert len(registry.came) == asked
 
 
 async def test_foreign_keys_are_not_found(wire: Wire, registry: NameSilo) -> None:

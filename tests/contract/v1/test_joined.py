@@ -11,6 +11,7 @@ from keystead.access.permissions import Permission
 from keystead.db.session import Database
 from keystead.providers.namesilo import NAMESILO
 from keystead.providers.pace import Pace
+from tests.support.browser import Browser
 from tests.support.instance import InProcess, in_process
 from tests.support.standins import namesilo, yandex_metrica
 from tests.support.standins.namesilo import Account
@@ -112,6 +113,33 @@ async def test_failures_are_problems_with_the_providers_sentence(joined: Joined)
         "NameSilo refused: 110: Invalid API Key",
     )
     assert again.json()["code"] == "already_connected"
+
+
+async def test_nobody_works_with_what_another_account_holds(joined: Joined) -> None:
+    made = (await joined.connect("namesilo", api_key=namesilo.API_KEY)).json()["id"]
+    seen = (await joined.connect("yandex_metrica", token=TOKEN)).json()["id"]
+    wanted = {"name": "north", "plan": "pro", "owner": "anna@example.com"}
+    account = (await joined.instance.operator.post("/v1/accounts", json=wanted)).json()
+    north = Browser(joined.instance.stranger())
+    await north.register("anna@example.com", invitation=account["invitation"]["secret"])
+    asked = len(joined.registry.came) + len(joined.metrica.came)
+    key, counters = f"{PATH}/namesilo/credentials/{made}", f"{PATH}/yandex_metrica/credentials/{seen}/counters"
+
+    for method, path in (
+        ("GET", f"{key}/status"),
+        ("GET", f"{key}/domains"),
+        ("GET", f"{key}/domains/example.com/name-servers"),
+        ("PUT", f"{key}/domains/example.com/name-servers"),
+        ("GET", counters),
+        ("GET", f"{counters}/{COUNTER}/visits"),
+        ("GET", f"{counters}/{COUNTER}/goals"),
+    ):
+        body = {"name_servers": ["a.ns.test", "b.ns.test"]} if method == "PUT" else None
+        headers = {"authorization": f"Bearer {north.access}"}
+        answer = await north.http.request(method, path, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "credential_not_found")
+
+    assert len(joined.registry.came) + len(joined.metrica.came) == asked
 
 
 async def test_what_may_be_connected_is_listed_with_its_fields(joined: Joined) -> None:

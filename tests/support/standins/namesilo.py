@@ -39,12 +39,13 @@ class Account:
 
 
 class NameSilo(StandIn):
-    """The stand-in; ``has_pager`` False answers as before there were pages."""
+    """The stand-in; ``has_pager`` False answers as before there were pages, ``page_size_max`` gives less than asked."""
 
     def __init__(self) -> None:
         super().__init__()
         self.accounts = {API_KEY: Account()}
         self.has_pager = True
+        self.page_size_max = 1000
         self.next_refusals: list[Refused] = []
 
     @property
@@ -95,7 +96,7 @@ class NameSilo(StandIn):
         return f"<balance>{account.balance}</balance>"
 
     def _list(self, account: Account, query: dict[str, str]) -> str:
-        page, size = int(query.get("page", "1")), int(query.get("pageSize", "10"))
+        page, size = int(query.get("page", "1")), min(int(query.get("pageSize", "10")), self.page_size_max)
         names = sorted(account.domains)
         shown = names[(page - 1) * size : page * size] if self.has_pager else names
         listed = "".join(
