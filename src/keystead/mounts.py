@@ -103,6 +103,13 @@ class Mounts:
 
     def at(self, there: Sequence[Place]) -> list[Mount]:
         """Return the mounts of a door at which some dialects answer."""
+        made = [Mount(pages.PREFIX, "assets", pages.assets_app())]
+        for place in there:
+            made += self.of(place, there)
+        return made
+
+    def of(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        """Return the mounts of one dialect of those that answer at a door."""
         makers = {
             "veil": self._veil_at,
             "vpnkeys": self._vpnkeys_at,
@@ -112,10 +119,7 @@ class Mounts:
             "subscription": self._subscription_at,
             "metrics": self._metrics_at,
         }
-        made = [Mount(pages.PREFIX, "assets", pages.assets_app())]
-        for place in there:
-            made += [below(place.base, mount) for mount in makers[place.dialect](place, there)]
-        return made
+        return [below(place.base, mount) for mount in makers[place.dialect](place, there)]
 
     def _veil_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
         app = veil_app(self.veil(), base=place.base, specifications=_specifications(there))

@@ -59,6 +59,7 @@ from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
 from tests.support.fake_engine import FakeXray
 from tests.support.figures import FakeFigures
+from tests.support.lazily import lazily
 from tests.support.shop import POOL, new_pair
 
 SCOPE = "xray/main"
@@ -240,7 +241,7 @@ async def in_process(
         clock=clock,
         scope=SCOPE,
     )
-    mounts = Mounts(parts).all()
+    mounts = lazily(Mounts(parts))
     made = InProcess(
         parts,
         engine,
