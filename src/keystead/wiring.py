@@ -279,12 +279,13 @@ def _vault(ground: Ground, transactions: Transactions) -> VaultOperations:
     # Providers' addresses are the operator's own choice, and https but for loopback (settings, relays).
     sender = OutgoingClient(reach(("0.0.0.0/0", "::/0")), SystemResolver(), ground.clock)
     settings = ground.settings
-    bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url)
+    bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url, settings.provider_urls)
     return vault_operations(
         transactions,
         Clients(sender, ground.clock, bases),
         ids=ground.ids,
         account_id=ground.foundation.account_id,
+        marking_key=ground.keys.marking_key,
         is_alone=ground.database.engine.dialect.name == "sqlite",
     )
 

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import pytest
 
 from keystead.kit.errors import Invalid
@@ -32,9 +34,21 @@ async def test_all_pages_of_domains_are_read(registrar: Namecheap) -> None:
 
     found = await relayed(registrar).domains()
 
-    assert [(one.name, one.expires) for one in found] == sorted(registrar.domains.items())
+    written = {name: datetime.strptime(day, "%m/%d/%Y").date() for name, day in registrar.domains.items()}
+    assert [(one.name, one.expires_on) for one in found] == sorted(written.items())
     assert len(registrar.came) == 3
     assert {(one.is_expired, one.renews_itself, one.is_locked) for one in found} == {(False, True, False)}
+
+
+async def test_name_servers_are_read_before_and_after_they_are_set(registrar: Namecheap) -> None:
+    registrar.domains["example.com"] = "01/01/2030"
+    client = relayed(registrar)
+
+    before = await client.name_servers("example.com")
+    await client.set_name_servers("example.com", ["bob.ns.cloudflare.com", "lola.ns.cloudflare.com"])
+
+    assert before == ["dns1.registrar-servers.com", "dns2.registrar-servers.com"]
+    assert await client.name_servers("example.com") == ["bob.ns.cloudflare.com", "lola.ns.cloudflare.com"]
 
 
 @pytest.mark.parametrize(

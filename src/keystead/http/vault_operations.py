@@ -1,5 +1,6 @@
 """The operations of the vault, put together: for the composition root, which brings clients and transactions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keystead.http.cloudflare_errands import CloudflareErrands
@@ -7,13 +8,19 @@ from keystead.http.cloudflare_operations import CloudflareOperations
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.provider_operations import ProviderOperations
 from keystead.http.record_operations import RecordOperations
+from keystead.http.registrar_operations import Open, RegistrarOperations
 from keystead.http.transaction import Transactions
 from keystead.http.zone_hosts import ZoneHosts
 from keystead.http.zone_operations import ZoneOperations
 from keystead.http.zone_watch import ZoneWatch
 from keystead.kit.ids import Ids
+from keystead.kit.secret import Secret
+from keystead.providers import namesilo
 from keystead.providers.clients import Clients
+from keystead.providers.namecheap import NAMECHEAP
+from keystead.providers.namesilo import NAMESILO
 
 
 @dataclass(frozen=True)
@@ -25,24 +32,47 @@ class VaultOperations:
     namecheap: NamecheapOperations
     zones: ZoneOperations
     records: RecordOperations
+    providers: ProviderOperations
+    registrars: RegistrarOperations
     errands: ErrandRunner
     watch: ZoneWatch
 
 
 def vault_operations(
-    transactions: Transactions, clients: Clients, *, ids: Ids, account_id: int, is_alone: bool
+    transactions: Transactions,
+    clients: Clients,
+    *,
+    ids: Ids,
+    account_id: int,
+    marking_key: Secret[bytes],
+    is_alone: bool,
 ) -> VaultOperations:
-    """Return the operations; ``is_alone`` says that no other process has this database."""
+    """Return the operations; ``is_alone`` says that no other process has this database.
+
+    ``marking_key`` is that of hashes that stand for external accounts without a name.
+    """
     credentials = CredentialOperations(transactions, account_id=account_id)
     errands = ErrandRunner(transactions, account_id=account_id, is_alone=is_alone)
     chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
     hosts = ZoneHosts(transactions, clients, credentials)
+    namecheap = NamecheapOperations(transactions, clients, credentials)
+    providers = ProviderOperations(transactions, clients, credentials, marking_key=marking_key)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),
-        NamecheapOperations(transactions, clients, credentials),
+        namecheap,
         ZoneOperations(transactions, hosts, chores),
         RecordOperations(hosts),
+        providers,
+        RegistrarOperations(transactions, registrar_openers(namecheap, providers)),
         errands,
         ZoneWatch(transactions, hosts, account_id=account_id),
     )
+
+
+def registrar_openers(namecheap: NamecheapOperations, providers: ProviderOperations) -> Mapping[str, Open]:
+    """Return how each registrar is opened, by its provider's id."""
+    return {
+        NAMECHEAP.id: namecheap.opened,
+        NAMESILO.id: lambda call, credential_id: providers.opened(call, namesilo.CONNECTABLE, credential_id),
+    }

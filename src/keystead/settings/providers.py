@@ -1,5 +1,7 @@
 """Settings of outside providers: where their APIs are."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, Field
 
 from keystead.settings.values import ProviderUrl
@@ -18,3 +20,24 @@ class ProviderSettings(BaseModel):
         description="Base URL of Namecheap's API for direct requests; a relay has a URL of its own.",
         examples=["https://api.sandbox.namecheap.com"],
     )
+    provider_namesilo_url: ProviderUrl = Field(
+        "https://www.namesilo.com/api",
+        description="Base URL of NameSilo's API; https, or http on loopback.",
+        examples=["https://sandbox.namesilo.com/api"],
+    )
+    provider_yandex_metrica_url: ProviderUrl = Field(
+        "https://api-metrika.yandex.net",
+        description="Base URL of Yandex Metrica's API; https, or http on loopback.",
+        examples=["https://api-metrica.yandex.net"],
+    )
+    provider_yandex_metrica_login_url: ProviderUrl = Field(
+        "https://login.yandex.ru",
+        description="Base URL at which Yandex tells whose token it is; https, or http on loopback.",
+        examples=["http://127.0.0.1:9001"],
+    )
+
+    @property
+    def provider_urls(self) -> Mapping[str, str]:
+        """Return every base URL by the provider it is of."""
+        urls = {name: getattr(self, name) for name in ProviderSettings.model_fields}
+        return {name.removeprefix("provider_").removesuffix("_url"): url for name, url in urls.items()}

@@ -1,8 +1,9 @@
 """Namecheap's XML API on loopback, behind a relay that wants a password: balance, domains, name servers.
 
-Shapes are those of namecheap.com/support/api (methods users.getBalances, domains.getList, domains.dns.setCustom, and
-the page of error numbers), and of recorded answers where they differ: getBalances has no namespace there, ``Updated``
-is written in several ways, and an error's answer may hold a response all the same (lexicon's cassettes for Namecheap).
+Shapes are those of namecheap.com/support/api (methods users.getBalances, domains.getList, domains.dns.getList and
+setCustom, and the page of error numbers), and of recorded answers where they differ: getBalances has no namespace
+there, ``Updated`` is written in several ways, and an error's answer may hold a response all the same (lexicon's
+cassettes for Namecheap).
 """
 
 import base64
@@ -79,6 +80,7 @@ class Namecheap(StandIn):
         inner = {
             "namecheap.users.getBalances": self._balances,
             "namecheap.domains.getList": self._list,
+            "namecheap.domains.dns.getList": self._get_list,
             "namecheap.domains.dns.setCustom": self._set_custom,
         }[command](query)
         return f"<CommandResponse Type={quoteattr(command)}>{inner}</CommandResponse>"
@@ -107,6 +109,17 @@ class Namecheap(StandIn):
         )
         paging = f"<TotalItems>{len(names)}</TotalItems><CurrentPage>{page}</CurrentPage><PageSize>{size}</PageSize>"
         return f"<DomainGetListResult>{shown}</DomainGetListResult><Paging>{paging}</Paging>"
+
+    def _get_list(self, query: dict[str, str]) -> str:
+        # Shape: the example of namecheap.com/support/api, method domains.dns.getList.
+        name = f"{query['SLD']}.{query['TLD']}"
+        if name not in self.domains:
+            raise Refused("2019166", f"Domain name not found {name}")
+        servers = self.name_servers.get(name, ["dns1.registrar-servers.com", "dns2.registrar-servers.com"])
+        shown = "".join(f"<Nameserver>{escape(server)}</Nameserver>" for server in servers)
+        return (
+            f'<DomainDNSGetListResult Domain={quoteattr(name)} IsUsingOurDNS="false">{shown}</DomainDNSGetListResult>'
+        )
 
     def _set_custom(self, query: dict[str, str]) -> str:
         name = f"{query['SLD']}.{query['TLD']}"

@@ -57,3 +57,23 @@ def test_a_rule_spreads_requests_over_its_window(clock: ManualClock) -> None:
     assert (pace.wait_s("a"), pace.wait_s("b")) == (40, 0)
     clock.advance(40)
     assert pace.wait_s("a") == 0
+
+
+def test_several_rules_hold_together(clock: ManualClock) -> None:
+    pace = Pace(clock, (1, 1.0), (3, 60.0))
+    for _ in range(3):
+        clock.advance(pace.wait_s("a"))
+        pace.note_sent("a")
+
+    assert pace.wait_s("a") == 58
+    clock.advance(58)
+    assert pace.wait_s("a") == 0
+
+
+def test_a_provider_may_say_in_its_own_way_that_its_limit_is_reached(clock: ManualClock) -> None:
+    pace = Pace(clock, busy_statuses={420})
+
+    pace.note_answer("a", 429, {}, None)
+    assert pace.wait_s("a") == 0
+    pace.note_answer("a", 420, {}, 7)
+    assert pace.wait_s("a") == 7
