@@ -1,4 +1,6 @@
-"""Settings of outside providers: where their APIs are."""
+"""Settings of outside providers: where their APIs are, and how the wire of their keys refuses a token."""
+
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -17,4 +19,10 @@ class ProviderSettings(BaseModel):
         "https://api.namecheap.com",
         description="Base URL of Namecheap's API for direct requests; a relay has a URL of its own.",
         examples=["https://api.sandbox.namecheap.com"],
+    )
+    integrations_token_problem: Literal["owner_required", "unauthorized"] = Field(
+        "owner_required",
+        description="Answer on /integrations to a missing, ended or wrong token: owner_required, 403, as documented; "
+        "unauthorized, 401, upon which pages refresh their token.",
+        examples=["unauthorized"],
     )
