@@ -15,6 +15,7 @@ from bench import (
     bulk,
     connecting,
     cutting,
+    domains,
     importing,
     issuing,
     opening,
@@ -42,6 +43,7 @@ BENCHES: dict[str, Measure] = {
     "sealing": sealing.measure,
     "rewrapping": rewrapping.measure,
     "zones": zones.measure,
+    "domains": domains.measure,
 }
 
 
