@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 from keystead.kit.clock import SystemClock
 from keystead.kit.reach import Address, reach
@@ -20,7 +21,7 @@ from keystead.providers.errors import ProviderFailed
 from keystead.providers.namecheap import Login
 from keystead.providers.namecheap import Namecheap as Client
 from tests.providers.calling import DEAD
-from tests.support.relays import NAME, PASSWORD, USER, Kind, Relay, Upstream, relaying
+from tests.support.relays import DEPLOYED, NAME, PASSWORD, USER, Kind, Relay, Upstream, relaying
 from tests.support.standins.namecheap import API_KEY, IP, USERNAME, Namecheap
 from tests.support.standins.server import Fate, serving
 from tests.support.xray import write_certificate
@@ -186,6 +187,25 @@ def test_a_stranger_who_asks_too_often_is_told_to_wait_and_costs_keystead_nothin
 
     assert told == {403, 429}
     assert there.relay.status(TARGET, auth=None) == 401
+
+
+def test_the_files_that_no_server_tries_say_what_the_others_do() -> None:
+    static, dynamic = (
+        yaml.safe_load((DEPLOYED / name).read_text()) for name in ("traefik.yml", "traefik-keystead-relay.yml")
+    )
+    (router,), (service,) = dynamic["http"]["routers"].values(), dynamic["http"]["services"].values()
+    middlewares, balancer = dynamic["http"]["middlewares"], service["loadBalancer"]
+    transport = dynamic["http"]["serversTransports"][balancer["serversTransport"]]
+    kept = static["accessLog"]["fields"]
+
+    assert router["rule"] == "Host(`relay.example.com`) && Path(`/xml.response`)"
+    assert set(router["middlewares"]) == set(middlewares)
+    assert middlewares["keystead-password"]["basicAuth"]["removeHeader"] is True
+    assert middlewares["keystead-headers"]["headers"]["customRequestHeaders"]["X-Forwarded-For"] == ""
+    assert (balancer["servers"], balancer["passHostHeader"]) == ([{"url": f"https://{API}"}], False)
+    assert (transport["serverName"], "insecureSkipVerify" in transport) == (API, False)
+    assert dynamic["tls"]["options"]["default"]["sniStrict"] is True
+    assert (kept["defaultMode"], {"RequestPath", "RequestLine"} & set(kept["names"])) == ("drop", set())
 
 
 def until_logged(relay: Relay, text: str) -> str:
