@@ -23,9 +23,7 @@ async def measure(directory: Path, scale: Scale) -> list[Row]:
     with cloudflare() as remote:
         remote.add_zones(scale.zones)
         async with instance(directory / "zones", 0, KEYSTEAD_PROVIDER_CLOUDFLARE_URL=remote.url) as running:
-            await running.stop()
             token = await held.owner_token(running)
-            await running.start()
             with Wire(running.port, token) as wire:
                 took_s, told = await asyncio.to_thread(_connect, wire, remote)
     if told["sync"]["zones"] != scale.zones:

@@ -90,7 +90,7 @@ async def stage(directory: Path) -> AsyncIterator[Stage]:
 @contextmanager
 def changed(instance: Keystead, change: str, back: str) -> Iterator[None]:
     """Change the database beside the instance for the duration."""
-    engine = create_engine(instance.database_url)
+    engine = create_engine(instance.database_url, connect_args={"timeout": 30})
     try:
         with engine.begin() as connection:
             connection.execute(text(change))
