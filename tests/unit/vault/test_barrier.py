@@ -28,6 +28,8 @@ from tests.unit.vault.shelf import added, reserved
 
 PLAIN = st.text(min_size=1, max_size=200).filter(lambda text: text.isprintable())
 RING = KeyRing({"test": TEST_KEY}, newest="test")
+# How long drawing and trying take is the machine's affair, and no property of the barrier.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLACES = st.builds(
     Place,
     st.sampled_from(["credentials", "provider_relays", "vault_errands"]),
@@ -36,6 +38,7 @@ PLACES = st.builds(
 )
 
 
+@PATIENT
 @given(plain=PLAIN, place=PLACES)
 def test_what_is_stored_does_not_hold_the_secret(plain: str, place: Place) -> None:
     sealed = RING.seal(Secret(plain), place)
@@ -45,6 +48,7 @@ def test_what_is_stored_does_not_hold_the_secret(plain: str, place: Place) -> No
     assert len(plain.encode()) < 4 or plain.encode() not in raw + sealed.encode()
 
 
+@PATIENT
 @given(plain=PLAIN, place=PLACES, position=st.integers(0, 10_000), flip=st.integers(1, 255))
 def test_a_flipped_byte_anywhere_does_not_open(plain: str, place: Place, position: int, flip: int) -> None:
     version, name, body = RING.seal(Secret(plain), place).split(":", 2)
@@ -55,6 +59,7 @@ def test_a_flipped_byte_anywhere_does_not_open(plain: str, place: Place, positio
         RING.open(f"{version}:{name}:{raw.hex()}", place)
 
 
+@PATIENT
 @given(plain=PLAIN, place=PLACES, kept=st.integers(0, 27))
 def test_a_shortened_value_does_not_open(plain: str, place: Place, kept: int) -> None:
     version, name, body = RING.seal(Secret(plain), place).split(":", 2)
@@ -70,6 +75,7 @@ def test_what_is_no_sealed_value_does_not_open(body: str) -> None:
         RING.open(f"v2:test:{body}", Place("credentials", "1", "secret"))
 
 
+@PATIENT
 @given(plain=PLAIN, place=PLACES)
 def test_a_value_of_the_former_form_opens_and_is_outdated(plain: str, place: Place) -> None:
     _, name, body = RING.seal(Secret(plain), place).split(":", 2)
@@ -79,6 +85,7 @@ def test_a_value_of_the_former_form_opens_and_is_outdated(plain: str, place: Pla
     assert not RING.is_current(former)
 
 
+@PATIENT
 @given(plain=PLAIN, here=PLACES, there=PLACES)
 def test_a_value_opens_in_its_own_place_only(plain: str, here: Place, there: Place) -> None:
     sealed = RING.seal(Secret(plain), here)
@@ -90,7 +97,7 @@ def test_a_value_opens_in_its_own_place_only(plain: str, here: Place, there: Pla
             RING.open(sealed, there)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(PATIENT, max_examples=20)
 @given(plain=PLAIN)
 def test_a_nonce_is_never_used_twice(plain: str) -> None:
     place = Place("credentials", "1", "secret")
