@@ -183,9 +183,12 @@ def test_a_stranger_who_asks_too_often_is_told_to_wait_and_costs_keystead_nothin
     if there.relay.kind is Kind.CADDY:
         return  # its file says that it has no limit
 
-    told = {there.relay.status(TARGET, auth=None, source=STRANGER) for _ in range(40)}
+    told = []
+    # Thirty at once and one a second: the slower this machine is, the more it takes.
+    while 429 not in told and len(told) < 300:
+        told.append(there.relay.status(TARGET, auth=None, source=STRANGER))
 
-    assert told == {403, 429}
+    assert set(told) == {403, 429}
     assert there.relay.status(TARGET, auth=None) == 401
 
 
