@@ -1,6 +1,7 @@
 # Every target sets up what it needs. Variables can be given on the command line: make run ARGS="--port 9000".
 
 ARGS ?=
+PROVIDER ?=
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
 PYTHON ?= .venv/bin/python
@@ -9,7 +10,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check chaos document bench setup lock clean wheel
+.PHONY: help run demo test check chaos live document bench setup lock clean wheel
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +29,9 @@ check: ## Check form, types, dependency contracts and architecture without runni
 
 chaos: ## Kill, freeze, fill, lock and silence a Keystead at work for minutes, and check that every promise holds.
 	@scripts/setup dev && PYTHONPATH=. exec $(PYTHON) -m tests.chaos $(ARGS)
+
+live: ## Ask a real provider with your own keys, from the environment: make live PROVIDER=cloudflare says which.
+	@scripts/setup dev && PYTHONPATH=. exec $(PYTHON) -m tests.providers.live $(PROVIDER)
 
 document: ## Write the pages of docs/ that the code itself tells: settings, permissions, errors, commands.
 	@scripts/setup dev && exec $(PYTHON) scripts/document

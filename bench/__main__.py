@@ -10,7 +10,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import answering, bulk, connecting, cutting, importing, issuing, opening, starting, syncing
+from bench import (
+    answering,
+    bulk,
+    connecting,
+    cutting,
+    domains,
+    importing,
+    issuing,
+    opening,
+    rewrapping,
+    sealing,
+    starting,
+    syncing,
+    zones,
+)
 from bench.figures import Row, print_table
 from bench.scale import QUICK, WHOLE, Scale
 
@@ -26,6 +40,10 @@ BENCHES: dict[str, Measure] = {
     "opening": opening.measure,
     "importing": importing.measure,
     "bulk": bulk.measure,
+    "sealing": sealing.measure,
+    "rewrapping": rewrapping.measure,
+    "zones": zones.measure,
+    "domains": domains.measure,
 }
 
 

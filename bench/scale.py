@@ -9,7 +9,8 @@ class Scale:
 
     ``crowds`` are numbers of VPN connections held open while ``arrivals_per_s`` come and as many go; ``cuts`` and
     ``quotas`` say how many keys are deleted or used up while they download; ``ports`` how many keys have one of their
-    own, ``bulk`` how many are created in one call, and ``bulks`` how often.
+    own, ``bulk`` how many are created in one call, and ``bulks`` how often. ``secrets`` are sealed again while somebody
+    reads, after ``calm_s`` of reading only; ``zones`` are at a provider, ``domains`` in the database.
     """
 
     keys: tuple[int, ...] = (0, 1_000, 10_000)
@@ -26,6 +27,10 @@ class Scale:
     ports: int = 5_000
     bulk: int = 10_000
     bulks: int = 3
+    secrets: int = 100_000
+    calm_s: float = 10.0
+    zones: int = 1_000
+    domains: int = 10_000
 
     @property
     def most_keys(self) -> int:
@@ -34,7 +39,9 @@ class Scale:
 
 
 WHOLE = Scale()
-QUICK = Scale(rounds=15, rounds_of_load=3, load_s=0.5, starts=1, crowd_s=6.0, quotas=2, ports=1_000, bulk=3_000)
+QUICK = Scale(
+    rounds=15, rounds_of_load=3, load_s=0.5, starts=1, crowd_s=6.0, quotas=2, ports=1_000, bulk=3_000, secrets=20_000
+)
 SMOKE = Scale(
     keys=(0, 20),
     rounds=2,
@@ -50,4 +57,8 @@ SMOKE = Scale(
     ports=5,
     bulk=60,
     bulks=1,
+    secrets=300,
+    calm_s=0.4,
+    zones=60,
+    domains=30,
 )

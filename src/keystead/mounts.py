@@ -150,7 +150,12 @@ class Mounts:
         return [Mount(AUTH_PREFIX, "auth", app, auth_errors.bare, routes=routes_of(bare))]
 
     def _integrations_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
-        bare = integrations_app(self.integrations(), base=place.base, specifications=_specifications(there))
+        bare = integrations_app(
+            self.integrations(),
+            base=place.base,
+            specifications=_specifications(there),
+            token_problem=integrations_errors.TOKEN_PROBLEMS[self._parts.settings.integrations_token_problem],
+        )
         app = cors.allowing(self._parts.settings.cors_origins, bare)
         refusal, routes = integrations_errors.too_large, routes_of(bare)
         return [Mount(prefix, "integrations", app, refusal, routes=routes) for prefix in INTEGRATIONS_PREFIXES]

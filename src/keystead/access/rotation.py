@@ -36,7 +36,8 @@ from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing, Place, new_key, sealed_prefix
 from keystead.kit.errors import Misconfigured
 
-_BATCH = 200
+# What is sealed again in one transaction, a few milliseconds: reads that come meanwhile wait no longer than that.
+_BATCH = 50
 
 
 class SealedColumn:
@@ -81,7 +82,7 @@ async def rotate(
     resealed = 0
     while True:
         for column in columns:
-            resealed += await _reseal(database, ring, column)
+            resealed += await _reseal(database, ring, column, clock)
         deleted = await database.write(lambda connection: _delete_retired(connection, ring, columns))
         if deleted is not None:
             break
@@ -120,16 +121,21 @@ def _rewrap(connection: Connection, root: RootKey, now: datetime) -> KeyRing:
     return ring_of(store.all_keys(connection), keys)
 
 
-async def _reseal(database: Database, ring: KeyRing, column: SealedColumn) -> int:
-    """Seal a column's outdated values again in small transactions; return how many."""
+async def _reseal(database: Database, ring: KeyRing, column: SealedColumn, clock: Clock) -> int:
+    """Seal a column's outdated values again in small transactions; return how many.
+
+    After each of them everybody else has processor and writer to themselves for as long as it took.
+    """
     resealed = 0
     after: Sequence[object] | None = None
     while True:
         batch = functools.partial(_reseal_batch, ring=ring, column=column, after=after)
+        began_s = clock.monotonic_s()
         count, after = await database.write(batch)
         resealed += count
         if after is None:
             return resealed
+        await clock.sleep(clock.monotonic_s() - began_s)
 
 
 def _reseal_batch(

@@ -234,10 +234,10 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
 @secrets.command("rotate")
 def rotate(context: typer.Context, as_json: AsJson = False) -> None:
     """Replace the root key and the key that seals secrets, and seal everything again, while serving."""
-    from keystead.cli.client import connect
+    from keystead.cli.client import LONG_S, connect
 
     output.note("sealing every secret again …")
-    with connect(context) as client:
+    with connect(context, timeout_s=LONG_S) as client:
         done = client.post("/v1/secrets/rotate")
     output.answer(done, as_json, _say_rotation)
 

@@ -13,8 +13,9 @@ from keystead.cli.answers import problem
 from keystead.cli.where import NotRunning, where
 from keystead.kit.errors import Unavailable
 
-# Longer than anything the service itself waits for.
+# Longer than anything the service itself waits for; and for what takes longer the more there is.
 _TIMEOUT_S = 90.0
+LONG_S = 3600.0
 _PAGE = 500
 
 Query = Mapping[str, str | int | None]
@@ -103,19 +104,19 @@ class Client:
 
 
 @contextmanager
-def connect(context: typer.Context) -> Iterator[Client]:
+def connect(context: typer.Context, *, timeout_s: float = _TIMEOUT_S) -> Iterator[Client]:
     """Speak to the running service; raise NotRunning when none runs and Forbidden when it is somebody else's."""
     meant = where(context)
-    with open_client(meant.socket(), account=meant.account) as client:
+    with open_client(meant.socket(), account=meant.account, timeout_s=timeout_s) as client:
         yield client
 
 
 @contextmanager
-def open_client(socket: Path, *, account: str | None = None) -> Iterator[Client]:
+def open_client(socket: Path, *, account: str | None = None, timeout_s: float = _TIMEOUT_S) -> Iterator[Client]:
     """Speak to the service behind a socket, in an account of its own choice or in a named one."""
     transport = httpx2.HTTPTransport(uds=str(socket))
     headers = {} if account is None else {"keystead-account": account.encode().decode("latin-1")}
-    with httpx2.Client(transport=transport, base_url="http://keystead", timeout=_TIMEOUT_S, headers=headers) as http:
+    with httpx2.Client(transport=transport, base_url="http://keystead", timeout=timeout_s, headers=headers) as http:
         yield Client(http)
 
 

@@ -1,6 +1,7 @@
-"""Settings of outside providers: where their APIs are."""
+"""Settings of outside providers: where their APIs are, and how the wire of their keys refuses a token."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -35,9 +36,17 @@ class ProviderSettings(BaseModel):
         description="Base URL at which Yandex tells whose token it is; https, or http on loopback.",
         examples=["http://127.0.0.1:9001"],
     )
+    integrations_token_problem: Literal["owner_required", "unauthorized"] = Field(
+        "owner_required",
+        description="Answer on /integrations to a missing, ended or wrong token: owner_required, 403, as documented; "
+        "unauthorized, 401, upon which pages refresh their token.",
+        examples=["unauthorized"],
+    )
 
     @property
     def provider_urls(self) -> Mapping[str, str]:
         """Return every base URL by the provider it is of."""
-        urls = {name: getattr(self, name) for name in ProviderSettings.model_fields}
-        return {name.removeprefix("provider_").removesuffix("_url"): url for name, url in urls.items()}
+        names = [
+            name for name in ProviderSettings.model_fields if name.startswith("provider_") and name.endswith("_url")
+        ]
+        return {name.removeprefix("provider_").removesuffix("_url"): getattr(self, name) for name in names}

@@ -29,9 +29,13 @@ _RATE = {"Ratelimit": '"default";r=1100;t=240'}
 class Cloudflare(Tokens, Zones, Records):
     """The stand-in."""
 
+    # Clients of others send what the document's version does not have yet; what they are answered is held to it too.
+    checks_requests = True
+
     def answer(self, came: Came) -> Told:
         path = came.path.removeprefix(BASE)
-        document.check_request(came.method, path, came.query, came.body, came.headers.get("content-type", ""))
+        if self.checks_requests:
+            document.check_request(came.method, path, came.query, came.body, came.headers.get("content-type", ""))
         try:
             result, extra = self._result(came, path)
             status = 200

@@ -41,7 +41,10 @@ class Records(State):
     def _list_records(self, caller: Token, came: Came, zone_id: str) -> Result:
         self._may(caller, "DNS Read")
         self._find_zone(caller, zone_id)
-        return self._paged(list(self.records.get(zone_id, {}).values()), came, default=100)
+        wanted = {name: came.query[name] for name in ("type", "name", "content") if name in came.query}
+        held = self.records.get(zone_id, {}).values()
+        listed = [one for one in held if all(one[name] == value for name, value in wanted.items())]
+        return self._paged(listed, came, default=100)
 
     def _create_record(self, caller: Token, came: Came, zone_id: str) -> Result:
         self._writable(caller, zone_id)

@@ -1,5 +1,6 @@
 """What stand-ins share: a server on loopback in threads, and what can go wrong on the way to it and back."""
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -116,9 +117,11 @@ class StandIn:
 
 
 @contextmanager
-def serving(standin: StandIn) -> Iterator[None]:
-    """Serve a stand-in for the duration; what broke in it fails the test."""
+def serving(standin: StandIn, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Serve a stand-in for the duration, over TLS with a context; what broke in it fails the test."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.RequestHandlerClass = _handler(standin)
     server.daemon_threads = True
     standin.port = server.server_port

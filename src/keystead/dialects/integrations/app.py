@@ -1,6 +1,7 @@
 """The integrations wire as an ASGI application: its endpoints, its error bodies, its documentation pages."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,6 +12,7 @@ from keystead.dialects.integrations import errors, routes, zone_routes
 from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.provider_endpoints import provider_of
 from keystead.dialects.integrations.routes import FAMILIES
+from keystead.dialects.integrations.row import Row
 from keystead.dialects.integrations.services import PREFIX, Services
 from keystead.http import documented
 from keystead.http.lenient import LenientApp, Wire
@@ -22,14 +24,23 @@ PREFIXES = (PREFIX, zone_routes.ZONES, zone_routes.DOMAINS)
 _STATUS_WORDS = {404: "not_found", 405: "method_not_allowed"}
 
 
-def create_app(services: Services, *, base: str = "", specifications: Sequence[Specification] = ()) -> FastAPI:
-    """Return the dialect's application, ``base`` before all its paths; its pages let one choose a specification."""
+def create_app(
+    services: Services,
+    *,
+    base: str = "",
+    specifications: Sequence[Specification] = (),
+    token_problem: Row = errors.OWNER_REQUIRED,
+) -> FastAPI:
+    """Return the dialect's application, ``base`` before all its paths; its pages let one choose a specification.
+
+    ``token_problem`` is what a missing, ended or foreign token is answered with.
+    """
     app = LenientApp(
         Wire(
             title="Integrations API",
             version="1",
             description="Keys of outside providers: connected, listed, used. Secrets are in no answer.",
-            response_of=_response_of,
+            response_of=partial(_response_of, token_problem),
             complete=_complete,
             prefix=PREFIX,
             base=base,
@@ -43,12 +54,12 @@ def create_app(services: Services, *, base: str = "", specifications: Sequence[S
     return app
 
 
-def _response_of(error: KeysteadError, endpoint: str, request_id: str) -> Response:
+def _response_of(token_problem: Row, error: KeysteadError, endpoint: str, request_id: str) -> Response:
     provider_id = provider_of(endpoint)
     family = FAMILIES.get(endpoint) or zone_routes.FAMILIES.get(endpoint, Family.KEYS)
     if provider_id is not None:
         family = Family.PROVIDER
-    return errors.response_of(error, family, request_id, provider_id=provider_id or "")
+    return errors.response_of(error, family, request_id, token_problem, provider_id=provider_id or "")
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:

@@ -50,10 +50,17 @@ class WireError(Exception):
         self.extra = extra
 
 
+# What a missing, ended or foreign token is answered with: as documented, or so that clients refresh it by themselves.
+OWNER_REQUIRED = Row(403, "owner_required")
+TOKEN_PROBLEMS: Mapping[str, Row] = {
+    "owner_required": OWNER_REQUIRED,
+    "unauthorized": Row(401, "unauthorized"),
+}
+
 TABLE: Mapping[Kind, Row] = {
     tree.Throttled: Row(429, "rate_limit_exceeded", is_recoverable=True),
-    tree.Unauthenticated: Row(403, "owner_required"),
-    tree.Forbidden: Row(403, "owner_required"),
+    tree.Unauthenticated: OWNER_REQUIRED,
+    tree.Forbidden: OWNER_REQUIRED,
     tree.NotFound: Row(404, "not_found"),
     tree.Invalid: Row(400, "invalid_request"),
     tree.RateLimited: Row(429, "rate_limit_exceeded", is_recoverable=True),
@@ -93,10 +100,17 @@ def row_of(kind: Kind) -> Row:
     return tree.most_specific(TABLE, kind)
 
 
-def response_of(error: tree.KeysteadError, family: Family, request_id: str, *, provider_id: str = "") -> Response:
+def response_of(
+    error: tree.KeysteadError,
+    family: Family,
+    request_id: str,
+    token_problem: Row = OWNER_REQUIRED,
+    *,
+    provider_id: str = "",
+) -> Response:
     """Return the wire's answer for an error of an endpoint; ``provider_id`` says of which provider's."""
     told = provider_words.told(error, provider_id) if family is Family.PROVIDER else None
-    told = told or told_of(error, family)
+    told = told or told_of(error, family, token_problem)
     status = told.row.status
     if family is Family.DOMAINS and isinstance(error, _OF_PROVIDERS):
         status = 500
@@ -107,14 +121,14 @@ def response_of(error: tree.KeysteadError, family: Family, request_id: str, *, p
     return Response(orjson.dumps(body), status, _headers(error), JSON)
 
 
-def told_of(error: tree.KeysteadError, family: Family) -> Told:
+def told_of(error: tree.KeysteadError, family: Family, token_problem: Row = OWNER_REQUIRED) -> Told:
     """Return what an error of an endpoint is told as."""
     told = None
     if family in {Family.NAMECHEAP, Family.DOMAINS}:
         told = _namecheap(error)
     elif family in {Family.ZONES, Family.RECORDS}:
         told = _zones(error, family)
-    return told or Told(row_of(type(error)), _extra(error))
+    return told or Told(token_problem if _is_of_token(error) else row_of(type(error)), _extra(error))
 
 
 def refused(status: int, error: str, extra: Mapping[str, Any] | None = None) -> Response:
@@ -232,6 +246,10 @@ _EXTRAS: Mapping[type[BaseException], Callable[[Any], dict[str, Any]]] = {
     provider.ProviderRejected: lambda error: _words(error.number, error.text),
     vault.NotKept: lambda error: _context(cf_token_id=error.token_id, cf_account_id=error.external_id),
 }
+
+
+def _is_of_token(error: tree.KeysteadError) -> bool:
+    return isinstance(error, tree.Unauthenticated | tree.Forbidden) and _reason(error) != "role"
 
 
 def _reason(error: tree.Unauthenticated | tree.Forbidden) -> str:
