@@ -7,6 +7,7 @@ from keystead.http.cloudflare_errands import CloudflareErrands
 from keystead.http.cloudflare_operations import CloudflareOperations
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
+from keystead.http.monitor_operations import MonitorOperations
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.provider_operations import ProviderOperations
 from keystead.http.registrar_operations import Open, RegistrarOperations
@@ -28,6 +29,7 @@ class VaultOperations:
     namecheap: NamecheapOperations
     providers: ProviderOperations
     registrars: RegistrarOperations
+    monitors: MonitorOperations
     errands: ErrandRunner
 
 
@@ -55,6 +57,7 @@ def vault_operations(
         namecheap,
         providers,
         RegistrarOperations(transactions, registrar_openers(namecheap, providers)),
+        MonitorOperations(transactions, providers, ids),
         errands,
     )
 
