@@ -61,6 +61,8 @@ VALUES = {
     "provider": "namesilo",
     "credential_id": "1",
     "counter_id": "1",
+    "property_id": "1",
+    "monitor_id": "1",
     "domain": "example.com",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -87,6 +89,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/signing-key/rotate"): {},
     ("POST", "/v1/export"): {},
     ("PUT", "/v1/providers/namecheap/relay"): {"ip": "192.0.2.1"},
+    ("POST", "/v1/providers/hosttracker/credentials/{credential_id}/monitors"): {"url": "https://example.com"},
     ("POST", "/v1/providers/{provider}/credentials"): {"secret": {"api_key": "no secret"}},
     ("PUT", "/v1/providers/{provider}/credentials/{credential_id}/domains/{domain}/name-servers"): {
         "name_servers": ["a.ns.test", "b.ns.test"]
