@@ -201,6 +201,7 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "engine watch": watch.run,
         "errands": parts.vault.errands.run,
         "expiries": parts.vault.credentials.run,
+        "zones": parts.vault.watch.run,
     }
 
 

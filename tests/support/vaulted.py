@@ -17,6 +17,9 @@ from keystead.http.provider_operations import ProviderOperations
 from keystead.http.registrar_operations import RegistrarOperations
 from keystead.http.transaction import Committed, Transactions
 from keystead.http.vault_operations import registrar_openers
+from keystead.http.zone_hosts import ZoneHosts
+from keystead.http.zone_operations import ZoneOperations
+from keystead.http.zone_watch import ZoneWatch
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Bases, Clients
@@ -81,6 +84,9 @@ class Vaulted:
             self.transactions, self.clients, self.credentials, marking_key=Secret(b"m" * 32)
         )
         self.registrars = RegistrarOperations(self.transactions, registrar_openers(self.namecheap, self.providers))
+        hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
+        self.zones = ZoneOperations(self.transactions, hosts, self.chores)
+        self.watch = ZoneWatch(self.transactions, hosts, account_id=place.account_id)
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

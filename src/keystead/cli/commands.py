@@ -19,9 +19,11 @@ from keystead.cli import (
     imports,
     people,
     providers,
+    records,
     serving,
     vpn,
     webhooks,
+    zones,
 )
 from keystead.cli.where import Account, DataDir, Where
 
@@ -58,6 +60,8 @@ app.add_typer(access.secrets, name="secrets")
 app.add_typer(engines.app, name="engine")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(providers.app, name="provider")
+app.add_typer(zones.app, name="zone")
+app.add_typer(records.app, name="record")
 
 
 def _print_version(is_asked: bool) -> None:

@@ -10,8 +10,12 @@ from keystead.http.errands import ErrandRunner
 from keystead.http.monitor_operations import MonitorOperations
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.provider_operations import ProviderOperations
+from keystead.http.record_operations import RecordOperations
 from keystead.http.registrar_operations import Open, RegistrarOperations
 from keystead.http.transaction import Transactions
+from keystead.http.zone_hosts import ZoneHosts
+from keystead.http.zone_operations import ZoneOperations
+from keystead.http.zone_watch import ZoneWatch
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
 from keystead.providers import namesilo
@@ -30,7 +34,10 @@ class VaultOperations:
     providers: ProviderOperations
     registrars: RegistrarOperations
     monitors: MonitorOperations
+    zones: ZoneOperations
+    records: RecordOperations
     errands: ErrandRunner
+    watch: ZoneWatch
 
 
 def vault_operations(
@@ -51,6 +58,7 @@ def vault_operations(
     chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
     namecheap = NamecheapOperations(transactions, clients, credentials)
     providers = ProviderOperations(transactions, clients, credentials, marking_key=marking_key)
+    hosts = ZoneHosts(transactions, clients, credentials)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),
@@ -58,7 +66,10 @@ def vault_operations(
         providers,
         RegistrarOperations(transactions, registrar_openers(namecheap, providers)),
         MonitorOperations(transactions, providers, ids),
+        ZoneOperations(transactions, hosts, chores),
+        RecordOperations(hosts),
         errands,
+        ZoneWatch(transactions, hosts, account_id=account_id),
     )
 
 

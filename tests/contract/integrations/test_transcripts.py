@@ -58,3 +58,13 @@ async def test_google_analytics_answers_as_written(wire: Wire) -> None:
     known = {"token": token, "service_account": json.dumps(uploaded())}
 
     await transcripts.replay(Path(__file__).parent / "google_analytics.http", wire.instance.stranger(), known)
+
+
+async def test_zones_answer_as_written(wire: Wire) -> None:
+    known = {
+        "token": (await wire.instance.token(*ALL_PERMISSIONS)).secret.reveal(),
+        "cf_account": MINE,
+        "bootstrap": wire.remote.bootstrap().value,
+    }
+
+    await transcripts.replay(Path(__file__).parent / "zones.http", wire.instance.stranger(), known)

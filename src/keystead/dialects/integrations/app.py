@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from keystead.dialects.integrations import errors, routes
+from keystead.dialects.integrations import errors, routes, zone_routes
 from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.provider_endpoints import provider_of
 from keystead.dialects.integrations.routes import FAMILIES
@@ -17,6 +17,8 @@ from keystead.http.lenient import LenientApp, Wire
 from keystead.http.pages import Specification
 from keystead.kit.errors import KeysteadError
 
+# Where the wire answers at its door.
+PREFIXES = (PREFIX, zone_routes.ZONES, zone_routes.DOMAINS)
 _STATUS_WORDS = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -37,12 +39,14 @@ def create_app(services: Services, *, base: str = "", specifications: Sequence[S
     app.add_exception_handler(WireError, _on_wire_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     routes.add_endpoints(app.router, services)
+    zone_routes.add_endpoints(app.router, services)
     return app
 
 
 def _response_of(error: KeysteadError, endpoint: str, request_id: str) -> Response:
     provider_id = provider_of(endpoint)
-    family = FAMILIES.get(endpoint, Family.KEYS) if provider_id is None else Family.PROVIDER
+    family = FAMILIES.get(endpoint) or zone_routes.FAMILIES.get(endpoint, Family.KEYS)
+    family = family if provider_id is None else Family.PROVIDER
     return errors.response_of(error, family, request_id, provider_id=provider_id or "")
 
 

@@ -34,6 +34,7 @@ from keystead.dialects.v1.routes import (
     traffic,
     users,
     webhooks,
+    zones,
 )
 from keystead.dialects.v1.services import Services
 from keystead.http import pages
@@ -63,6 +64,8 @@ _ROUTERS = (
     joined.router,
     monitors.router,
     analytics.router,
+    zones.router,
+    zones.record_router,
     engines.router,
     system.router,
     backup.router,
