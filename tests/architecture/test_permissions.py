@@ -58,12 +58,14 @@ VALUES = {
     "account_id": "1",
     "invitation_id": "1",
     "plan": "free",
-    "zone_id": "1",
-    "record_id": "0123456789abcdef0123456789abcdef",
     "provider": "namesilo",
     "credential_id": "1",
     "counter_id": "1",
+    "property_id": "1",
+    "monitor_id": "1",
     "domain": "example.com",
+    "zone_id": "1",
+    "record_id": "0123456789abcdef0123456789abcdef",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
@@ -89,6 +91,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/signing-key/rotate"): {},
     ("POST", "/v1/export"): {},
     ("PUT", "/v1/providers/namecheap/relay"): {"ip": "192.0.2.1"},
+    ("POST", "/v1/providers/hosttracker/credentials/{credential_id}/monitors"): {"url": "https://example.com"},
+    ("POST", "/v1/providers/{provider}/credentials"): {"secret": {"api_key": "no secret"}},
+    ("PUT", "/v1/providers/{provider}/credentials/{credential_id}/domains/{domain}/name-servers"): {
+        "name_servers": ["a.ns.test", "b.ns.test"]
+    },
     ("POST", "/v1/zones"): {"name": "example.com"},
     ("POST", "/v1/zones/sync"): {},
     ("PATCH", "/v1/zones/{zone_id}/settings"): {"settings": {"ssl": "full"}},
@@ -97,10 +104,6 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/zones/{zone_id}/records/{record_id}"): {"content": "192.0.2.1"},
     ("POST", "/v1/zones/{zone_id}/records/batch"): {"delete": ["0123456789abcdef0123456789abcdef"]},
     ("POST", "/v1/zones/{zone_id}/records/import"): {"zone_file": "www 1 IN A 192.0.2.1"},
-    ("POST", "/v1/providers/{provider}/credentials"): {"secret": {"api_key": "no secret"}},
-    ("PUT", "/v1/providers/{provider}/credentials/{credential_id}/domains/{domain}/name-servers"): {
-        "name_servers": ["a.ns.test", "b.ns.test"]
-    },
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 

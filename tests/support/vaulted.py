@@ -80,13 +80,13 @@ class Vaulted:
         self.chores = CloudflareErrands(self.transactions, self.clients, self.credentials, self.runner, RandomIds())
         self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
         self.namecheap = NamecheapOperations(self.transactions, self.clients, self.credentials)
-        hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
-        self.zones = ZoneOperations(self.transactions, hosts, self.chores)
-        self.watch = ZoneWatch(self.transactions, hosts, account_id=place.account_id)
         self.providers = ProviderOperations(
             self.transactions, self.clients, self.credentials, marking_key=Secret(b"m" * 32)
         )
         self.registrars = RegistrarOperations(self.transactions, registrar_openers(self.namecheap, self.providers))
+        hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
+        self.zones = ZoneOperations(self.transactions, hosts, self.chores)
+        self.watch = ZoneWatch(self.transactions, hosts, account_id=place.account_id)
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

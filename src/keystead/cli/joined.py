@@ -10,7 +10,7 @@ import typer
 
 from keystead.cli import asking, output
 from keystead.cli.where import AsJson
-from keystead.kit.errors import NotFound
+from keystead.kit.errors import Invalid, NotFound
 from keystead.kit.secret import Secret
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider,
 Key = Annotated[int, typer.Argument(metavar="KEY", help="The key's number.")]
 Counter = Annotated[int, typer.Argument(metavar="COUNTER", help="The counter's number.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="YYYY-MM-DD.")]
+WithField = Annotated[
+    str | None,
+    typer.Option("--with", metavar="FIELD", help="A field of another way than the usual one.", show_default="usual"),
+]
 SecretFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="File with the secret; - is standard input.", show_default="ask")
 ]
@@ -41,7 +45,7 @@ def add(app: typer.Typer) -> None:
 
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the providers that a secret alone connects, and what each can do."""
-    with _client(context) as client:
+    with opened(context) as client:
         output.answer(client.get(PATH)["items"], as_json, _say_providers)
 
 
@@ -51,12 +55,17 @@ def connect(
     alias: Annotated[
         str | None, typer.Option(help="Name for people.", show_default="the provider and the account")
     ] = None,
+    field: WithField = None,
     secret_file: SecretFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Connect a provider, whose secret is asked for or read; it is kept once the provider has taken it."""
-    with _client(context) as client:
-        fields = _fields(client, provider)
+    """Connect a provider, whose secret is asked for or read; it is kept once the provider has taken it.
+
+    A secret of several fields is piped in with a line for each.
+    """
+    with opened(context) as client:
+        fields = _fields(client, provider, field)
+        _check_readable(fields, secret_file)
         secret = {one["name"]: _secret(one, secret_file).reveal() for one in fields}
         made = client.post(f"{PATH}/{quote(provider, safe='')}/credentials", {"secret": secret, "alias": alias})
     output.answer(made, as_json, lambda made: output.say(f"key {made['id']}: {made['alias']}{_told(made['account'])}"))
@@ -64,7 +73,7 @@ def connect(
 
 def status(context: typer.Context, provider: Provider, key: Key, as_json: AsJson = False) -> None:
     """Ask a provider now whether a key is good."""
-    with _client(context) as client:
+    with opened(context) as client:
         found = client.get(f"{_of(provider, key)}/status")
     output.answer(found, as_json, _say_status)
     if found["status"] != "active":
@@ -73,7 +82,7 @@ def status(context: typer.Context, provider: Provider, key: Key, as_json: AsJson
 
 def domains(context: typer.Context, provider: Provider, key: Key, as_json: AsJson = False) -> None:
     """List all domains of a registrar's key."""
-    with _client(context) as client:
+    with opened(context) as client:
         found = client.get(f"{_of(provider, key)}/domains")["items"]
     rows = ((one["name"], one["expires_on"]) for one in found)
     output.answer(found, as_json, lambda _: output.say_table(("DOMAIN", "EXPIRES"), rows, nothing="no domains"))
@@ -91,14 +100,14 @@ def name_servers(
 ) -> None:
     """Show a domain's name servers at its registrar, or set them."""
     path = f"{_of(provider, key)}/domains/{quote(domain, safe='')}/name-servers"
-    with _client(context) as client:
+    with opened(context) as client:
         found = client.put(path, {"name_servers": servers}) if servers else client.get(path)
     output.answer(found, as_json, lambda found: output.say(f"{domain}: {' '.join(found['name_servers'])}"))
 
 
 def counters(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
     """List all counters of a Yandex Metrica key."""
-    with _client(context) as client:
+    with opened(context) as client:
         found = client.get(_metrica(key))["items"]
     rows = ((one["id"], one["site"], one["name"], one["status"], one["permission"]) for one in found)
     columns = ("COUNTER", "SITE", "NAME", "STATUS", "ACCESS")
@@ -110,7 +119,7 @@ def visits(
 ) -> None:
     """List a counter's visits by day: four weeks up to today, unless days are named."""
     days = {name: f"{day:%Y-%m-%d}" for name, day in (("first", first), ("last", last)) if day is not None}
-    with _client(context) as client:
+    with opened(context) as client:
         found = client.get(f"{_metrica(key)}/{counter}/visits", days)["items"]
     rows = ((one["day"], one["visits"]) for one in found)
     output.answer(found, as_json, lambda _: output.say_table(("DAY", "VISITS"), rows, nothing="no days"))
@@ -118,17 +127,18 @@ def visits(
 
 def goals(context: typer.Context, key: Key, counter: Counter, as_json: AsJson = False) -> None:
     """List a counter's goals."""
-    with _client(context) as client:
+    with opened(context) as client:
         found = client.get(f"{_metrica(key)}/{counter}/goals")["items"]
     rows = ((one["id"], one["name"], one["kind"]) for one in found)
     output.answer(found, as_json, lambda _: output.say_table(("GOAL", "NAME", "KIND"), rows, nothing="no goals"))
 
 
-def _client(context: typer.Context) -> "AbstractContextManager[Client]":
+def opened(context: typer.Context) -> "AbstractContextManager[Client]":
+    """Return the service to ask, for the duration."""
     # Heavy to import; help and completion answer without it.
-    from keystead.cli.client import connect as opened
+    from keystead.cli.client import connect as made
 
-    return opened(context)
+    return made(context)
 
 
 def _of(provider: str, key: int) -> str:
@@ -139,13 +149,22 @@ def _metrica(key: int) -> str:
     return f"{_of('yandex_metrica', key)}/counters"
 
 
-def _fields(client: "Client", provider: str) -> list[dict[str, Any]]:
-    """Return the fields of a provider's usual way."""
+def _fields(client: "Client", provider: str, field: str | None) -> list[dict[str, Any]]:
+    """Return the fields of a provider's usual way, or of the one that a field belongs to."""
     known = {one["id"]: one for one in client.get(PATH)["items"]}
     if provider not in known:
         raise NotFound("provider", f"{provider} (there are: {', '.join(sorted(known))})")
-    usual: list[dict[str, Any]] = known[provider]["ways"][0]
-    return usual
+    ways: list[list[dict[str, Any]]] = known[provider]["ways"]
+    chosen = next((way for way in ways if field is None or field in {one["name"] for one in way}), None)
+    if chosen is None:
+        raise NotFound("field", f"{field} (there are: {', '.join(one['name'] for way in ways for one in way)})")
+    return chosen
+
+
+def _check_readable(fields: list[dict[str, Any]], file: Path | None) -> None:
+    if len(fields) > 1 and file not in {None, asking.STDIN}:
+        names = ", ".join(one["name"] for one in fields)
+        raise Invalid(f"several fields are not read from a file; pipe them in, a line for each: {names}")
 
 
 def _secret(field: dict[str, Any], file: Path | None) -> Secret[str]:

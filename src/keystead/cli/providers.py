@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import asking, joined, output
+from keystead.cli import analytics, asking, joined, monitors, output
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="Outside providers: keys for them, and the way requests leave by.")
 relay = typer.Typer(no_args_is_help=True, help="The relay before a provider, or the direct way.")
 app.add_typer(relay, name="relay")
-joined.add(app)
+for commands in (joined, monitors, analytics):
+    commands.add(app)
 
 
 class Relayed(StrEnum):

@@ -7,6 +7,7 @@ from keystead.http.cloudflare_errands import CloudflareErrands
 from keystead.http.cloudflare_operations import CloudflareOperations
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
+from keystead.http.monitor_operations import MonitorOperations
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.provider_operations import ProviderOperations
 from keystead.http.record_operations import RecordOperations
@@ -30,10 +31,11 @@ class VaultOperations:
     credentials: CredentialOperations
     cloudflare: CloudflareOperations
     namecheap: NamecheapOperations
-    zones: ZoneOperations
-    records: RecordOperations
     providers: ProviderOperations
     registrars: RegistrarOperations
+    monitors: MonitorOperations
+    zones: ZoneOperations
+    records: RecordOperations
     errands: ErrandRunner
     watch: ZoneWatch
 
@@ -54,17 +56,18 @@ def vault_operations(
     credentials = CredentialOperations(transactions, account_id=account_id)
     errands = ErrandRunner(transactions, account_id=account_id, is_alone=is_alone)
     chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
-    hosts = ZoneHosts(transactions, clients, credentials)
     namecheap = NamecheapOperations(transactions, clients, credentials)
     providers = ProviderOperations(transactions, clients, credentials, marking_key=marking_key)
+    hosts = ZoneHosts(transactions, clients, credentials)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),
         namecheap,
-        ZoneOperations(transactions, hosts, chores),
-        RecordOperations(hosts),
         providers,
         RegistrarOperations(transactions, registrar_openers(namecheap, providers)),
+        MonitorOperations(transactions, providers, ids),
+        ZoneOperations(transactions, hosts, chores),
+        RecordOperations(hosts),
         errands,
         ZoneWatch(transactions, hosts, account_id=account_id),
     )

@@ -19,14 +19,16 @@ class ProviderUnavailable(Unavailable):
 class ProviderBusy(ProviderUnavailable):
     """A provider's limit on requests is reached; the request was not carried out.
 
-    ``status`` is 429 when the provider said so, and 0 when nothing was asked.
+    ``status`` is 429 when the provider said so, and 0 when nothing was asked; ``body`` is what it said, for a client
+    whose provider has several limits.
     """
 
     code = "provider_busy"
 
-    def __init__(self, message: str, *, retry_after_s: int = 60, status: int = 0) -> None:
+    def __init__(self, message: str, *, retry_after_s: int = 60, status: int = 0, body: bytes = b"") -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.status = status
+        self.body = body
 
 
 class ProviderUnreadable(ProviderUnavailable):

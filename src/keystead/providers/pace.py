@@ -1,7 +1,8 @@
 """How fast requests may follow each other, for each credential: from the provider's own headers, or from its rule.
 
 Headers are ``Ratelimit: "name";r=<left>;t=<seconds>`` (IETF draft ratelimit-headers; Cloudflare sends them since
-2025-09) and ``Retry-After`` of a 429. A key is a name of the credential that is no secret. One pace is shared by all
+2025-09), the draft's former pair ``RateLimit-Remaining`` and ``RateLimit-Reset`` in seconds (HostTracker), and
+``Retry-After`` of a 429. A key is a name of the credential that is no secret. One pace is shared by all
 who use the same credential in this process. A rule is so many requests in so many seconds; several hold together.
 """
 
@@ -17,6 +18,9 @@ TOO_MANY = 429
 _BLOCKED_S = 60.0
 _KEYS_MAX = 10_000
 _LEFT = re.compile(r";\s*r=(\d+)\s*;\s*t=(\d+)")
+_NONE_LEFT = re.compile(r"\s*0+\s*", re.ASCII)
+# Ten digits would be a moment, not a time to wait.
+_SECONDS = re.compile(r"\s*\d{1,9}\s*", re.ASCII)
 
 
 @dataclass
@@ -55,7 +59,7 @@ class Pace:
         wait_s = 0.0
         if status in self.busy_statuses:
             wait_s = float(retry_after_s) if retry_after_s is not None else _BLOCKED_S
-        wait_s = max([wait_s, *(int(t) for left, t in _LEFT.findall(headers.get("ratelimit", "")) if int(left) == 0)])
+        wait_s = max(wait_s, _used_up_s(headers))
         if wait_s:
             state = self._state(key)
             state.blocked_until_s = max(state.blocked_until_s, self._clock.monotonic_s() + wait_s)
@@ -73,3 +77,12 @@ class Pace:
         if key not in self._states and len(self._states) >= _KEYS_MAX:
             self._states.pop(next(iter(self._states)))
         return self._states.setdefault(key, _State())
+
+
+def _used_up_s(headers: Mapping[str, str]) -> float:
+    """Return how long a limit that is used up says it lasts; 0 while something is left."""
+    waits = [int(t) for left, t in _LEFT.findall(headers.get("ratelimit", "")) if int(left) == 0]
+    left, reset = headers.get("ratelimit-remaining", ""), headers.get("ratelimit-reset", "")
+    if _NONE_LEFT.fullmatch(left) and _SECONDS.fullmatch(reset):
+        waits.append(int(reset))
+    return float(max(waits, default=0))

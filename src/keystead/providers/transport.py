@@ -18,6 +18,7 @@ from keystead.kit.clock import Clock
 from keystead.kit.log import get_logger
 from keystead.outgoing.client import Problem, Reply, Request
 from keystead.providers.errors import ProviderBusy, ProviderUnavailable
+from keystead.providers.kept import KeptTokens
 from keystead.providers.pace import Pace
 
 log = get_logger()
@@ -91,6 +92,7 @@ class Transport:
         self.title = title
         self.pace = pace
         self.clock = clock
+        self.kept = KeptTokens(clock)
         self._sender = sender
         self._hosts = {name: url.rstrip("/") for name, url in (hosts or {}).items()}
         self._base_url = base_url.rstrip("/")
@@ -110,7 +112,7 @@ class Transport:
         if reply.status is None:
             raise self._unanswered(reply.problem or Problem.PROTOCOL)
         if reply.status in self.pace.busy_statuses:
-            raise self._busy(self.pace.wait_s(ask.key), reply.status)
+            raise self._busy(self.pace.wait_s(ask.key), reply.status, reply.body)
         return Answer(reply.status, reply.headers, reply.body)
 
     def _lane(self, key: str) -> AbstractAsyncContextManager[None]:
@@ -169,11 +171,12 @@ class Transport:
             wanted_bytes_max=ANSWER_BYTES_MAX,
         )
 
-    def _busy(self, wait_s: float, status: int = 0) -> ProviderBusy:
+    def _busy(self, wait_s: float, status: int = 0, body: bytes = b"") -> ProviderBusy:
         return ProviderBusy(
             f"{self.title} takes no more requests with this credential for now",
             retry_after_s=max(1, math.ceil(wait_s)),
             status=status,
+            body=body,
         )
 
     def _unanswered(self, problem: Problem) -> ProviderUnavailable:

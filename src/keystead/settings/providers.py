@@ -43,6 +43,27 @@ class ProviderSettings(BaseModel):
         examples=["unauthorized"],
     )
 
+    provider_hosttracker_url: ProviderUrl = Field(
+        "https://api2.host-tracker.com",
+        description="Base URL of HostTracker's API; https, or http on loopback.",
+        examples=["http://127.0.0.1:9001"],
+    )
+    provider_google_analytics_url: ProviderUrl = Field(
+        "https://analyticsdata.googleapis.com",
+        description="Base URL of Google Analytics' reports; https, or http on loopback.",
+        examples=["http://127.0.0.1:9001"],
+    )
+    provider_google_analytics_admin_url: ProviderUrl = Field(
+        "https://analyticsadmin.googleapis.com",
+        description="Base URL of Google Analytics' properties; https, or http on loopback.",
+        examples=["http://127.0.0.1:9001"],
+    )
+    provider_google_analytics_token_url: ProviderUrl = Field(
+        "https://oauth2.googleapis.com",
+        description="Base URL of where Google's access tokens come from; https, or http on loopback.",
+        examples=["http://127.0.0.1:9001"],
+    )
+
     @property
     def provider_urls(self) -> Mapping[str, str]:
         """Return every base URL by the provider it is of."""

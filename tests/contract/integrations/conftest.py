@@ -17,6 +17,8 @@ from keystead.providers.transport import Transport
 from keystead.vault.relays import Way
 from tests.support.instance import InProcess, in_process
 from tests.support.standins.cloudflare import MINE, Cloudflare, cloudflare
+from tests.support.standins.google_analytics import GoogleAnalytics
+from tests.support.standins.hosttracker import HostTracker
 from tests.support.standins.namecheap import API_KEY, USERNAME, Namecheap, namecheap
 from tests.support.standins.namesilo import NameSilo
 from tests.support.standins.server import StandIn, serving
@@ -25,7 +27,7 @@ from tests.support.standins.yandex_metrica import YandexMetrica
 Server = TypeVar("Server", bound=StandIn)
 
 # Stand-ins of providers that are connected by a secret alone; each says by ``settings()`` where it is.
-OTHERS: tuple[type[Any], ...] = (NameSilo, YandexMetrica)
+OTHERS: tuple[type[Any], ...] = (NameSilo, HostTracker, GoogleAnalytics, YandexMetrica)
 
 
 @pytest.fixture(scope="module")

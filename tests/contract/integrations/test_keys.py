@@ -8,7 +8,7 @@ import pytest
 from tests.contract.integrations.conftest import Wire
 from tests.contract.integrations.test_cloudflare_init import account_of_another, failure
 from tests.contract.integrations.test_namecheap import end
-from tests.support.standins import namesilo, yandex_metrica
+from tests.support.standins import google_analytics, hosttracker, namesilo, yandex_metrica
 from tests.support.standins.cloudflare import MINE
 
 FIELDS = [
@@ -228,7 +228,17 @@ async def test_no_secret_is_in_any_answer_row_or_record(wire: Wire) -> None:
     await wire.connect()
     await wire.connect()
     await wire.register()
-    for provider, secret in (("namesilo", {"api_key": namesilo.API_KEY}), ("ym", {"token": yandex_metrica.TOKEN})):
+    secrets: dict[str, dict[str, Any]] = {
+        "namesilo": {"api_key": namesilo.API_KEY},
+        "ym": {"token": yandex_metrica.TOKEN},
+        "hosttracker": {"token": hosttracker.TOKEN},
+        "ga": {
+            "client_id": google_analytics.CLIENT_ID,
+            "client_secret": google_analytics.CLIENT_SECRET,
+            "refresh_token": google_analytics.REFRESH_TOKEN,
+        },
+    }
+    for provider, secret in secrets.items():
         assert (await wire.post(f"/{provider}/init", secret)).status_code == 200
     records = await wire.instance.records()
 

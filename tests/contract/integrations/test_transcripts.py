@@ -1,13 +1,15 @@
 """The document's examples, and those of our own pages, replayed."""
 
+import json
 from pathlib import Path
 
 from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.providers.namesilo import NAMESILO
 from tests.contract import transcripts
 from tests.contract.integrations.conftest import Wire
-from tests.support.standins import namesilo, yandex_metrica
+from tests.support.standins import hosttracker, namesilo, yandex_metrica
 from tests.support.standins.cloudflare import MINE
+from tests.support.standins.google_analytics import GoogleAnalytics, uploaded
 from tests.support.standins.namecheap import API_KEY
 
 
@@ -26,16 +28,6 @@ async def test_the_wire_answers_as_written(wire: Wire) -> None:
     await transcripts.replay(Path(__file__).parent / "documented.http", wire.instance.stranger(), known)
 
 
-async def test_zones_answer_as_written(wire: Wire) -> None:
-    known = {
-        "token": (await wire.instance.token(*ALL_PERMISSIONS)).secret.reveal(),
-        "cf_account": MINE,
-        "bootstrap": wire.remote.bootstrap().value,
-    }
-
-    await transcripts.replay(Path(__file__).parent / "zones.http", wire.instance.stranger(), known)
-
-
 async def test_further_providers_answer_as_written(wire: Wire) -> None:
     wire.hurry(NAMESILO)
     wire.standin(namesilo.NameSilo).mine.domains = {"corecash.pro": "2026-09-22", "swerte.club": "2026-10-01"}
@@ -50,3 +42,29 @@ async def test_further_providers_answer_as_written(wire: Wire) -> None:
     }
 
     await transcripts.replay(Path(__file__).parent / "providers.http", wire.instance.stranger(), known)
+
+
+async def test_hosttracker_answers_as_written(wire: Wire) -> None:
+    token = (await wire.instance.token(*ALL_PERMISSIONS)).secret.reveal()
+    known = {"token": token, "hosttracker": hosttracker.TOKEN}
+
+    await transcripts.replay(Path(__file__).parent / "hosttracker.http", wire.instance.stranger(), known)
+
+
+async def test_google_analytics_answers_as_written(wire: Wire) -> None:
+    viewed = wire.standin(GoogleAnalytics).add(7, "Shop")
+    viewed.days, viewed.now = {"2026-11-01": (5, 2, 9, 30)}, 42
+    token = (await wire.instance.token(*ALL_PERMISSIONS)).secret.reveal()
+    known = {"token": token, "service_account": json.dumps(uploaded())}
+
+    await transcripts.replay(Path(__file__).parent / "google_analytics.http", wire.instance.stranger(), known)
+
+
+async def test_zones_answer_as_written(wire: Wire) -> None:
+    known = {
+        "token": (await wire.instance.token(*ALL_PERMISSIONS)).secret.reveal(),
+        "cf_account": MINE,
+        "bootstrap": wire.remote.bootstrap().value,
+    }
+
+    await transcripts.replay(Path(__file__).parent / "zones.http", wire.instance.stranger(), known)

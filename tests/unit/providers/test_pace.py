@@ -48,6 +48,18 @@ def test_a_used_up_limit_is_waited_for_before_it_is_passed(clock: ManualClock, h
     assert pace.wait_s("a") == wait_s
 
 
+@pytest.mark.parametrize(
+    ("left", "reset", "wait_s"),
+    [("1", "30", 0), ("0", "30", 30), (" 0 ", " 30 ", 30), ("0", "1790000000", 0), ("0", "soon", 0), ("", "30", 0)],
+)
+def test_the_pair_of_headers_says_the_same(clock: ManualClock, left: str, reset: str, wait_s: int) -> None:
+    pace = Pace(clock)
+
+    pace.note_answer("a", 200, {"ratelimit-remaining": left, "ratelimit-reset": reset}, None)
+
+    assert pace.wait_s("a") == wait_s
+
+
 def test_a_rule_spreads_requests_over_its_window(clock: ManualClock) -> None:
     pace = Pace(clock, (2, 60.0))
     pace.note_sent("a")

@@ -68,9 +68,7 @@ def login(found: Json) -> tuple[str, Secret[str], str | None]:
 
 def name_servers(found: Json) -> tuple[int, str, list[str]]:
     """Read what points a domain at its name servers."""
-    key_id = found.get("key_id")
-    if not isinstance(key_id, int) or isinstance(key_id, bool) or not 0 < key_id <= _NUMBER_MAX:
-        raise WireError("key_id_required")
+    key_id = given_key_id(found)
     domain, servers = _text(found, "domain"), found.get("nameservers")
     if not domain:
         raise WireError("domain_required")
@@ -82,6 +80,14 @@ def name_servers(found: Json) -> tuple[int, str, list[str]]:
     return key_id, domain, named
 
 
+def given_key_id(found: Json) -> int:
+    """Read the number of a key from a body."""
+    given = found.get("key_id")
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 < given <= _NUMBER_MAX:
+        raise WireError("key_id_required")
+    return given
+
+
 def key_id(request: Request) -> int:
     """Read the number of a key from the query."""
     return _number(request.query_params.get("key_id", "")) or _refuse("key_id_required")
@@ -90,6 +96,11 @@ def key_id(request: Request) -> int:
 def counter(request: Request) -> int:
     """Read the number of a counter from the query."""
     return _number(request.query_params.get("counter_id", "")) or _refuse("counter_id_required")
+
+
+def property_(request: Request) -> int:
+    """Read the number of a property from the query."""
+    return _number(request.query_params.get("property_id", "")) or _refuse("property_id_required")
 
 
 def days(request: Request) -> tuple[date, date]:

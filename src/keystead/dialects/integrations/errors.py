@@ -34,11 +34,11 @@ class Family(Enum):
     NAMECHEAP = "namecheap"
     # The list of domains answers 500 where the others of Namecheap answer 400.
     DOMAINS = "domains"
+    # A provider that is connected by a secret alone: its id is in the words.
+    PROVIDER = "provider"
     # Beside the document: zones, and their records, which are told apart when one is not there.
     ZONES = "zones"
     RECORDS = "records"
-    # A provider that is connected by a secret alone: its id is in the words.
-    PROVIDER = "provider"
 
 
 class WireError(Exception):
@@ -109,8 +109,7 @@ def response_of(
     provider_id: str = "",
 ) -> Response:
     """Return the wire's answer for an error of an endpoint; ``provider_id`` says of which provider's."""
-    told = provider_words.told(error, provider_id) if family is Family.PROVIDER else None
-    told = told or told_of(error, family, token_problem)
+    told = told_of(error, family, token_problem, provider_id=provider_id)
     status = told.row.status
     if family is Family.DOMAINS and isinstance(error, _OF_PROVIDERS):
         status = 500
@@ -121,13 +120,17 @@ def response_of(
     return Response(orjson.dumps(body), status, _headers(error), JSON)
 
 
-def told_of(error: tree.KeysteadError, family: Family, token_problem: Row = OWNER_REQUIRED) -> Told:
-    """Return what an error of an endpoint is told as."""
+def told_of(
+    error: tree.KeysteadError, family: Family, token_problem: Row = OWNER_REQUIRED, *, provider_id: str = ""
+) -> Told:
+    """Return what an error of an endpoint is told as; ``provider_id`` says of which provider's."""
     told = None
     if family in {Family.NAMECHEAP, Family.DOMAINS}:
         told = _namecheap(error)
     elif family in {Family.ZONES, Family.RECORDS}:
         told = _zones(error, family)
+    elif family is Family.PROVIDER:
+        told = provider_words.told(error, provider_id)
     return told or Told(token_problem if _is_of_token(error) else row_of(type(error)), _extra(error))
 
 

@@ -47,13 +47,14 @@ def provider_of(endpoint: str) -> str | None:
 def add(routes: APIRouter, services: Services, what: Connectable[Any], endpoints: Sequence[Endpoint]) -> None:
     """Add endpoints below a provider's name and below its other names."""
     for one in endpoints:
-        handler = _handler(services, f"{what.id}.{one.path}", one)
+        called = f"{what.id}.{one.method.lower()}.{one.path}"
+        handler = _handler(services, called, one)
         for name in (what.id, *what.aliases):
             routes.add_api_route(
                 f"{PREFIX}/{name}/{one.path}",
                 handler,
                 methods=[one.method],
-                name=f"{what.id}.{one.path}",
+                name=called,
                 response_model=one.shown,
                 responses=FAILURES,
                 openapi_extra=_extra(one),

@@ -7,9 +7,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from keystead.dialects.integrations import (
+    analytics_endpoints,
     asking,
     auth,
     metrica_endpoints,
+    monitor_endpoints,
     present,
     provider_endpoints,
     registrar_endpoints,
@@ -41,7 +43,8 @@ def add_endpoints(routes: APIRouter, services: Services) -> None:
     registrars = services.vault.registrars
     for what in (namesilo.CONNECTABLE,):
         provider_endpoints.add(routes, services, what, registrar_endpoints.endpoints(registrars, what.id))
-    metrica_endpoints.add(routes, services)
+    for endpoints in (metrica_endpoints, monitor_endpoints, analytics_endpoints):
+        endpoints.add(routes, services)
 
     def add(method: str, path: str, handler: Any, shown: Any, takes: Any = None, tag: str = "Keys") -> None:
         extra: dict[str, Any] = {"security": [{"Bearer": []}]}

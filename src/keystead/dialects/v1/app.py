@@ -13,6 +13,7 @@ import keystead
 from keystead.dialects.v1 import errors, schemas
 from keystead.dialects.v1.auth import Authenticated
 from keystead.dialects.v1.routes import (
+    analytics,
     audit,
     backup,
     bulks,
@@ -22,6 +23,7 @@ from keystead.dialects.v1.routes import (
     export,
     joined,
     keys,
+    monitors,
     pairs,
     people,
     ports,
@@ -59,9 +61,11 @@ _ROUTERS = (
     audit.router,
     webhooks.router,
     providers.router,
+    joined.router,
+    monitors.router,
+    analytics.router,
     zones.router,
     zones.record_router,
-    joined.router,
     engines.router,
     system.router,
     backup.router,
