@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from tests.support.standins import cloudflare_document_redirects
+
 DOCUMENT = Path(__file__).parent / "cloudflare-openapi.json"
 _JSON, _FORM = "application/json", "multipart/form-data"
 _HOLE = re.compile(r"\{([a-z_]+)\}")
@@ -119,6 +121,7 @@ def _mended(document: dict[str, Any]) -> dict[str, Any]:
             "responses": {"200": {"content": {_JSON: {"schema": told}}}, "4XX": listed["responses"]["4XX"]},
         }
     }
+    cloudflare_document_redirects.add_to(document)
     return document
 
 
