@@ -61,12 +61,12 @@ class Redirects(Calls):
         await self._set("PATCH", f"{place}/rulesets/{present.id}/rules/{same.id}", wanted)
         return False
 
-    async def delete_redirect(self, zone_id: str, source: str) -> bool:
-        """Delete a redirect of ours; return False when there is none for this source."""
+    async def delete_redirect(self, zone_id: str, ref: str) -> bool:
+        """Delete a redirect of ours by its ref; return False when none of ours has it."""
         place = f"/zones/{zone_id}"
         present = await self._entry_point(place, ZONE_PHASE)
-        same = None if present is None else present.find(rules.ref_of(source))
-        if present is None or same is None:
+        same = None if present is None else present.find(ref)
+        if present is None or same is None or not same.is_ours:
             return False
         return await self._delete(f"{place}/rulesets/{present.id}/rules/{same.id}")
 

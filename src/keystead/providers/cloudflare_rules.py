@@ -25,7 +25,7 @@ _SOURCE = re.compile(
     r'|starts_with\(http\.request\.uri\.path, "(?P<prefix>[^"]+)"\)))?\)'
 )
 _TARGET = re.compile(r'concat\("(?P<target>[^"]+)", http\.request\.uri\.path\)')
-_DESCRIPTION = re.compile(r"Keystead \(template (?P<template>[^)]+)\): .*")
+_DESCRIPTION = re.compile(r"Keystead(?: \(template (?P<template>[^)]+)\))?: (?P<source>.*)")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,15 @@ class SeenRule:
     template: str | None
     is_enabled: bool
     expression: str
+    description: str = ""
+
+    @property
+    def source(self) -> str:
+        """Return what it redirects; of a rule that was rewritten by hand, what it did when it was made."""
+        if self.redirect is not None:
+            return self.redirect.source
+        described = _DESCRIPTION.fullmatch(self.description)
+        return described["source"] if described else self.ref
 
     @property
     def is_ours(self) -> bool:
@@ -177,6 +186,7 @@ def _seen(found: Json) -> SeenRule:
         template=described["template"] if described else None,
         is_enabled=found.get("enabled") is not False,
         expression=str(found.get("expression") or ""),
+        description=str(found.get("description") or ""),
     )
 
 

@@ -41,6 +41,12 @@ class Redirect:
         return f"{self.host}{self.path}"
 
     @property
+    def text(self) -> str:
+        """Return where it leads and how, for people."""
+        kept = [name for name, is_kept in (("path", self.keeps_path), ("query", self.keeps_query)) if is_kept]
+        return f"{self.target}, {self.status}" + (f", keeps {' and '.join(kept)}" if kept else "")
+
+    @property
     def order(self) -> tuple[bool, bool, int, str]:
         """Return where it belongs among others: the first that meets a request decides, so the narrow come first."""
         return self.path.endswith("*"), self.host.startswith("*"), -len(self.path), self.source
