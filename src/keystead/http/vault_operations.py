@@ -1,5 +1,6 @@
 """The operations of the vault, put together: for the composition root, which brings clients and transactions."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keystead.http.cloudflare_errands import CloudflareErrands
@@ -8,12 +9,18 @@ from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.record_operations import RecordOperations
+from keystead.http.redirect_operations import RedirectOperations
+from keystead.http.rollout_jobs import RolloutJobs
+from keystead.http.template_operations import TemplateOperations
 from keystead.http.transaction import Transactions
 from keystead.http.zone_hosts import ZoneHosts
 from keystead.http.zone_operations import ZoneOperations
 from keystead.http.zone_watch import ZoneWatch
+from keystead.jobs.runner import Handler
 from keystead.kit.ids import Ids
 from keystead.providers.clients import Clients
+from keystead.vault import rollouts
+from keystead.vault.templateplan import Limits
 
 
 @dataclass(frozen=True)
@@ -26,17 +33,32 @@ class VaultOperations:
     zones: ZoneOperations
     records: RecordOperations
     errands: ErrandRunner
+    redirects: RedirectOperations
+    templates: TemplateOperations
     watch: ZoneWatch
+    # What is carried out as a job, by its kind.
+    handlers: Mapping[str, Handler]
 
 
 def vault_operations(
-    transactions: Transactions, clients: Clients, *, ids: Ids, account_id: int, is_alone: bool
+    transactions: Transactions,
+    clients: Clients,
+    *,
+    ids: Ids,
+    account_id: int,
+    is_alone: bool,
+    limits: Limits,
+    on_job: Callable[[], None],
 ) -> VaultOperations:
-    """Return the operations; ``is_alone`` says that no other process has this database."""
+    """Return the operations.
+
+    ``is_alone`` says that no other process has this database; ``on_job`` is told that there is a job to be done.
+    """
     credentials = CredentialOperations(transactions, account_id=account_id)
     errands = ErrandRunner(transactions, account_id=account_id, is_alone=is_alone)
     chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
     hosts = ZoneHosts(transactions, clients, credentials)
+    jobs = RolloutJobs(transactions, hosts)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),
@@ -44,5 +66,8 @@ def vault_operations(
         ZoneOperations(transactions, hosts, chores),
         RecordOperations(hosts),
         errands,
+        RedirectOperations(transactions, hosts),
+        TemplateOperations(transactions, limits, on_started=on_job),
         ZoneWatch(transactions, hosts, account_id=account_id),
+        {rollouts.PLAN_KIND: jobs.plan, rollouts.APPLY_KIND: jobs.carry_out},
     )

@@ -18,3 +18,15 @@ class ProviderSettings(BaseModel):
         description="Base URL of Namecheap's API for direct requests; a relay has a URL of its own.",
         examples=["https://api.sandbox.namecheap.com"],
     )
+    templates_deletion_percent: int = Field(
+        30,
+        ge=0,
+        le=100,
+        description="How much of a zone's records, in percent, a template may delete without being forced.",
+    )
+    templates_deletions: int = Field(
+        10,
+        ge=0,
+        le=1_000_000,
+        description="How many records and redirects a template may delete in all its zones without being forced.",
+    )

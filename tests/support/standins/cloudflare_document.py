@@ -146,12 +146,18 @@ def _typed(value: str, schema: dict[str, Any]) -> Any:
 
 
 def _check(schema: dict[str, Any], value: Any, where: str) -> None:
-    whole = {"allOf": [schema], "components": _document()["components"]}
-    problem = next(iter(_validator(json.dumps(whole)).iter_errors(value)), None)
+    problem = next(iter(_validator(schema).iter_errors(value)), None)
     if problem is not None:
         raise Undocumented(f"{where}: {problem.message} at {list(problem.instance_path)}")
 
 
-@cache
-def _validator(schema: str) -> Any:
-    return jsonschema_rs.Draft4Validator(json.loads(schema))
+# By the identity of a schema of the document, which is read once and stays.
+_VALIDATORS: dict[int, Any] = {}
+
+
+def _validator(schema: dict[str, Any]) -> Any:
+    made = _VALIDATORS.get(id(schema))
+    if made is None:
+        whole = {"allOf": [schema], "components": _document()["components"]}
+        made = _VALIDATORS[id(schema)] = jsonschema_rs.Draft4Validator(whole)
+    return made

@@ -8,7 +8,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _OUTCOMES = "'waiting', 'planned', 'same', 'applying', 'done', 'failed', 'refused'"
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
