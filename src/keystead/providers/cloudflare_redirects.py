@@ -29,6 +29,8 @@ _PAGES_MAX = 1_000
 # How long an operation on a list is waited for; ten thousand entries take Cloudflare some seconds.
 _OPERATION_WAITS_S = (0.2, 0.5, 1.0, *(2.0,) * 15)
 _NOT_FOUND = 404
+# "Could not route to …": there is no such zone at all, rather than no rules in it.
+_NO_ROUTE = frozenset({7000, 7003})
 _KINDS = {ZONE_PHASE: "zone", ACCOUNT_PHASE: "root"}
 
 
@@ -156,7 +158,7 @@ class Redirects(Calls):
         try:
             return rules.ruleset(await self._get(f"{place}/rulesets/phases/{phase}/entrypoint"))
         except ProviderRejected as refusal:
-            if refusal.status != _NOT_FOUND:
+            if refusal.status != _NOT_FOUND or refusal.number in _NO_ROUTE:
                 raise
             return None
 

@@ -32,9 +32,10 @@ class Family(Enum):
     NAMECHEAP = "namecheap"
     # The list of domains answers 500 where the others of Namecheap answer 400.
     DOMAINS = "domains"
-    # Beside the document: zones, and their records, which are told apart when one is not there.
+    # Beside the document: zones, and their records and redirects, which are told apart when one is not there.
     ZONES = "zones"
     RECORDS = "records"
+    REDIRECTS = "redirects"
 
 
 class WireError(Exception):
@@ -124,7 +125,7 @@ def told_of(error: tree.KeysteadError, family: Family) -> Told:
     told = None
     if family in {Family.NAMECHEAP, Family.DOMAINS}:
         told = _namecheap(error)
-    elif family in {Family.ZONES, Family.RECORDS}:
+    elif family in _OF_ZONES:
         told = _zones(error, family)
     return told or Told(row_of(type(error)), _extra(error))
 
@@ -157,7 +158,7 @@ def _namecheap(error: tree.KeysteadError) -> Told | None:
 def _zones(error: tree.KeysteadError, family: Family) -> Told | None:
     """Return what endpoints of zones say in words of their own, or None."""
     row = None
-    what = "record" if family is Family.RECORDS else "zone"
+    what = _OF_ZONES[family]
     match error:
         case tree.Throttled():
             return None
@@ -173,6 +174,8 @@ def _zones(error: tree.KeysteadError, family: Family) -> Told | None:
     return None if row is None else Told(row, {} if is_wordless else _extra(error))
 
 
+# What an endpoint is about.
+_OF_ZONES = {Family.ZONES: "zone", Family.RECORDS: "record", Family.REDIRECTS: "redirect"}
 # "Could not route to …": a path below a zone that is none.
 _NO_ZONE = frozenset({7000, 7003})
 

@@ -33,20 +33,20 @@ def _add_templates(routes: APIRouter, services: Services) -> None:
         """List the templates by name."""
         return answer({"items": [shapes.template(one) for one in await templates.list_(call)]})
 
-    @routes.get("/templates/{name}", response_model=shapes.Template, responses=READ)
-    async def get_template(call: Caller, name: Name) -> Response:
+    @routes.get("/templates/{template}", response_model=shapes.Template, responses=READ)
+    async def get_template(call: Caller, template: Name) -> Response:
         """Show a template."""
-        return answer(shapes.template(await templates.find(call, name)))
+        return answer(shapes.template(await templates.find(call, template)))
 
-    @routes.put("/templates/{name}", response_model=shapes.Template, responses=WRITE)
-    async def set_template(call: Caller, name: Name, wanted: shapes.TemplateSet) -> Response:
+    @routes.put("/templates/{template}", response_model=shapes.Template, responses=WRITE)
+    async def set_template(call: Caller, template: Name, wanted: shapes.TemplateSet) -> Response:
         """Keep a template by a name, in the place of the one that has it; nothing is applied by that."""
-        return answer(shapes.template(await templates.put(call, shapes.value(name, wanted))))
+        return answer(shapes.template(await templates.put(call, shapes.value(template, wanted))))
 
-    @routes.delete("/templates/{name}", status_code=204, responses=WRITE)
-    async def remove_template(call: Caller, name: Name) -> Response:
+    @routes.delete("/templates/{template}", status_code=204, responses=WRITE)
+    async def remove_template(call: Caller, template: Name) -> Response:
         """Delete a template; what it made stays where it is."""
-        await templates.remove(call, name)
+        await templates.remove(call, template)
         return present.empty()
 
 
