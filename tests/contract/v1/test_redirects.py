@@ -5,6 +5,7 @@ from typing import Any
 
 from keystead.access.permissions import Permission
 from tests.contract.v1.test_zones import Hosted, hosted, remote
+from tests.support.standins.cloudflare import MINE
 
 __all__ = ["hosted", "remote"]  # fixtures
 
@@ -36,8 +37,10 @@ async def test_redirects_of_a_zone_are_set_listed_and_deleted(hosted: Hosted) ->
 
 
 async def test_bulk_redirects_are_put_listed_and_removed(hosted: Hosted) -> None:
-    hosted.remote.by_value(hosted.remote.working()[0].value).may_manage = True  # type: ignore[union-attr]
-    operator = hosted.instance.operator
+    operator, owner = hosted.instance.operator, await hosted.instance.caller()
+    body = {"cf_account_id": MINE, "bootstrap_token": hosted.remote.bootstrap().value, "profile": "bulk-redirects"}
+    assert (await owner.post("/integrations/cloudflare/init", json=body)).status_code == 200
+    unknown = await owner.post("/integrations/cloudflare/init", json={**body, "profile": "all"})
     many = [{"source": f"Site-{n}.example.com", "target": "https://example.net", "status": 302} for n in range(3)]
 
     put = (await operator.put(BULK, json={"redirects": many})).json()
@@ -46,6 +49,7 @@ async def test_bulk_redirects_are_put_listed_and_removed(hosted: Hosted) -> None
     removed = (await operator.post(f"{BULK}/remove", json={"sources": ["site-0.example.com", "x.example"]})).json()
     wrong = await operator.put(BULK, json={"redirects": [many[0], {"source": "/x", "target": "https://x.org"}]})
 
+    assert (unknown.status_code, unknown.json()["error"]) == (400, "invalid_profile")
     assert put == {"added": 3, "changed": 0, "same": 0, "total": 3}
     assert again == {"added": 0, "changed": 1, "same": 1, "total": 3}
     assert [(one["source"], one["status"]) for one in listed] == [
