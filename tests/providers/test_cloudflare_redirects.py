@@ -68,7 +68,7 @@ async def test_a_redirect_with_the_same_source_is_changed(client: Client, zone: 
     ],
 )
 async def test_what_is_written_is_read_back(client: Client, zone: str, redirect: Redirect) -> None:
-    await client.set_redirect(zone, redirect, "parking")
+    await client.change_redirects(zone, gone=[], wanted=[redirect], template="parking")
 
     found = await client.redirect_rules(zone)
 
@@ -117,6 +117,23 @@ async def test_a_rule_of_ours_that_was_rewritten_by_hand_is_told_and_set_again(
     assert again is not None
     assert [(one.redirect, one.is_enabled, one.expression) for one in seen.ours] == [(None, False, "true")]
     assert [(one.redirect, one.is_enabled) for one in again.ours] == [(OLD, True)]
+
+
+async def test_many_redirects_are_changed_with_one_look_at_the_rules(
+    client: Client, remote: Cloudflare, zone: str
+) -> None:
+    foreign = remote.add_foreign_rule(zone)
+    await client.set_redirect(zone, OLD)
+    looks = len(remote.asked("GET", "/entrypoint"))
+    many = [Redirect("example.com", "https://example.net", path) for path in ("/*", "/b", "/a/*")]
+
+    await client.change_redirects(
+        zone, gone=[ref_of(OLD.source), foreign["ref"]], wanted=[*many, many[0]], template="parking"
+    )
+
+    assert await sources(client, zone) == ["example.com/b", "example.com/a/*", "example.com/*"]
+    assert remote.rules(zone)[0] == foreign
+    assert len(remote.asked("GET", "/entrypoint")) == looks + 2
 
 
 @pytest.mark.parametrize("ending", ["/rulesets", "/rules"])

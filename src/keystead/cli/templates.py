@@ -111,8 +111,7 @@ def apply(
         start = {"digest": plan["digest"], "force": list(force or ())}
         done = _ended(client, client.post(f"{ROLLOUTS}/{plan['id']}/start", start), is_quiet=as_json)
     output.answer(done, as_json, _say_done)
-    if done["state"] != "done" or done["outcomes"].get("failed") or done["outcomes"].get("refused"):
-        raise typer.Exit(1)
+    _check(done)
 
 
 @rollouts.command("list")
@@ -156,6 +155,7 @@ def start_rollout(
         begun = client.post(f"{ROLLOUTS}/{number}/start", {"digest": digest, "force": list(force or ())})
         done = _ended(client, begun, is_quiet=as_json)
     output.answer(done, as_json, _say_done)
+    _check(done)
 
 
 @rollouts.command("cancel")
@@ -183,6 +183,12 @@ def _ended(client: "Client", found: dict[str, Any], *, is_quiet: bool) -> dict[s
         output.note(f"it goes on; see: keystead rollout show {found['id']}, keystead rollout cancel {found['id']}")
         raise
     return found
+
+
+def _check(done: Mapping[str, Any]) -> None:
+    """End with 1 when a rollout did not do all that was planned."""
+    if done["state"] != "done" or done["outcomes"].get("failed") or done["outcomes"].get("refused"):
+        raise typer.Exit(1)
 
 
 def _read(file: Path) -> Any:

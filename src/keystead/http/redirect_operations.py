@@ -61,7 +61,7 @@ class RedirectOperations:
         host = await self._hosts.of_zone(call, zone_id)
         wanted = redirects.checked(redirect)
         _check_in_zone(wanted, host.zone.name)
-        facts = {"source": wanted.source, "target": wanted.target, "status": wanted.status}
+        facts = {"source": wanted.source, "target": wanted.target.partition("?")[0], "status": wanted.status}
         async with self._hosts.changing(call, Change.REDIRECT_SET, host.zone.name, **facts):
             is_new = await host.client.set_redirect(host.zone.remote_id, wanted)
         await self._hosts.done(call, Change.REDIRECT_SET, host.zone.name, **facts, is_new=is_new)

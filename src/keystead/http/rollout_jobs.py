@@ -103,11 +103,11 @@ async def _carry_out(host: HostedZone, steps: Sequence[Step], template: str) -> 
                 posts=[dict(step.value or {}) for step in of_records if step.verb is Verb.CREATE],
             ),
         )
-    for step in steps:
-        if step.kind is Kind.REDIRECT and step.verb is Verb.DELETE:
-            await client.delete_redirect(zone_id, str(step.remote_id))
-        elif step.kind is Kind.REDIRECT:
-            await client.set_redirect(zone_id, Redirect(**(step.value or {})), template)
+    of_redirects = [step for step in steps if step.kind is Kind.REDIRECT]
+    if of_redirects:
+        gone = [str(step.remote_id) for step in of_redirects if step.verb is Verb.DELETE]
+        wanted = [Redirect(**(step.value or {})) for step in of_redirects if step.verb is not Verb.DELETE]
+        await client.change_redirects(zone_id, gone=gone, wanted=wanted, template=template)
 
 
 def _call(job: Job) -> Call:

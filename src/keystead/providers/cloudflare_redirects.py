@@ -7,7 +7,7 @@ entries is an operation that goes on after its answer, and is asked about until 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -51,17 +51,23 @@ class Redirects(Calls):
         """Return the rules of a zone's redirects, ours and others'; None while the zone has none."""
         return await self._entry_point(f"/zones/{zone_id}", ZONE_PHASE)
 
-    async def set_redirect(self, zone_id: str, redirect: Redirect, template: str | None = None) -> bool:
+    async def set_redirect(self, zone_id: str, redirect: Redirect) -> bool:
         """Make a redirect of ours be as it is told; return whether it is new. No other rule is touched."""
-        place, wanted = f"/zones/{zone_id}", rules.rule(redirect, template)
-        present = await self._entry_point(place, ZONE_PHASE)
-        same = None if present is None else present.find(wanted["ref"])
-        if present is None or same is None:
-            there = {} if present is None else rules.position(redirect, present.ours)
-            await self._add_rule(place, ZONE_PHASE, present, wanted | there)
-            return True
-        await self._set("PATCH", f"{place}/rulesets/{present.id}/rules/{same.id}", wanted)
-        return False
+        present = await self.redirect_rules(zone_id)
+        await self._set_rule(zone_id, present, redirect, None)
+        return present is None or present.find(rules.ref_of(redirect.source)) is None
+
+    async def change_redirects(
+        self, zone_id: str, *, gone: Sequence[str], wanted: Sequence[Redirect], template: str
+    ) -> None:
+        """Delete redirects of ours by their refs, and make others be as a template says; rules are read once."""
+        present = await self.redirect_rules(zone_id)
+        for rule in () if present is None else present.ours:
+            if rule.ref in gone and present is not None:
+                await self._delete(f"/zones/{zone_id}/rulesets/{present.id}/rules/{rule.id}")
+                present = replace(present, rules=tuple(one for one in present.rules if one is not rule))
+        for redirect in wanted:
+            present = await self._set_rule(zone_id, present, redirect, template)
 
     async def delete_redirect(self, zone_id: str, ref: str) -> bool:
         """Delete a redirect of ours by its ref; return False when none of ours has it."""
@@ -71,6 +77,17 @@ class Redirects(Calls):
         if present is None or same is None or not same.is_ours:
             return False
         return await self._delete(f"{place}/rulesets/{present.id}/rules/{same.id}")
+
+    async def _set_rule(
+        self, zone_id: str, present: Ruleset | None, redirect: Redirect, template: str | None
+    ) -> Ruleset:
+        """Add a rule, or change the one with its ref; return all rules as they are then."""
+        place, wanted = f"/zones/{zone_id}", rules.rule(redirect, template)
+        same = None if present is None else present.find(wanted["ref"])
+        if present is None or same is None:
+            there = {} if present is None else rules.position(redirect, present.ours)
+            return await self._add_rule(place, ZONE_PHASE, present, wanted | there)
+        return rules.ruleset(await self._set("PATCH", f"{place}/rulesets/{present.id}/rules/{same.id}", wanted))
 
     # --- bulk ones
 
@@ -162,7 +179,7 @@ class Redirects(Calls):
                 raise
             return None
 
-    async def _add_rule(self, place: str, phase: str, present: Ruleset | None, rule: Json) -> None:
+    async def _add_rule(self, place: str, phase: str, present: Ruleset | None, rule: Json) -> Ruleset:
         """Add a rule, with the entry point itself while there is none; without an answer, look whether it is there."""
 
         async def find() -> Ruleset | None:
@@ -173,14 +190,13 @@ class Redirects(Calls):
             bare = {name: value for name, value in rule.items() if name != "position"}
             body = {"name": "default", "kind": _KINDS[phase], "phase": phase, "rules": [bare]}
             try:
-                await self._made(self._new_ruleset(place, body), find)
-                return
+                return await self._made(self._new_ruleset(place, body), find)
             except ProviderRejected:
                 # Somebody else may have made it meanwhile; if not, the refusal stands.
                 present = await self._entry_point(place, phase)
                 if present is None:
                     raise
-        await self._made(self._new_rule(f"{place}/rulesets/{present.id}/rules", rule), find)
+        return await self._made(self._new_rule(f"{place}/rulesets/{present.id}/rules", rule), find)
 
     async def _new_ruleset(self, place: str, body: Json) -> Ruleset:
         return rules.ruleset(await self._change("POST", f"{place}/rulesets", body))

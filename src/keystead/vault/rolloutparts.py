@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.jobs import store as jobs
-from keystead.jobs.errors import JobLost
 from keystead.jobs.store import Job
+from keystead.kit.errors import NotFound
 from keystead.vault import templateplan
 from keystead.vault.rolloutvalue import Outcome
 from keystead.vault.store import rollouts as store
@@ -96,6 +96,6 @@ def note_end(work: Work, *, part: Part, zone: ToDo, outcome: Outcome, reason: st
 def _part(work: Work, job: Job, outcomes: tuple[Outcome, ...]) -> Part:
     found = store.of_job(work.connection, job.number)
     if found is None:
-        raise JobLost(f"job {job.number} has no rollout any more")
+        raise NotFound("rollout of job", job.number)
     zones = store.next_(work.connection, found.number, outcomes, TOGETHER)
     return Part(found.number, template_of(found.template, found.body), found.given, tuple(zones))

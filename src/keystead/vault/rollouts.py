@@ -5,14 +5,16 @@ and has a digest; who starts it names the digest, and what runs is exactly that 
 not started unless the zones it does so in, or the plan itself, are named.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.jobs import store as jobs
 from keystead.jobs.store import NewJob
-from keystead.kit.errors import Conflict, NeedsConfirmation, NotFound
+from keystead.kit.errors import Conflict, Invalid, NeedsConfirmation, NotFound
 from keystead.kit.page import Page
 from keystead.vault import templateplan, templates, templatevalue
 from keystead.vault.errors import ZoneNotFound
@@ -25,6 +27,8 @@ from keystead.vault.templateplan import Limits
 from keystead.vault.templatevalue import template_of
 
 PLAN_KIND, APPLY_KIND = "vault.rollout.plan", "vault.rollout.apply"
+# What is planned is gone after 30 days (``jobs``), and long before that it says little of what is there.
+GOOD_FOR = timedelta(days=7)
 _LAST = 2**31 - 1
 _OPEN = frozenset({Outcome.WAITING.value, Outcome.PLANNED.value, Outcome.APPLYING.value})
 
@@ -55,11 +59,13 @@ def start(work: Work, *, number: int, digest: str | None, forced: Sequence[str],
 
     ``forced`` names zones that may lose more than the limits say, or the plan by its digest, for all of them. Raises
     NeedsConfirmation without the digest or for a plan that deletes too much, and Conflict for a digest that is not the
-    plan's, for a plan that is not complete, and for one that was started.
+    plan's, and for a plan that is not complete, was started, or is old.
     """
     shown = _shown(work, number)
     if stage_of(shown.planning, shown.applying) is not Stage.PLANNED or shown.digest is None:
         raise Conflict(f"rollout {number} cannot be started: it is not one that is planned and waits")
+    if work.now - shown.created_at > GOOD_FOR:
+        raise Conflict(f"the plan is older than {GOOD_FOR.days} days; plan it again")
     if digest is None:
         raise NeedsConfirmation("name the digest of the plan you reviewed")
     if digest != shown.digest:
@@ -154,11 +160,15 @@ def _chosen(present: Sequence[Zone], selection: Selection) -> list[Zone]:
     there = [zone for zone in present if zone.missing_since is None]
     if selection.every:
         return there
+    named = Counter(zone.name for zone in there)
     by_text = {str(zone.id): zone for zone in there} | {zone.name: zone for zone in there}
     chosen: dict[int, Zone] = {}
     for text in selection.zones:
         zone = by_text.get(text.strip().lower().rstrip("."))
         if zone is None:
             raise ZoneNotFound(text)
+        if named[zone.name] > 1 and text.strip() != str(zone.id):
+            problem = f"there are several zones {zone.name}; name one by its number"
+            raise Invalid(problem, fields={"zones": problem})
         chosen[zone.id] = zone
     return sorted(chosen.values(), key=lambda zone: (zone.name, zone.id))

@@ -132,6 +132,7 @@ def _record(one: RecordWish, zone: str, known: Mapping[str, str]) -> RecordWish:
 def _owner(text: str, zone: str, kind: str) -> str:
     """Return the full name of a record, which is the zone's or below it."""
     bare = text.strip().lower().rstrip(".")
+    bare = bare if bare.isascii() else names.hostname(bare)
     if bare in {"@", zone}:
         if kind == "NS":
             raise _wrong("records.name", "the zone's own name servers are set at its registrar")
@@ -150,12 +151,21 @@ def _content(kind: str, text: str) -> str:
         if kind == "AAAA":
             return str(ipaddress.IPv6Address(bare))
         if kind in _NAMED:
-            return names.hostname(bare)
+            return _dns_name(bare)
     except (ValueError, Invalid):
         raise _wrong("records.content", f"{text!r} is not what a record of type {kind} holds") from None
     if not 0 < len(bare) <= _TEXT_LENGTH_MAX or not bare.isprintable():
         raise _wrong("records.content", f"1 to {_TEXT_LENGTH_MAX} printable characters")
     return unquoted(bare)
+
+
+def _dns_name(text: str) -> str:
+    """Return what a record may point at: a host name, or one with underscores; raise Invalid."""
+    bare = text.lower().rstrip(".")
+    name = bare if bare.isascii() else names.hostname(bare)
+    if not 0 < len(name) <= 253 or not all(_LABEL.fullmatch(label) and label != "*" for label in name.split(".")):
+        raise Invalid(f"{text!r} is not a name")
+    return name
 
 
 def unquoted(text: str) -> str:

@@ -358,6 +358,16 @@ async def test_another_account_sees_neither_template_nor_rollout_nor_zones(
         await vaulted.templates.plan(call, "parking", Selection((zone.zone,)), VALUES)
 
 
+async def test_an_old_plan_is_planned_again(vaulted: Vaulted) -> None:
+    await prepared(vaulted, 1)
+    plan = await planned(vaulted)
+
+    vaulted.workplace.clock.advance(8 * 86_400)
+
+    with pytest.raises(Conflict, match="older than 7 days"):
+        await vaulted.templates.start(vaulted.call(), plan.number, digest=plan.digest, forced=())
+
+
 async def test_every_change_of_a_zone_is_on_record(vaulted: Vaulted, workplace: Workplace) -> None:
     await prepared(vaulted, 1)
     await applied(vaulted, await planned(vaulted))
