@@ -4,12 +4,13 @@ Redirects are not kept here: they are read from the provider when somebody asks,
 were made here are changed; others are counted.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
-from keystead.http.zone_hosts import ZoneHosts
+from keystead.http.zone_hosts import Host, ZoneHosts
 from keystead.kit.errors import Invalid
 from keystead.providers import redirect as redirects
 from keystead.providers.cloudflare_rules import BulkItem, SeenRule, ref_of
@@ -47,6 +48,7 @@ class RedirectOperations:
     def __init__(self, transactions: Transactions, hosts: ZoneHosts) -> None:
         self._transactions = transactions
         self._hosts = hosts
+        self._locks: dict[int, asyncio.Lock] = {}
 
     async def list_(self, call: Call, zone_id: int) -> ZoneRedirects:
         """Return the redirects of a zone."""
@@ -85,9 +87,31 @@ class RedirectOperations:
         """Add bulk redirects and change those that have the same source, all in one operation."""
         checked = {one.source: one for one in _checked(wanted)}
         host = await self._hosts.of_credential(call, credential_id)
+        async with self._alone(host):
+            return await self._merge(call, host, checked)
+
+    async def remove_bulk(self, call: Call, credential_id: int, sources: Sequence[str]) -> int:
+        """Delete bulk redirects by their sources; return how many there were."""
+        named = {redirects.canonical_source(source) for source in sources}
+        host = await self._hosts.of_credential(call, credential_id)
+        account_id = host.credential.external_id
+        async with self._alone(host):
+            gone = [one.id for one in await host.client.bulk_redirects(account_id) if one.redirect.source in named]
+            if gone:
+                place, facts = credentials.subject(credential_id), {"count": len(gone)}
+                async with self._hosts.changing_at(call, Change.BULK_REDIRECTS_REMOVE, place, **facts):
+                    await host.client.delete_bulk_redirects(account_id, gone, self._transactions.clock)
+                await self._hosts.done_at(call, Change.BULK_REDIRECTS_REMOVE, place, **facts)
+        return len(gone)
+
+    def _alone(self, host: Host) -> asyncio.Lock:
+        """Return what keeps two changes of a list apart: each is made of what is there before it."""
+        return self._locks.setdefault(host.credential.id, asyncio.Lock())
+
+    async def _merge(self, call: Call, host: Host, checked: Mapping[str, BulkRedirect]) -> BulkPut:
         account_id = host.credential.external_id
         present = {item.redirect.source: item.redirect for item in await host.client.bulk_redirects(account_id)}
-        merged = present | checked
+        merged = {**present, **checked}
         _check_count(len(merged))
         put = BulkPut(
             added=len(merged) - len(present),
@@ -95,24 +119,11 @@ class RedirectOperations:
             same=sum(present.get(source) == one for source, one in checked.items()),
             total=len(merged),
         )
-        place, facts = credentials.subject(credential_id), {"added": put.added, "changed": put.changed}
+        place, facts = credentials.subject(host.credential.id), {"added": put.added, "changed": put.changed}
         async with self._hosts.changing_at(call, Change.BULK_REDIRECTS_PUT, place, **facts):
             await host.client.put_bulk_redirects(account_id, list(merged.values()), self._transactions.clock)
         await self._hosts.done_at(call, Change.BULK_REDIRECTS_PUT, place, **facts, total=put.total)
         return put
-
-    async def remove_bulk(self, call: Call, credential_id: int, sources: Sequence[str]) -> int:
-        """Delete bulk redirects by their sources; return how many there were."""
-        named = {redirects.canonical_source(source) for source in sources}
-        host = await self._hosts.of_credential(call, credential_id)
-        account_id = host.credential.external_id
-        gone = [one.id for one in await host.client.bulk_redirects(account_id) if one.redirect.source in named]
-        place = credentials.subject(credential_id)
-        if gone:
-            async with self._hosts.changing_at(call, Change.BULK_REDIRECTS_REMOVE, place, count=len(gone)):
-                await host.client.delete_bulk_redirects(account_id, gone, self._transactions.clock)
-            await self._hosts.done_at(call, Change.BULK_REDIRECTS_REMOVE, place, count=len(gone))
-        return len(gone)
 
 
 def _check_in_zone(redirect: Redirect, zone: str) -> None:

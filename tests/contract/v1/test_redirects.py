@@ -46,7 +46,13 @@ async def test_bulk_redirects_are_put_listed_and_removed(hosted: Hosted) -> None
     put = (await operator.put(BULK, json={"redirects": many})).json()
     again = (await operator.put(BULK, json={"redirects": [many[0], {**many[1], "status": 301}]})).json()
     listed = (await operator.get(BULK)).json()["items"]
-    removed = (await operator.post(f"{BULK}/remove", json={"sources": ["site-0.example.com", "x.example"]})).json()
+    both = [[{**many[0], "source": f"{name}.example.com"}] for name in ("x", "y")]
+    await asyncio.gather(*(operator.put(BULK, json={"redirects": one}) for one in both))
+    removed = (
+        await operator.post(
+            f"{BULK}/remove", json={"sources": ["site-0.example.com", "x.example.com", "y.example.com", "z.example"]}
+        )
+    ).json()
     wrong = await operator.put(BULK, json={"redirects": [many[0], {"source": "/x", "target": "https://x.org"}]})
 
     assert (unknown.status_code, unknown.json()["error"]) == (400, "invalid_profile")
@@ -57,7 +63,7 @@ async def test_bulk_redirects_are_put_listed_and_removed(hosted: Hosted) -> None
         ("site-1.example.com/", 301),
         ("site-2.example.com/", 302),
     ]
-    assert removed == {"removed": 1}
+    assert removed == {"removed": 3}
     assert [one["field"] for one in wrong.json()["errors"]] == ["redirects.2.source"]
 
 
