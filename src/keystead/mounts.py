@@ -248,6 +248,7 @@ class Mounts:
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
             webhooks=WebhookOperations(transactions, parts.courier, parts.reach),
             vault=parts.vault,
+            templates=parts.vault.templates,
             engines=EngineOperations(transactions, parts.reconciler, lambda: engines_of(parts)),
             secrets=SecretsOperations(
                 transactions,

@@ -34,7 +34,7 @@ from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
 from keystead.http.vault_operations import VaultOperations, vault_operations
-from keystead.jobs.runner import JobRunner
+from keystead.jobs.runner import Handler, JobRunner
 from keystead.keeper.ports import Listen, is_free
 from keystead.kit import names
 from keystead.kit.clock import Clock
@@ -53,6 +53,7 @@ from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.settings.places import EVERYTHING, Address
+from keystead.vault.templateplan import Limits
 from keystead.vpn import bulks, clientrules
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
@@ -134,7 +135,8 @@ def _parts(
     courier = _courier(ground, opened)
     transactions = _transactions(ground, reconciler, courier)
     pool, figures = _pool(settings), Metered(meter)
-    bulk, jobs = _bulks(ground, transactions, figures, targets, pool)
+    vault = _vault(ground, transactions, on_job=lambda: jobs.wake())
+    bulk, jobs = _bulks(ground, transactions, figures, targets, pool, handlers=vault.handlers)
     parts = Parts(
         settings=settings,
         foundation=ground.foundation,
@@ -165,7 +167,7 @@ def _parts(
         bulks=bulk,
         jobs=jobs,
         connections=ConnectionOperations(transactions, driver.watching, sightings),
-        vault=_vault(ground, transactions),
+        vault=vault,
         targets=targets,
         courier=courier,
         reach=opened,
@@ -253,14 +255,20 @@ def _transactions(ground: Ground, reconciler: Reconciler, courier: Courier) -> T
 
 
 def _bulks(
-    ground: Ground, transactions: Transactions, figures: Metered, targets: TargetWatch, pool: PortPool
+    ground: Ground,
+    transactions: Transactions,
+    figures: Metered,
+    targets: TargetWatch,
+    pool: PortPool,
+    *,
+    handlers: Mapping[str, Handler],
 ) -> tuple[BulkOperations, JobRunner]:
-    """Return the operations on bulks and the runner of jobs; an SQLite file is one process's alone."""
+    """Return the operations on bulks and the runner of all jobs; an SQLite file is one process's alone."""
     grace_s, public_host = ground.settings.vpn_port_grace_s, ground.foundation.public_host
     place = BulkPlace(ground.scope, pool, grace_s, public_host)
     operations = BulkOperations(transactions, figures, targets, place, on_started=lambda: runner.wake())
-    is_alone, handlers = ground.database.engine.dialect.name == "sqlite", {bulks.KIND: operations.carry_out}
-    runner = JobRunner(ground.database, handlers, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
+    is_alone, every = ground.database.engine.dialect.name == "sqlite", {**handlers, bulks.KIND: operations.carry_out}
+    runner = JobRunner(ground.database, every, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
     return operations, runner
 
 
@@ -275,7 +283,7 @@ def _courier(ground: Ground, opened: Reach) -> Courier:
     )
 
 
-def _vault(ground: Ground, transactions: Transactions) -> VaultOperations:
+def _vault(ground: Ground, transactions: Transactions, *, on_job: Callable[[], None]) -> VaultOperations:
     # Providers' addresses are the operator's own choice, and https but for loopback (settings, relays).
     sender = OutgoingClient(reach(("0.0.0.0/0", "::/0")), SystemResolver(), ground.clock)
     settings = ground.settings
@@ -287,6 +295,8 @@ def _vault(ground: Ground, transactions: Transactions) -> VaultOperations:
         account_id=ground.foundation.account_id,
         marking_key=ground.keys.marking_key,
         is_alone=ground.database.engine.dialect.name == "sqlite",
+        limits=Limits(settings.templates_deletion_percent, settings.templates_deletions),
+        on_job=on_job,
     )
 
 

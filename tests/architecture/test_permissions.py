@@ -65,6 +65,8 @@ VALUES = {
     "monitor_id": "1",
     "domain": "example.com",
     "zone_id": "1",
+    "ref": "keystead-1",
+    "template": "parking",
     "record_id": "0123456789abcdef0123456789abcdef",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -97,6 +99,14 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "name_servers": ["a.ns.test", "b.ns.test"]
     },
     ("POST", "/v1/zones"): {"name": "example.com"},
+    ("PUT", "/v1/zones/{zone_id}/redirects"): {"host": "www.example.com", "target": "https://example.com"},
+    ("PUT", "/v1/credentials/{credential_id}/redirects"): {
+        "redirects": [{"source": "example.com/old", "target": "https://example.net"}]
+    },
+    ("POST", "/v1/credentials/{credential_id}/redirects/remove"): {"sources": ["example.com/old"]},
+    ("PUT", "/v1/templates/{template}"): {"records": [{"type": "A", "name": "@", "content": "192.0.2.1"}]},
+    ("POST", "/v1/rollouts"): {"template": "parking", "every": True},
+    ("POST", "/v1/rollouts/{number}/start"): {"digest": "0"},
     ("POST", "/v1/zones/sync"): {},
     ("PATCH", "/v1/zones/{zone_id}/settings"): {"settings": {"ssl": "full"}},
     ("POST", "/v1/zones/{zone_id}/purge"): {},

@@ -49,6 +49,7 @@ from keystead.providers.clients import Bases, Clients
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
+from keystead.vault.templateplan import Limits
 from keystead.vpn import bulks, clientrules
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
@@ -198,7 +199,18 @@ async def in_process(
     terms = TermsOperations(transactions, figures)
     place = BulkPlace(SCOPE, POOL, 3600, foundation.public_host)
     bulk = BulkOperations(transactions, figures, targets, place, on_started=lambda: jobs.wake())
-    jobs = JobRunner(database, {bulks.KIND: bulk.carry_out}, clock=clock, ids=ids, is_alone=True)
+    vault = vault_operations(
+        transactions,
+        Clients(OutgoingClient(opened, SystemResolver(), clock), clock, bases),
+        ids=ids,
+        account_id=foundation.account_id,
+        marking_key=keys.marking_key,
+        is_alone=True,
+        limits=Limits(settings.templates_deletion_percent, settings.templates_deletions),
+        on_job=lambda: jobs.wake(),
+    )
+    handlers = {**vault.handlers, bulks.KIND: bulk.carry_out}
+    jobs = JobRunner(database, handlers, clock=clock, ids=ids, is_alone=True)
     enforcing = Enforcing(SCOPE, figures, terms.enforce, database=database, clock=clock)
     sightings = Sightings(engine.watching, database=database, clock=clock)
     parts = Parts(
@@ -225,14 +237,7 @@ async def in_process(
         bulks=bulk,
         jobs=jobs,
         connections=ConnectionOperations(transactions, engine.watching, sightings),
-        vault=vault_operations(
-            transactions,
-            Clients(OutgoingClient(opened, SystemResolver(), clock), clock, bases),
-            ids=ids,
-            account_id=foundation.account_id,
-            marking_key=keys.marking_key,
-            is_alone=True,
-        ),
+        vault=vault,
         targets=targets,
         courier=courier,
         reach=opened,

@@ -14,16 +14,22 @@ from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.provider_operations import ProviderOperations
+from keystead.http.redirect_operations import RedirectOperations
 from keystead.http.registrar_operations import RegistrarOperations
+from keystead.http.rollout_jobs import RolloutJobs
+from keystead.http.template_operations import TemplateOperations
 from keystead.http.transaction import Committed, Transactions
 from keystead.http.vault_operations import registrar_openers
 from keystead.http.zone_hosts import ZoneHosts
 from keystead.http.zone_operations import ZoneOperations
 from keystead.http.zone_watch import ZoneWatch
+from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Bases, Clients
+from keystead.vault import rollouts
 from keystead.vault.models import CREDENTIALS, ERRANDS
+from keystead.vault.templateplan import Limits
 from tests.support.standins.cloudflare import MINE, Cloudflare
 from tests.support.standins.direct import DirectSender
 from tests.support.standins.namecheap import Namecheap
@@ -79,14 +85,19 @@ class Vaulted:
         self.runner = ErrandRunner(self.transactions, account_id=place.account_id, is_alone=True)
         self.chores = CloudflareErrands(self.transactions, self.clients, self.credentials, self.runner, RandomIds())
         self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
+        self.hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
+        self.redirects = RedirectOperations(self.transactions, self.hosts)
+        self.templates = TemplateOperations(self.transactions, Limits(), on_started=lambda: None)
+        rolling = RolloutJobs(self.transactions, self.hosts)
+        handlers = {rollouts.PLAN_KIND: rolling.plan, rollouts.APPLY_KIND: rolling.carry_out}
+        self.jobs = JobRunner(place.database, handlers, clock=place.clock, ids=RandomIds(), is_alone=True)
         self.namecheap = NamecheapOperations(self.transactions, self.clients, self.credentials)
         self.providers = ProviderOperations(
             self.transactions, self.clients, self.credentials, marking_key=Secret(b"m" * 32)
         )
         self.registrars = RegistrarOperations(self.transactions, registrar_openers(self.namecheap, self.providers))
-        hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
-        self.zones = ZoneOperations(self.transactions, hosts, self.chores)
-        self.watch = ZoneWatch(self.transactions, hosts, account_id=place.account_id)
+        self.zones = ZoneOperations(self.transactions, self.hosts, self.chores)
+        self.watch = ZoneWatch(self.transactions, self.hosts, account_id=place.account_id)
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

@@ -20,7 +20,9 @@ from keystead.cli import (
     people,
     providers,
     records,
+    redirects,
     serving,
+    templates,
     vpn,
     webhooks,
     zones,
@@ -61,6 +63,9 @@ app.add_typer(engines.app, name="engine")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(providers.app, name="provider")
 app.add_typer(zones.app, name="zone")
+app.add_typer(redirects.app, name="redirect")
+app.add_typer(templates.app, name="template")
+app.add_typer(templates.rollouts, name="rollout")
 app.add_typer(records.app, name="record")
 
 

@@ -1,6 +1,6 @@
 """The operations of the vault, put together: for the composition root, which brings clients and transactions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keystead.http.cloudflare_errands import CloudflareErrands
@@ -11,17 +11,23 @@ from keystead.http.monitor_operations import MonitorOperations
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.provider_operations import ProviderOperations
 from keystead.http.record_operations import RecordOperations
+from keystead.http.redirect_operations import RedirectOperations
 from keystead.http.registrar_operations import Open, RegistrarOperations
+from keystead.http.rollout_jobs import RolloutJobs
+from keystead.http.template_operations import TemplateOperations
 from keystead.http.transaction import Transactions
 from keystead.http.zone_hosts import ZoneHosts
 from keystead.http.zone_operations import ZoneOperations
 from keystead.http.zone_watch import ZoneWatch
+from keystead.jobs.runner import Handler
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
 from keystead.providers import namesilo
 from keystead.providers.clients import Clients
 from keystead.providers.namecheap import NAMECHEAP
 from keystead.providers.namesilo import NAMESILO
+from keystead.vault import rollouts
+from keystead.vault.templateplan import Limits
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,11 @@ class VaultOperations:
     zones: ZoneOperations
     records: RecordOperations
     errands: ErrandRunner
+    redirects: RedirectOperations
+    templates: TemplateOperations
     watch: ZoneWatch
+    # What is carried out as a job, by its kind.
+    handlers: Mapping[str, Handler]
 
 
 def vault_operations(
@@ -48,10 +58,13 @@ def vault_operations(
     account_id: int,
     marking_key: Secret[bytes],
     is_alone: bool,
+    limits: Limits,
+    on_job: Callable[[], None],
 ) -> VaultOperations:
-    """Return the operations; ``is_alone`` says that no other process has this database.
+    """Return the operations.
 
-    ``marking_key`` is that of hashes that stand for external accounts without a name.
+    ``marking_key`` is that of hashes that stand for external accounts without a name; ``is_alone`` says that no other
+    process has this database; ``on_job`` is told that there is a job to be done.
     """
     credentials = CredentialOperations(transactions, account_id=account_id)
     errands = ErrandRunner(transactions, account_id=account_id, is_alone=is_alone)
@@ -59,6 +72,7 @@ def vault_operations(
     namecheap = NamecheapOperations(transactions, clients, credentials)
     providers = ProviderOperations(transactions, clients, credentials, marking_key=marking_key)
     hosts = ZoneHosts(transactions, clients, credentials)
+    jobs = RolloutJobs(transactions, hosts)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),
@@ -69,7 +83,10 @@ def vault_operations(
         ZoneOperations(transactions, hosts, chores),
         RecordOperations(hosts),
         errands,
+        RedirectOperations(transactions, hosts),
+        TemplateOperations(transactions, limits, on_started=on_job),
         ZoneWatch(transactions, hosts, account_id=account_id),
+        {rollouts.PLAN_KIND: jobs.plan, rollouts.APPLY_KIND: jobs.carry_out},
     )
 
 

@@ -4,7 +4,7 @@ Zones are Cloudflare's so far; the next provider of zones is chosen here, by the
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from keystead.http.calls import Call
@@ -58,10 +58,13 @@ class ZoneHosts:
         zone = await self._transactions.read(call, zones.find, zone_id)
         return HostedZone(zone, (await self.of_credential(call, zone.credential_id)).client)
 
-    @asynccontextmanager
-    async def changing(self, call: Call, change: Change, name: str, **facts: object) -> AsyncIterator[None]:
+    def changing(self, call: Call, change: Change, name: str, **facts: object) -> AbstractAsyncContextManager[None]:
         """Put on record that a zone is about to be changed at its provider, and that it failed when it does."""
-        subject = zones.subject(name)
+        return self.changing_at(call, change, zones.subject(name), **facts)
+
+    @asynccontextmanager
+    async def changing_at(self, call: Call, change: Change, subject: str, **facts: object) -> AsyncIterator[None]:
+        """Do the same for whatever else a change is about, as audit records name it."""
         await self._transactions.write(call, intents.put, change, subject=subject, **facts)
         try:
             yield
@@ -71,7 +74,11 @@ class ZoneHosts:
 
     async def done(self, call: Call, change: Change, name: str, **facts: object) -> None:
         """Put on record that a change was made which has no rows here."""
-        await self._transactions.write(call, intents.done, change, subject=zones.subject(name), **facts)
+        await self.done_at(call, change, zones.subject(name), **facts)
+
+    async def done_at(self, call: Call, change: Change, subject: str, **facts: object) -> None:
+        """Do the same for whatever else a change is about, as audit records name it."""
+        await self._transactions.write(call, intents.done, change, subject=subject, **facts)
 
     async def _note_failure(self, call: Call, change: Change, subject: str, error: KeysteadError) -> None:
         """Put a failure on record; where that fails too, the intent alone says what is not known."""

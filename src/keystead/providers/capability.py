@@ -13,6 +13,7 @@ class Capability(StrEnum):
     RECORDS = "list, change, batch, export and import DNS records"
     SETTINGS = "read and change settings of zones"
     CACHE = "purge caches"
+    REDIRECTS = "set single and bulk redirects"
     DOMAINS = "list domains"
     NAME_SERVERS = "set a domain's name servers"
     READ_NAME_SERVERS = "read a domain's name servers"

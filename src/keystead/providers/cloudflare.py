@@ -6,6 +6,7 @@ held against a cut of it), and developers.cloudflare.com/fundamentals/api for li
 
 from keystead.providers.capability import Capability, Provider
 from keystead.providers.cloudflare_records import Records
+from keystead.providers.cloudflare_redirects import Redirects
 from keystead.providers.cloudflare_tokens import Tokens
 from keystead.providers.cloudflare_zones import Zones
 
@@ -16,7 +17,14 @@ CLOUDFLARE = Provider(
     secret_fields=("token",),
     public_fields=("cf_token_id", "cf_token_name", "cf_account_name"),
     capabilities=frozenset(
-        {Capability.TOKENS, Capability.ZONES, Capability.RECORDS, Capability.SETTINGS, Capability.CACHE}
+        {
+            Capability.TOKENS,
+            Capability.ZONES,
+            Capability.RECORDS,
+            Capability.SETTINGS,
+            Capability.CACHE,
+            Capability.REDIRECTS,
+        }
     ),
     errors={
         "HTTP 401 and 403; 1000, 6003, 9106, 9109, 10000": "the token is wrong, has ended, or is not for this",
@@ -27,9 +35,9 @@ CLOUDFLARE = Provider(
         "any other": "told by its code and its own sentence",
     },
     limits="1,200 requests in 5 minutes for each token; read from the headers Ratelimit and Retry-After",
-    lacks={"redirects, Workers": "not used here yet"},
+    lacks={"Workers": "not used here yet"},
 )
 
 
-class Cloudflare(Tokens, Zones, Records):
+class Cloudflare(Tokens, Zones, Records, Redirects):
     """Call Cloudflare with one token."""

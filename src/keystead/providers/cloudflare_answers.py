@@ -79,11 +79,12 @@ class RemoteZone:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list, and how many pages there are, where the answer says so."""
+    """One page of a list; how many pages there are, and where the next one begins, where the answer says so."""
 
     items: list[Json]
     pages: int | None
     size: int = field(default=0)
+    after: str | None = None
 
 
 def result(answer: Answer, *, has_effect: bool) -> Any:
@@ -107,8 +108,8 @@ def page(answer: Answer) -> Page:
     items, told = envelope.get("result"), envelope.get("result_info") or {}
     if not isinstance(items, list) or not isinstance(told, dict):
         raise ProviderUnreadable("Cloudflare answered no list where one was asked for")
-    pages = told.get("total_pages")
-    return Page(items, pages if isinstance(pages, int) else None, len(items))
+    pages, after = told.get("total_pages"), (told.get("cursors") or {}).get("after")
+    return Page(items, pages if isinstance(pages, int) else None, len(items), str(after) if after else None)
 
 
 def verified(found: Any, owner: str) -> Verified:

@@ -36,6 +36,7 @@ class Profile(StrEnum):
 
     DOCUMENTED = "documented"
     DNS_ONLY = "dns-only"
+    BULK_REDIRECTS = "bulk-redirects"
 
 
 def _zone(name: str, group: str | None = None) -> Wanted:
@@ -67,9 +68,17 @@ _DOCUMENTED = (
     _zone("Rules Read", "Dynamic URL Redirects Read"),
     _zone("Rules Write", "Dynamic URL Redirects Write"),
 )
+# Lists of redirects are the account's, and so are the rules that look into them.
+_BULK = (
+    _account("Mass URL Redirects Read"),
+    _account("Mass URL Redirects Write"),
+    _account("Account Rule Lists Read"),
+    _account("Account Rule Lists Write"),
+)
 PROFILES: Mapping[Profile, Sequence[Wanted]] = {
     Profile.DOCUMENTED: (*_DOCUMENTED, *_OWN, *_CACHE),
     Profile.DNS_ONLY: (*_DNS, *_OWN),
+    Profile.BULK_REDIRECTS: (*_DOCUMENTED, *_OWN, *_BULK),
 }
 
 

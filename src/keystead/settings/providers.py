@@ -63,6 +63,18 @@ class ProviderSettings(BaseModel):
         description="Base URL of where Google's access tokens come from; https, or http on loopback.",
         examples=["http://127.0.0.1:9001"],
     )
+    templates_deletion_percent: int = Field(
+        30,
+        ge=0,
+        le=100,
+        description="How much of a zone's records, in percent, a template may delete without being forced.",
+    )
+    templates_deletions: int = Field(
+        10,
+        ge=0,
+        le=1_000_000,
+        description="How many records and redirects a template may delete in all its zones without being forced.",
+    )
 
     @property
     def provider_urls(self) -> Mapping[str, str]:

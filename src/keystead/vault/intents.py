@@ -21,6 +21,10 @@ class Change(StrEnum):
     ZONE_PURGE = "zone.purge"
     RECORDS_CHANGE = "records.change"
     RECORDS_IMPORT = "records.import"
+    REDIRECT_SET = "redirect.set"
+    REDIRECT_REMOVE = "redirect.remove"
+    BULK_REDIRECTS_PUT = "redirects.put"
+    BULK_REDIRECTS_REMOVE = "redirects.remove"
 
 
 @requires(Permission.VAULT_USE)

@@ -15,6 +15,7 @@ from sqlalchemy import (
 
 from keystead.db.base import METADATA
 from keystead.db.types import BigNumber, Json, UtcTime
+from keystead.jobs.models import JOBS
 
 # A secret for an outside provider. ``external_id`` is the account there; it is in ``holds`` too for as long as the
 # credential is active or pending: one account there has one such credential, in whatever account of ours. (A partial
@@ -122,4 +123,58 @@ DOMAINS = Table(
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("account_id", "name"),
     sqlite_autoincrement=True,
+)
+
+# Records and redirects by a name, to be applied to many zones.
+TEMPLATES = Table(
+    "templates",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False),
+    Column("name", String(40), nullable=False),
+    Column("body", Json, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    UniqueConstraint("account_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+# A template applied to many zones as one plan, with the template as it was. It is planned by one job and carried out by
+# another; it is gone with the job that planned it. ``digest`` is there once all of it is planned.
+ROLLOUTS = Table(
+    "rollouts",
+    METADATA,
+    Column("number", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("template", String(40), nullable=False),
+    Column("body", Json, nullable=False),
+    Column("given", Json, nullable=False),
+    Column("plan_job", BigNumber, ForeignKey(JOBS.c.number, ondelete="CASCADE"), nullable=False, unique=True),
+    Column("apply_job", BigNumber, ForeignKey(JOBS.c.number, ondelete="SET NULL"), unique=True),
+    Column("digest", String(16)),
+    Column("created_at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What a rollout does to one zone, and what became of it. The zone may be gone by now: its name stays.
+ROLLOUT_ZONES = Table(
+    "rollout_zones",
+    METADATA,
+    Column("rollout", BigNumber, ForeignKey("rollouts.number", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("zone_id", BigNumber, nullable=False),
+    Column("zone", String(253), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("steps", Json, nullable=False),
+    Column("creates", Integer, nullable=False),
+    Column("changes", Integer, nullable=False),
+    Column("deletes", Integer, nullable=False),
+    Column("record_deletes", Integer, nullable=False),
+    Column("present", Integer, nullable=False),
+    Column("left_alone", Integer, nullable=False),
+    Column("reason", String(255)),
+    CheckConstraint(
+        "outcome IN ('waiting', 'planned', 'same', 'applying', 'done', 'failed', 'refused')", name="outcome_is_known"
+    ),
+    sqlite_with_rowid=False,
 )

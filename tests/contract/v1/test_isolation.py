@@ -35,6 +35,8 @@ async def foreign(instance: InProcess) -> dict[str, str]:
 
     user = await made("/v1/users", {"login": MARK, "password": "a long password"})
     await made("/v1/roles", {"name": MARK, "permissions": []})
+    template = {"records": [{"type": "A", "name": "@", "content": "192.0.2.1"}]}
+    assert (await operator.put(f"/v1/templates/{MARK}", json=template)).status_code == 200
     return VALUES | {
         "user_id": str(user["id"]),
         "token_id": str((await made("/v1/tokens", {"name": MARK, "permissions": []}))["id"]),
@@ -84,7 +86,7 @@ async def test_no_route_shows_or_changes_what_another_account_has(
         if path in v1.PUBLIC:
             continue
         answer = await asked(north, method, path.format_map(foreign), BODIES.get((method, path)))
-        has_foreign_id = bool(re.search(r"\{(user|token|webhook|invitation|account|key|zone)_id\}", path))
+        has_foreign_id = bool(re.search(r"\{(user|token|webhook|invitation|account|key|zone|credential)_id\}", path))
         if has_foreign_id and answer.status_code not in (403, 404):
             leaks.append((method, path, answer.status_code, answer.text))
         if MARK in answer.text.replace(f"{MARK} not found", "").replace(f"/{MARK}", ""):
@@ -124,6 +126,7 @@ async def house(instance: InProcess) -> list[str]:
     paths = (
         "/v1/users",
         "/v1/zones",
+        "/v1/templates",
         "/v1/tokens",
         "/v1/roles",
         "/v1/webhooks",

@@ -2,7 +2,7 @@
 
 Every request that comes and every answer that goes is held against the official OpenAPI document
 (``cloudflare_document``). Where the document leaves something open, shapes are those of public recordings; each part
-(``cloudflare_tokens``, ``cloudflare_zones``, ``cloudflare_records``) says of which, and these are of all:
+(``cloudflare_tokens``, ``cloudflare_zones``, …) says of which, and these are of all:
 
 - envelope and page info: the document, and lexicon's recorded cassettes for Cloudflare
 - 429 with the headers Ratelimit and Retry-After (developers.cloudflare.com/fundamentals/api/reference/limits)
@@ -17,6 +17,7 @@ import orjson
 
 from tests.support.standins import cloudflare_document as document
 from tests.support.standins.cloudflare_records import Records
+from tests.support.standins.cloudflare_redirects import Redirects
 from tests.support.standins.cloudflare_state import BASE, MINE, OTHER, Refused, Result, Token
 from tests.support.standins.cloudflare_tokens import Tokens
 from tests.support.standins.cloudflare_zones import Zones
@@ -26,7 +27,7 @@ __all__ = ["BASE", "MINE", "OTHER", "Cloudflare", "Token", "cloudflare"]
 _RATE = {"Ratelimit": '"default";r=1100;t=240'}
 
 
-class Cloudflare(Tokens, Zones, Records):
+class Cloudflare(Tokens, Zones, Records, Redirects):
     """The stand-in."""
 
     # Clients of others send what the document's version does not have yet; what they are answered is held to it too.
@@ -51,7 +52,8 @@ class Cloudflare(Tokens, Zones, Records):
 
     def _result(self, came: Came, path: str) -> Result:
         caller = self._caller(came)
-        for method, pattern, handle in (*self.token_routes(), *self.record_routes(), *self.zone_routes()):
+        routes = (*self.token_routes(), *self.record_routes(), *self.zone_routes(), *self.redirect_routes())
+        for method, pattern, handle in routes:
             found = re.fullmatch(pattern, path)
             if found and method == came.method:
                 return handle(caller, came, *found.groups())

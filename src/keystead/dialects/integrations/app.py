@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from keystead.dialects.integrations import errors, routes, zone_routes
+from keystead.dialects.integrations import errors, redirect_routes, routes, zone_routes
 from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.provider_endpoints import provider_of
 from keystead.dialects.integrations.routes import FAMILIES
@@ -21,6 +21,7 @@ from keystead.kit.errors import KeysteadError
 
 # Where the wire answers at its door.
 PREFIXES = (PREFIX, zone_routes.ZONES, zone_routes.DOMAINS)
+_FAMILIES = {**FAMILIES, **zone_routes.FAMILIES, **redirect_routes.FAMILIES}
 _STATUS_WORDS = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -51,14 +52,13 @@ def create_app(
     app.add_exception_handler(HTTPException, _on_http_exception)
     routes.add_endpoints(app.router, services)
     zone_routes.add_endpoints(app.router, services)
+    redirect_routes.add_endpoints(app.router, services)
     return app
 
 
 def _response_of(token_problem: Row, error: KeysteadError, endpoint: str, request_id: str) -> Response:
     provider_id = provider_of(endpoint)
-    family = FAMILIES.get(endpoint) or zone_routes.FAMILIES.get(endpoint, Family.KEYS)
-    if provider_id is not None:
-        family = Family.PROVIDER
+    family = Family.PROVIDER if provider_id is not None else _FAMILIES.get(endpoint, Family.KEYS)
     return errors.response_of(error, family, request_id, token_problem, provider_id=provider_id or "")
 
 

@@ -16,6 +16,7 @@ from keystead.dialects.integrations.errors import WireError
 from keystead.http.cloudflare_operations import Application
 from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
+from keystead.providers.cloudflare_permissions import Profile
 from keystead.vault.credentials import Changes
 from keystead.vault.credentialvalue import checked_alias
 
@@ -54,6 +55,14 @@ def application(found: Json) -> Application:
     if missing:
         raise WireError("missing_fields", fields=missing, context={"fields": missing})
     return Application(account_id, Secret(bootstrap), alias(found), found.get("confirm_replace") is True)
+
+
+def profile(found: Json) -> Profile:
+    """Read which permissions the working token gets; the document's, unless another set is named."""
+    name = _text(found, "profile") or Profile.DOCUMENTED.value
+    if name not in {one.value for one in Profile}:
+        raise WireError("invalid_profile", message=f"one of {', '.join(one.value for one in Profile)}")
+    return Profile(name)
 
 
 def login(found: Json) -> tuple[str, Secret[str], str | None]:

@@ -36,9 +36,10 @@ class Family(Enum):
     DOMAINS = "domains"
     # A provider that is connected by a secret alone: its id is in the words.
     PROVIDER = "provider"
-    # Beside the document: zones, and their records, which are told apart when one is not there.
+    # Beside the document: zones, and their records and redirects, which are told apart when one is not there.
     ZONES = "zones"
     RECORDS = "records"
+    REDIRECTS = "redirects"
 
 
 class WireError(Exception):
@@ -127,7 +128,7 @@ def told_of(
     told = None
     if family in {Family.NAMECHEAP, Family.DOMAINS}:
         told = _namecheap(error)
-    elif family in {Family.ZONES, Family.RECORDS}:
+    elif family in _OF_ZONES:
         told = _zones(error, family)
     elif family is Family.PROVIDER:
         told = provider_words.told(error, provider_id)
@@ -162,7 +163,7 @@ def _namecheap(error: tree.KeysteadError) -> Told | None:
 def _zones(error: tree.KeysteadError, family: Family) -> Told | None:
     """Return what endpoints of zones say in words of their own, or None."""
     row = None
-    what = "record" if family is Family.RECORDS else "zone"
+    what = _OF_ZONES[family]
     match error:
         case tree.Throttled():
             return None
@@ -178,6 +179,8 @@ def _zones(error: tree.KeysteadError, family: Family) -> Told | None:
     return None if row is None else Told(row, {} if is_wordless else _extra(error))
 
 
+# What an endpoint is about.
+_OF_ZONES = {Family.ZONES: "zone", Family.RECORDS: "record", Family.REDIRECTS: "redirect"}
 # "Could not route to …": a path below a zone that is none.
 _NO_ZONE = frozenset({7000, 7003})
 

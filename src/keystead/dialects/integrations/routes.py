@@ -95,8 +95,9 @@ class Handlers:
     async def init_cloudflare(self, request: Request) -> Response:
         """Connect a Cloudflare account, rotate its token or replace another account."""
         call = await self._enter(request, connecting.reserve)
-        wanted = asking.application(await asking.body(request))
-        return answer(present.connected(await self._vault.cloudflare.connect(call, wanted)))
+        found = await asking.body(request)
+        wanted, profile = asking.application(found), asking.profile(found)
+        return answer(present.connected(await self._vault.cloudflare.connect(call, wanted, profile)))
 
     async def init_namecheap(self, request: Request) -> Response:
         """Connect a Namecheap user."""

@@ -11,6 +11,7 @@ class CloudflareInit(BaseModel):
     cf_account_id: str = Field(examples=["7fadeb365dc925694b8dcfb313412345"])
     bootstrap_token: str = Field(description="A token that may make tokens; it is deleted when the key works")
     key_alias: str | None = Field(None, description="Name for people; default: 301st-YYYYMMDD-HHMMSS")
+    profile: str | None = Field(None, description="documented (the default), dns-only, bulk-redirects")
     confirm_replace: bool = Field(False, description="Replace another account, where the plan allows one only")
 
 

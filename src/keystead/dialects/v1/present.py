@@ -43,6 +43,11 @@ def dumped(body: object) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
+def accepted(body: object) -> Response:
+    """Return a 202: it has begun, and goes on by itself."""
+    return Response(dumped(body), 202, {"cache-control": "no-store"}, JSON)
+
+
 def created(body: object) -> Response:
     """Return a 201."""
     return Response(dumped(body), 201, {"cache-control": "no-store"}, JSON)

@@ -20,6 +20,7 @@ from keystead.http.people_operations import PeopleOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.secrets_operations import SecretsOperations
 from keystead.http.subscription_operations import SubscriptionOperations
+from keystead.http.template_operations import TemplateOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.vault_operations import VaultOperations
 from keystead.http.webhook_operations import WebhookOperations
@@ -46,6 +47,7 @@ class Services:
     audit: AuditOperations
     webhooks: WebhookOperations
     vault: VaultOperations
+    templates: TemplateOperations
     engines: EngineOperations
     secrets: SecretsOperations
     backups: Backups
