@@ -42,6 +42,8 @@ SECOND_PAIRS = Table(
     Column("turned_at", UtcTime, nullable=False),
     Column("kept_s", BigNumber, nullable=False),
     Column("until", UtcTime),
+    Column("origin", Text),
+    Column("target", String(300)),
     CheckConstraint("stage IN ('coming', 'going')", name="stage_is_known"),
     sqlite_autoincrement=True,
 )

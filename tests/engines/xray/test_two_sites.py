@@ -1,13 +1,7 @@
 """Two key pairs on one port that hide behind different sites: everybody reaches the site of the name they ask for."""
 
-import asyncio
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-
-from cryptography import x509
 
 from keystead.engines.xray import keys
 from keystead.engines.xray.state import BEHIND_TAG_PREFIX
@@ -16,15 +10,6 @@ from tests.support import xray
 
 THEIRS = "panel.example"
 SHORT_ID = "a1b2c3d4e5f60718"
-
-
-@asynccontextmanager
-async def site(directory: Path, name: str) -> AsyncIterator[int]:
-    """Serve a site of a name."""
-    directory.mkdir()
-    context = xray.tls_1_3(*xray.write_certificate(directory, name))
-    async with xray.serving(xray.silent_site, context) as port:
-        yield port
 
 
 def take_over(lab: xray.Lab, target_port: int) -> None:
@@ -43,18 +28,8 @@ def take_over(lab: xray.Lab, target_port: int) -> None:
     lab.inbound = replace(lab.inbound, behind=tag)
 
 
-async def name_seen(port: int, server_name: str | None) -> str:
-    """Return the name in the certificate that a stranger is shown who asks for a name, or for none."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=server_name)
-    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    writer.transport.abort()
-    return str(x509.load_der_x509_certificate(shown).subject.rfc4514_string()).removeprefix("CN=")
-
-
 async def test_strangers_see_the_site_they_ask_for_and_links_of_both_connect(tmp_path: Path) -> None:
-    async with site(tmp_path / "theirs", THEIRS) as target_port, xray.lab(tmp_path / "lab") as lab:
+    async with xray.named_site(tmp_path / "theirs", THEIRS) as target_port, xray.lab(tmp_path / "lab") as lab:
         user = await lab.add("k1-1")
         take_over(lab, target_port)
         await lab.driver.apply(RESTART, lab.desired)
@@ -63,7 +38,9 @@ async def test_strangers_see_the_site_they_ask_for_and_links_of_both_connect(tmp
         dials = [await xray.dial(profile, lab.origin) is not None for profile in (lab.profile(user), theirs)]
         mixed = replace(theirs, server_name=xray.SERVER_NAME)
         refused = await xray.dial(mixed, lab.origin, within_s=2)
-        shown = [await name_seen(lab.inbound.port, name) for name in (xray.SERVER_NAME, THEIRS, "other.test", None)]
+        shown = [
+            await xray.name_seen(lab.inbound.port, name) for name in (xray.SERVER_NAME, THEIRS, "other.test", None)
+        ]
         seen = set(await lab.driver.watching.seen(60.0, is_behind=True))
         left = left_over(lab, await lab.driver.observe())
         lab.retire()

@@ -44,8 +44,8 @@ class Role(StrEnum):
 class Started:
     """What a process was started with, and what it has become: a candidate has no public listener yet.
 
-    Of two that serve, the one of the higher ``generation`` took the place of the other. ``behind`` are the ports of what
-    listens on loopback for its other inbounds, by tag.
+    Of two that serve, the one of the higher ``generation`` took the place of the other. ``behind`` are the ports of
+    what listens on loopback for its other inbounds, by tag.
     """
 
     tags: tuple[str, ...]

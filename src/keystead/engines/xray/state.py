@@ -55,8 +55,8 @@ class XrayInbound:
     with the address of the peer in front (PROXY protocol), and only by it to the target. Where that one listens is
     chosen for each process (``XrayDesired.with_ports``): ``behind_port`` here is ``port`` there.
 
-    ``sites`` are server names with a site of their own: strangers who ask for one of them are passed on to that host:port
-    in place of ``target``, by a listener at ``sites_port`` (``sites.py``), which is chosen for each process as well.
+    ``sites`` are server names with a site of their own: strangers who ask for one of them are passed on to that
+    host:port in place of ``target``, by a listener at ``sites_port`` (``sites.py``), chosen for each process as well.
     """
 
     tag: str
