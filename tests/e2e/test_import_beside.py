@@ -50,7 +50,7 @@ async def test_links_of_a_panel_connect_at_our_port_until_their_pair_is_retired(
         async with downloading(ours) as download:
             planned = json.loads((await command(instance, "3x-ui", file, "--json")).stdout)
             await instance.stop()
-            applied = await command(instance, "3x-ui", file, "--apply", planned["digest"])
+            applied = await command(instance, "3x-ui", file, "--approve", planned["digest"])
             await instance.start()
             await instance.ready()
             await until_served(theirs, origin)

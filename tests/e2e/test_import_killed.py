@@ -79,10 +79,10 @@ async def test_wherever_an_import_was_killed_the_next_run_completes_it(tmp_path:
 
         deaths, left = [], []
         for step in STEPS:
-            dying = ("tests.support.dying", environment, step, *source, "--apply", digest)
+            dying = ("tests.support.dying", environment, step, *source, "--approve", digest)
             deaths.append((await asyncio.to_thread(run, *dying)).returncode)
             left.append(counted(url))
-        again = await asyncio.to_thread(run, "keystead", environment, *source, "--apply", digest, "--json")
+        again = await asyncio.to_thread(run, "keystead", environment, *source, "--approve", digest, "--json")
 
         assert deaths == [-signal.SIGKILL] * len(STEPS)
         assert left == [nothing] * (len(STEPS) - 1) + [whole]

@@ -355,7 +355,7 @@ class ScopeWorker(Generic[D, A]):
             return None
         return (
             f"{held} removals that nothing explains are held back; "
-            f"review them with: keystead plan {self.name}, then: keystead plan {self.name} --apply {plan.digest}"
+            f"review them with: keystead plan {self.name}, then: keystead plan {self.name} --approve {plan.digest}"
         )
 
     async def _record(self, record: store.PassRecord) -> None:
