@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from keystead.engines.xray.state import XrayActual
 from keystead.http.calls import Call
-from keystead.http.operations import COMPARISON_TIMEOUT_S
 from keystead.http.transaction import Transactions
 from keystead.kit.errors import EngineUnavailable, Misconfigured
 from keystead.kit.flights import SharedFlight
@@ -23,6 +22,7 @@ from keystead.vpn.targets import TargetWatch
 R = TypeVar("R")
 
 LOOK_TIMEOUT_S = 10.0
+_REPAIR_TIMEOUT_S = 2.4
 _EXAMINATION_TIMEOUT_S = 15.0
 
 
@@ -86,7 +86,7 @@ class OverviewOperations:
         """
         await self._transactions.read(call, keys.ask_comparison)
         before = await self._overview(call)
-        actual = await self._ground.repair(COMPARISON_TIMEOUT_S)
+        actual = await self._ground.repair(_REPAIR_TIMEOUT_S)
         compared = overview.compare(before, actual.users, await self._overview(call))
         if not compared.is_same:
             raise EngineUnavailable("the VPN engine still differs from the database; see keystead plan")

@@ -167,13 +167,14 @@ def compare(before: Overview, held: Held, after: Overview) -> Comparison:
     ]
     right = {user.label for _, user in places if user.label in wanted and user.uuid == wanted[user.label].key.uuid}
     at_home = {user.label for tag, user in places if user.label in right and tag == wanted[user.label].tag}
+    astray = right - at_home
     extra = tuple(user.uuid for _, user in places if _is_extra(user, wanted, (before, after)))
     return Comparison(
         wanted=tuple(wanted.values()),
         held=(*(port.key.uuid for label, port in wanted.items() if label in right), *extra),
         missing=tuple(port for label, port in wanted.items() if label not in right),
         extra=extra,
-        misplaced=tuple(port for label, port in wanted.items() if label in right - at_home),
+        misplaced=tuple(port for label, port in wanted.items() if label in astray),
         inbounds=tuple(_open_inbounds(after.ports, places)),
     )
 
