@@ -216,7 +216,7 @@ class ScopeWorker(Generic[D, A]):
             self._take_back({s: g for s, g in absent.items() if s not in certain_absent})
             self._wants_full_pass = True
         if present:
-            self._uncertain -= present.keys()
+            self._uncertain.difference_update(present)
             self.background.spawn(self.confirmations.settle_when_ready(present))
         if certain_absent:
             self.background.spawn(self.confirmations.confirm((), certain_absent, max(certain_absent.values())))
