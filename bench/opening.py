@@ -16,7 +16,7 @@ from bench.instances import Instance, instance
 from bench.processes import cpu_used
 from bench.scale import Scale
 from bench.starting import desired_of
-from bench.wire import Wire
+from bench.wire import Refused, Wire
 from keystead.engines.xray.state import LIVE_TAG_PREFIX, XrayInbound
 from keystead.keeper.ports import free_loopback_port
 from keystead.vpn.links import parse_link
@@ -25,6 +25,8 @@ from keystead.vpn.values import ClientProfile
 _KEYS = "/v1/vpn/keys"
 _IDLE_S = 10.0
 _FIRST_PORT = 11_000
+# A token may ask for it three times a minute.
+_SYNCHRONIZED = 3
 _OWN = b'{"placement":"own-port"}'
 
 
@@ -35,6 +37,7 @@ async def measure(directory: Path, scale: Scale) -> list[Row]:
         with running.wire() as wire:
             first = await _one_at_a_time(running, client, wire, scale)
             opened = await asyncio.to_thread(_open_many, wire, scale.ports)
+            opened.append(await asyncio.to_thread(_synchronized, wire, scale.ports))
         return [*first, *opened, *await _idle(running, scale), await _start(running, scale)]
 
 
@@ -114,6 +117,20 @@ def _open_many(wire: Wire, count: int) -> list[Row]:
     early, late = statistics.median(took[:tenth]), statistics.median(took[-tenth:])
     note = f"{late * 1000:.1f} ms at the end over {early * 1000:.1f} ms at the beginning"
     return [Row("request to 200, port of its own: flat", f"{count:,} ports", late / early, at_most(1.5), note=note)]
+
+
+def _synchronized(wire: Wire, count: int) -> Row:
+    """Have all ports compared with the core, where nothing differs."""
+    took, late = [], 0
+    for _ in range(_SYNCHRONIZED):
+        begun = time.perf_counter()
+        try:
+            wire.ask("POST", "/api/system/sync-config")
+        except Refused:  # 503: it takes longer, and goes on by itself
+            late += 1
+        took.append(time.perf_counter() - begun)
+    note = f"{late} of {_SYNCHRONIZED} answered that it takes longer"
+    return Row("sync-config, nothing differs", f"{count:,} ports", statistics.median(took), at_most(2.0), "s", note)
 
 
 async def _idle(running: Instance, scale: Scale) -> list[Row]:

@@ -27,6 +27,7 @@ from keystead.dialects.vpnkeys.app import create_app as vpnkeys_app
 from keystead.dialects.vpnkeys.auth import takes as vpnkeys_takes
 from keystead.dialects.vpnkeys.services import Services as VpnkeysServices
 from keystead.engines.xray import keys as xray_keys
+from keystead.engines.xray.state import XrayActual
 from keystead.examinations import Examinations
 from keystead.http import cors, metrics_page, pages, subscription_operations
 from keystead.http.access_operations import AccessOperations
@@ -54,6 +55,7 @@ from keystead.http.subscription_operations import SubscriptionOperations
 from keystead.http.webhook_operations import WebhookOperations
 from keystead.kit import names
 from keystead.parts import Parts, engines_of
+from keystead.reconcile.plan import Passed
 from keystead.sealing import SEALED_COLUMNS
 from keystead.settings import Settings, places
 from keystead.settings.places import EVERYTHING, Place
@@ -205,6 +207,7 @@ class Mounts:
         pool = parts.ports.pool
         ground = Ground(
             observe=parts.driver.observe,
+            repair=self._repaired,
             targets=parts.targets,
             public_of=xray_keys.public_of,
             public_host=parts.foundation.public_host,
@@ -213,7 +216,7 @@ class Mounts:
         return VpnkeysServices(
             admission=self._admission,
             operations=self._vpn,
-            overviews=OverviewOperations(self._transactions, self._vpn, ground),
+            overviews=OverviewOperations(self._transactions, ground),
             ports=parts.ports,
             idempotency=self._idempotency,
             health=self._health,
@@ -221,6 +224,11 @@ class Mounts:
             clock=parts.clock,
             data_dir=parts.settings.data_dir,
         )
+
+    async def _repaired(self, timeout_s: float) -> XrayActual:
+        """Have the engine compared and repaired now, and return what it was seen to hold last."""
+        passed: Passed[XrayActual] = await self._parts.reconciler.reconcile_now(self._parts.scope, timeout_s)
+        return passed.seen
 
     def integrations(self) -> IntegrationsServices:
         """Return what the integrations wire calls."""

@@ -20,14 +20,24 @@ from keystead.db.session import Database, open_database
 from keystead.http import subscription_operations
 from keystead.importing import planning
 from keystead.importing.found import Found, NotCarried, What, without_duplicates
-from keystead.importing.planvalue import Existing, ExistingInbound, ExistingKey, ImportPlan, PlannedInbound, PlannedKey
+from keystead.importing.planvalue import (
+    Existing,
+    ExistingInbound,
+    ExistingKey,
+    ExistingPair,
+    ImportPlan,
+    PlannedInbound,
+    PlannedKey,
+    Standing,
+)
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import Conflict, Invalid, Misconfigured
 from keystead.kit.files import exclusive_lock
 from keystead.kit.ids import RandomIds
 from keystead.settings import Settings
 from keystead.vpn import takeover
-from keystead.vpn.takeover import Cause, Progress, Taken, TakenInbound, TakenKey, Wanted
+from keystead.vpn.founding import SHARED_TAG
+from keystead.vpn.takeover import Cause, Progress, Taken, TakenInbound, TakenKey, TakenPair, Wanted
 
 # The digits of a digest that are printed; fewer do not name a plan.
 DIGEST_LENGTH_MIN = 16
@@ -111,15 +121,20 @@ def _database(settings: Settings) -> Database:
 
 def _existing(settings: Settings, work: Work) -> Existing:
     here = takeover.present(work)
+    second = here.second
+    inbounds = tuple(
+        ExistingInbound(one.tag, one.listen, one.port, one.public_key, one.server_names, one.short_ids)
+        for one in here.inbounds
+    )
     return Existing(
         keys=tuple(ExistingKey(*key) for key in here.keys),
-        inbounds=tuple(
-            ExistingInbound(one.tag, one.listen, one.port, one.public_key, one.server_names, one.short_ids)
-            for one in here.inbounds
-        ),
+        inbounds=inbounds,
         ports={address.port: f"the API of Keystead ({settings.setting_of(address)})" for address in settings.layout},
         tokens=here.tokens,
         plans={plan.name: plan for plan in here.plans},
+        main=next((one for one in inbounds if one.tag == SHARED_TAG), None),
+        second=None if second is None else ExistingPair(second.public_key, second.server_names, second.short_ids),
+        is_external=settings.xray_api is not None,
     )
 
 
@@ -143,8 +158,9 @@ def _without_subscription(key: PlannedKey, told: NotCarried) -> PlannedKey:
 
 
 def _applied(work: Work, scope: str, made: ImportPlan, progress: Progress) -> Taken:
-    inbounds = [_inbound(planned) for planned in made.inbounds]
-    wanted = Wanted(inbounds, [_key(key) for key in made.keys], made.plans)
+    inbounds = [_inbound(planned) for planned in made.inbounds if planned.standing is not Standing.BESIDE]
+    pair = next((_pair(planned) for planned in made.inbounds if planned.standing is Standing.BESIDE), None)
+    wanted = Wanted(inbounds, [_key(key) for key in made.keys], made.plans, pair)
     return takeover.take(
         work,
         scope,
@@ -168,6 +184,11 @@ def _inbound(planned: PlannedInbound) -> TakenInbound:
         short_ids=planned.short_ids,
         flow=planned.flow,
     )
+
+
+def _pair(planned: PlannedInbound) -> TakenPair:
+    found = planned.found
+    return TakenPair(found.private_key, found.public_key, found.target, planned.server_names, planned.short_ids)
 
 
 def _key(key: PlannedKey) -> TakenKey:

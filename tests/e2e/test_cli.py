@@ -101,7 +101,7 @@ def engines(do: Commands) -> None:
     assert do.json("engine", "install", "xray")["version"] == "26.7.28"
     plan = do.json("plan")
     assert (plan["scope"], plan["steps"]) == ("xray/main", [])
-    assert do.run("plan", "xray/main", "--apply", "0" * 64).code == 1
+    assert do.run("plan", "xray/main", "--approve", "0" * 64).code == 1
     assert do.run("plan", "xray/nowhere").code == 5
 
 

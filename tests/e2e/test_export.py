@@ -97,7 +97,7 @@ async def test_old_links_and_subscriptions_go_on_in_an_instance_that_imports_the
             chosen = await founded.found_by(instance.environment)
             planned = await command(instance, "import", *source, "--json")
             digest = json.loads(planned.stdout)["digest"]
-            applied = await command(instance, "import", *source, "--apply", digest)
+            applied = await command(instance, "import", *source, "--approve", digest)
             again = await asyncio.to_thread(planned_again, chosen, file, mine)
             await instance.start()
             await instance.ready()

@@ -74,14 +74,14 @@ async def test_strict_settings_lock_nobody_out_before_their_plan_is_approved(
         held = await connects(instance, key, "sing-box"), await do("vpn", "compat")
         shown, unread = await do("engine", "upgrade", "--dry-run", "--json"), await do("engine", "upgrade", "--yes")
         plan = shown.json["plan"]
-        done = await do("engine", "upgrade", "--digest", plan["digest"])
+        done = await do("engine", "upgrade", "--approve", plan["digest"])
         after = await connects(instance, key, "sing-box"), await connects(instance, key, "xray")
         told = await do("vpn", "compat", str(key["key_id"]))
 
     assert held[0]
     assert "the setting says strict, which waits for an approval" in held[1].out
     assert [one["customers"] for one in plan["losses"] if one["programs"].startswith("sing-box")] == [1]
-    assert (unread.code, f"--digest {plan['digest']}" in unread.err) == (1, True)
+    assert (unread.code, f"--approve {plan['digest']}" in unread.err) == (1, True)
     assert done.code == 0, done.err
     assert after == (False, True)
     assert "it says that it is 1.8.1, and the server asks for 26.3.27" in told.out

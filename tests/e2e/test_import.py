@@ -101,11 +101,11 @@ async def test_the_old_link_works_on_its_traffic_goes_on_and_a_second_import_cha
             before_s = await xray.dial(old_link, origin)
         planned = await command(instance, "3x-ui", file, "--json")
         digest = json.loads(planned.stdout)["digest"]
-        while_serving = await command(instance, "3x-ui", file, "--apply", digest)
+        while_serving = await command(instance, "3x-ui", file, "--approve", digest)
         await instance.stop()
 
-        refused = await command(instance, "3x-ui", file, "--apply", "0" * 64)
-        applied = await command(instance, "3x-ui", file, "--apply", digest[:16])
+        refused = await command(instance, "3x-ui", file, "--approve", "0" * 64)
+        applied = await command(instance, "3x-ui", file, "--approve", digest[:16])
         await instance.start()
         await instance.ready()
         after_s = await xray.dial(old_link, origin, 1_000_000)
@@ -115,7 +115,7 @@ async def test_the_old_link_works_on_its_traffic_goes_on_and_a_second_import_cha
         traffic = await billed(instance, listed["anna"]["id"], beyond=2 * GIB)
         new_s = await instance.dial((await instance.create("new"))["key_id"])
         await instance.stop()
-        again = await command(instance, "3x-ui", file, "--apply", digest, "--json")
+        again = await command(instance, "3x-ui", file, "--approve", digest, "--json")
 
         assert (planned.returncode, applied.returncode, again.returncode) == (0, 0, 0), applied.stderr
         assert (while_serving.returncode, refused.returncode) == (3, 1)
@@ -136,7 +136,7 @@ async def test_ports_of_their_own_go_on_beside_an_engine_that_outlived_keystead(
         planned = await command(instance, "veil-v2ray", *files, "--json")
         await instance.stop()
 
-        applied = await command(instance, "veil-v2ray", *files, "--apply", json.loads(planned.stdout)["digest"])
+        applied = await command(instance, "veil-v2ray", *files, "--approve", json.loads(planned.stdout)["digest"])
         await instance.start()
         await instance.ready()
         await instance.until_agreed()

@@ -139,6 +139,24 @@ async def silent_site(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
+@asynccontextmanager
+async def named_site(directory: Path, name: str) -> AsyncIterator[int]:
+    """Serve a site of a name, whose certificate is kept in a directory; yield its port."""
+    directory.mkdir()
+    async with serving(silent_site, tls_1_3(*write_certificate(directory, name))) as port:
+        yield port
+
+
+async def name_seen(port: int, server_name: str | None) -> str:
+    """Return the name in the certificate that a stranger is shown who asks for a name, or for none."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=server_name)
+    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return x509.load_der_x509_certificate(shown).subject.rfc4514_string().removeprefix("CN=")
+
+
 async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer ``GET /<n>`` with n bytes."""
     request = await reader.readuntil(b"\r\n\r\n")

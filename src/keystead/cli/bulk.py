@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keystead.cli import amounts, asking, output
+from keystead.cli.approving import Approval, Approve, DryRun, Yes
 from keystead.cli.files import written_beside
 from keystead.cli.where import AsJson
 from keystead.kit.errors import Invalid, Misconfigured
@@ -36,11 +37,6 @@ Which = Annotated[
     ),
 ]
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Keys from this table's column key.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
-Approve = Annotated[
-    str | None, typer.Option(metavar="DIGEST", help="Do it without a question if it is still the plan of this digest.")
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Id = Annotated[int, typer.Argument(metavar="ID", help="The bulk's number.")]
 
 
@@ -96,7 +92,7 @@ def extend(
 ) -> None:
     """Move the ends of keys; those that have expired connect again for so many days from now."""
     order = {"action": "extend", "days": days, "where": _where(which, csv)}
-    _change(context, order, _Approval(dry_run, approve, yes), as_json)
+    _change(context, order, Approval(dry_run, approve, yes), as_json)
 
 
 @app.command("topup")
@@ -112,7 +108,7 @@ def top_up(
 ) -> None:
     """Give keys bytes beside their quotas; those that were cut connect again."""
     order = {"action": "top-up", "bytes": amounts.size(size), "where": _where(which, csv)}
-    _change(context, order, _Approval(dry_run, approve, yes), as_json)
+    _change(context, order, Approval(dry_run, approve, yes), as_json)
 
 
 @app.command("disable")
@@ -130,7 +126,7 @@ def disable(
     Conditions: plan=month-50g, state=active, name='batch-*', placement=shared, created-after=2027-01-01,
     created-before, expires-after, expires-before.
     """
-    _change(context, {"action": "disable", "where": _where(which, csv)}, _Approval(dry_run, approve, yes), as_json)
+    _change(context, {"action": "disable", "where": _where(which, csv)}, Approval(dry_run, approve, yes), as_json)
 
 
 @app.command("enable")
@@ -144,7 +140,7 @@ def enable(
     as_json: AsJson = False,
 ) -> None:
     """Enable disabled keys."""
-    _change(context, {"action": "enable", "where": _where(which, csv)}, _Approval(dry_run, approve, yes), as_json)
+    _change(context, {"action": "enable", "where": _where(which, csv)}, Approval(dry_run, approve, yes), as_json)
 
 
 @app.command("delete")
@@ -158,7 +154,7 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Delete keys for good."""
-    _change(context, {"action": "delete", "where": _where(which, csv)}, _Approval(dry_run, approve, yes), as_json)
+    _change(context, {"action": "delete", "where": _where(which, csv)}, Approval(dry_run, approve, yes), as_json)
 
 
 @app.command("move")
@@ -174,7 +170,7 @@ def move(
 ) -> None:
     """Move keys to the shared port or to ports of their own; their links change, the former ones go on for a while."""
     order = {"action": "move", "placement": placement, "where": _where(which, csv)}
-    _change(context, order, _Approval(dry_run, approve, yes), as_json)
+    _change(context, order, Approval(dry_run, approve, yes), as_json)
 
 
 @app.command("list")
@@ -225,16 +221,7 @@ def links(
     output.answer({"links": str(file)}, as_json, lambda shown: output.say(f"the links are in {shown['links']}"))
 
 
-class _Approval:
-    """How a person agrees: not at all yet, to the plan of a digest, or to whatever is planned now."""
-
-    def __init__(self, is_dry: bool, digest: str | None, is_given: bool) -> None:
-        self.is_dry = is_dry
-        self.digest = digest
-        self.is_given = is_given or digest is not None
-
-
-def _change(context: typer.Context, order: Mapping[str, Any], approval: _Approval, as_json: bool) -> None:
+def _change(context: typer.Context, order: Mapping[str, Any], approval: Approval, as_json: bool) -> None:
     from keystead.cli.client import connect
 
     with connect(context) as client:
@@ -244,7 +231,7 @@ def _change(context: typer.Context, order: Mapping[str, Any], approval: _Approva
         if approval.is_dry or not plan["change"]:
             output.answer({"plan": plan, "bulk": None}, as_json, lambda _: None)
             return
-        asking.confirm(f"{plan['action'].capitalize()} {plan['change']:,} keys?", is_given=approval.is_given)
+        asking.confirm(f"{plan['action'].capitalize()} {plan['change']:,} keys?", is_given=approval.is_agreed)
         begun = client.post(BULK, {**order, "digest": approval.digest or plan["digest"]})
         done = _carried_out(client, begun, is_quiet=as_json)
     output.answer({"plan": plan, "bulk": done}, as_json, lambda shown: _say_done(shown["bulk"]))

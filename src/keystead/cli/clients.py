@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 
 devices = typer.Typer(no_args_is_help=True, help="Devices that fetch a key's subscription, where a limit was sold.")
@@ -45,7 +46,7 @@ def forget(
     device: Annotated[
         int | None, typer.Argument(metavar="DEVICE", help="The device's id.", min=1, show_default="all devices")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Forget a device of a key, or all: another may take its place."""

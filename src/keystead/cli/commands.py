@@ -27,6 +27,7 @@ from keystead.cli import (
     webhooks,
     zones,
 )
+from keystead.cli.approving import FORMER_WORDS
 from keystead.cli.where import Account, DataDir, Where
 
 EXIT_CODES = (
@@ -45,11 +46,11 @@ app = typer.Typer(
 app.command("serve")(serving.serve)
 app.command("migrate")(serving.migrate)
 app.command("doctor")(doctor.doctor)
-app.command("plan")(engines.plan)
+app.command("plan", context_settings=FORMER_WORDS)(engines.plan)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("export")(exports.export)
-app.command("import")(imports.import_)
+app.command("import", context_settings=FORMER_WORDS)(imports.import_)
 app.add_typer(vpn.app, name="vpn")
 app.add_typer(access.tokens, name="token")
 app.add_typer(access.users, name="user")

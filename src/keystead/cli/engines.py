@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keystead.cli import output, upgrading
+from keystead.cli.approving import FORMER_WORDS, Approve
 from keystead.cli.where import AsJson, where
 from keystead.kit.errors import Invalid
 
@@ -19,7 +20,7 @@ ENGINES = "/v1/engines"
 _DEFAULT_SCOPE = upgrading.DEFAULT_SCOPE
 
 app.command("restart")(upgrading.restart)
-app.command("upgrade")(upgrading.upgrade)
+app.command("upgrade", context_settings=FORMER_WORDS)(upgrading.upgrade)
 
 
 class Engine(StrEnum):
@@ -33,9 +34,7 @@ def plan(
     scope: Annotated[
         str, typer.Argument(metavar="SCOPE", help="The part of an engine, as ENGINE/NAME.")
     ] = _DEFAULT_SCOPE,
-    apply: Annotated[
-        str | None, typer.Option(metavar="DIGEST", help="Carry out the plan with this digest, as it was shown.")
-    ] = None,
+    approve: Approve = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what would have to change so that an engine holds what the database says."""
@@ -44,9 +43,9 @@ def plan(
     if scope.count("/") != 1:
         raise Invalid(f"scope {scope}: write ENGINE/NAME, for example {_DEFAULT_SCOPE}; see: keystead engine list")
     with connect(context) as client:
-        if apply is not None:
-            done = client.post(f"{ENGINES}/{scope}/apply", {"digest": apply})
-            output.answer(done or {"applied": apply}, as_json, lambda _: output.say(f"{scope}: the plan is applied"))
+        if approve is not None:
+            done = client.post(f"{ENGINES}/{scope}/apply", {"digest": approve})
+            output.answer(done or {"applied": approve}, as_json, lambda _: output.say(f"{scope}: the plan is applied"))
             return
         found = client.get(f"{ENGINES}/{scope}/plan")
     output.answer(found, as_json, _say_plan)
@@ -110,7 +109,7 @@ def _say_plan(found: dict[str, Any]) -> None:
         output.say(f"{found['scope']}: nothing to do, the engine holds what the database says")
         return
     output.say(found["text"].rstrip("\n"))
-    output.say(f"\napply it with: keystead plan {found['scope']} --apply {found['digest']}")
+    output.say(f"\napply it with: keystead plan {found['scope']} --approve {found['digest']}")
 
 
 def _say_engines(found: list[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Approve
 from keystead.cli.where import AsJson, where
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def import_(
         typer.Argument(metavar="PANEL[=NAME]", help=f"{', '.join(PANELS)}; a name where two of a kind are imported."),
     ],
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The panel's files; docs/import says which.")],
-    apply: Annotated[str | None, typer.Option(metavar="DIGEST", help="Apply the plan of this digest.")] = None,
+    approve: Approve = None,
     prefer: Annotated[
         list[str] | None, typer.Option(metavar="INBOUND", help="Which inbound wins; repeat it, the most wanted first.")
     ] = None,
@@ -37,7 +38,7 @@ def import_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over customers of another panel with their links; without --apply only say what would become of them."""
+    """Take over customers of another panel with their links; without --approve only say what would become of them."""
     from datetime import UTC, datetime
 
     from keystead import taking_over
@@ -53,11 +54,11 @@ def import_(
     output.progress("reading")
     found = sources.read(source, files, sources.Beside(core, unlock), now=datetime.now(UTC))
     answers = taking_over.Answers(tuple(prefer or ()), origin or None)
-    if apply is None:
+    if approve is None:
         plan = taking_over.plan(settings, found, answers)
         output.answer(printing.as_json(plan), as_json, lambda _: _say_plan(plan, printing.as_text(plan)))
         return
-    plan, taken = taking_over.apply(settings, SCOPE, found, answers, digest=apply, progress=output.progress)
+    plan, taken = taking_over.apply(settings, SCOPE, found, answers, digest=approve, progress=output.progress)
     body = {"digest": plan.digest, "counts": plan.counts, "taken": asdict(taken)}
     output.answer(body, as_json, lambda _: _say_taken(plan, taken))
 
@@ -75,7 +76,7 @@ def _say_plan(plan: "ImportPlan", text: str) -> None:
     if plan.questions:
         output.say("next       answer what is to be decided with --prefer INBOUND, and look at the plan again")
     if not plan.is_empty:
-        output.say(f"next       stop Keystead, and run the same command with --apply {plan.digest[:16]}")
+        output.say(f"next       stop Keystead, and run the same command with --approve {plan.digest[:16]}")
 
 
 def _say_taken(plan: "ImportPlan", taken: "Taken") -> None:

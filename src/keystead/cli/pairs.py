@@ -5,17 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import amounts, asking, output, upgrading
-from keystead.cli.upgrading import DryRun, Yes
+from keystead.cli.approving import Approval, Approve, DryRun, Yes
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="REALITY key pairs: rotate the one that links carry.")
 
 PAIR = "/v1/vpn/pair"
 _DAYS = "30d"
-
-Approve = Annotated[
-    str | None, typer.Option(metavar="DIGEST", help="Carry out the plan with this digest, as it was shown.")
-]
 
 
 @app.command("show")
@@ -42,7 +38,7 @@ def rotate(
 ) -> None:
     """Have links carry a new pair; those with the old one go on connecting for a while. Customers notice nothing."""
     wish = {"act": "rotate", "keep_s": amounts.duration(keep_old)}
-    _change(context, wish, approve=approve, is_agreed=yes, is_dry=dry_run, as_json=as_json)
+    _change(context, wish, Approval(dry_run, approve, yes), as_json)
 
 
 @app.command("revert")
@@ -58,7 +54,7 @@ def revert(
 ) -> None:
     """Have links carry the second pair, as they did before; those with the other one go on connecting for a while."""
     wish = {"act": "revert", "keep_s": amounts.duration(keep)}
-    _change(context, wish, approve=approve, is_agreed=yes, is_dry=dry_run, as_json=as_json)
+    _change(context, wish, Approval(dry_run, approve, yes), as_json)
 
 
 @app.command("retire")
@@ -70,36 +66,29 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """End the second pair now, and delete it: links with it do not connect any more."""
-    _change(context, {"act": "retire"}, approve=approve, is_agreed=yes, is_dry=dry_run, as_json=as_json)
+    _change(context, {"act": "retire"}, Approval(dry_run, approve, yes), as_json)
 
 
-def _change(
-    context: typer.Context,
-    wish: dict[str, Any],
-    *,
-    approve: str | None,
-    is_agreed: bool,
-    is_dry: bool,
-    as_json: bool,
-) -> None:
+def _change(context: typer.Context, wish: dict[str, Any], approval: Approval, as_json: bool) -> None:
     from keystead.cli.client import connect
 
     with connect(context) as client:
         plan = client.post(PAIR, {**wish, "dry_run": True})
         if not as_json:
             output.say(f"{plan['text']}\n  digest         {plan['digest']}")
-        if is_dry:
+        if approval.is_dry:
             output.answer({"plan": plan, "pairs": None}, as_json, lambda _: None)
             return
-        asking.confirm("Do it?", is_given=is_agreed or approve is not None)
-        body = {**wish, "digest": approve or plan["digest"]}
+        asking.confirm("Do it?", is_given=approval.is_agreed)
+        body = {**wish, "digest": approval.digest or plan["digest"]}
         upgrading.do_watched(context, client, PAIR, body, scope=plan["scope"], is_quiet=as_json)
         output.answer({"plan": plan, "pairs": client.get(PAIR)}, as_json, lambda done: _say_done(done["pairs"]))
 
 
 def _say_done(found: dict[str, Any]) -> None:
     second = found["second"]
-    until = f"; links with {second['public_key']} connect until {output.moment(second['until'])}" if second else ""
+    end = output.moment(second["until"]) if second and second["until"] else "their pair is retired"
+    until = f"; links with {second['public_key']} connect until {end}" if second else ""
     output.say(f"done; links carry {found['linked']['public_key']}{until}")
 
 
@@ -115,8 +104,9 @@ def _say(found: dict[str, Any]) -> None:
         fields += [
             ("second pair", second["public_key"]),
             ("made", output.moment(second["made_at"])),
+            *([("taken over from", second["origin"])] if second["origin"] else []),
             ("stage", f"{second['stage']}, since {output.moment(second['turned_at'])}"),
-            ("served until", output.moment(second["until"])),
+            ("served until", output.moment(second["until"]) if second["until"] else "it is retired"),
             ("used by", _used(second)),
         ]
     output.say_fields(fields)
@@ -128,9 +118,10 @@ def _say(found: dict[str, Any]) -> None:
         for use in sorted(found["uses"], key=lambda use: str(use["last_used_at"]), reverse=True)
     ]
     columns = ("key", "name", "connections with it now", "last seen with it")
-    output.say_table(columns, rows, nothing="No key was seen with the second pair since links turned.")
+    output.say_table(columns, rows, nothing="No key was seen with the second pair yet.")
 
 
 def _used(second: dict[str, Any]) -> str:
     connected = "unknown" if second["keys_connected"] is None else str(second["keys_connected"])
-    return f"{connected} keys now, {second['keys_seen']} since links turned"
+    since = "it was taken over" if second["origin"] else "links turned"
+    return f"{connected} keys now, {second['keys_seen']} since {since}"

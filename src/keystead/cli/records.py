@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
-from keystead.cli.zones import Yes, Zone, path, setting
+from keystead.cli.zones import Zone, path, setting
 from keystead.kit.errors import Misconfigured
 
 app = typer.Typer(no_args_is_help=True, help="DNS records of a zone: listed, changed, written out and read in.")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import amounts, asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 
 plan = typer.Typer(no_args_is_help=True, help="Plans: named terms that keys are issued with.")
@@ -14,7 +15,6 @@ plan = typer.Typer(no_args_is_help=True, help="Plans: named terms that keys are 
 KEYS, PLANS = "/v1/vpn/keys", "/v1/vpn/plans"
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's number, id or UUID.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The plan's name.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Plan = Annotated[str | None, typer.Option("--plan", metavar="NAME", help="Copy the terms of this plan.")]
 Said = Annotated[
     list[str] | None,

@@ -7,6 +7,7 @@ import typer
 
 from keystead.cli import asking, output
 from keystead.cli.answers import Answered
+from keystead.cli.approving import Approval, Approve, DryRun, Yes
 from keystead.cli.where import AsJson, where
 from keystead.kit.errors import Conflict, Invalid
 
@@ -29,12 +30,6 @@ _TOLD = {
 }
 
 Scope = Annotated[str, typer.Argument(metavar="SCOPE", help="The part of an engine, as ENGINE/NAME.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Digest = Annotated[
-    str | None,
-    typer.Option("--digest", metavar="DIGEST", help="Do exactly the plan with this digest, which --dry-run shows."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
 
 def restart(
@@ -45,7 +40,7 @@ def restart(
     as_json: AsJson = False,
 ) -> None:
     """Put a fresh process of the same program in the place of the one that serves; customers notice nothing."""
-    _replace(context, scope, {"kind": "restart"}, is_agreed=yes, is_dry=dry_run, as_json=as_json)
+    _replace(context, scope, {"kind": "restart"}, Approval(dry_run, None, yes), as_json)
 
 
 def upgrade(
@@ -56,37 +51,34 @@ def upgrade(
     ] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
-    digest: Digest = None,
+    approve: Approve = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the program that would be chosen now in the place of the one that serves; customers notice nothing.
 
     Stricter KEYSTEAD_VPN_CLIENT_VERSIONS come into force with it. A plan that locks customers out says whom and how
-    many; then --yes is not enough for it, and --digest names the plan that was read.
+    many; then --yes is not enough for it, and --approve names the plan that was read.
     """
-    wish = {"kind": "upgrade", "has_new_keeper": keeper, "digest": digest}
-    _replace(context, scope, wish, is_agreed=yes, is_dry=dry_run, as_json=as_json)
+    wish = {"kind": "upgrade", "has_new_keeper": keeper}
+    _replace(context, scope, wish, Approval(dry_run, approve, yes), as_json)
 
 
-def _replace(
-    context: typer.Context, scope: str, wish: dict[str, Any], *, is_agreed: bool, is_dry: bool, as_json: bool
-) -> None:
+def _replace(context: typer.Context, scope: str, wish: dict[str, Any], approval: Approval, as_json: bool) -> None:
     if scope.count("/") != 1:
         raise Invalid(f"scope {scope}: write ENGINE/NAME, for example {DEFAULT_SCOPE}; see: keystead engine list")
     from keystead.cli.client import connect
 
     path = f"/v1/engines/{scope}/replacement"
     with connect(context) as client:
-        reviewed = wish.pop("digest", None)
         plan = client.post(path, {**wish, "dry_run": True})
         if not as_json:
             output.say(plan["text"])
             if plan["is_needed"]:
                 output.say(f"  digest         {plan['digest']}")
-        if is_dry or not plan["is_needed"]:
+        if approval.is_dry or not plan["is_needed"]:
             output.answer({"plan": plan, "progress": None}, as_json, lambda _: None)
             return
-        _approve(plan, reviewed, is_agreed=is_agreed)
+        _approve(plan, approval)
         do_watched(context, client, path, {**wish, "digest": plan["digest"]}, scope=scope, is_quiet=as_json)
         output.answer({"plan": plan, "progress": client.get(path)}, as_json, lambda done: _say_done(done["progress"]))
 
@@ -109,13 +101,13 @@ def do_watched(
         raise typer.Exit(1) from error
 
 
-def _approve(plan: dict[str, Any], reviewed: str | None, *, is_agreed: bool) -> None:
+def _approve(plan: dict[str, Any], approval: Approval) -> None:
     """Have a person agree; to a plan that locks customers out by reading it, here or before."""
-    if reviewed is not None and reviewed != plan["digest"]:
+    if approval.digest not in (None, plan["digest"]):
         raise Conflict(f"the plan has changed since it was reviewed: its digest is {plan['digest']} now")
-    if reviewed is None and plan["losses"] and (is_agreed or not sys.stdin.isatty()):
-        raise Conflict(f"this plan locks customers out; approve it by its digest: --digest {plan['digest']}")
-    asking.confirm("Do it?", is_given=is_agreed or reviewed is not None)
+    if approval.digest is None and plan["losses"] and (approval.is_given or not sys.stdin.isatty()):
+        raise Conflict(f"this plan locks customers out; approve it by its digest: --approve {plan['digest']}")
+    asking.confirm("Do it?", is_given=approval.is_agreed)
 
 
 def _do(context: typer.Context, path: str, body: dict[str, Any]) -> None:

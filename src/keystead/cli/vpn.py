@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, bulk, clients, output, pairs, ports, terms
+from keystead.cli.approving import Yes
 from keystead.cli.connections import connections
 from keystead.cli.where import AsJson
 
@@ -22,7 +23,6 @@ app.add_typer(clients.devices, name="devices")
 
 KEYS = "/v1/vpn/keys"
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's number, id or UUID.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @key.command("add")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: URLs that are told what happens.")
@@ -14,7 +15,6 @@ WEBHOOKS = "/v1/webhooks"
 WebhookId = Annotated[int, typer.Argument(metavar="WEBHOOK", help="The webhook's number.")]
 Number = Annotated[int, typer.Argument(metavar="DELIVERY", help="The delivery's number.")]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.", show_default="all")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command("add")

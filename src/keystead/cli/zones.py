@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 from keystead.kit.errors import Invalid, NotFound
 
@@ -18,7 +19,6 @@ ZONES = "/v1/zones"
 
 Zone = Annotated[str, typer.Argument(metavar="ZONE", help="The zone's name or number.")]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.", show_default="all")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.callback()

@@ -95,7 +95,7 @@ class EngineOperations:
     async def reconcile(self, call: Call, scope: str) -> Plan:
         """Compare and repair now; return what was planned."""
         await self._transactions.write(call, engines.compare, scope)
-        return await self._reconciler.reconcile_now(scope, APPLY_TIMEOUT_S)
+        return (await self._reconciler.reconcile_now(scope, APPLY_TIMEOUT_S)).plan
 
 
 async def _within(timeout_s: float, scope: str, work: Awaitable[R]) -> R:

@@ -11,11 +11,10 @@ from typing import TypeVar
 
 from keystead.engines.xray.state import XrayActual
 from keystead.http.calls import Call
-from keystead.http.operations import VpnOperations
 from keystead.http.transaction import Transactions
 from keystead.kit.errors import EngineUnavailable, Misconfigured
 from keystead.kit.flights import SharedFlight
-from keystead.vpn import overview
+from keystead.vpn import keys, overview
 from keystead.vpn.errors import NoValidTarget
 from keystead.vpn.overview import Comparison, Overview, PublicOf
 from keystead.vpn.targets import TargetWatch
@@ -23,17 +22,19 @@ from keystead.vpn.targets import TargetWatch
 R = TypeVar("R")
 
 LOOK_TIMEOUT_S = 10.0
-# A repair and the look at it together; of that the look has this at least.
-_SYNCHRONIZATION_TIMEOUT_S = 2.5
-_SHORT_LOOK_TIMEOUT_S = 0.4
+_REPAIR_TIMEOUT_S = 2.4
 _EXAMINATION_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What the comparisons are made of: the engine's observation, the target, the key pairs, and what is configured."""
+    """What the comparisons are made of: the engine's observation, the target, the key pairs, and what is configured.
+
+    ``repair`` compares and repairs now, for at most so many seconds, and returns what the engine holds after that.
+    """
 
     observe: Callable[[], Awaitable[XrayActual]]
+    repair: Callable[[float], Awaitable[XrayActual]]
     targets: TargetWatch
     public_of: PublicOf
     public_host: str
@@ -56,9 +57,8 @@ class PortView:
 class OverviewOperations:
     """What callers may ask about all their keys with ports of their own."""
 
-    def __init__(self, transactions: Transactions, vpn: VpnOperations, ground: Ground) -> None:
+    def __init__(self, transactions: Transactions, ground: Ground) -> None:
         self._transactions = transactions
-        self._vpn = vpn
         self._ground = ground
         self._observing = SharedFlight(ground.observe)
         self._examining = SharedFlight(ground.targets.check)
@@ -72,23 +72,22 @@ class OverviewOperations:
         view, compared = await self.ports(call), await self.compare(call)
         return view, overview.port_problems(view.overview, compared, view.allowed)
 
-    async def compare(self, call: Call, *, timeout_s: float = LOOK_TIMEOUT_S) -> Comparison:
+    async def compare(self, call: Call) -> Comparison:
         """Compare what the engine holds with what it should; raise EngineUnavailable when it does not answer."""
         before = await self._overview(call)
-        actual = await _within(timeout_s, self._observing.result(), "the VPN engine did not answer in time")
+        actual = await _within(LOOK_TIMEOUT_S, self._observing.result(), "the VPN engine did not answer in time")
         return overview.compare(before, actual.users, await self._overview(call))
 
     async def synchronize(self, call: Call) -> Comparison:
-        """Have the engine compared and repaired now, and look at it again; return how it agrees.
+        """Have the engine compared and repaired now; return how it agrees, as the pass has seen it last.
 
         Raises EngineUnavailable when that takes longer, in which case it goes on by itself, and when something is left
         over, such as removals that wait for a person.
         """
-        clock = self._transactions.clock
-        until_s = clock.monotonic_s() + _SYNCHRONIZATION_TIMEOUT_S
-        await self._vpn.reconcile(call)
-        left_s = max(until_s - clock.monotonic_s(), _SHORT_LOOK_TIMEOUT_S)
-        compared = await self.compare(call, timeout_s=left_s)
+        await self._transactions.read(call, keys.ask_comparison)
+        before = await self._overview(call)
+        actual = await self._ground.repair(_REPAIR_TIMEOUT_S)
+        compared = overview.compare(before, actual.users, await self._overview(call))
         if not compared.is_same:
             raise EngineUnavailable("the VPN engine still differs from the database; see keystead plan")
         return compared

@@ -1,11 +1,12 @@
 """The digest of a plan: it names what was read and what was answered, so that only what was approved is applied.
 
 Traffic plays no part, since a running panel goes on counting; nor does what is here, since an import that broke off
-goes on under the same approval. Whatever is here by then can only add refusals.
+goes on under the same approval. Whatever is here by then can only add refusals; but that a pair comes to be served
+beside ours is part of it, before and after it is.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import orjson
 
@@ -13,8 +14,11 @@ from keystead.importing.found import Found, FoundCustomer, FoundInbound
 from keystead.kit.crypto import fingerprint
 
 
-def digest_of(found: Found, *, origin: str, prefer: Sequence[str]) -> str:
-    """Return SHA-256, as hexadecimal, over who and what is taken over, and the answers given."""
+def digest_of(found: Found, *, origin: str, prefer: Sequence[str], beside: Collection[str] = ()) -> str:
+    """Return SHA-256, as hexadecimal, over who and what is taken over, and the answers given.
+
+    ``beside`` are the tags of inbounds whose pair is served beside ours.
+    """
     whole: list[object] = [
         found.source.value,
         origin,
@@ -24,6 +28,8 @@ def digest_of(found: Found, *, origin: str, prefer: Sequence[str]) -> str:
     ]
     if found.plans:
         whole.append([[plan.name, plan.starts.value, repr(plan.terms), plan.placement] for plan in found.plans])
+    if beside:
+        whole.append(sorted(beside))
     return hashlib.sha256(orjson.dumps(whole, default=str)).hexdigest()
 
 

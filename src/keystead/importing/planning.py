@@ -5,8 +5,6 @@ refused, all of them: who of them is meant cannot be told. Ports that are taken 
 them.
 """
 
-import hashlib
-import ipaddress
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keystead.engines.xray.state import VISION, masked
-from keystead.importing import plans
+from keystead.importing import placing, plans
 from keystead.importing.found import (
     Found,
     FoundCustomer,
@@ -27,9 +25,9 @@ from keystead.importing.found import (
     without_duplicates,
 )
 from keystead.importing.naming import digest_of
+from keystead.importing.placing import Place
 from keystead.importing.planvalue import (
     Existing,
-    ExistingInbound,
     ImportPlan,
     Named,
     PlannedInbound,
@@ -42,8 +40,6 @@ from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.periods import Reset
-from keystead.vpn.placement import Placement
-from keystead.vpn.ports import tag_of
 from keystead.vpn.termvalue import Held, Progress, Terms, advance
 
 # Keys get their ids from here, so that a second import finds what the first one wrote.
@@ -70,9 +66,9 @@ def plan(
     return ImportPlan(
         source=found.source,
         origin=name,
-        digest=digest_of(found, origin=name, prefer=prefer),
+        digest=digest_of(found, origin=name, prefer=prefer, beside=judging.beside),
         inbounds=inbounds,
-        keys=tuple(replace(key, inbound=judging.tags[key.inbound]) for key in keys),
+        keys=tuple(judging.placed(key) for key in keys),
         there=_of(outcomes, "there"),
         collisions=_of(outcomes, "collision"),
         questions=_questions(outcomes, judging.inbounds),
@@ -114,7 +110,7 @@ _Outcome = PlannedKey | _Ask | _Put
 
 @dataclass
 class _Judging:
-    """Everything that is looked up per customer, made once; ``tags`` maps tags of the source to ours."""
+    """Everything that is looked up per customer, made once; inbounds go by their tags in the source."""
 
     found: Found
     existing: Existing
@@ -122,15 +118,13 @@ class _Judging:
     prefer: tuple[str, ...]
     now: datetime
     inbounds: dict[str, FoundInbound] = field(init=False)
+    places: dict[str, Place] = field(init=False)
     refused: dict[str, NotCarried] = field(init=False)
-    standings: dict[str, ExistingInbound | None] = field(init=False)
-    tags: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.inbounds = {inbound.tag: inbound for inbound in self.found.inbounds}
-        self.refused = dict(_taken_ports(self.found.inbounds, self.existing))
-        self.standings = {tag: _same(inbound, self.existing.inbounds) for tag, inbound in self.inbounds.items()}
-        self.tags = {tag: _own_tag(inbound, self.standings[tag]) for tag, inbound in self.inbounds.items()}
+        self.places = placing.places(self.found.inbounds, self.existing)
+        self.refused = dict(_taken_ports(self.found.inbounds, self.places))
         self._ids = Counter(customer.source_id for customer in self.found.customers)
         self._twins = _twins(self.found.customers)
         self._by_public_id = {key.public_id: key for key in self.existing.keys}
@@ -138,6 +132,19 @@ class _Judging:
         self._numbers = {key.number for key in self.existing.keys}
         tokens = (customer.subscription_token for customer in self.found.customers)
         self._tokens = Counter(fingerprint(token.reveal()) for token in tokens if token is not None)
+
+    @property
+    def beside(self) -> list[str]:
+        """Return the inbounds whose pair is served beside ours."""
+        return [tag for tag, place in self.places.items() if place.beside is not None]
+
+    def placed(self, key: PlannedKey) -> PlannedKey:
+        """Return a key with the inbound here that it goes to, and what links carry there."""
+        place = self.places[key.inbound]
+        if place.beside is None:
+            return replace(key, inbound=place.tag)
+        ours = place.beside
+        return replace(key, inbound=place.tag, short_id=ours.short_ids[0], server_name=ours.server_names[0])
 
     def outcome(self, customer: FoundCustomer) -> _Outcome:
         """Return what becomes of one customer."""
@@ -309,47 +316,13 @@ def _different(links: list[FoundLink], inbounds: Mapping[str, FoundInbound]) -> 
     return list(ways.values())
 
 
-def _taken_ports(inbounds: Sequence[FoundInbound], existing: Existing) -> Iterable[tuple[str, NotCarried]]:
+def _taken_ports(inbounds: Sequence[FoundInbound], places: Mapping[str, Place]) -> Iterable[tuple[str, NotCarried]]:
     """Yield the inbounds whose port is taken, each with the sentence that says by whom."""
     for inbound in inbounds:
-        holder = _holder(inbound, inbounds, existing)
+        holder = places[inbound.tag].taken_by
         if holder is not None:
             sentence = f"port {inbound.port} of inbound {inbound.tag} is taken by {holder}"
             yield inbound.tag, NotCarried(What.INBOUND, sentence)
-
-
-def _holder(inbound: FoundInbound, inbounds: Sequence[FoundInbound], existing: Existing) -> str | None:
-    rivals = [other for other in inbounds if other.tag != inbound.tag and _meet(inbound, other)]
-    serious = [other for other in rivals if other.is_enabled or not inbound.is_enabled]
-    if serious:
-        return f"inbound {serious[0].tag} of the same source"
-    ours = [other for other in existing.inbounds if _meet(inbound, other)]
-    if any(other.public_key == inbound.public_key for other in ours):
-        return None
-    if ours:
-        return f"an inbound of Keystead ({ours[0].tag}) with another key pair; give that one another port first"
-    return existing.ports.get(inbound.port)
-
-
-def _meet(inbound: FoundInbound, other: FoundInbound | ExistingInbound) -> bool:
-    """Tell whether two listeners want the same port at the same address."""
-    if inbound.port != other.port:
-        return False
-    first, second = ipaddress.ip_address(inbound.listen), ipaddress.ip_address(other.listen)
-    return first == second or first.is_unspecified or second.is_unspecified
-
-
-def _same(inbound: FoundInbound, existing: Sequence[ExistingInbound]) -> ExistingInbound | None:
-    return next((other for other in existing if _meet(inbound, other) and other.public_key == inbound.public_key), None)
-
-
-def _own_tag(inbound: FoundInbound, there: ExistingInbound | None) -> str:
-    if there is not None:
-        return there.tag
-    if inbound.placement is Placement.OWN_PORT:
-        return tag_of(inbound.port)
-    identity = f"{inbound.listen}\x1f{inbound.port}\x1f{inbound.public_key}"
-    return f"import-{inbound.port}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 def _used(judging: _Judging, keys: Sequence[PlannedKey]) -> tuple[PlannedInbound, ...]:
@@ -358,22 +331,22 @@ def _used(judging: _Judging, keys: Sequence[PlannedKey]) -> tuple[PlannedInbound
     for key in keys:
         flows.setdefault(key.inbound, Counter())[key.flow] += 1
     return tuple(
-        _planned(inbound, judging.standings[tag], judging.tags[tag], flows[tag])
+        _planned(inbound, judging.places[tag], judging.existing, flows[tag])
         for tag, inbound in judging.inbounds.items()
         if tag in flows
     )
 
 
-def _planned(inbound: FoundInbound, there: ExistingInbound | None, tag: str, flows: Counter[str]) -> PlannedInbound:
-    server_names, short_ids = inbound.server_names, inbound.short_ids
-    standing = Standing.NEW
-    if there is not None:
-        server_names = tuple(dict.fromkeys([*there.server_names, *server_names]))
-        short_ids = tuple(dict.fromkeys([*there.short_ids, *short_ids]))
-        is_wider = (server_names, short_ids) != (there.server_names, there.short_ids)
+def _planned(inbound: FoundInbound, place: Place, existing: Existing, flows: Counter[str]) -> PlannedInbound:
+    server_names, short_ids = placing.names(inbound, place, existing)
+    standing, ours = Standing.NEW, None
+    if place.beside is not None:
+        standing, ours = Standing.BESIDE, place.beside.public_key
+    elif place.there is not None:
+        is_wider = (server_names, short_ids) != (place.there.server_names, place.there.short_ids)
         standing = Standing.WIDENED if is_wider else Standing.THERE
     flow = max((VISION, ""), key=lambda one: flows[one])
-    return PlannedInbound(tag, standing, inbound, flow, server_names, short_ids)
+    return PlannedInbound(place.tag, standing, inbound, flow, server_names, short_ids, ours)
 
 
 def _questions(outcomes: Iterable[_Outcome], inbounds: Mapping[str, FoundInbound]) -> tuple[Question, ...]:

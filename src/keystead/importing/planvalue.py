@@ -38,8 +38,20 @@ class ExistingInbound:
 
 
 @dataclass(frozen=True)
+class ExistingPair:
+    """The second key pair that is served at our port."""
+
+    public_key: str
+    server_names: tuple[str, ...]
+    short_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Existing:
     """What an import meets: our own rows, the ports that other programs hold, and by whom.
+
+    ``main`` is the inbound that new keys share, ``second`` the other pair served at its port; ``is_external`` says that
+    somebody else runs the core.
 
     ``ports`` leaves out the panel that is imported from: it ends before the import is applied. ``tokens`` are the
     fingerprints of subscription tokens, ``plans`` are those of the account by name.
@@ -50,21 +62,29 @@ class Existing:
     ports: Mapping[int, str] = field(default_factory=dict)
     tokens: frozenset[str] = frozenset()
     plans: Mapping[str, PortablePlan] = field(default_factory=dict)
+    main: ExistingInbound | None = None
+    second: ExistingPair | None = None
+    is_external: bool = False
 
 
 class Standing(StrEnum):
-    """What an inbound of the plan is to what is here: not there yet, there, or there with fewer names or short ids."""
+    """What an inbound of the plan is to what is here.
+
+    Not there yet, there, there with fewer names or short ids; or its pair is served beside ours at a port of ours.
+    """
 
     NEW = "new"
     THERE = "there"
     WIDENED = "widened"
+    BESIDE = "beside ours"
 
 
 @dataclass(frozen=True)
 class PlannedInbound:
     """An inbound to be there: ``tag`` is ours, ``server_names`` and ``short_ids`` are what it has to accept afterwards.
 
-    ``flow`` is what most of its customers have, and what new keys in it are to get.
+    ``flow`` is what most of its customers have, and what new keys in it are to get. ``links_carry`` is the public key
+    in links that are handed out from here, where that is not the inbound's own.
     """
 
     tag: str
@@ -73,6 +93,7 @@ class PlannedInbound:
     flow: str
     server_names: tuple[str, ...]
     short_ids: tuple[str, ...]
+    links_carry: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from keystead.importing.found import NotCarried
-from keystead.importing.planvalue import ImportPlan, Named, PlannedKey
+from keystead.importing.planvalue import ImportPlan, Named, PlannedKey, Standing
 
 SCHEMA = 1
 _NAMES_SHOWN = 5
@@ -23,6 +23,7 @@ def as_text(plan: ImportPlan) -> str:
     sections = (
         _counts(plan),
         _inbounds(plan),
+        _pairs(plan),
         _plans(plan),
         _questions(plan),
         _collisions(plan),
@@ -47,6 +48,7 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
                 "tag": planned.tag,
                 "source_tag": planned.found.tag,
                 "standing": planned.standing.value,
+                "links_carry": planned.links_carry or planned.found.public_key,
                 "listen": planned.found.listen,
                 "port": planned.found.port,
                 "placement": planned.found.placement.value,
@@ -120,6 +122,18 @@ def _inbounds(plan: ImportPlan) -> Iterator[str]:
     for planned in plan.inbounds:
         where = f"{planned.found.listen} port {planned.found.port}, hides behind {planned.found.target}"
         yield f"  {_line(planned.found.tag)}: {where}, {planned.standing.value}, {keys[planned.tag]:,} keys"
+
+
+def _pairs(plan: ImportPlan) -> Iterator[str]:
+    """Yield what becomes of links where the panel's pair is served beside ours."""
+    for planned in plan.inbounds:
+        if planned.standing is not Standing.BESIDE:
+            continue
+        yield f"Two key pairs at port {planned.found.port}"
+        yield f"  the panel's     {planned.found.public_key}: its links connect for as long as both are served"
+        yield f"  ours            {planned.links_carry}: new links and subscriptions carry it, of its customers too"
+        yield "  put in place    at the next start, by another process that takes the port over; nobody is cut off"
+        yield "  way back        keystead vpn pair retire: links of the panel end, the customers keep those from here"
 
 
 def _plans(plan: ImportPlan) -> Iterator[str]:

@@ -5,7 +5,7 @@ does not call it live yet; or *gone*: found by nobody, although the database sti
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -106,15 +106,16 @@ class Confirmations:
     async def settle_when_ready(self, present: Mapping[str, int]) -> None:
         """Settle additions: a key is usable when the engine is warm, not when it holds the key."""
         await self._driver.when_ready()
-        self._applied |= present.keys()
-        self._gone -= present.keys()
+        # With |= and -= a view of keys would make another set, of all there are.
+        self._applied.update(present)
+        self._gone.difference_update(present)
         for subject, generation in present.items():
             self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
         await self.confirm(present, (), max(present.values()))
 
     def settle_gone(self, absent: Mapping[str, int]) -> None:
         """Settle removals: the engine is known to be without them. They are confirmed by ``confirm``."""
-        self._gone |= absent.keys()
+        self._gone.update(absent)
         for subject, generation in absent.items():
             self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
 
@@ -133,6 +134,8 @@ class Confirmations:
             self._on_put_off()
             return
         # A reader that is slower than this commit may still be looking at the rows from before it.
-        loop = asyncio.get_running_loop()
-        loop.call_later(_READERS_LINGER_S, self._applied.difference_update, (*present, *absent))
-        loop.call_later(_READERS_LINGER_S, self._gone.difference_update, absent)
+        asyncio.get_running_loop().call_later(_READERS_LINGER_S, self._forget, (*present, *absent), tuple(absent))
+
+    def _forget(self, written: Sequence[str], absent: Sequence[str]) -> None:
+        self._applied.difference_update(written)
+        self._gone.difference_update(absent)

@@ -13,7 +13,7 @@ from keystead.reconcile import store
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.engine import EngineView, Replacer
 from keystead.reconcile.marks import Mark
-from keystead.reconcile.plan import Plan
+from keystead.reconcile.plan import Passed, Plan
 from keystead.reconcile.replacement import Progress, Replacement, Wish
 from keystead.reconcile.scope import ScopeWorker
 from keystead.reconcile.settle import Outcome, Settlement
@@ -73,7 +73,7 @@ class Reconciler:
         """Return how every scope stands."""
         return await self._database.read(store.all_statuses)
 
-    async def reconcile_now(self, scope: str, timeout_s: float) -> Plan:
+    async def reconcile_now(self, scope: str, timeout_s: float) -> Passed[Any]:
         """Run a full pass now; raise EngineUnavailable when it is not done in time. The pass itself goes on.
 
         Callers at the same time share a pass, so that they cannot queue up behind an engine that is slow.

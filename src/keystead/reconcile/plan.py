@@ -8,9 +8,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
+
+A = TypeVar("A")
 
 
 class Verb(StrEnum):
@@ -83,3 +85,11 @@ class Plan:
 def plan_of(scope: str, steps: Iterable[Step], foreign: Iterable[str] = ()) -> Plan:
     """Return a plan with its steps in the order given and its foreign objects sorted."""
     return Plan(scope, tuple(steps), tuple(sorted(foreign)))
+
+
+@dataclass(frozen=True)
+class Passed(Generic[A]):
+    """A full comparison that was carried out: its plan, and what the engine was seen to hold last."""
+
+    plan: Plan
+    seen: A

@@ -27,7 +27,7 @@ from keystead.kit.log import get_logger
 from keystead.reconcile import guard, store
 from keystead.reconcile.confirming import Background, Confirmations, ScopeWiring
 from keystead.reconcile.marks import Mark
-from keystead.reconcile.plan import Plan, Step
+from keystead.reconcile.plan import Passed, Plan, Step
 from keystead.reconcile.replacement import Replacement
 from keystead.reconcile.settle import Outcome, Settlement, Waiters
 
@@ -216,7 +216,7 @@ class ScopeWorker(Generic[D, A]):
             self._take_back({s: g for s, g in absent.items() if s not in certain_absent})
             self._wants_full_pass = True
         if present:
-            self._uncertain -= present.keys()
+            self._uncertain.difference_update(present)
             self.background.spawn(self.confirmations.settle_when_ready(present))
         if certain_absent:
             self.background.spawn(self.confirmations.confirm((), certain_absent, max(certain_absent.values())))
@@ -231,8 +231,8 @@ class ScopeWorker(Generic[D, A]):
                 return
         await self.full_pass()
 
-    async def full_pass(self, *, approved_digest: str | None = None) -> Plan:
-        """Observe, plan, guard, apply, verify and record; return the plan that was applied.
+    async def full_pass(self, *, approved_digest: str | None = None) -> Passed[A]:
+        """Observe, plan, guard, apply, verify and record; return the plan that was applied and what was seen last.
 
         What takes long to prepare is prepared meanwhile, and done by a pass of its own.
         Raises Unavailable when the engine does not answer, Conflict when an approved plan is no longer the plan.
@@ -242,18 +242,18 @@ class ScopeWorker(Generic[D, A]):
         async with self._engine_lock:
             return await self._full_pass(approved_digest)
 
-    async def patient_pass(self, *, approved_digest: str | None = None) -> Plan:
+    async def patient_pass(self, *, approved_digest: str | None = None) -> Passed[A]:
         """Do a full pass and wait for what it has to prepare; small changes go on meanwhile."""
         if approved_digest is None:
-            plan = await self.full_pass()
+            passed = await self.full_pass()
             if self._preparing is not None:
                 await asyncio.wait([self._preparing])
-                await self.full_pass()
-            return plan
+                passed = Passed(passed.plan, (await self.full_pass()).seen)
+            return passed
         if not await self._driver.when_reachable():
             raise EngineUnavailable(f"the engine of {self.name} is down")
         async with self._engine_lock:
-            _, desired, reviewed, _ = await self._look()
+            _, desired, reviewed, _, _ = await self._look()
         for step in reviewed.steps:
             await self._driver.prepare_for(step, desired)
         return await self.full_pass(approved_digest=approved_digest)
@@ -280,9 +280,9 @@ class ScopeWorker(Generic[D, A]):
         finally:
             self._preparing = None
 
-    async def _full_pass(self, approved_digest: str | None) -> Plan:
+    async def _full_pass(self, approved_digest: str | None) -> Passed[A]:
         started = self._clock.monotonic_s()
-        snapshot, desired, plan, held_objects = await self._look()
+        snapshot, desired, plan, held_objects, seen = await self._look()
         if approved_digest is not None and approved_digest != plan.digest:
             raise Conflict(f"the plan of {self.name} has changed since it was reviewed; look at it again")
         explained = snapshot.absent | snapshot.dirty.keys() | snapshot.explained
@@ -294,13 +294,13 @@ class ScopeWorker(Generic[D, A]):
             self._preparing = self.background.spawn(self._prepare(waiting, desired))
         if ready := [step for step in steps if step not in waiting]:
             await self._apply_steps(ready, desired)
-            await self._verify(desired, (*held, *waiting))
+            seen = await self._verify(desired, (*held, *waiting))
             log.info("plan applied", scope=self.name, steps=len(ready), digest=plan.digest)
         await self._settle_snapshot(snapshot, self._source.present(desired), frozenset(step.subject for step in held))
         message = self._held_message(plan, len(held))
         took_ms = int((self._clock.monotonic_s() - started) * 1000)
         await self._record(store.PassRecord("held" if held else "ok", message, str(plan), plan.digest, took_ms))
-        return plan
+        return Passed(plan, seen)
 
     async def _apply_steps(self, steps: Collection[Step], desired: D) -> None:
         """Carry out every step; one that is refused does not keep the others from being done."""
@@ -317,7 +317,7 @@ class ScopeWorker(Generic[D, A]):
         if refused is not None:
             raise refused
 
-    async def _look(self) -> tuple["_Snapshot", D, Plan, int]:
+    async def _look(self) -> tuple["_Snapshot", D, Plan, int, A]:
         def unit(connection: Any) -> tuple[_Snapshot, D]:
             reached = store.generation(connection, self.name)
             present, absent = self._source.unconfirmed(connection)
@@ -328,12 +328,15 @@ class ScopeWorker(Generic[D, A]):
         dirty, uncertain = dict(self._dirty), frozenset(self._uncertain)
         snapshot, desired = await self._database.read(unit, Weight.LIST)
         actual = await self._driver.observe()
-        return snapshot, desired, self._planner(self.name, desired, actual), sum((await self._driver.sizes()).values())
+        held_objects = sum((await self._driver.sizes()).values())
+        return snapshot, desired, self._planner(self.name, desired, actual), held_objects, actual
 
-    async def _verify(self, desired: D, held: Collection[object]) -> None:
-        left = self._planner(self.name, desired, await self._driver.observe())
+    async def _verify(self, desired: D, held: Collection[object]) -> A:
+        seen = await self._driver.observe()
+        left = self._planner(self.name, desired, seen)
         if len(left.steps) > len(held):
             raise Unavailable(f"{self.name} is not as planned after the plan was applied: {left.steps[0]}")
+        return seen
 
     async def _settle_snapshot(self, snapshot: "_Snapshot", wanted: Collection[str], held: frozenset[str]) -> None:
         """Confirm what was unconfirmed or marked, now that the engine was seen to hold it or to lack it."""
@@ -355,7 +358,7 @@ class ScopeWorker(Generic[D, A]):
             return None
         return (
             f"{held} removals that nothing explains are held back; "
-            f"review them with: keystead plan {self.name}, then: keystead plan {self.name} --apply {plan.digest}"
+            f"review them with: keystead plan {self.name}, then: keystead plan {self.name} --approve {plan.digest}"
         )
 
     async def _record(self, record: store.PassRecord) -> None:
@@ -377,7 +380,7 @@ class ScopeWorker(Generic[D, A]):
         """Apply exactly the plan a person reviewed; raise NeedsConfirmation without a digest."""
         if not digest:
             raise NeedsConfirmation("name the digest of the plan you reviewed")
-        return await self.patient_pass(approved_digest=digest)
+        return (await self.patient_pass(approved_digest=digest)).plan
 
 
 @dataclass(frozen=True)

@@ -162,10 +162,11 @@ class XraySource:
     def _behind(self, second: SecondPair, inbounds: Iterable[Inbound], least: str) -> XrayInbound:
         """Return the inbound with the older pair, behind all those that serve both.
 
-        Its names and short ids are those from when the younger was made, and do not follow ports that come and go.
+        Its names and short ids are those from when the younger was made, and do not follow ports that come and go. A
+        pair of another panel has names and short ids of its own, and a site for each name that is none of ours.
         """
         fronts = [inbound for inbound in inbounds if inbound.second_pair_id == second.id]
-        kept = [one for one in fronts if not is_live(one.tag)]
+        kept = [] if second.is_foreign else [one for one in fronts if not is_live(one.tag)]
         older = fronts[0] if second.is_front else second
         return XrayInbound(
             tag=second.tag,
@@ -177,7 +178,17 @@ class XraySource:
             server_names=_union(second.server_names, *(one.server_names for one in kept)),
             short_ids=_union(second.short_ids, *(one.short_ids for one in kept)),
             min_client_version=least,
+            sites=_sites(second, fronts),
         )
+
+
+def _sites(second: SecondPair, fronts: Iterable[Inbound]) -> tuple[tuple[str, str], ...]:
+    """Return the server names of a pair that have another site than those in front."""
+    target = second.target
+    if target is None or any(one.target == target for one in fronts):
+        return ()
+    ours = {name for one in fronts for name in one.server_names}
+    return tuple((name, target) for name in second.server_names if name not in ours)
 
 
 def _by_tag(rows: Iterable[UserRow]) -> dict[str, dict[str, XrayUser]]:

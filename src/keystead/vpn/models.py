@@ -42,6 +42,8 @@ SECOND_PAIRS = Table(
     Column("turned_at", UtcTime, nullable=False),
     Column("kept_s", BigNumber, nullable=False),
     Column("until", UtcTime),
+    Column("origin", Text),
+    Column("target", String(300)),
     CheckConstraint("stage IN ('coming', 'going')", name="stage_is_known"),
     sqlite_autoincrement=True,
 )
@@ -50,7 +52,7 @@ INBOUNDS = Table(
     "vpn_inbounds",
     METADATA,
     Column("id", BigNumber, primary_key=True, autoincrement=True),
-    Column("scope", String(64), ForeignKey("scopes.name"), nullable=False, index=True),
+    Column("scope", String(64), ForeignKey("scopes.name"), nullable=False),
     Column("tag", String(64), nullable=False),
     Column("placement", String(16), nullable=False),
     Column("listen", String(64), nullable=False),
@@ -66,6 +68,7 @@ INBOUNDS = Table(
     Column("second_pair_id", BigNumber, ForeignKey("vpn_second_pairs.id"), index=True),
     UniqueConstraint("scope", "tag"),
     UniqueConstraint("scope", "listen", "port"),
+    Index("ix_vpn_inbounds_scope_port", "scope", "port"),
     CheckConstraint("port BETWEEN 1 AND 65535", name="port_is_a_port"),
 )
 

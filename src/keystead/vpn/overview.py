@@ -6,6 +6,7 @@ the shared inbound are no part of it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.principal import Principal
@@ -40,7 +41,12 @@ class Overview:
     hidden: frozenset[int]
     sees_strangers: bool
 
-    @property
+    @cached_property
+    def numbers(self) -> frozenset[int]:
+        """Return the numbers of the keys."""
+        return frozenset(port.key.number for port in self.ports)
+
+    @cached_property
     def wanted(self) -> dict[str, OwnPort]:
         """Return those that should connect, by label."""
         return {port.key.label: port for port in self.ports if port.key.is_active}
@@ -109,11 +115,13 @@ def check_credentials(
     """
     shown = own_ports(work, is_applied=is_applied, is_gone=is_gone).ports
     tags = {port.tag for port in shown}
+    # Thousands of inbounds have one pair.
+    derived = cache(public_of)
     problems = [
         f"the public key of inbound {inbound.tag} does not belong to its private key"
         for inbound in inbound_store.all_of(work.connection)
         if (inbound.tag in tags or not is_live(inbound.tag))
-        and public_of(work.keys.open(inbound.sealed_private_key, inbound.place)) != inbound.public_key
+        and derived(work.keys.open(inbound.sealed_private_key, inbound.place)) != inbound.public_key
     ]
     return [*problems, *(problem for port in shown for problem in link_problems(port, public_host))]
 
@@ -159,22 +167,23 @@ def compare(before: Overview, held: Held, after: Overview) -> Comparison:
     ]
     right = {user.label for _, user in places if user.label in wanted and user.uuid == wanted[user.label].key.uuid}
     at_home = {user.label for tag, user in places if user.label in right and tag == wanted[user.label].tag}
+    astray = right - at_home
     extra = tuple(user.uuid for _, user in places if _is_extra(user, wanted, (before, after)))
     return Comparison(
         wanted=tuple(wanted.values()),
         held=(*(port.key.uuid for label, port in wanted.items() if label in right), *extra),
         missing=tuple(port for label, port in wanted.items() if label not in right),
         extra=extra,
-        misplaced=tuple(port for label, port in wanted.items() if label in right - at_home),
+        misplaced=tuple(port for label, port in wanted.items() if label in astray),
         inbounds=tuple(_open_inbounds(after.ports, places)),
     )
 
 
 def port_problems(overview: Overview, comparison: Comparison, allowed: range) -> list[str]:
     """Return what is wrong with the ports of keys: outside the range, used twice, or not open in the engine."""
-    ports = [port.port for port in overview.ports]
+    first = {port.port: at for at, port in reversed(tuple(enumerate(overview.ports)))}
     outside = [f"{_named(port)} is outside the range" for port in overview.ports if port.port not in allowed]
-    twice = [f"{_named(port)} is used twice" for at, port in enumerate(overview.ports) if port.port in ports[:at]]
+    twice = [f"{_named(port)} is used twice" for at, port in enumerate(overview.ports) if first[port.port] != at]
     closed = [f"{_named(port)} is not open in Xray" for port in (*comparison.missing, *comparison.misplaced)]
     return [*outside, *twice, *closed]
 
@@ -189,7 +198,7 @@ def _is_extra(user: XrayUser, wanted: Mapping[str, OwnPort], overviews: tuple[Ov
     number = number_of(user.label)
     if any(user.label in seen.wanted or number in seen.hidden for seen in overviews):
         return False
-    is_own = any(port.key.number == number for seen in overviews for port in seen.ports)
+    is_own = any(number in seen.numbers for seen in overviews)
     return is_own or all(seen.sees_strangers for seen in overviews)
 
 

@@ -32,7 +32,7 @@ class PairPlan:
     """What would be done. ``other`` is the second pair's public key, None before a rotation; ``until`` its end.
 
     ``keys`` have links with the present pair. ``connected`` and ``used`` are keys on the second pair, now and since it
-    has been second; None where nobody knows.
+    has been second; None where nobody knows. ``origin`` is the panel that the other pair was taken over from.
     """
 
     scope: str
@@ -45,6 +45,7 @@ class PairPlan:
     keys: int
     connected: int | None = None
     used: int | None = None
+    origin: str | None = None
 
     @property
     def digest(self) -> str:
@@ -86,10 +87,13 @@ def _reversion(plan: PairPlan) -> tuple[str, ...]:
 
 
 def _retirement(plan: PairPlan) -> tuple[str, ...]:
+    whose, since = "", "since links turned away from it"
+    if plan.origin is not None:
+        whose, since = f", taken over from {plan.origin}", "since it was taken over"
     return (
         f"  links          {_shown(plan.linked)} as before; {_keys(plan.keys)}",
-        f"  retired        {_shown(plan.other)}: links with it do not connect any more",
-        f"  still used by  {_count(plan.connected)} now, {_count(plan.used)} since links turned away from it",
+        f"  retired        {_shown(plan.other)}{whose}: links with it do not connect any more",
+        f"  still used by  {_count(plan.connected)} now, {_count(plan.used)} {since}",
         "  customers      those with the other links notice nothing; open connections last until they end",
         "  way back       none: the private key is deleted",
         "  if it fails    it is tried again until it is done",

@@ -180,6 +180,11 @@ def _plan(found: Pairs, scope: str, wish: Wish) -> PairPlan:
         raise Conflict(f"there is no second pair to {wish.act.value}; see: keystead vpn pair show")
     if wish.act is not Act.ROTATE and second is not None and second.stage is Stage.COMING:
         raise Conflict("a rotation is under way; look again when it is done: keystead vpn pair show")
+    if wish.act is Act.REVERT and second is not None and second.is_foreign:
+        raise Conflict(
+            f"the second pair was taken over from {second.origin}: no link from here has carried it, so there is "
+            "nothing to turn back to; it is served until it is retired: keystead vpn pair retire"
+        )
     return PairPlan(
         scope,
         wish,
@@ -190,6 +195,7 @@ def _plan(found: Pairs, scope: str, wish: Wish) -> PairPlan:
         ports=found.ports,
         keys=found.keys,
         used=found.used,
+        origin=None if second is None else second.origin,
     )
 
 

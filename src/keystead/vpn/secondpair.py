@@ -23,6 +23,9 @@ class SecondPair:
     The younger of the two is in front (``is_front`` says whether this is it), whichever links carry: so links can turn
     back without the engine. ``server_names`` and ``short_ids`` are those of links with the pair behind. It came to its
     stage at ``turned_at``; ``kept_s`` is how long it is served once links have turned, ``until`` the end of that.
+
+    One that was taken over from another panel, which ``origin`` names, is served until somebody retires it. No link of
+    ours carries it, and it hides behind its panel's ``target``, where that is another one than ours.
     """
 
     id: int
@@ -37,6 +40,13 @@ class SecondPair:
     turned_at: datetime
     kept_s: int
     until: datetime | None
+    origin: str | None = None
+    target: str | None = None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether it was taken over from another panel."""
+        return self.origin is not None
 
     @property
     def place(self) -> Place:

@@ -24,8 +24,10 @@ from keystead.vpn.keyvalue import KeyState, label_of
 from keystead.vpn.placement import Placement
 from keystead.vpn.portable import PortablePlan
 from keystead.vpn.sealed import SUBSCRIPTION_TOKEN
+from keystead.vpn.secondpair import SecondPair, Stage
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import plans as plan_store
+from keystead.vpn.store import secondpairs as pair_store
 from keystead.vpn.store import subscriptions as subscription_store
 from keystead.vpn.store import takeover as takeover_store
 from keystead.vpn.store import terms as term_store
@@ -50,6 +52,17 @@ class TakenInbound:
     server_names: tuple[str, ...]
     short_ids: tuple[str, ...]
     flow: str
+
+
+@dataclass(frozen=True)
+class TakenPair:
+    """A key pair that is to be served at the port that keys share, beside the one that links from here carry."""
+
+    private_key: Secret[str]
+    public_key: str
+    target: str
+    server_names: tuple[str, ...]
+    short_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,11 +91,12 @@ class TakenKey:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be there afterwards; plans whose names are not here yet."""
+    """What is to be there afterwards; plans whose names are not here yet. ``pair`` is served beside ours."""
 
     inbounds: Sequence[TakenInbound]
     keys: Sequence[TakenKey]
     plans: Sequence[PortablePlan] = ()
+    pair: TakenPair | None = None
 
 
 @dataclass(frozen=True)
@@ -110,13 +124,14 @@ class Taken:
 class Present:
     """What is here: number, public id and UUID of every key, tombstones too; inbounds; subscriptions' fingerprints.
 
-    ``plans`` are the account's.
+    ``plans`` are the account's, ``second`` is the pair that is served beside ours.
     """
 
     keys: list[tuple[int, str, str]]
     inbounds: list[Inbound]
     tokens: frozenset[str]
     plans: list[PortablePlan]
+    second: SecondPair | None
 
 
 @requires(Permission.VPN_LINKS_READ)
@@ -130,6 +145,7 @@ def present(work: Work) -> Present:
             PortablePlan(plan.name, plan.starts, plan.terms, plan.placement)
             for plan in plan_store.all_(work.connection, work.principal.account_id)
         ],
+        _second(work),
     )
 
 
@@ -145,10 +161,10 @@ def take(
     """Write inbounds, keys and plans.
 
     Raises Misconfigured before there is an inbound of Keystead's own, since new keys would go to one taken over;
-    Conflict when a UUID, an id or a port is taken after all.
+    Conflict when a UUID, an id or a port is taken after all, or another second pair is served.
     """
-    keys = wanted.keys
-    if inbound_store.for_placement(work.connection, Placement.SHARED) is None:
+    keys, shared = wanted.keys, inbound_store.for_placement(work.connection, Placement.SHARED)
+    if shared is None:
         raise Misconfigured(
             "Keystead has no inbound of its own yet; start it once, with KEYSTEAD_VPN_PORT at a port that the panel "
             "does not use, stop it and import again"
@@ -156,6 +172,8 @@ def take(
     try:
         progress(f"{len(wanted.inbounds):,} inbounds")
         here, added, widened = _inbounds(work, scope, wanted.inbounds)
+        if wanted.pair is not None:
+            _serve_beside(work, shared, wanted.pair, cause)
         progress(f"{len(keys):,} keys")
         numbers = _keys(work, keys, here)
         _plans(work, wanted.plans)
@@ -169,6 +187,14 @@ def take(
     progress("audit records")
     _audit(work, keys, numbers, taken, cause)
     return taken
+
+
+def _second(work: Work) -> SecondPair | None:
+    """Return the other pair that the inbound serves which keys share."""
+    shared = inbound_store.for_placement(work.connection, Placement.SHARED)
+    if shared is None or shared.second_pair_id is None:
+        return None
+    return pair_store.find(work.connection, shared.second_pair_id)
 
 
 def _inbounds(work: Work, scope: str, wanted: Sequence[TakenInbound]) -> tuple[dict[str, Inbound], int, int]:
@@ -207,6 +233,43 @@ def _add(work: Work, scope: str, planned: TakenInbound) -> Inbound:
     names = list(made.server_names)
     work.audit("vpn.inbound.import", f"vpn inbound {made.tag}", port=made.port, target=made.target, names=names)
     return made
+
+
+def _serve_beside(work: Work, shared: Inbound, pair: TakenPair, cause: Cause) -> None:
+    """Have a pair served at the port that keys share, until somebody retires it.
+
+    It stands behind ours: no link from here carries it, so that it is used ever less.
+    """
+    connection, there = work.connection, pair_store.of_scope(work.connection, shared.scope)
+    if there is not None and there.public_key != pair.public_key:
+        raise Conflict("another key pair is served beside ours by now; make the plan again")
+    if there is not None:
+        if (pair.server_names, pair.short_ids) != (there.server_names, there.short_ids):
+            wider = replace(there, server_names=pair.server_names, short_ids=pair.short_ids)
+            pair_store.widen(connection, wider)
+            work.audit("vpn.pair.widen", f"key pair of {shared.scope}", names=list(pair.server_names))
+        return
+    made = SecondPair(
+        id=0,
+        scope=shared.scope,
+        sealed_private_key="",
+        public_key=pair.public_key,
+        is_front=False,
+        stage=Stage.GOING,
+        server_names=pair.server_names,
+        short_ids=pair.short_ids,
+        made_at=work.now,
+        turned_at=work.now,
+        kept_s=0,
+        until=None,
+        origin=cause.origin,
+        target=None if pair.target == shared.target else pair.target,
+    )
+    made = replace(made, id=pair_store.add(connection, made))
+    pair_store.set_private_key(connection, made.id, work.keys.seal(pair.private_key, made.place))
+    pair_store.take_up_at(connection, made.id, shared.id)
+    facts = {"public_key": made.public_key, "origin": cause.origin, "target": pair.target}
+    work.audit("vpn.pair.import", f"key pair of {shared.scope}", **facts)
 
 
 def _plans(work: Work, plans: Sequence[PortablePlan]) -> None:

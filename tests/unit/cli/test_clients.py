@@ -79,14 +79,14 @@ def test_an_upgrade_that_locks_customers_out_is_not_approved_by_yes(
     said = run("engine", "upgrade", *options)
 
     assert (said.code, len(service.asked)) == (1, 1)
-    assert "approve it by its digest: --digest abc" in said.err
+    assert "approve it by its digest: --approve abc" in said.err
     assert "digest         abc" in said.out
 
 
 def test_a_plan_of_another_digest_than_was_read_is_not_done(run: Run, service: Service) -> None:
     service.will(f"POST {REPLACEMENT}", plan())
 
-    said = run("engine", "upgrade", "--digest", "abd")
+    said = run("engine", "upgrade", "--approve", "abd")
 
     assert (said.code, len(service.asked)) == (1, 1)
     assert "its digest is abc now" in said.err
@@ -96,7 +96,7 @@ def test_the_digest_that_was_read_approves(run: Run, service: Service) -> None:
     service.will(f"POST {REPLACEMENT}", plan())
     service.will(f"GET {REPLACEMENT}", {"serial": 1, "phase": "done", "message": "", "left": 0})
 
-    said = run("engine", "upgrade", "--digest", "abc")
+    said = run("engine", "upgrade", "--approve", "abc")
 
     assert said.code == 0, said.err
     bodies = [body for request, body in service.asked if request.startswith("POST")]

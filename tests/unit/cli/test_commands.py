@@ -352,9 +352,20 @@ def test_a_plan_is_shown_with_the_command_that_applies_it(run: Run, service: Ser
     service.will("GET /v1/engines/xray/main/plan", plan)
     service.will("POST /v1/engines/xray/main/apply", plan)
 
-    assert run("plan").out == "+ add key k7-1\n\napply it with: keystead plan xray/main --apply abc\n"
-    assert run("plan", "xray/main", "--apply", "abc").code == 0
+    assert run("plan").out == "+ add key k7-1\n\napply it with: keystead plan xray/main --approve abc\n"
+    assert run("plan", "xray/main", "--approve", "abc").code == 0
     assert service.asked[1][1] == {"digest": "abc"}
+
+
+def test_the_former_words_for_an_approval_are_taken_and_not_shown(run: Run, service: Service) -> None:
+    plan = {"is_needed": True, "digest": "abc", "text": "upgrade xray/main", "losses": []}
+    service.will("POST /v1/engines/xray/main/apply", {})
+    service.will("POST /v1/engines/xray/main/replacement", plan)
+
+    assert run("plan", "xray/main", "--apply", "abc").code == 0
+    assert run("engine", "upgrade", "--dry-run", "--digest", "abc").code == 0
+    assert run("vpn", "pair", "rotate", "--digest", "abc").code == 2
+    assert "--apply" not in run("plan", "--help").out
     assert run("plan", "xray").code == 1
 
 

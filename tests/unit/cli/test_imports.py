@@ -45,8 +45,8 @@ def test_what_was_approved_is_applied_once(run: Run, tmp_path: Path) -> None:
     planned = run("import", "3x-ui", file, "--json").json
     digest = planned["digest"]
 
-    applied = run("import", "3x-ui", file, "--apply", digest[:16])
-    again = run("import", "3x-ui", file, "--apply", digest, "--json").json
+    applied = run("import", "3x-ui", file, "--approve", digest[:16])
+    again = run("import", "3x-ui", file, "--approve", digest, "--json").json
     text = run("import", "3x-ui", file)
 
     assert applied.code == 0, applied.err
@@ -63,7 +63,7 @@ def test_own_ports_of_a_panel_are_own_ports_here(run: Run, tmp_path: Path) -> No
     files = veilv2ray.shop().write(_made(tmp_path / "veil"))
     planned = run("import", "veil-v2ray", *files, "--json").json
 
-    applied = run("import", "veil-v2ray", *files, "--apply", planned["digest"], "--json").json
+    applied = run("import", "veil-v2ray", *files, "--approve", planned["digest"], "--json").json
 
     tags = {(inbound["tag"], inbound["port"], inbound["placement"]) for inbound in planned["inbounds"]}
     assert ("keystead-port-10001", 10001, "own-port") in tags
@@ -75,7 +75,7 @@ def test_own_ports_of_a_panel_are_own_ports_here(run: Run, tmp_path: Path) -> No
 def test_another_digest_is_refused_and_nothing_is_written(run: Run, tmp_path: Path, digest: str, told: str) -> None:
     file = xui.shop().write(tmp_path / "x-ui.db")
 
-    refused = run("import", "3x-ui", file, "--apply", digest)
+    refused = run("import", "3x-ui", file, "--approve", digest)
 
     assert refused.code == 1
     assert told in refused.err
@@ -88,7 +88,7 @@ def test_nothing_is_applied_while_the_data_directory_is_in_use(run: Run, data_di
     digest = run("import", "3x-ui", file, "--json").json["digest"]
 
     with exclusive_lock(data_dir / "keystead.lock", held_by="Keystead"):
-        refused = run("import", "3x-ui", file, "--apply", digest)
+        refused = run("import", "3x-ui", file, "--approve", digest)
 
     assert refused.code == 3
     assert "stop it first" in refused.err
@@ -103,7 +103,7 @@ def test_addresses_that_keystead_does_not_answer_at_are_left_and_the_plan_says_s
 
     said = run("import", "3x-ui", at_poll)
     planned = run("import", "3x-ui=second", at_sub, "--json").json
-    applied = run("import", "3x-ui=second", at_sub, "--apply", planned["digest"], "--json").json
+    applied = run("import", "3x-ui=second", at_sub, "--approve", planned["digest"], "--json").json
 
     assert "apps ask at /poll/, and Keystead answers at /sub/" in said.out
     assert planned["origin"] == "second"

@@ -15,7 +15,7 @@ from keystead.importing.found import (
     What,
 )
 from keystead.importing.planning import public_id_of
-from keystead.importing.planvalue import Existing, ExistingInbound, ExistingKey
+from keystead.importing.planvalue import Existing, ExistingInbound, ExistingKey, ExistingPair
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.periods import Period, Reset
@@ -102,8 +102,12 @@ def existings(draw: st.DrawFn) -> Existing:
     )
     pair = parts.pair(draw(st.integers(0, 1)))
     inbound = ExistingInbound("shared", "0.0.0.0", 443, pair.public_key, parts.SERVER_NAMES[:1], parts.SHORT_IDS[:1])
+    second = ExistingPair(parts.pair(draw(st.integers(0, 2))).public_key, ("a.example",), ("00",))
+    here = draw(st.booleans())
     return Existing(
         keys=tuple(draw(st.lists(keys, max_size=3))),
-        inbounds=draw(st.sampled_from([(), (inbound,)])),
+        inbounds=(inbound,) if here else (),
         ports=draw(st.sampled_from([{}, {8443: "nginx"}])),
+        main=draw(st.sampled_from([None, inbound])) if here else None,
+        second=draw(st.sampled_from([None, second])),
     )

@@ -10,8 +10,8 @@ import pytest
 from keystead.db.session import Database
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed
+from keystead.reconcile import confirming, store
 from keystead.reconcile import scope as scope_module
-from keystead.reconcile import store
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.marks import Mark, bump
 from keystead.reconcile.scope import ScopeWorker
@@ -204,6 +204,20 @@ async def test_what_is_out_of_the_engine_is_gone_before_the_database_says_so(sit
 
     assert await site.outcome(mark) is Outcome.SETTLED
     assert site.worker.confirmations.is_gone("k1-1")
+
+
+async def test_what_the_database_says_by_now_is_forgotten(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A minute; others are settled meanwhile.
+    monkeypatch.setattr(confirming, "_READERS_LINGER_S", 0.3)
+    site.begin()
+    confirmations = site.worker.confirmations
+
+    for subject in ("k1-1", "k2-1", "k3-1"):
+        assert await site.outcome(await site.want(subject)) is Outcome.SETTLED
+    assert await site.outcome(await site.unwant("k1-1")) is Outcome.SETTLED
+
+    await until(lambda: not any(map(confirmations.is_applied, ("k1-1", "k2-1", "k3-1"))))
+    await until(lambda: not confirmations.is_gone("k1-1"))
 
 
 async def test_what_came_back_is_not_gone(site: Site) -> None:

@@ -14,15 +14,16 @@ from keystead.kit.crypto import fingerprint
 from keystead.kit.errors import Conflict, Misconfigured
 from keystead.kit.secret import Secret
 from keystead.reconcile import store as scopes
-from keystead.vpn import founding, keys, subscriptions, takeover, traffic
+from keystead.vpn import founding, keys, pairs, subscriptions, takeover, traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.models import DAYS, HOURS, KEYS, TERMS
+from keystead.vpn.pairplan import Act, Wish
 from keystead.vpn.placement import Placement
 from keystead.vpn.ports import tag_of
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import takeover as takeover_store
 from keystead.vpn.store import terms as term_store
-from keystead.vpn.takeover import Cause, Taken, TakenInbound, TakenKey, Wanted
+from keystead.vpn.takeover import Cause, Taken, TakenInbound, TakenKey, TakenPair, Wanted
 from keystead.vpn.termvalue import Held, Progress, Terms, advance
 from tests.support.panels import parts
 from tests.support.shop import SCOPE, WISH, Shop
@@ -277,3 +278,78 @@ async def test_what_is_here_tells_of_tombstones_too(shop: Shop) -> None:
 
     assert present.keys == [(issued.number, issued.public_id, issued.uuid)]
     assert [one.tag for one in present.inbounds] == ["shared"]
+
+
+def beside(number: int = 0, **more: object) -> TakenPair:
+    pair = parts.pair(number)
+    base = TakenPair(pair.private_key, pair.public_key, parts.TARGET, parts.SERVER_NAMES, parts.SHORT_IDS)
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+async def serve_beside(shop: Shop, *taken: TakenKey, pair: TakenPair | None = None) -> Taken:
+    wanted = Wanted((), taken, pair=pair or beside())
+    made: Taken = await shop.workplace.do(takeover.take, SCOPE, wanted, cause=CAUSE)
+    await labels(shop)
+    return made
+
+
+async def test_a_pair_beside_ours_is_to_stand_behind_it_with_names_and_a_site_of_its_own(shop: Shop) -> None:
+    await shop.issue("ours")
+    own = await shop.issue("own", placement=Placement.OWN_PORT)
+    await serve_beside(shop, key(tag="shared", short_id="7bb45050", server_name="site.test"))
+
+    state = await shop.workplace.database.read(shop.source.desired)
+    sizes = await shop.workplace.database.read(shop.source.sizes)
+    _, profile = await shop.do(keys.profile, parts.uuid_of(1), public_host="vpn.test")
+
+    front, behind = (next(one for one in state.static if one.is_behind is side) for side in (False, True))
+    assert (front.behind, front.server_names) == (behind.tag, ("site.test",))
+    assert behind.private_key.reveal() == parts.pair().private_key.reveal()
+    assert (behind.server_names, behind.short_ids) == (parts.SERVER_NAMES, parts.SHORT_IDS)
+    assert behind.target == "site.test:443"
+    assert dict(behind.sites) == dict.fromkeys(parts.SERVER_NAMES, parts.TARGET)
+    assert {len(state.users[tag]) for tag in ("shared", behind.tag)} == {2}
+    assert state.live[tag_of(own.port)].behind == ""
+    assert sizes[behind.tag] == 2
+    assert (profile.port, profile.public_key) == (front.port, front.public_key)
+
+
+async def test_a_pair_beside_ours_needs_no_sites_where_both_hide_behind_the_same(shop: Shop) -> None:
+    await serve_beside(shop, key(tag="shared"), pair=beside(target="site.test:443"))
+
+    state = await shop.workplace.database.read(shop.source.desired)
+
+    assert [one.sites for one in state.static] == [(), ()]
+
+
+async def test_a_pair_beside_ours_is_retired_by_hand_alone_and_is_nothing_to_turn_back_to(shop: Shop) -> None:
+    await serve_beside(shop, key(tag="shared"))
+    retire = Wish(Act.RETIRE)
+
+    shop.workplace.clock.advance(400 * 86_400)
+    over = await shop.workplace.do(pairs.retire_over)
+    with pytest.raises(Conflict, match="taken over from 3x-ui"):
+        await shop.workplace.do(pairs.plan, SCOPE, Wish(Act.REVERT, 60))
+    with pytest.raises(Conflict, match="two pairs are served already"):
+        await shop.workplace.do(pairs.plan, SCOPE, Wish(Act.ROTATE, 60))
+    plan = await shop.workplace.do(pairs.plan, SCOPE, retire)
+    await shop.workplace.do(pairs.retire, SCOPE, retire, digest=plan.digest)
+    state = await shop.workplace.database.read(shop.source.desired)
+
+    assert over == []
+    assert "taken over from 3x-ui" in str(plan)
+    assert [(one.tag, one.behind) for one in state.static] == [("shared", "")]
+    assert len(state.users["shared"]) == 1
+
+
+async def test_a_second_import_widens_the_pair_beside_ours_and_another_pair_is_refused(shop: Shop) -> None:
+    await serve_beside(shop, key(tag="shared"))
+    await serve_beside(shop, key(2, tag="shared"), pair=beside(short_ids=(*parts.SHORT_IDS, "0a")))
+
+    with pytest.raises(Conflict, match="another key pair is served beside ours"):
+        await serve_beside(shop, key(3, tag="shared"), pair=beside(1))
+    here = await shop.workplace.do(takeover.present)
+
+    assert here.second is not None
+    assert (here.second.origin, here.second.short_ids) == ("3x-ui", (*parts.SHORT_IDS, "0a"))
+    assert len(here.keys) == 2

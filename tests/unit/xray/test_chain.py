@@ -167,3 +167,27 @@ def test_a_plan_names_what_stands_behind_and_needs_one_step_for_a_key(desired: X
 def _outbounds(made: Launch) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = orjson.loads(made.stdin())["outbounds"]
     return found
+
+
+def test_strangers_are_sorted_by_name_where_the_pair_behind_has_a_site_of_its_own(desired: XrayDesired) -> None:
+    front, own, behind = desired.inbounds
+    sorting = replace(behind, server_names=("panel.test",), sites=(("panel.test", "panel.test:8443"),))
+    two = XrayDesired((front, own, sorting), desired.users)
+    ports = {tag: 5000 + number for number, tag in enumerate(two.inner_tags)}
+
+    made = config.render(two.with_ports(ports), api_listen="/s", probe=None, settings=SETTINGS)
+    memo = launching.started_with(launched(two.with_ports(ports)).memo)
+
+    listener = next(one for one in made["inbounds"] if one["tag"] == sorting.sites_tag)
+    at_behind = next(one for one in made["inbounds"] if one["tag"] == BEHIND)
+    rules = [rule for rule in made["routing"]["rules"] if rule.get("inboundTag") == [sorting.sites_tag]]
+    ways = {one["tag"]: one.get("settings", {}).get("redirect") for one in made["outbounds"]}
+    assert at_behind["streamSettings"]["realitySettings"]["target"] == f"127.0.0.1:{listener['port']}"
+    assert [(rule.get("domain"), ways[rule["outboundTag"]]) for rule in rules] == [
+        (["full:panel.test"], "panel.test:8443"),
+        (None, "site.test:443"),
+    ]
+    assert memo is not None
+    assert memo.behind == ports
+    assert len({config.digest(two.with_ports(where), SETTINGS) for where in ({}, ports)}) == 1
+    assert config.digest(two, SETTINGS) != config.digest(desired, SETTINGS)

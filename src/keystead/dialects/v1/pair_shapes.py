@@ -30,7 +30,8 @@ class SecondPair(Answer):
     """A pair that is served at the same ports.
 
     ``stage`` is coming while links are about to turn to it, and going once they have turned away from it, at
-    ``turned_at``; it is served ``until`` then. ``keys_connected`` is null where nobody sees connections.
+    ``turned_at``; it is served ``until`` then, or until it is retired. ``keys_connected`` is null where nobody sees
+    connections. ``origin`` names the panel that it was taken over from at ``made_at``.
     """
 
     public_key: str
@@ -40,6 +41,7 @@ class SecondPair(Answer):
     until: datetime | None
     keys_connected: int | None
     keys_seen: int
+    origin: str | None
 
 
 class Pairs(Answer):
@@ -138,6 +140,7 @@ def pairs(view: PairView) -> dict[str, Any]:
             "until": second.until,
             "keys_connected": view.connected,
             "keys_seen": found.used,
+            "origin": second.origin,
         },
     }
 

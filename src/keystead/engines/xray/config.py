@@ -22,6 +22,7 @@ from typing import Any
 
 import orjson
 
+from keystead.engines.xray import sites
 from keystead.engines.xray.state import VISION, XrayDesired, XrayInbound, XraySettings, XrayUser
 from keystead.kit.names import authority
 from keystead.kit.secret import Secret
@@ -143,6 +144,8 @@ def render(
     customers = desired.users if warm is None else {}
     listeners = [
         _with_users(listener, {**customers.get(listener["tag"], {}), **own.get(listener["tag"], {})})
+        if listener["protocol"] == "vless"
+        else listener
         for listener in static["inbounds"]
     ]
     live = [] if warm is not None else [as_listed(one, desired.users) for one in desired.live.values()]
@@ -169,17 +172,25 @@ def digest(desired: XrayDesired, settings: XraySettings) -> str:
 
 
 def _static(inbounds: Iterable[XrayInbound], settings: XraySettings) -> Json:
+    listed = sorted(inbounds, key=lambda inbound: inbound.tag)
+    sorting = [inbound for inbound in listed if inbound.sites]
     opened = [{"action": "allow", "ip": list(settings.allow_private)}] if settings.allow_private else []
     mail = {"network": "tcp", "port": "25", "outboundTag": BLOCKED}
     return {
         "stats": {},
         "policy": _POLICY,
-        "inbounds": [_listener(inbound) for inbound in sorted(inbounds, key=lambda inbound: inbound.tag)],
+        "inbounds": [*map(_listener, listed), *map(sites.listener, sorting)],
         "outbounds": [
             {"tag": _DIRECT, "protocol": "freedom", "settings": {"finalRules": opened}},
             {"tag": BLOCKED, "protocol": "blackhole"},
+            *(outbound for inbound in sorting for outbound in sites.outbounds(inbound)),
         ],
-        "routing": {"rules": [] if settings.is_mail_open else [mail]},
+        "routing": {
+            "rules": [
+                *(rule for inbound in sorting for rule in sites.rules(inbound)),
+                *([] if settings.is_mail_open else [mail]),
+            ]
+        },
     }
 
 
@@ -286,6 +297,7 @@ def api_on_socket(path: Path) -> str:
 def described(inbound: XrayInbound) -> str:
     """Return where an inbound listens and for what, for people."""
     if inbound.is_behind:
-        return f"{inbound.tag} behind others for {inbound.target}"
+        others = "".join(f" and {target}" for target in dict.fromkeys(target for _, target in inbound.sites))
+        return f"{inbound.tag} behind others for {inbound.target}{others}"
     passing = f" with {inbound.behind} behind it" if inbound.behind else ""
     return f"{inbound.tag} at {authority(inbound.listen, inbound.port)} for {inbound.target}{passing}"

@@ -44,8 +44,8 @@ class Role(StrEnum):
 class Started:
     """What a process was started with, and what it has become: a candidate has no public listener yet.
 
-    Of two that serve, the one of the higher ``generation`` took the place of the other. ``behind`` are the ports of its
-    inbounds that stand behind others, by tag.
+    Of two that serve, the one of the higher ``generation`` took the place of the other. ``behind`` are the ports of
+    what listens on loopback for its other inbounds, by tag.
     """
 
     tags: tuple[str, ...]
@@ -104,7 +104,7 @@ class Launcher:
             Role.SERVING if warm is None else Role.CANDIDATE,
             binary.path,
             generation,
-            {inbound.tag: inbound.port for inbound in desired.behind},
+            desired.inner_ports(),
         )
         texts, gaps, entries = with_gaps(rendered)
         listening = desired.static if warm is None else warm
@@ -237,8 +237,8 @@ def started_with(memo: Mapping[str, Any]) -> Started | None:
 
 
 def with_free_ports(desired: XrayDesired, known: Mapping[str, int]) -> XrayDesired:
-    """Return what is desired with a loopback port for each inbound that stands behind others."""
-    return desired.with_ports({one.tag: known.get(one.tag) or free_loopback_port() for one in desired.behind})
+    """Return what is desired with a port for everything that listens on loopback for other inbounds."""
+    return desired.with_ports({tag: known.get(tag) or free_loopback_port() for tag in desired.inner_tags})
 
 
 def with_own(desired: XrayDesired, started: Started, tags: Collection[str]) -> Users:

@@ -19,6 +19,8 @@ OWN_LABEL_PREFIX = "keystead-"
 LIVE_TAG_PREFIX = "keystead-port-"
 # Tags of inbounds on loopback that nothing but other inbounds of the same core connects to start with this.
 BEHIND_TAG_PREFIX = "keystead-behind-"
+# Tags of listeners that pass strangers on to the site of the name they ask for start with this.
+_SITES_TAG_PREFIX = "keystead-sites-"
 
 
 class XrayUser(NamedTuple):
@@ -52,6 +54,9 @@ class XrayInbound:
     ``behind`` is the tag of an inbound with another key pair: whoever does not authenticate here is passed on to it,
     with the address of the peer in front (PROXY protocol), and only by it to the target. Where that one listens is
     chosen for each process (``XrayDesired.with_ports``): ``behind_port`` here is ``port`` there.
+
+    ``sites`` are server names with a site of their own: strangers who ask for one of them are passed on to that
+    host:port in place of ``target``, by a listener at ``sites_port`` (``sites.py``), chosen for each process as well.
     """
 
     tag: str
@@ -65,6 +70,8 @@ class XrayInbound:
     min_client_version: str
     behind: str = ""
     behind_port: int = 0
+    sites: tuple[tuple[str, str], ...] = ()
+    sites_port: int = 0
 
     @property
     def is_live(self) -> bool:
@@ -79,7 +86,19 @@ class XrayInbound:
     @property
     def stranger_goes_to(self) -> str:
         """Return host:port that whoever does not authenticate is passed on to."""
-        return f"127.0.0.1:{self.behind_port}" if self.behind else self.target
+        if self.behind:
+            return f"127.0.0.1:{self.behind_port}"
+        return f"127.0.0.1:{self.sites_port}" if self.sites else self.target
+
+    @property
+    def sites_tag(self) -> str:
+        """Return the tag of the listener that passes strangers on to the site of their name."""
+        return f"{_SITES_TAG_PREFIX}{self.tag}"
+
+    @property
+    def inner_tags(self) -> tuple[str, ...]:
+        """Return the tags of what listens on loopback for this inbound, itself included."""
+        return (*((self.tag,) if self.is_behind else ()), *((self.sites_tag,) if self.sites else ()))
 
 
 def is_live(tag: str) -> bool:
@@ -121,14 +140,26 @@ class XrayDesired:
         """Return the inbounds that stand behind others."""
         return tuple(inbound for inbound in self.inbounds if inbound.is_behind)
 
+    @cached_property
+    def inner_tags(self) -> tuple[str, ...]:
+        """Return the tags of what listens on loopback, for other inbounds of the same core alone."""
+        return tuple(tag for inbound in self.inbounds for tag in inbound.inner_tags)
+
+    def inner_ports(self) -> dict[str, int]:
+        """Return where what listens on loopback does so, by tag."""
+        found = {one.tag: one.port for one in self.behind}
+        return found | {one.sites_tag: one.sites_port for one in self.inbounds if one.sites}
+
     def with_ports(self, ports: Mapping[str, int]) -> "XrayDesired":
-        """Return the same for a process whose inbounds behind others listen at these ports, by tag."""
-        if not any(one.behind or one.is_behind for one in self.inbounds):
+        """Return the same for a process in which what listens on loopback does so at these ports, by tag."""
+        if not any(one.behind or one.inner_tags for one in self.inbounds):
             return self
         return replace(self, inbounds=tuple(_with_port(one, ports) for one in self.inbounds))
 
 
 def _with_port(inbound: XrayInbound, ports: Mapping[str, int]) -> XrayInbound:
+    if inbound.sites:
+        inbound = replace(inbound, sites_port=ports.get(inbound.sites_tag, 0))
     if inbound.is_behind:
         return replace(inbound, port=ports.get(inbound.tag, 0))
     return replace(inbound, behind_port=ports.get(inbound.behind, 0)) if inbound.behind else inbound

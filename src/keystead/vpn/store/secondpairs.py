@@ -35,6 +35,12 @@ _TAKE_UP = (
     .where(_I.target == bindparam("at_target"))
     .values(second_pair_id=bindparam("new_second"))
 )
+_TAKE_UP_AT = update(INBOUNDS).where(_I.id == bindparam("at_id")).values(second_pair_id=bindparam("new_second"))
+_WIDEN = (
+    update(SECOND_PAIRS)
+    .where(_P.id == bindparam("at_id"))
+    .values(server_names=bindparam("new_server_names"), short_ids=bindparam("new_short_ids"))
+)
 _LET_GO = update(INBOUNDS).where(_I.second_pair_id == bindparam("at_id")).values(second_pair_id=None)
 
 _SERVED = union(
@@ -117,6 +123,8 @@ def add(connection: Connection, pair: SecondPair) -> int:
         "turned_at": pair.turned_at,
         "kept_s": pair.kept_s,
         "until": pair.until,
+        "origin": pair.origin,
+        "target": pair.target,
     }
     return int(connection.execute(_INSERT, values).scalar_one())
 
@@ -145,6 +153,17 @@ def take_up(connection: Connection, pair_id: int, *, scope: str, public_key: str
     """Have the inbounds with a key pair and a target serve a second pair."""
     values = {"at_scope": scope, "at_public_key": public_key, "at_target": target, "new_second": pair_id}
     connection.execute(_TAKE_UP, values)
+
+
+def take_up_at(connection: Connection, pair_id: int, inbound_id: int) -> None:
+    """Have one inbound serve a second pair."""
+    connection.execute(_TAKE_UP_AT, {"at_id": inbound_id, "new_second": pair_id})
+
+
+def widen(connection: Connection, pair: SecondPair) -> None:
+    """Store the server names and short ids of a pair."""
+    names, short_ids = list(pair.server_names), list(pair.short_ids)
+    connection.execute(_WIDEN, {"at_id": pair.id, "new_server_names": names, "new_short_ids": short_ids})
 
 
 def drop(connection: Connection, pair_id: int) -> None:
@@ -205,4 +224,6 @@ def _pair(row: Mapping[Any, Any]) -> SecondPair:
         turned_at=row["turned_at"],
         kept_s=row["kept_s"],
         until=row["until"],
+        origin=row["origin"],
+        target=row["target"],
     )
