@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
-from keystead.cli.zones import Yes, Zone, path
+from keystead.cli.zones import Zone, path
 from keystead.kit.errors import Invalid, Misconfigured, NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Redirects: of a zone, and in bulk for an account at its provider.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
-from keystead.cli.zones import Yes
 from keystead.kit.errors import Invalid, Misconfigured
 
 if TYPE_CHECKING:
