@@ -1,8 +1,8 @@
 """Asking the servers of a domain's parent to whom they delegate it: what every resolver will be told sooner or later.
 
 A resolver may go on telling what it was told before, for as long as two days; the parent's servers tell what is. They
-are found through resolvers (RFC 1034, section 4.2), asked without recursion, over UDP and, where an answer does not fit,
-over TCP. Like ``outgoing.dns``, and with its words.
+are found through resolvers (RFC 1034, section 4.2), asked without recursion, over UDP and, where an answer does not
+fit, over TCP. Like ``outgoing.dns``, and with its words.
 """
 
 import asyncio
@@ -66,12 +66,11 @@ class ParentLookup:
         """Find the servers of a zone, or of the one above where a name is none, such as ``com.de`` in ``de``."""
         from dns import exception, name, resolver
 
-        zone = name.from_text(parent)
+        zone, answer = name.from_text(parent), None
         try:
-            while True:
+            while answer is None:
                 try:
                     answer = await self._asking().resolve(zone, "NS", lifetime=TIMEOUT_S)
-                    break
                 except (resolver.NoAnswer, resolver.NXDOMAIN):
                     if zone == name.root:
                         raise
