@@ -25,8 +25,8 @@ from keystead.kit.waiting import within
 
 log = get_logger()
 
-# Carries a job out and returns when nothing of it is left. An error that waiting may cure puts it off, ``NotYet`` until a
-# moment; any other ends it as failed.
+# Carries a job out and returns when nothing of it is left. An error that waiting may cure puts it off, ``NotYet`` until
+# a moment; any other ends it as failed.
 Handler = Callable[[Job], Awaitable[None]]
 
 LEASE = timedelta(seconds=15)
