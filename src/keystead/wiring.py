@@ -45,9 +45,11 @@ from keystead.mounts import Mounts
 from keystead.outbox.courier import Courier
 from keystead.outbox.watch import EngineWatch
 from keystead.outgoing.client import OutgoingClient
+from keystead.outgoing.delegation import ParentLookup
 from keystead.outgoing.resolver import SystemResolver
 from keystead.parts import Parts
 from keystead.providers.clients import Bases, Clients
+from keystead.providers.namecheap import NAMECHEAP
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
@@ -165,7 +167,7 @@ def _parts(
         bulks=bulk,
         jobs=jobs,
         connections=ConnectionOperations(transactions, driver.watching, sightings),
-        vault=_vault(ground, transactions),
+        vault=_vault(ground, transactions, jobs),
         targets=targets,
         courier=courier,
         reach=opened,
@@ -275,17 +277,19 @@ def _courier(ground: Ground, opened: Reach) -> Courier:
     )
 
 
-def _vault(ground: Ground, transactions: Transactions) -> VaultOperations:
+def _vault(ground: Ground, transactions: Transactions, jobs: JobRunner) -> VaultOperations:
     # Providers' addresses are the operator's own choice, and https but for loopback (settings, relays).
     sender = OutgoingClient(reach(("0.0.0.0/0", "::/0")), SystemResolver(), ground.clock)
     settings = ground.settings
     bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url)
     return vault_operations(
         transactions,
-        Clients(sender, ground.clock, bases),
+        Clients(sender, ground.clock, bases, a_minute={NAMECHEAP.id: settings.provider_namecheap_a_minute}),
         ids=ground.ids,
         account_id=ground.foundation.account_id,
         is_alone=ground.database.engine.dialect.name == "sqlite",
+        lookup=ParentLookup(ground.clock, settings.dns_resolvers, port=settings.dns_port),
+        jobs=jobs,
     )
 
 

@@ -43,6 +43,7 @@ from keystead.kit.reach import reach
 from keystead.mounts import Mounts
 from keystead.outbox.courier import Courier
 from keystead.outgoing.client import OutgoingClient
+from keystead.outgoing.delegation import ParentLookup
 from keystead.outgoing.resolver import SystemResolver
 from keystead.parts import Parts
 from keystead.providers.clients import Bases, Clients
@@ -227,10 +228,17 @@ async def in_process(
         connections=ConnectionOperations(transactions, engine.watching, sightings),
         vault=vault_operations(
             transactions,
-            Clients(OutgoingClient(opened, SystemResolver(), clock), clock, bases),
+            Clients(
+                OutgoingClient(opened, SystemResolver(), clock),
+                clock,
+                bases,
+                a_minute={"namecheap": settings.provider_namecheap_a_minute},
+            ),
             ids=ids,
             account_id=foundation.account_id,
             is_alone=True,
+            lookup=ParentLookup(clock, settings.dns_resolvers, port=settings.dns_port),
+            jobs=jobs,
         ),
         targets=targets,
         courier=courier,

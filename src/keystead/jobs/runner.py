@@ -45,13 +45,17 @@ class JobRunner:
         self, database: Database, handlers: Mapping[str, Handler], *, clock: Clock, ids: Ids, is_alone: bool
     ) -> None:
         self._database = database
-        self._handlers = handlers
+        self._handlers = dict(handlers)
         self._clock = clock
         self._ids = ids
         self._is_alone = is_alone
         self._wake = asyncio.Event()
         self._busy = 0
         self._next_purge_s = 0.0
+
+    def on(self, kind: str, handler: Handler) -> None:
+        """Have jobs of a kind carried out by a handler; before the runner runs."""
+        self._handlers[kind] = handler
 
     def wake(self) -> None:
         """Take notice that a job was put in."""

@@ -163,6 +163,13 @@ def waiting(work: Work, job: Job) -> list[Item]:
     return store.waiting(work.connection, job.number)
 
 
+@requires(Permission.VAULT_READ)
+def credentials_of(work: Work, job: Job) -> list[int]:
+    """Return the credentials whose zones a job has to do with."""
+    found = {item.zone_credential_id for item in store.all_(work.connection, job.number) if item.zone_id is not None}
+    return sorted(credential_id for credential_id in found if credential_id is not None)
+
+
 @requires(Permission.VAULT_USE)
 def begin_making(work: Work, job: Job, item: Item) -> None:
     """Write down that a zone is about to be asked for, before it is. Raises JobLost."""
@@ -174,8 +181,7 @@ def begin_making(work: Work, job: Job, item: Item) -> None:
 def keep_previous(work: Work, job: Job, item: Item, previous: Previous) -> Item:
     """Write down a domain's name servers before they are changed; what was written first stays. Raises JobLost."""
     jobs.hold(work.connection, job)
-    is_new = store.keep_previous(work.connection, item, previous)
-    return replace(item, previous=previous) if is_new else item
+    return replace(item, previous=store.keep_previous(work.connection, item, previous))
 
 
 @requires(Permission.VAULT_USE)

@@ -12,7 +12,8 @@ from keystead.vault.movevalue import Item, Previous, Stage, State
 M = MOVE_ITEMS.c
 _OF_JOB = M.job == bindparam("of_job")
 _NAMES = tuple(one.name for one in fields(Item))
-_KEY = ("job", "position", "domain")
+# What never changes, and the former name servers, which are written once (``keep_previous``).
+_KEY = ("job", "position", "domain", "previous")
 _ONE = (M.job == bindparam("of_job"), M.position == bindparam("at_position"))
 _INSERT = insert(MOVE_ITEMS)
 _ALL = select(MOVE_ITEMS).where(_OF_JOB).order_by(M.position)
@@ -40,6 +41,7 @@ _KEEP_PREVIOUS = (
     .where(*_ONE, M.previous.is_(None))
     .values(previous=bindparam("new_previous", type_=M.previous.type))
 )
+_PREVIOUS = select(M.previous).where(*_ONE)
 
 
 class Count(NamedTuple):
@@ -95,10 +97,14 @@ def begin_making(connection: Connection, item: Item) -> None:
     connection.execute(_BEGIN_MAKING, {"of_job": item.job, "at_position": item.position})
 
 
-def keep_previous(connection: Connection, item: Item, previous: Previous) -> bool:
-    """Write a domain's name servers as they were before anything was changed; the first that are written stay."""
-    values = {"of_job": item.job, "at_position": item.position, "new_previous": previous.as_data()}
-    return connection.execute(_KEEP_PREVIOUS, values).rowcount == 1
+def keep_previous(connection: Connection, item: Item, previous: Previous) -> Previous:
+    """Write a domain's name servers as they were before anything was changed; the first that were written stay.
+
+    Returns those that are kept.
+    """
+    one = {"of_job": item.job, "at_position": item.position}
+    connection.execute(_KEEP_PREVIOUS, {**one, "new_previous": previous.as_data()})
+    return _previous(connection.execute(_PREVIOUS, one).scalar_one()) or previous
 
 
 def _row(item: Item) -> dict[str, Any]:
@@ -109,13 +115,16 @@ def _row(item: Item) -> dict[str, Any]:
 
 
 def _item(row: Mapping[Any, Any]) -> Item:
-    previous = row["previous"]
     return Item(
         **{
             **row,
             "state": State(row["state"]),
             "stage": Stage(row["stage"]),
             "name_servers": tuple(row["name_servers"]),
-            "previous": None if previous is None else Previous(tuple(previous["names"]), previous["is_own_dns"]),
+            "previous": _previous(row["previous"]),
         }
     )
+
+
+def _previous(kept: Mapping[str, Any] | None) -> Previous | None:
+    return None if kept is None else Previous(tuple(kept["names"]), kept["is_own_dns"])
