@@ -85,6 +85,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/signing-key/rotate"): {},
     ("POST", "/v1/export"): {},
     ("PUT", "/v1/providers/namecheap/relay"): {"ip": "192.0.2.1"},
+    ("POST", "/v1/domain-moves"): {"domains": [{"domain": "example.com"}], "dry_run": True},
+    ("POST", "/v1/domain-moves/{number}/undo"): {"dry_run": True},
     ("POST", "/v1/zones"): {"name": "example.com"},
     ("POST", "/v1/zones/sync"): {},
     ("PATCH", "/v1/zones/{zone_id}/settings"): {"settings": {"ssl": "full"}},

@@ -97,11 +97,12 @@ class MoveOperations:
         zones_of = _meant(ours, {CLOUDFLARE.id}, {one.zone_credential_id for one in wanted})
         registrars = _meant(ours, _REGISTRARS, {one.registrar_credential_id for one in wanted})
         unusable: dict[int, str] = {}
-        delegated, zones, registered = await asyncio.gather(
-            self._delegated(moveplan.names_of(order)),
+        zones, registered = await asyncio.gather(
             self._each(zones_of, unusable, lambda one: self._zones(call, one)),
             self._each(registrars, unusable, lambda one: self._registered(call, one)),
         )
+        ours_too = {name for known in registered.values() for name in known}
+        delegated = await self._delegated([name for name in moveplan.names_of(order) if name in ours_too])
         return Sight(zones, registered, delegated, unusable)
 
     async def _zones(self, call: Call, credential: Credential) -> dict[str, RemoteZone]:
