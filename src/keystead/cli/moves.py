@@ -28,7 +28,7 @@ _RESULT_COLUMNS = ("domain", "state", "stage", "reason", "previous", "name_serve
 
 File = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="A domain a line, or a table with the column domain; - is standard input."),
+    typer.Argument(metavar="FILE", help="A domain a line, or a table with a column domain; - is standard input."),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -59,7 +59,7 @@ def apply(
     settings: Settings = None,
     approve: Annotated[
         str | None,
-        typer.Option(metavar="DIGEST", help="Do it without a question if it is still the plan of this digest."),
+        typer.Option(metavar="DIGEST", help="Do it without a question while this is the digest."),
     ] = None,
     yes: Yes = False,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait until it has ended.")] = False,
@@ -179,9 +179,9 @@ def results(
         found = client.pages(f"{MOVES}/{move}/results", {"state": state})
     if to is not None:
         _write(found, to)
-    output.answer(
-        found, as_json, movetables.say_results if to is None else lambda _: output.say(f"results are in {to}")
-    )
+        output.answer({"csv": str(to)}, as_json, lambda shown: output.say(f"the results are in {shown['csv']}"))
+        return
+    output.answer(found, as_json, movetables.say_results)
 
 
 def _act(context: typer.Context, move: int, act: str, as_json: bool) -> None:
