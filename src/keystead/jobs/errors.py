@@ -12,10 +12,10 @@ class JobLost(Conflict):
 
 
 class NotYet(Unavailable):
-    """Nothing of a job can be done before a moment; raised by its handler, and no failure."""
+    """Nothing of a job can be done before a moment, or for a while; raised by its handler, and no failure."""
 
     code = "not_yet"
 
-    def __init__(self, message: str, *, due_at: datetime) -> None:
+    def __init__(self, message: str, *, due_at: datetime | None = None) -> None:
         super().__init__(message)
         self.due_at = due_at

@@ -136,7 +136,7 @@ class JobRunner:
             except JobLost:
                 return
             except NotYet as wait:
-                await self._release(job, due_at=wait.due_at, message=wait.message)
+                await self._release(job, due_at=wait.due_at or self._soon(), message=wait.message)
             except (Unavailable, StorageFailed) as error:
                 await self._put_off(job, error.message)
             except KeysteadError as error:
@@ -155,7 +155,10 @@ class JobRunner:
 
     async def _put_off(self, job: Job, message: str) -> None:
         log.info("job put off", job=job.number, kind=job.kind, reason=message)
-        await self._release(job, due_at=self._clock.now() + timedelta(seconds=_PUT_OFF_S), message=message)
+        await self._release(job, due_at=self._soon(), message=message)
+
+    def _soon(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=_PUT_OFF_S)
 
     async def _release(self, job: Job, *, due_at: datetime, message: str) -> None:
         await self._database.write(lambda connection: store.release(connection, job, due_at=due_at, message=message))
