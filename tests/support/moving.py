@@ -114,13 +114,13 @@ class Moving:
         await self.runner.carry_out(job)
         return True
 
-    async def settle(self, number: int, *, days: float = 3) -> Move:
-        """Carry the move out as time goes on, until it has ended or so many days are over."""
+    async def settle(self, number: int, *, days: float = 3, step_s: float = 60) -> Move:
+        """Carry the move out as time goes on in steps, until it has ended or so many days are over."""
         end = self.workplace.clock.monotonic_s() + days * 86_400
         while (found := await self.find(number)).job.state.value in OPEN:
             if not await self.turn():
                 assert self.workplace.clock.monotonic_s() < end, [*(await self.items(number)).values()][:3]
-                self.workplace.clock.advance(30)
+                self.workplace.clock.advance(step_s)
             await asyncio.sleep(0)
         return found
 
