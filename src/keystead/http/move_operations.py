@@ -19,6 +19,8 @@ from keystead.vault.moveplan import MoveOrder, MovePlan, Sight
 from keystead.vault.moves import Move
 from keystead.vault.movevalue import Item, State
 
+# Registrars are slow to list and let themselves be asked seldom: who starts what was just planned does not ask again.
+_KEPT_S = 120.0
 _REGISTRARS = frozenset({NAMECHEAP.id})
 
 
@@ -37,6 +39,7 @@ class MoveOperations:
         self._openings = openings
         self._lookup = lookup
         self._on_started = on_started
+        self._kept: dict[int, tuple[float, dict[str, RegisteredDomain]]] = {}
 
     async def plan(self, call: Call, order: MoveOrder) -> MovePlan:
         """Return what an order would do now: providers and the domains' parents are asked, and nothing is changed."""
@@ -111,7 +114,11 @@ class MoveOperations:
 
     async def _registered(self, call: Call, credential: Credential) -> dict[str, RegisteredDomain]:
         client = await self._openings.registrar(call, credential.id)
-        return {domain.name: domain for domain in await client.domains()}
+        now_s = self._transactions.clock.monotonic_s()
+        kept = self._kept.get(credential.id)
+        if kept is None or now_s - kept[0] > _KEPT_S:
+            kept = self._kept[credential.id] = (now_s, {domain.name: domain for domain in await client.domains()})
+        return kept[1]
 
     @staticmethod
     async def _each(chosen: Sequence[Credential], unusable: dict[int, str], ask: Callable[..., Any]) -> dict[int, Any]:

@@ -94,6 +94,17 @@ async def test_nothing_starts_without_the_digest_of_the_plan_as_it_is_now(moving
     assert await moving.moves.list_(call, Page(limit=10)) == []
 
 
+async def test_the_registrars_list_is_not_asked_for_twice_in_a_row(moving: Moving) -> None:
+    await moving.moves.plan(moving.vaulted.call(), moving.order())
+    asked = len(moving.registrar.came)
+
+    await moving.start(moving.order())
+    moving.workplace.clock.advance(121)
+    await moving.moves.plan(moving.vaulted.call(), moving.order())
+
+    assert len(moving.registrar.came) == asked + 1
+
+
 async def test_records_are_copied_from_a_source_and_given_ones_added(moving: Moving) -> None:
     source = moving.remote._zone("source.com", MINE, "active")
     client = (await moving.job._openings.cloudflare(moving.vaulted.call(), moving.zone_credential)).client
