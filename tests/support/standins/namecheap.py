@@ -39,6 +39,8 @@ class Namecheap(StandIn):
         self.name_servers: dict[str, list[str]] = {}
         self.is_direct = False
         self.next_refusal: Refused | None = None
+        # What is said of a domain's name servers, as long as it stands here.
+        self.refused: dict[str, Refused] = {}
 
     @property
     def url(self) -> str:
@@ -131,6 +133,8 @@ class Namecheap(StandIn):
         name = f"{query['SLD']}.{query['TLD']}"
         if name not in self.domains:
             raise Refused("2019166", f"Domain name not found {name}")
+        if name in self.refused:
+            raise self.refused[name]
         return name
 
     def _set_custom(self, query: dict[str, str]) -> str:

@@ -169,7 +169,7 @@ async def test_a_relay_that_is_silent_fails_a_domain_in_the_end_and_a_retry_goes
 
 async def test_what_a_provider_refuses_fails_that_domain_alone_with_its_words(moving: Moving) -> None:
     number = await moving.start(moving.order())
-    moving.registrar.next_refusal = Refused("2016166", "Domain is not associated with your account")
+    moving.registrar.refused[ONE] = Refused("2016166", "Domain is not associated with your account")
 
     done = await moving.settle(number)
 
