@@ -10,6 +10,7 @@ from keystead.http.move_desk import Openings
 from keystead.http.move_job import MoveJob
 from keystead.http.move_operations import MoveOperations
 from keystead.http.move_stages import Stages
+from keystead.http.zone_hosts import ZoneHosts
 from keystead.jobs.runner import JobRunner
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
@@ -63,7 +64,7 @@ class Moving:
         self.remote.delegated = self.parents.told
         place = self.workplace
         self.runner = JobRunner(place.database, {}, clock=place.clock, ids=place.ids, is_alone=True)
-        openings = Openings(made.clients, made.credentials, made.namecheap)
+        openings = Openings(ZoneHosts(made.transactions, made.clients, made.credentials), made.namecheap)
         stages = Stages(made.transactions, self.parents)
         self.job = MoveJob(made.transactions, openings, stages, made.chores)
         self.runner.on(moves.KIND, self.job.carry_out)

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from keystead.http.calls import Call
-from keystead.http.cloudflare_errands import token_of
-from keystead.http.credential_operations import CredentialOperations
 from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.zone_hosts import ZoneHosts
 from keystead.kit.clock import Clock
-from keystead.providers.clients import Clients
-from keystead.providers.cloudflare import CLOUDFLARE, Cloudflare
+from keystead.providers.cloudflare import Cloudflare
 from keystead.providers.cloudflare_answers import Json, RemoteZone
 from keystead.providers.namecheap import Namecheap
 from keystead.vault.errors import CredentialNotFound
@@ -39,15 +37,14 @@ class Access:
 class Openings:
     """Make clients of credentials."""
 
-    def __init__(self, clients: Clients, use: CredentialOperations, namecheap: NamecheapOperations) -> None:
-        self._clients = clients
-        self._use = use
+    def __init__(self, hosts: ZoneHosts, namecheap: NamecheapOperations) -> None:
+        self._hosts = hosts
         self._namecheap = namecheap
 
     async def cloudflare(self, call: Call, credential_id: int) -> Access:
         """Open a credential of Cloudflare."""
-        opened = await self._use.use(call, credential_id, CLOUDFLARE.id)
-        return Access(self._clients.cloudflare(token_of(opened)), opened.credential.external_id)
+        host = await self._hosts.of_credential(call, credential_id)
+        return Access(host.client, host.credential.external_id)
 
     async def registrar(self, call: Call, credential_id: int) -> Namecheap:
         """Open a credential of a registrar."""
