@@ -87,21 +87,21 @@ class Stages:
         access = await desk.cloudflare(item.zone_credential_id)
         present = await access.client.records(str(item.zone_id))
         missing = [dict(record) for record in moverecords.missing(wanted, present)]
-        if not missing:
-            return Passed()
-        await _added(access.client, str(item.zone_id), missing)
+        if missing:
+            await _added(access.client, str(item.zone_id), missing)
         return Passed(did={"added": len(missing)})
 
     async def _name_servers(self, desk: Desk, job: Job, item: Item) -> Outcome:
         registrar = await desk.registrar(item.registrar_credential_id)
         current = await registrar.name_servers(item.domain)
         if _same(current.names, item.name_servers):
-            return Passed()
+            # Set by somebody before, or by an attempt whose answer was lost.
+            ours = await self._transactions.read(desk.call, moves.previous_of, job, item)
+            return Passed({"previous": ours}, None if ours is None else _pointed(ours.names, item))
         previous = Previous(current.names, current.is_own_dns)
         kept = (await self._transactions.write(desk.call, moves.keep_previous, job, item, previous)).value
         await registrar.set_name_servers(item.domain, list(item.name_servers))
-        did = {"before": list(current.names), "name_servers": list(item.name_servers)}
-        return Passed({"previous": kept.previous}, did)
+        return Passed({"previous": kept.previous}, _pointed(current.names, item))
 
     async def _delegated(self, _: Desk, __: Job, item: Item, *, is_back: bool) -> Outcome:
         """Wait until the parent delegates the domain to where it was pointed, or back to where it was."""
@@ -115,7 +115,7 @@ class Stages:
         zones = await desk.zones(item.zone_credential_id, age_max_s=_STATUS_AGE_MAX_S)
         zone = zones.get(item.domain)
         if zone is None:
-            return Refused("its zone is gone from Cloudflare")
+            return Missed("its zone is not in Cloudflare's list")
         if zone.status == _ACTIVE:
             return Passed()
         now_s = self._transactions.clock.monotonic_s()
@@ -131,11 +131,10 @@ class Stages:
         previous = item.previous or Previous(())
         registrar = await desk.registrar(item.registrar_credential_id)
         current = await registrar.name_servers(item.domain)
-        if _same(current.names, previous.names):
-            return Passed()
-        if not _same(current.names, item.name_servers):
-            return Refused(f"somebody has pointed it at {', '.join(current.names)} meanwhile; nothing was changed")
-        await _set_back(registrar, item.domain, previous)
+        if not _same(current.names, previous.names):
+            if not _same(current.names, item.name_servers):
+                return Refused(f"somebody has pointed it at {', '.join(current.names)} meanwhile; nothing was changed")
+            await _set_back(registrar, item.domain, previous)
         return Passed(did={"before": list(current.names), "name_servers": list(previous.names)})
 
     async def _zone_removal(self, desk: Desk, _: Job, item: Item) -> Outcome:
@@ -193,6 +192,10 @@ def _has_zone(zone: RemoteZone, *, is_made: bool) -> Outcome:
 
 def _rejected(error: ProviderRejected, *, is_making: bool | None) -> Refused:
     return Refused(f"{error.message}: {error.text}" if error.text else error.message, is_making=is_making)
+
+
+def _pointed(before: tuple[str, ...], item: Item) -> dict[str, list[str]]:
+    return {"before": list(before), "name_servers": list(item.name_servers)}
 
 
 def _same(some: tuple[str, ...], others: tuple[str, ...]) -> bool:

@@ -184,6 +184,12 @@ def keep_previous(work: Work, job: Job, item: Item, previous: Previous) -> Item:
     return replace(item, previous=store.keep_previous(work.connection, item, previous))
 
 
+@requires(Permission.VAULT_READ)
+def previous_of(work: Work, job: Job, item: Item) -> Previous | None:
+    """Return the name servers that were written down before this job changed them; None when it has not."""
+    return store.kept_previous(work.connection, replace(item, job=job.number))
+
+
 @requires(Permission.VAULT_USE)
 def write_down(work: Work, job: Job, item: Item, outcome: Outcome) -> Item:
     """Write down what came of an attempt, with the progress; return the domain as it stands. Raises JobLost."""

@@ -14,6 +14,7 @@ from keystead.jobs.store import State as JobState
 from keystead.kit.errors import Conflict, Forbidden, NeedsConfirmation, NotFound
 from keystead.kit.page import Page
 from keystead.outgoing.client import Problem
+from keystead.providers.errors import ProviderUnavailable
 from keystead.vault import credentials
 from keystead.vault.moveplan import Fate, MoveOrder, Wanted
 from keystead.vault.movevalue import ATTEMPTS_MAX, Stage, State
@@ -136,6 +137,26 @@ async def test_an_answer_that_is_lost_makes_no_second_zone(moving: Moving) -> No
     assert done.by_state()["done"] == 4
     assert set(moving.zones()) == set(moving.registrar.domains)
     assert {item.is_made for item in (await moving.items(done.job.number)).values()} == {True}
+
+
+async def test_name_servers_whose_answer_was_lost_are_on_record_with_what_they_were_before(moving: Moving) -> None:
+    number = await moving.start(moving.order(ONE))
+    left = 1
+
+    def lose() -> None:
+        nonlocal left
+        asked = moving.registrar.came[-1].query["Command"]
+        if left and asked.endswith("setCustom"):
+            left -= 1
+            raise ProviderUnavailable("no answer in time", may_have_landed=True)
+
+    moving.vaulted.sender.after = lose
+    await moving.settle(number)
+
+    [item] = (await moving.items(number)).values()
+    [record] = await audited(moving, "vault.move.name_servers")
+    assert (item.state, item.previous and item.previous.names) == (State.DONE, tuple(OWN_DNS))
+    assert record.facts == {"before": OWN_DNS, "name_servers": CLOUDFLARES}
 
 
 async def test_a_limit_is_waited_for_and_is_no_failure(moving: Moving) -> None:

@@ -104,7 +104,13 @@ def keep_previous(connection: Connection, item: Item, previous: Previous) -> Pre
     """
     one = {"of_job": item.job, "at_position": item.position}
     connection.execute(_KEEP_PREVIOUS, {**one, "new_previous": previous.as_data()})
-    return _previous(connection.execute(_PREVIOUS, one).scalar_one()) or previous
+    return kept_previous(connection, item) or previous
+
+
+def kept_previous(connection: Connection, item: Item) -> Previous | None:
+    """Return what was kept; None while nothing is."""
+    one = {"of_job": item.job, "at_position": item.position}
+    return _previous(connection.execute(_PREVIOUS, one).scalar_one())
 
 
 def _row(item: Item) -> dict[str, Any]:
