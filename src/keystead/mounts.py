@@ -12,8 +12,8 @@ from keystead.dialects.auth.services import Services as AuthServices
 from keystead.dialects.integrations import errors as integrations_errors
 from keystead.dialects.integrations.app import PREFIXES as INTEGRATIONS_PREFIXES
 from keystead.dialects.integrations.app import create_app as integrations_app
-from keystead.dialects.integrations.routes import PREFIX as INTEGRATIONS_PREFIX
-from keystead.dialects.integrations.routes import Services as IntegrationsServices
+from keystead.dialects.integrations.services import PREFIX as INTEGRATIONS_PREFIX
+from keystead.dialects.integrations.services import Services as IntegrationsServices
 from keystead.dialects.subscription.app import create_app as subscription_app
 from keystead.dialects.subscription.backend import Backend, Shown
 from keystead.dialects.v1 import errors as v1_errors

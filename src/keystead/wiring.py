@@ -281,12 +281,13 @@ def _vault(ground: Ground, transactions: Transactions, jobs: JobRunner) -> Vault
     # Providers' addresses are the operator's own choice, and https but for loopback (settings, relays).
     sender = OutgoingClient(reach(("0.0.0.0/0", "::/0")), SystemResolver(), ground.clock)
     settings = ground.settings
-    bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url)
+    bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url, settings.provider_urls)
     return vault_operations(
         transactions,
         Clients(sender, ground.clock, bases, a_minute={NAMECHEAP.id: settings.provider_namecheap_a_minute}),
         ids=ground.ids,
         account_id=ground.foundation.account_id,
+        marking_key=ground.keys.marking_key,
         is_alone=ground.database.engine.dialect.name == "sqlite",
         lookup=ParentLookup(ground.clock, settings.dns_resolvers, port=settings.dns_port),
         jobs=jobs,

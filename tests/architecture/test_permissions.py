@@ -60,6 +60,10 @@ VALUES = {
     "plan": "free",
     "zone_id": "1",
     "record_id": "0123456789abcdef0123456789abcdef",
+    "provider": "namesilo",
+    "credential_id": "1",
+    "counter_id": "1",
+    "domain": "example.com",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
@@ -95,6 +99,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/zones/{zone_id}/records/{record_id}"): {"content": "192.0.2.1"},
     ("POST", "/v1/zones/{zone_id}/records/batch"): {"delete": ["0123456789abcdef0123456789abcdef"]},
     ("POST", "/v1/zones/{zone_id}/records/import"): {"zone_file": "www 1 IN A 192.0.2.1"},
+    ("POST", "/v1/providers/{provider}/credentials"): {"secret": {"api_key": "no secret"}},
+    ("PUT", "/v1/providers/{provider}/credentials/{credential_id}/domains/{domain}/name-servers"): {
+        "name_servers": ["a.ns.test", "b.ns.test"]
+    },
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 

@@ -15,11 +15,11 @@ from tests.support.standins.namecheap import API_KEY, IP, USERNAME, Namecheap
 DEAD = "http://127.0.0.1:9"
 
 
-def clients(*, cloudflare: str = DEAD, namecheap: str = DEAD, clock: Clock | None = None) -> Clients:
-    """Return clients that reach loopback."""
+def clients(*, cloudflare: str = DEAD, namecheap: str = DEAD, clock: Clock | None = None, **others: str) -> Clients:
+    """Return clients that reach loopback; ``others`` are base URLs by provider."""
     used = clock or SystemClock()
     sender = OutgoingClient(reach(["127.0.0.0/8"]), SystemResolver(), used)
-    return Clients(sender, used, Bases(cloudflare, namecheap))
+    return Clients(sender, used, Bases(cloudflare, namecheap, others))
 
 
 def calling(standin: Cloudflare, token: str, clock: Clock | None = None) -> CloudflareClient:

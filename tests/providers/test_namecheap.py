@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import pytest
 
 from keystead.kit.errors import Invalid
@@ -32,9 +34,21 @@ async def test_all_pages_of_domains_are_read(registrar: Namecheap) -> None:
 
     found = await relayed(registrar).domains()
 
-    assert [(one.name, one.expires) for one in found] == sorted(registrar.domains.items())
+    written = {name: datetime.strptime(day, "%m/%d/%Y").date() for name, day in registrar.domains.items()}
+    assert [(one.name, one.expires_on) for one in found] == sorted(written.items())
     assert len(registrar.came) == 3
     assert {(one.is_expired, one.renews_itself, one.is_locked) for one in found} == {(False, True, False)}
+
+
+async def test_name_servers_are_read_before_and_after_they_are_set(registrar: Namecheap) -> None:
+    registrar.domains["example.com"] = "01/01/2030"
+    client = relayed(registrar)
+
+    before = await client.name_servers("example.com")
+    await client.set_name_servers("example.com", ["bob.ns.cloudflare.com", "lola.ns.cloudflare.com"])
+
+    assert before == ["dns1.registrar-servers.com", "dns2.registrar-servers.com"]
+    assert await client.name_servers("example.com") == ["bob.ns.cloudflare.com", "lola.ns.cloudflare.com"]
 
 
 @pytest.mark.parametrize(
@@ -156,13 +170,13 @@ async def test_name_servers_are_read_and_given_back_to_the_registrar(registrar: 
     registrar.domains["example.com"] = "01/01/2030"
     client = relayed(registrar)
 
-    before = await client.name_servers("example.com")
+    before = await client.pointed("example.com")
     await client.set_name_servers("example.com", ["a.ns.test", "b.ns.test"])
-    meanwhile = await client.name_servers("example.com")
+    meanwhile = await client.pointed("example.com")
     await client.set_own_dns("example.com")
 
     assert (before.names, before.is_own_dns) == (tuple(OWN_DNS), True)
     assert (meanwhile.names, meanwhile.is_own_dns) == (("a.ns.test", "b.ns.test"), False)
-    assert await client.name_servers("example.com") == before
+    assert await client.pointed("example.com") == before
     with pytest.raises(ProviderRejected):
-        await client.name_servers("other.com")
+        await client.pointed("other.com")

@@ -161,7 +161,7 @@ async def in_process(
         vpn_client_versions=versions,
         **more,  # type: ignore[arg-type]
     )
-    bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url)
+    bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url, settings.provider_urls)
     root = datakeys.load_root_key(settings.data_dir, None)
     keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
     foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=SCOPE)
@@ -236,6 +236,7 @@ async def in_process(
             ),
             ids=ids,
             account_id=foundation.account_id,
+            marking_key=keys.marking_key,
             is_alone=True,
             lookup=ParentLookup(clock, settings.dns_resolvers, port=settings.dns_port),
             jobs=jobs,

@@ -13,7 +13,10 @@ from keystead.http.cloudflare_operations import Application, CloudflareOperation
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.provider_operations import ProviderOperations
+from keystead.http.registrar_operations import RegistrarOperations
 from keystead.http.transaction import Committed, Transactions
+from keystead.http.vault_operations import registrar_openers
 from keystead.http.zone_hosts import ZoneHosts
 from keystead.http.zone_operations import ZoneOperations
 from keystead.http.zone_watch import ZoneWatch
@@ -24,6 +27,7 @@ from keystead.vault.models import CREDENTIALS, ERRANDS
 from tests.support.standins.cloudflare import MINE, Cloudflare
 from tests.support.standins.direct import DirectSender
 from tests.support.standins.namecheap import Namecheap
+from tests.support.standins.namesilo import NameSilo
 from tests.support.work import Workplace
 
 
@@ -52,6 +56,7 @@ class Vaulted:
     workplace: Workplace
     remote: Cloudflare
     registrar: Namecheap = field(default_factory=Namecheap)
+    registry: NameSilo = field(default_factory=NameSilo)
 
     def __post_init__(self) -> None:
         place = self.workplace
@@ -64,8 +69,11 @@ class Vaulted:
             on_emitted=lambda: None,
         )
         self.transactions.before = self.transactions.after = lambda: None
-        self.sender = DirectSender({"cloudflare.test": self.remote, "namecheap.test": self.registrar})
-        bases = Bases("https://cloudflare.test/client/v4", "https://namecheap.test")
+        self.sender = DirectSender(
+            {"cloudflare.test": self.remote, "namecheap.test": self.registrar, "namesilo.test": self.registry}
+        )
+        others = {"namesilo": "https://namesilo.test/api"}
+        bases = Bases("https://cloudflare.test/client/v4", "https://namecheap.test", others)
         self.clients = Clients(self.sender, place.clock, bases)
         self.credentials = CredentialOperations(self.transactions, account_id=place.account_id)
         self.runner = ErrandRunner(self.transactions, account_id=place.account_id, is_alone=True)
@@ -75,6 +83,10 @@ class Vaulted:
         hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
         self.zones = ZoneOperations(self.transactions, hosts, self.chores)
         self.watch = ZoneWatch(self.transactions, hosts, account_id=place.account_id)
+        self.providers = ProviderOperations(
+            self.transactions, self.clients, self.credentials, marking_key=Secret(b"m" * 32)
+        )
+        self.registrars = RegistrarOperations(self.transactions, registrar_openers(self.namecheap, self.providers))
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

@@ -6,6 +6,7 @@ import pytest
 
 from keystead import settings
 from keystead.kit.errors import Misconfigured
+from keystead.providers.registry import PROVIDERS
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +125,20 @@ def test_a_provider_is_reached_over_https_or_on_loopback_only(monkeypatch: pytes
 
     with pytest.raises(Misconfigured, match="KEYSTEAD_PROVIDER_CLOUDFLARE_URL"):
         settings.load()
+
+
+def test_every_host_of_every_provider_is_a_setting_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = {}
+    for provider in PROVIDERS:
+        wanted |= {provider.id: provider.base_url}
+        wanted |= {f"{provider.id}_{name}": url for name, url in provider.hosts.items()}
+
+    assert settings.load().provider_urls == wanted
+    for name in wanted:
+        with monkeypatch.context() as one:
+            one.setenv(f"KEYSTEAD_PROVIDER_{name}_URL".upper(), "http://192.0.2.1")
+            with pytest.raises(Misconfigured, match=f"{name}_url".upper()):
+                settings.load()
 
 
 @pytest.mark.parametrize("url", ["https://relay.internal/v4", "http://127.0.0.1:9001/client/v4", "http://[::1]:9001"])

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from keystead.access.store import datakeys as store
 from keystead.access.store.datakeys import Purpose, WrappedKey
-from keystead.kit.crypto import KeyRing, Place, decode_key, encode_key, key_name, new_key
+from keystead.kit.crypto import KeyRing, Place, decode_key, encode_key, key_name, mac, new_key
 from keystead.kit.errors import Broken, Misconfigured
 from keystead.kit.files import write_private
 from keystead.kit.secret import Secret
@@ -62,6 +62,14 @@ class OpenKeys:
     ring: KeyRing
     audit_key: Secret[bytes]
     is_rotation_unfinished: bool
+
+    @property
+    def marking_key(self) -> Secret[bytes]:
+        """Return the key of hashes that stand for secrets in the clear; it stays the same for an installation's life.
+
+        It is derived from the one key that no rotation replaces, under a name of its own.
+        """
+        return Secret(bytes.fromhex(mac(self.audit_key, b"keystead marks of secrets")))
 
 
 def load_root_key(

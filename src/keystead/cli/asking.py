@@ -28,6 +28,14 @@ def secret(prompt: str, file: Path | None, *, option: str, is_new: bool) -> Secr
     return Secret(text)
 
 
+def whole(what: str, file: Path | None, *, option: str) -> Secret[str]:
+    """Return a secret of many lines from a file, or from standard input to its end; raise Invalid for an empty one."""
+    text = sys.stdin.read() if file is None or file == STDIN else read(what, file, option=option).reveal()
+    if not text.strip():
+        raise Invalid(f"{what}: nothing was given; pipe it in, or name a file with {option}")
+    return Secret(text.strip())
+
+
 def read(what: str, file: Path, *, option: str) -> Secret[str]:
     """Return a secret file's content; raise Misconfigured when it cannot be read."""
     try:

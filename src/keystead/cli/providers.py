@@ -1,4 +1,4 @@
-"""``keystead provider …``: how requests to outside providers leave."""
+"""``keystead provider …``: outside providers, and how requests to them leave."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import asking, output
+from keystead.cli import asking, joined, output
 from keystead.cli.where import AsJson
 
-app = typer.Typer(no_args_is_help=True, help="Outside providers: the way requests to them leave by.")
+app = typer.Typer(no_args_is_help=True, help="Outside providers: keys for them, and the way requests leave by.")
 relay = typer.Typer(no_args_is_help=True, help="The relay before a provider, or the direct way.")
 app.add_typer(relay, name="relay")
+joined.add(app)
 
 
 class Relayed(StrEnum):
@@ -33,7 +34,7 @@ AuthFile = Annotated[
 
 @app.callback()
 def provider() -> None:
-    """Outside providers: the way requests to them leave by."""
+    """Outside providers: keys for them, and the way requests leave by."""
 
 
 @relay.command("set")

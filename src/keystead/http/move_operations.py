@@ -12,7 +12,8 @@ from keystead.kit.page import Page
 from keystead.outgoing.dns import Lookup
 from keystead.providers.cloudflare import CLOUDFLARE
 from keystead.providers.cloudflare_answers import RemoteZone
-from keystead.providers.namecheap import NAMECHEAP, RegisteredDomain
+from keystead.providers.namecheap import NAMECHEAP
+from keystead.providers.registrar import RegisteredDomain
 from keystead.vault import credentials, moveplan, moves
 from keystead.vault.credentialvalue import Credential, Status
 from keystead.vault.moveplan import MoveOrder, MovePlan, Sight

@@ -93,7 +93,7 @@ class Stages:
 
     async def _name_servers(self, desk: Desk, job: Job, item: Item) -> Outcome:
         registrar = await desk.registrar(item.registrar_credential_id)
-        current = await registrar.name_servers(item.domain)
+        current = await registrar.pointed(item.domain)
         if _same(current.names, item.name_servers):
             # Set by somebody before, or by an attempt whose answer was lost.
             ours = await self._transactions.read(desk.call, moves.previous_of, job, item)
@@ -130,7 +130,7 @@ class Stages:
         """Set the previous name servers back, unless somebody has chosen others meanwhile."""
         previous = item.previous or Previous(())
         registrar = await desk.registrar(item.registrar_credential_id)
-        current = await registrar.name_servers(item.domain)
+        current = await registrar.pointed(item.domain)
         if not _same(current.names, previous.names):
             if not _same(current.names, item.name_servers):
                 return Refused(f"somebody has pointed it at {', '.join(current.names)} meanwhile; nothing was changed")

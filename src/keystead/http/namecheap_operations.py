@@ -1,7 +1,6 @@
-"""Operations at Namecheap: connect a user, list domains, set name servers; and the way requests leave by."""
+"""Operations at Namecheap: connect a user, open one, and the way requests leave by."""
 
 import json
-from collections.abc import Sequence
 
 from keystead.http.calls import Call
 from keystead.http.credential_operations import CredentialOperations
@@ -9,8 +8,8 @@ from keystead.http.transaction import Transactions
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Clients
 from keystead.providers.errors import NoWay
-from keystead.providers.namecheap import NAMECHEAP, Login, Namecheap, RegisteredDomain
-from keystead.vault import connecting, relays, zones
+from keystead.providers.namecheap import NAMECHEAP, Login, Namecheap
+from keystead.vault import connecting, relays
 from keystead.vault.connecting import Made, Wish
 from keystead.vault.credentials import Opened
 from keystead.vault.credentialvalue import Credential, checked_alias
@@ -47,15 +46,6 @@ class NamecheapOperations:
         way = await self._transactions.read(call, relays.find, NAMECHEAP.id)
         return [] if way is None else [way.ip]
 
-    async def domains(self, call: Call, credential_id: int) -> list[RegisteredDomain]:
-        """Return every domain of a credential's user."""
-        return await (await self.opened(call, credential_id)).domains()
-
-    async def set_name_servers(self, call: Call, credential_id: int, domain: str, servers: Sequence[str]) -> None:
-        """Point a domain at its name servers; put on record once it is done."""
-        await (await self.opened(call, credential_id)).set_name_servers(domain, list(servers))
-        await self._transactions.write(call, zones.note_name_servers, credential_id, domain, servers)
-
     async def set_way(self, call: Call, way: Way, credential_id: int | None = None) -> ShownWay:
         """Set how requests leave, for the installation or for one credential."""
         verb = relays.set_
@@ -70,7 +60,7 @@ class NamecheapOperations:
         return await self._transactions.read(call, relays.find, NAMECHEAP.id, credential_id=credential_id)
 
     async def opened(self, call: Call, credential_id: int) -> Namecheap:
-        """Return a client with a credential, through its way."""
+        """Return a client with a credential's key, by the way that is set for it; raise NoWay without one."""
         opened: Opened = await self._use.use(call, credential_id, NAMECHEAP.id)
         secret = json.loads(opened.secret.reveal())
         way = await self._way(call, credential_id)

@@ -1,5 +1,6 @@
 """The operations of the vault, put together: for the composition root, which brings clients and transactions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keystead.http.cloudflare_errands import CloudflareErrands
@@ -11,15 +12,21 @@ from keystead.http.move_job import MoveJob
 from keystead.http.move_operations import MoveOperations
 from keystead.http.move_stages import Stages
 from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.provider_operations import ProviderOperations
 from keystead.http.record_operations import RecordOperations
+from keystead.http.registrar_operations import Open, RegistrarOperations
 from keystead.http.transaction import Transactions
 from keystead.http.zone_hosts import ZoneHosts
 from keystead.http.zone_operations import ZoneOperations
 from keystead.http.zone_watch import ZoneWatch
 from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import Ids
+from keystead.kit.secret import Secret
 from keystead.outgoing.dns import Lookup
+from keystead.providers import namesilo
 from keystead.providers.clients import Clients
+from keystead.providers.namecheap import NAMECHEAP
+from keystead.providers.namesilo import NAMESILO
 from keystead.vault import moves
 
 
@@ -32,9 +39,11 @@ class VaultOperations:
     namecheap: NamecheapOperations
     zones: ZoneOperations
     records: RecordOperations
+    providers: ProviderOperations
+    registrars: RegistrarOperations
     errands: ErrandRunner
-    moves: MoveOperations
     watch: ZoneWatch
+    moves: MoveOperations
 
 
 def vault_operations(
@@ -43,19 +52,22 @@ def vault_operations(
     *,
     ids: Ids,
     account_id: int,
+    marking_key: Secret[bytes],
     is_alone: bool,
     lookup: Lookup,
     jobs: JobRunner,
 ) -> VaultOperations:
     """Return the operations; ``is_alone`` says that no other process has this database.
 
-    Domain moves are carried out by ``jobs``, and ``lookup`` is whom they ask about delegations.
+    ``marking_key`` is that of hashes that stand for external accounts without a name. Domain moves are carried out by
+    ``jobs``, and ``lookup`` is whom they ask about delegations.
     """
     credentials = CredentialOperations(transactions, account_id=account_id)
     errands = ErrandRunner(transactions, account_id=account_id, is_alone=is_alone)
     chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
     hosts = ZoneHosts(transactions, clients, credentials)
     namecheap = NamecheapOperations(transactions, clients, credentials)
+    providers = ProviderOperations(transactions, clients, credentials, marking_key=marking_key)
     openings = Openings(hosts, namecheap)
     jobs.on(moves.KIND, MoveJob(transactions, openings, Stages(transactions, lookup), chores).carry_out)
     return VaultOperations(
@@ -64,7 +76,17 @@ def vault_operations(
         namecheap,
         ZoneOperations(transactions, hosts, chores),
         RecordOperations(hosts),
+        providers,
+        RegistrarOperations(transactions, registrar_openers(namecheap, providers)),
         errands,
-        MoveOperations(transactions, openings, lookup, on_started=jobs.wake),
         ZoneWatch(transactions, hosts, account_id=account_id),
+        MoveOperations(transactions, openings, lookup, on_started=jobs.wake),
     )
+
+
+def registrar_openers(namecheap: NamecheapOperations, providers: ProviderOperations) -> Mapping[str, Open]:
+    """Return how each registrar is opened, by its provider's id."""
+    return {
+        NAMECHEAP.id: namecheap.opened,
+        NAMESILO.id: lambda call, credential_id: providers.opened(call, namesilo.CONNECTABLE, credential_id),
+    }

@@ -1,7 +1,7 @@
 """What a provider declares of itself: capabilities, fields, errors and limits; a page of docs/ is generated from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -15,15 +15,21 @@ class Capability(StrEnum):
     CACHE = "purge caches"
     DOMAINS = "list domains"
     NAME_SERVERS = "set a domain's name servers"
+    READ_NAME_SERVERS = "read a domain's name servers"
     BALANCE = "read the balance"
+    COUNTERS = "list counters"
+    VISITS = "read visits by day"
+    GOALS = "list a counter's goals"
 
 
 @dataclass(frozen=True)
 class Provider:
     """A provider as it declares itself.
 
-    ``lacks`` names what it cannot do here, with the reason; ``errors`` what its codes mean to us; ``pace`` is so many
-    requests in so many seconds per credential, where its answers do not tell the limit themselves.
+    ``lacks`` names what it cannot do here, with the reason; ``errors`` what its codes mean to us. ``pace`` is rules of
+    so many requests in so many seconds per credential, where its answers do not tell the limit themselves, ``parallel``
+    how many of them may be under way at once, and ``busy_statuses`` how it says that its limit is reached. ``hosts``
+    are further base URLs by name, for what it keeps elsewhere; each of them is a setting too.
     """
 
     id: str
@@ -35,4 +41,7 @@ class Provider:
     errors: Mapping[str, str]
     limits: str
     lacks: Mapping[str, str]
-    pace: tuple[int, float] | None = None
+    pace: tuple[tuple[int, float], ...] = ()
+    parallel: int | None = None
+    busy_statuses: frozenset[int] = frozenset({429})
+    hosts: Mapping[str, str] = field(default_factory=dict)

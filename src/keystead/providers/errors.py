@@ -1,6 +1,6 @@
 """What can go wrong between Keystead and a provider. No message holds a URL or anything that was sent."""
 
-from keystead.kit.errors import Misconfigured, Rejected, Unavailable
+from keystead.kit.errors import Invalid, Misconfigured, Rejected, Unavailable
 
 
 class ProviderUnavailable(Unavailable):
@@ -76,12 +76,26 @@ class NotThere(ProviderRejected):
 
 
 class AddressRefused(ProviderRejected):
-    """A provider does not take requests from the address they came from."""
+    """A provider does not take requests from the address they came from; ``seen`` is that address, if it says so."""
 
     code = "address_refused"
+
+    def __init__(self, message: str, *, number: int | str = 0, text: str = "", status: int = 0, seen: str = "") -> None:
+        super().__init__(message, number=number, text=text, status=status)
+        self.seen = seen
 
 
 class NoWay(Misconfigured):
     """The provider answers to fixed addresses only, and neither a relay nor a direct way is set."""
 
     code = "no_way"
+
+
+class FieldMissing(Invalid):
+    """A secret cannot be kept without this field; ``field`` names it."""
+
+    code = "field_missing"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message, fields={field: "it is missing"} if field else {})
+        self.field = field

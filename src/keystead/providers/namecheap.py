@@ -7,8 +7,9 @@ Parameters travel in the query, the key among them, as the relay's contract has 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from keystead.kit.secret import Secret
@@ -17,12 +18,13 @@ from keystead.providers.capability import Capability, Provider
 from keystead.providers.errors import (
     AddressRefused,
     ProviderBusy,
-    ProviderFailed,
     ProviderRejected,
     ProviderUnreadable,
     SecretRefused,
 )
-from keystead.providers.transport import Answer, Ask, Repeat, Transport
+from keystead.providers.registrar import RegisteredDomain
+from keystead.providers.transport import Ask, Repeat, Transport
+from keystead.providers.xmlanswer import local_name, root_of
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -38,7 +40,9 @@ NAMECHEAP = Provider(
     base_url="https://api.namecheap.com",
     secret_fields=("api_key",),
     public_fields=("username",),
-    capabilities=frozenset({Capability.BALANCE, Capability.DOMAINS, Capability.NAME_SERVERS}),
+    capabilities=frozenset(
+        {Capability.BALANCE, Capability.DOMAINS, Capability.READ_NAME_SERVERS, Capability.NAME_SERVERS}
+    ),
     errors={
         "1010102, 1011102, 1030408": "the key is wrong, or API access is not enabled",
         "1011150, 1017150, 1011105, 1017105": "the address that requests come from is not on the account's list",
@@ -48,7 +52,7 @@ NAMECHEAP = Provider(
     },
     limits="20 requests a minute for each user (its answers do not tell the limit)",
     lacks={"DNS hosts": "setting them replaces the whole zone; nothing here needs it yet"},
-    pace=(20, 60.0),
+    pace=((20, 60.0),),
 )
 
 PAGE_SIZE = 100
@@ -66,18 +70,6 @@ class Login:
     ip: str
     relay_url: str | None = None
     relay_auth: Secret[str] | None = None
-
-
-@dataclass(frozen=True)
-class RegisteredDomain:
-    """A domain of the account; ``expires`` is month, day and year as Namecheap writes them."""
-
-    name: str
-    expires: str
-    is_expired: bool
-    is_locked: bool
-    renews_itself: bool
-    has_own_dns: bool
 
 
 @dataclass(frozen=True)
@@ -113,8 +105,15 @@ class Namecheap:
                 break
         return found
 
-    async def name_servers(self, domain: str) -> NameServers:
-        """Return the name servers of a registered domain; raise Invalid for a name that is not a registered one."""
+    async def name_servers(self, domain: str) -> list[str]:
+        """Return a registered domain's name servers; raise Invalid for a name that is not a registered one."""
+        label, suffix = registrable.split(domain)
+        root = await self._call("domains.dns.getList", {"SLD": label, "TLD": suffix})
+        _first(root, "DomainDNSGetListResult")
+        return [(element.text or "").strip().lower() for element in _all(root, "Nameserver")]
+
+    async def pointed(self, domain: str) -> NameServers:
+        """Do the same, and tell whether they are Namecheap's own."""
         label, suffix = registrable.split(domain)
         root = await self._call("domains.dns.getList", {"SLD": label, "TLD": suffix})
         named = [(element.text or "").strip().rstrip(".").lower() for element in _all(root, "Nameserver")]
@@ -127,7 +126,7 @@ class Namecheap:
         root = await self._call("domains.dns.setDefault", {"SLD": label, "TLD": suffix})
         _check_updated(_first(root, "DomainDNSSetDefaultResult").get("Updated", ""), f"{label}.{suffix}")
 
-    async def set_name_servers(self, domain: str, servers: list[str]) -> None:
+    async def set_name_servers(self, domain: str, servers: Sequence[str]) -> None:
         """Point a registered domain at its name servers; raise Invalid for a name that is not a registered one."""
         label, suffix = registrable.split(domain)
         names = [registrable.host_name(server) for server in servers]
@@ -154,31 +153,14 @@ class Namecheap:
             headers={"accept": "text/xml", **auth},
             base_url=login.relay_url,
         )
-        return _checked(_read(await self._transport.send(ask)))
+        answer = await self._transport.send(ask)
+        return _checked(root_of(answer, NAMECHEAP.title, "ApiResponse", way=" or the relay before it"))
 
 
 def seen_address(text: str) -> str | None:
     """Return the address that Namecheap says it saw, from the sentence of an AddressRefused."""
     found = _SEEN_ADDRESS.search(text)
     return found[0] if found else None
-
-
-def _read(answer: Answer) -> "Element":
-    # Imported where it is used: few instances ever read XML.
-    from xml.etree.ElementTree import ParseError
-
-    from defusedxml.common import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
-    if not 200 <= answer.status < 300:
-        raise ProviderFailed(f"Namecheap or the relay before it answered HTTP {answer.status}", status=answer.status)
-    try:
-        root: Element = fromstring(answer.body)
-    except (ParseError, DefusedXmlException, ValueError) as error:
-        raise ProviderUnreadable(f"Namecheap answered no XML that can be read: {type(error).__name__}") from None
-    if _local(root).lower() != "apiresponse":
-        raise ProviderUnreadable("Namecheap answered XML that is no ApiResponse")
-    return root
 
 
 def _checked(root: "Element") -> "Element":
@@ -207,7 +189,7 @@ def _check_updated(told: str, domain: str) -> None:
 def _domain(element: "Element") -> RegisteredDomain:
     return RegisteredDomain(
         name=element.get("Name", "").lower(),
-        expires=element.get("Expires", ""),
+        expires_on=_date(element.get("Expires", "")),
         is_expired=_is_true(element.get("IsExpired", "")),
         is_locked=_is_true(element.get("IsLocked", "")),
         renews_itself=_is_true(element.get("AutoRenew", "")),
@@ -215,12 +197,16 @@ def _domain(element: "Element") -> RegisteredDomain:
     )
 
 
-def _local(element: "Element") -> str:
-    return element.tag.rpartition("}")[2]
+def _date(text: str) -> date | None:
+    """Return a date that Namecheap writes as month, day and year."""
+    try:
+        return datetime.strptime(text, "%m/%d/%Y").date()
+    except ValueError:
+        return None
 
 
 def _all(root: "Element", name: str) -> "list[Element]":
-    return [element for element in root.iter() if _local(element) == name]
+    return [element for element in root.iter() if local_name(element) == name]
 
 
 def _first(root: "Element", name: str) -> "Element":

@@ -4,18 +4,21 @@ A provider's module says what to send and reads the answer; this one knows nothi
 ever in a message: the URL may hold a key, and the headers do.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 from keystead.kit.clock import Clock
 from keystead.kit.log import get_logger
 from keystead.outgoing.client import Problem, Reply, Request
 from keystead.providers.errors import ProviderBusy, ProviderUnavailable
-from keystead.providers.pace import TOO_MANY, Pace
+from keystead.providers.pace import Pace
 
 log = get_logger()
 
@@ -45,7 +48,10 @@ class Sender(Protocol):
 
 @dataclass(frozen=True)
 class Ask:
-    """A request below a provider's base URL. ``key`` names the credential for the pace and is no secret."""
+    """A request below a provider's base URL, or below that of one of its further hosts.
+
+    ``key`` names the credential for the pace and is no secret.
+    """
 
     method: str
     path: str
@@ -55,11 +61,12 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     base_url: str | None = field(default=None, repr=False)
+    host: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A provider's answer: any status but 429."""
+    """A provider's answer: any status but those that say that its limit is reached."""
 
     status: int
     headers: Mapping[str, str]
@@ -78,13 +85,19 @@ class Transport:
         base_url: str,
         pace: Pace,
         timeout_s: float,
+        hosts: Mapping[str, str] | None = None,
+        parallel: int | None = None,
     ) -> None:
         self.title = title
         self.pace = pace
+        self.clock = clock
         self._sender = sender
-        self._clock = clock
+        self._hosts = {name: url.rstrip("/") for name, url in (hosts or {}).items()}
         self._base_url = base_url.rstrip("/")
         self._timeout_s = timeout_s
+        self._parallel = parallel
+        # A lane is there for as long as somebody is in it or waits for it.
+        self._lanes: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def send(self, ask: Ask) -> Answer:
         """Send and return the answer.
@@ -92,25 +105,35 @@ class Transport:
         Raises ProviderBusy at the provider's limit and ProviderUnavailable without an answer, which says whether the
         provider may have acted.
         """
+        async with self._lane(ask.key):
+            reply = await self._sent(ask)
+        if reply.status is None:
+            raise self._unanswered(reply.problem or Problem.PROTOCOL)
+        if reply.status in self.pace.busy_statuses:
+            raise self._busy(self.pace.wait_s(ask.key), reply.status)
+        return Answer(reply.status, reply.headers, reply.body)
+
+    def _lane(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Return what keeps more requests with a credential from being under way than its provider allows."""
+        if self._parallel is None:
+            return nullcontext()
+        lane = self._lanes.get(key)
+        if lane is None:
+            self._lanes[key] = lane = asyncio.Semaphore(self._parallel)
+        return lane
+
+    async def _sent(self, ask: Ask) -> Reply:
+        """Send a request, again where that is harmless and worth it, and return how it went."""
         reply = await self._send_once(ask)
         for wait_s in AGAIN_AFTER_S if ask.repeat is Repeat.HARMLESS else ():
             if not _is_worth_another(reply):
                 break
-            await self._clock.sleep(wait_s)
+            await self.clock.sleep(wait_s)
             reply = await self._send_once(ask)
-        if reply.status is None:
-            raise self._unanswered(reply.problem or Problem.PROTOCOL)
-        if reply.status == TOO_MANY:
-            raise self._busy(self.pace.wait_s(ask.key), TOO_MANY)
-        return Answer(reply.status, reply.headers, reply.body)
+        return reply
 
     async def _send_once(self, ask: Ask) -> Reply:
-        # Who waited asks again: of many that waited together only as many may go as the limit has room for.
-        while wait_s := self.pace.wait_s(ask.key):
-            if wait_s > PATIENCE_S:
-                raise self._busy(wait_s)
-            await self._clock.sleep(wait_s)
-        self.pace.note_sent(ask.key)
+        await self._turn(ask.key)
         reply = await self._sender.send(self._request(ask))
         if reply.status is not None:
             self.pace.note_answer(ask.key, reply.status, reply.headers, reply.retry_after_s)
@@ -124,8 +147,18 @@ class Transport:
         )
         return reply
 
+    async def _turn(self, key: str) -> None:
+        """Wait until a request may go, and count it; of several that waited for the same moment, one goes."""
+        began_s = self.clock.monotonic_s()
+        while wait_s := self.pace.wait_s(key):
+            if self.clock.monotonic_s() + wait_s > began_s + PATIENCE_S:
+                raise self._busy(wait_s)
+            await self.clock.sleep(wait_s)
+        self.pace.note_sent(key)
+
     def _request(self, ask: Ask) -> Request:
-        base = self._base_url if ask.base_url is None else ask.base_url.rstrip("/")
+        base = self._hosts[ask.host] if ask.host else self._base_url
+        base = base if ask.base_url is None else ask.base_url.rstrip("/")
         query = f"?{urlencode(ask.query)}" if ask.query else ""
         return Request(
             ask.method,

@@ -1,5 +1,7 @@
 """Settings of outside providers: where their APIs are, how fast they are asked, and whom to ask about domains."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, Field
 
 from keystead.settings.values import Addresses, ProviderUrl
@@ -36,3 +38,24 @@ class ProviderSettings(BaseModel):
         description="Port at which resolvers and name servers are asked; another one is for tests.",
         examples=[5353],
     )
+    provider_namesilo_url: ProviderUrl = Field(
+        "https://www.namesilo.com/api",
+        description="Base URL of NameSilo's API; https, or http on loopback.",
+        examples=["https://sandbox.namesilo.com/api"],
+    )
+    provider_yandex_metrica_url: ProviderUrl = Field(
+        "https://api-metrika.yandex.net",
+        description="Base URL of Yandex Metrica's API; https, or http on loopback.",
+        examples=["https://api-metrica.yandex.net"],
+    )
+    provider_yandex_metrica_login_url: ProviderUrl = Field(
+        "https://login.yandex.ru",
+        description="Base URL at which Yandex tells whose token it is; https, or http on loopback.",
+        examples=["http://127.0.0.1:9001"],
+    )
+
+    @property
+    def provider_urls(self) -> Mapping[str, str]:
+        """Return every base URL by the provider it is of."""
+        urls = {name: getattr(self, name) for name in ProviderSettings.model_fields if name.endswith("_url")}
+        return {name.removeprefix("provider_").removesuffix("_url"): url for name, url in urls.items()}

@@ -140,6 +140,15 @@ def use(work: Work, credential_id: int, provider: str) -> Opened:
     return Opened(found, _opened(work, credential_id))
 
 
+@requires(Permission.VAULT_USE)
+def note_check(work: Work, credential_id: int, problem: str | None) -> Credential:
+    """Put on record what the provider said of the secret: the code of its refusal, or None when it took it."""
+    _found(work, credential_id)
+    store.note_check(work.connection, credential_id, problem, work.now)
+    work.audit("vault.credential.check", subject(credential_id), problem=problem)
+    return _found(work, credential_id)
+
+
 @requires(Permission.VAULT_CHANGE)
 def expire(work: Work, credential_id: int) -> bool:
     """Set a credential to expired if its end has passed; tell whether this call did. Called by the system."""

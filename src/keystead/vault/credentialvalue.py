@@ -22,7 +22,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Credential:
-    """A secret for an outside provider, without the secret."""
+    """A secret for an outside provider, without the secret.
+
+    ``problem`` is the code of the refusal with which the provider answered when it was asked last, at ``checked_at``.
+    """
 
     id: int
     account_id: int
@@ -34,6 +37,8 @@ class Credential:
     expires_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
+    checked_at: datetime | None = None
+    problem: str | None = None
 
     def status_at(self, now: datetime) -> Status:
         """Return the status with its expiry counted in: the row may not say so yet."""

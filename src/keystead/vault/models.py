@@ -20,7 +20,7 @@ from keystead.db.types import BigNumber, Json, UtcTime
 # credential is active or pending: one account there has one such credential, in whatever account of ours. (A partial
 # index would say the same, and SQLAlchemy would load the other database's dialect for it.) ``reservation`` names who is
 # connecting it at present, until ``reserved_until``. ``scope`` is what the provider calls the secret and the account,
-# without secrets.
+# without secrets. ``problem`` is why the provider refused the secret when it was asked last, at ``checked_at``.
 CREDENTIALS = Table(
     "credentials",
     METADATA,
@@ -35,6 +35,8 @@ CREDENTIALS = Table(
     Column("secret", Text),
     Column("expires_at", UtcTime),
     Column("last_used_at", UtcTime),
+    Column("checked_at", UtcTime),
+    Column("problem", String(64)),
     Column("reservation", String(32)),
     Column("reserved_until", UtcTime),
     Column("created_at", UtcTime, nullable=False),

@@ -16,7 +16,7 @@ import orjson
 from keystead.kit.errors import Invalid
 from keystead.providers import registrable
 from keystead.providers.cloudflare_answers import RemoteZone
-from keystead.providers.namecheap import RegisteredDomain
+from keystead.providers.registrar import RegisteredDomain
 from keystead.vault.moverecords import Record, checked
 
 DOMAINS_MAX = 5000

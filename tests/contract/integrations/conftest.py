@@ -1,7 +1,8 @@
-"""An instance over a fake engine, with stand-ins for Cloudflare and for Namecheap behind its relay."""
+"""An instance over a fake engine, with stand-ins for every provider, Namecheap behind its relay."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,13 +11,21 @@ import pytest
 
 from keystead.db.session import Database
 from keystead.kit.secret import Secret
+from keystead.providers.capability import Provider
+from keystead.providers.pace import Pace
+from keystead.providers.transport import Transport
 from keystead.vault.relays import Way
 from tests.support.instance import InProcess, in_process
 from tests.support.standins.cloudflare import MINE, Cloudflare, cloudflare
 from tests.support.standins.namecheap import API_KEY, USERNAME, Namecheap, namecheap
-from tests.support.standins.server import StandIn
+from tests.support.standins.namesilo import NameSilo
+from tests.support.standins.server import StandIn, serving
+from tests.support.standins.yandex_metrica import YandexMetrica
 
 Server = TypeVar("Server", bound=StandIn)
+
+# Stand-ins of providers that are connected by a secret alone; each says by ``settings()`` where it is.
+OTHERS: tuple[type[Any], ...] = (NameSilo, YandexMetrica)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +40,27 @@ def registrar_server() -> Iterator[Namecheap]:
     """Serve a Namecheap behind its relay for all tests of a module."""
     with namecheap() as standin:
         yield standin
+
+
+@pytest.fixture(scope="module")
+def other_servers() -> Iterator[dict[type[Any], Any]]:
+    """Serve the others for all tests of a module."""
+    with ExitStack() as stack:
+        made = {kind: kind() for kind in OTHERS}
+        for standin in made.values():
+            stack.enter_context(serving(standin))
+        yield made
+
+
+@pytest.fixture
+def others(other_servers: dict[type[Any], Any]) -> dict[type[Any], Any]:
+    """Return the others as they are when nobody was there yet."""
+    for standin in other_servers.values():
+        port = standin.port
+        vars(standin).clear()
+        standin.__init__()
+        standin.port = port
+    return other_servers
 
 
 @pytest.fixture
@@ -64,6 +94,21 @@ class Wire:
     remote: Cloudflare
     registrar: Namecheap
     owner: httpx2.AsyncClient
+    others: dict[type[Any], Any] = field(default_factory=dict)
+
+    def standin(self, kind: type[Server]) -> Server:
+        """Return the stand-in of a provider that is connected by a secret alone."""
+        found = self.others[kind]
+        assert isinstance(found, kind)
+        return found
+
+    def transport(self, provider: Provider) -> Transport:
+        """Return the transport of an instance to a provider, to be made faster than its real one may be."""
+        return self.instance.parts.vault.providers._clients.transport(provider)
+
+    def hurry(self, provider: Provider) -> None:
+        """Let requests to a provider follow each other at once."""
+        self.transport(provider).pace = Pace(self.instance.parts.clock, busy_statuses=provider.busy_statuses)
 
     async def set_relay(self, **more: str) -> None:
         """Set the installation's relay, as the operator does."""
@@ -97,10 +142,13 @@ class Wire:
 
 
 @pytest.fixture
-async def wire(database: Database, tmp_path: Path, remote: Cloudflare, registrar: Namecheap) -> AsyncIterator[Wire]:
+async def wire(
+    database: Database, tmp_path: Path, remote: Cloudflare, registrar: Namecheap, others: dict[type[Any], Any]
+) -> AsyncIterator[Wire]:
     """Run an instance."""
-    async with in_process(
-        database, tmp_path, provider_cloudflare_url=remote.url, provider_namecheap_url=registrar.url
-    ) as instance:
-        yield Wire(instance, remote, registrar, await instance.caller())
+    urls = {"provider_cloudflare_url": remote.url, "provider_namecheap_url": registrar.url}
+    for standin in others.values():
+        urls |= standin.settings()
+    async with in_process(database, tmp_path, **urls) as instance:
+        yield Wire(instance, remote, registrar, await instance.caller(), others)
     assert remote.broken == []

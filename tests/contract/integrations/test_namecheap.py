@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from keystead.access.permissions import Permission
+from keystead.providers.namecheap import NAMECHEAP
 from tests.contract.integrations.conftest import Wire
 from tests.contract.integrations.test_cloudflare_init import account_of_another, failure
 from tests.support.standins.namecheap import API_KEY, IP, USERNAME, Refused
@@ -341,7 +342,7 @@ async def test_a_key_that_is_not_active_asks_nothing(wire: Wire, status: str, er
 
 def patience(wire: Wire, timeout_s: float) -> None:
     """Shorten the ten seconds that a relay has."""
-    wire.instance.parts.vault.namecheap._clients._namecheap._timeout_s = timeout_s
+    wire.instance.parts.vault.namecheap._clients.transport(NAMECHEAP)._timeout_s = timeout_s
 
 
 async def end(wire: Wire) -> None:

@@ -132,6 +132,7 @@ async def test_rotation_changes_all_keys_but_the_audit_key(workplace: Workplace,
     assert reloaded.previous is None
     assert reopened.ring.newest == keys.ring.newest != before
     assert reopened.audit_key == keys.audit_key
+    assert reopened.marking_key == keys.marking_key != keys.audit_key
     assert not reopened.is_rotation_unfinished
     assert await data_keys(workplace) == [("audit", reloaded.name), ("secrets", reloaded.name)]
     assert await revealed(workplace, reopened.ring) == {f"private {tag}" for tag in range(450)}

@@ -5,6 +5,7 @@ from keystead.access.principal import Principal
 from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.providers.errors import AddressRefused, NoWay, SecretRefused
+from keystead.providers.namecheap import NAMECHEAP
 from keystead.vault import credentials
 from keystead.vault.errors import AlreadyConnected, ConnectedElsewhere, CredentialNotFound, CredentialRevoked
 from keystead.vault.relays import Way
@@ -67,16 +68,16 @@ async def test_domains_and_name_servers_go_through_the_credential(vaulted: Vault
     credential_id = await connect(vaulted)
     vaulted.registrar.add_domains(2)
 
-    found = await vaulted.namecheap.domains(vaulted.call(), credential_id)
-    await vaulted.namecheap.set_name_servers(
-        vaulted.call(), credential_id, "domain-001.pro", ["a.ns.test", "b.ns.test"]
+    found = await vaulted.registrars.domains(vaulted.call(), NAMECHEAP.id, credential_id)
+    await vaulted.registrars.set_name_servers(
+        vaulted.call(), NAMECHEAP.id, credential_id, "domain-001.pro", ["a.ns.test", "b.ns.test"]
     )
 
     assert [one.name for one in found] == ["domain-000.pro", "domain-001.pro"]
     assert vaulted.registrar.name_servers == {"domain-001.pro": ["a.ns.test", "b.ns.test"]}
     assert (await vaulted.workplace.do(credentials.find, credential_id)).last_used_at is not None
     with pytest.raises(CredentialNotFound):
-        await vaulted.namecheap.domains(vaulted.call(), credential_id + 1)
+        await vaulted.registrars.domains(vaulted.call(), NAMECHEAP.id, credential_id + 1)
 
 
 async def test_a_revoked_credential_asks_nothing(vaulted: Vaulted) -> None:
@@ -85,7 +86,7 @@ async def test_a_revoked_credential_asks_nothing(vaulted: Vaulted) -> None:
     asked = len(vaulted.registrar.came)
 
     with pytest.raises(CredentialRevoked):
-        await vaulted.namecheap.domains(vaulted.call(), credential_id)
+        await vaulted.registrars.domains(vaulted.call(), NAMECHEAP.id, credential_id)
 
     assert len(vaulted.registrar.came) == asked
 
@@ -106,7 +107,7 @@ async def test_a_credential_may_have_a_way_of_its_own(vaulted: Vaulted) -> None:
     vaulted.registrar.known_ips.add("203.0.113.7")
 
     await vaulted.namecheap.set_way(vaulted.call(), Way("203.0.113.7"), credential_id)
-    await vaulted.namecheap.domains(vaulted.call(), credential_id)
+    await vaulted.registrars.domains(vaulted.call(), NAMECHEAP.id, credential_id)
 
     assert vaulted.registrar.came[-1].query["ClientIp"] == "203.0.113.7"
     assert "authorization" not in vaulted.registrar.came[-1].headers

@@ -75,7 +75,27 @@ async def test_of_many_that_waited_together_only_as_many_go_as_there_is_room_for
         Recording(), clock, title="T", base_url="https://t.test", pace=Pace(clock, (2, 4.0)), timeout_s=1
     )
 
-    await asyncio.gather(*(transport.send(Ask("GET", "/", key="a", repeat=Repeat.HARMLESS)) for _ in range(7)))
+    await asyncio.gather(*(transport.send(Ask("GET", "/", key="a", repeat=Repeat.HARMLESS)) for _ in range(4)))
 
-    assert len(sent) == 7
+    assert len(sent) == 4
     assert all(later - earlier >= 4.0 for earlier, later in zip(sent, sent[2:], strict=False))
+
+
+def test_several_rules_hold_together(clock: ManualClock) -> None:
+    pace = Pace(clock, (1, 1.0), (3, 60.0))
+    for _ in range(3):
+        clock.advance(pace.wait_s("a"))
+        pace.note_sent("a")
+
+    assert pace.wait_s("a") == 58
+    clock.advance(58)
+    assert pace.wait_s("a") == 0
+
+
+def test_a_provider_may_say_in_its_own_way_that_its_limit_is_reached(clock: ManualClock) -> None:
+    pace = Pace(clock, busy_statuses={420})
+
+    pace.note_answer("a", 429, {}, None)
+    assert pace.wait_s("a") == 0
+    pace.note_answer("a", 420, {}, 7)
+    assert pace.wait_s("a") == 7

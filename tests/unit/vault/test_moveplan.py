@@ -1,12 +1,13 @@
 """What a plan says, out of what was seen."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from keystead.kit.errors import Invalid
 from keystead.providers.cloudflare_answers import RemoteZone
-from keystead.providers.namecheap import RegisteredDomain
+from keystead.providers.registrar import RegisteredDomain
 from keystead.vault import moveplan
 from keystead.vault.moveplan import DOMAINS_MAX, Fate, MoveOrder, Sight, Wanted
 
@@ -19,7 +20,7 @@ def zone(name: str, status: str = "active") -> RemoteZone:
 
 def domain(name: str, **more: bool) -> RegisteredDomain:
     values = {"is_expired": False, "is_locked": False, "renews_itself": True, "has_own_dns": True, **more}
-    return RegisteredDomain(name, "01/01/2030", **values)
+    return RegisteredDomain(name, date(2030, 1, 1), **values)
 
 
 def sight(**more: object) -> Sight:

@@ -9,7 +9,9 @@ from starlette.responses import Response
 
 from keystead.dialects.integrations import errors, routes, zone_routes
 from keystead.dialects.integrations.errors import Family, WireError
-from keystead.dialects.integrations.routes import FAMILIES, PREFIX, Services
+from keystead.dialects.integrations.provider_endpoints import provider_of
+from keystead.dialects.integrations.routes import FAMILIES
+from keystead.dialects.integrations.services import PREFIX, Services
 from keystead.http import documented
 from keystead.http.lenient import LenientApp, Wire
 from keystead.http.pages import Specification
@@ -42,8 +44,11 @@ def create_app(services: Services, *, base: str = "", specifications: Sequence[S
 
 
 def _response_of(error: KeysteadError, endpoint: str, request_id: str) -> Response:
+    provider_id = provider_of(endpoint)
     family = FAMILIES.get(endpoint) or zone_routes.FAMILIES.get(endpoint, Family.KEYS)
-    return errors.response_of(error, family, request_id)
+    if provider_id is not None:
+        family = Family.PROVIDER
+    return errors.response_of(error, family, request_id, provider_id=provider_id or "")
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ documented; a field of another type counts as missing, and an empty text too.
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import orjson
@@ -86,6 +87,17 @@ def key_id(request: Request) -> int:
     return _number(request.query_params.get("key_id", "")) or _refuse("key_id_required")
 
 
+def counter(request: Request) -> int:
+    """Read the number of a counter from the query."""
+    return _number(request.query_params.get("counter_id", "")) or _refuse("counter_id_required")
+
+
+def days(request: Request) -> tuple[date, date]:
+    """Read the first and the last day from the query."""
+    first, last = (_day(request.query_params.get(name, ""), name) for name in ("date1", "date2"))
+    return first, last
+
+
 def changes(found: Json) -> Changes:
     """Read what changes about a key; other fields are left alone."""
     status = found.get("status")
@@ -113,6 +125,15 @@ def number(text: str) -> int | None:
 def _number(text: str) -> int | None:
     is_number = text.isascii() and text.isdigit() and len(text) < 20
     return int(text) if is_number and 0 < int(text) <= _NUMBER_MAX else None
+
+
+def _day(text: str, name: str) -> date:
+    if not text:
+        raise WireError(f"{name}_required")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WireError(f"invalid_{name}", message="write a day as YYYY-MM-DD") from None
 
 
 def _text(found: Json, name: str) -> str:

@@ -1,12 +1,12 @@
 """The integrations wire's table of errors: which status and which word, for every leaf of the tree.
 
-Three families of endpoints say the same failure in different words, as the document has it: those of keys, Cloudflare's
-and Namecheap's. A body is ``{"ok": false, "error": …, "recoverable": …}`` with what the document adds to it; where it
-has one value at two places, both are there (DIALECT.md).
+Families of endpoints say the same failure in different words, as the document has it: those of keys, Cloudflare's,
+Namecheap's, and those of other providers, whose words have the provider in them (``provider_words``). A body is
+``{"ok": false, "error": …, "recoverable": …}`` with what the document adds to it; where it has one value at two places,
+both are there (DIALECT.md).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -14,6 +14,8 @@ import orjson
 from starlette.responses import Response
 
 from keystead.access.signin import errors as signin
+from keystead.dialects.integrations import provider_words
+from keystead.dialects.integrations.row import Row, Told
 from keystead.http import failures
 from keystead.http.bodies import JSON
 from keystead.http.credentials import NoCredential
@@ -35,6 +37,8 @@ class Family(Enum):
     # Beside the document: zones, and their records, which are told apart when one is not there.
     ZONES = "zones"
     RECORDS = "records"
+    # A provider that is connected by a secret alone: its id is in the words.
+    PROVIDER = "provider"
 
 
 class WireError(Exception):
@@ -44,23 +48,6 @@ class WireError(Exception):
         super().__init__(error)
         self.error = error
         self.extra = extra
-
-
-@dataclass(frozen=True)
-class Row:
-    """How one kind of error looks."""
-
-    status: int
-    error: str
-    is_recoverable: bool = False
-
-
-@dataclass(frozen=True)
-class Told:
-    """An answer before it is written: a row, and what it says besides."""
-
-    row: Row
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 TABLE: Mapping[Kind, Row] = {
@@ -106,9 +93,10 @@ def row_of(kind: Kind) -> Row:
     return tree.most_specific(TABLE, kind)
 
 
-def response_of(error: tree.KeysteadError, family: Family, request_id: str) -> Response:
-    """Return the wire's answer for an error of an endpoint."""
-    told = told_of(error, family)
+def response_of(error: tree.KeysteadError, family: Family, request_id: str, *, provider_id: str = "") -> Response:
+    """Return the wire's answer for an error of an endpoint; ``provider_id`` says of which provider's."""
+    told = provider_words.told(error, provider_id) if family is Family.PROVIDER else None
+    told = told or told_of(error, family)
     status = told.row.status
     if family is Family.DOMAINS and isinstance(error, _OF_PROVIDERS):
         status = 500

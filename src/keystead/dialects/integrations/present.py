@@ -1,13 +1,17 @@
 """From values of the core to the integrations wire's JSON."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
 
+from keystead.dialects.integrations import provider_words
 from keystead.http.cloudflare_operations import Result
-from keystead.providers.namecheap import RegisteredDomain
+from keystead.http.provider_operations import Joined, Standing
+from keystead.providers.registrar import RegisteredDomain
+from keystead.providers.yandex_metrica import Counter, Day, Goal
 from keystead.vault.credentialvalue import Credential
 
 CONFIGURED = "Namecheap integration configured successfully"
@@ -38,14 +42,43 @@ def registrar_connected(credential: Credential, balance: str) -> dict[str, Any]:
     return {"ok": True, "key_id": credential.id, "message": CONFIGURED, "balance": balance}
 
 
+def joined(value: Joined, title: str) -> dict[str, Any]:
+    """Present a provider that was connected, with what it said of the account."""
+    message = f"{title} integration configured successfully"
+    return {"ok": True, "key_id": value.credential.id, "message": message, **value.told}
+
+
+def standing(value: Standing) -> dict[str, Any]:
+    """Present how a key stands, as its provider said now; a refused one with the reason."""
+    found = value.credential
+    body = {"ok": True, "key_id": found.id, "status": value.status, "checked_at": _moment(found.checked_at)}
+    known = None if value.refusal is None else provider_words.refusal(value.refusal)
+    return {**body, **value.told} if known is None else {**body, "reason": known[0], **known[1]}
+
+
+def counters(found: Sequence[Counter]) -> dict[str, Any]:
+    """Present counters."""
+    return {"ok": True, "counters": [asdict(one) for one in found]}
+
+
+def visits(found: Sequence[Day]) -> dict[str, Any]:
+    """Present visits by day."""
+    return {"ok": True, "visits": [{"date": one.day.isoformat(), "visits": one.visits} for one in found]}
+
+
+def goals(found: Sequence[Goal]) -> dict[str, Any]:
+    """Present goals."""
+    return {"ok": True, "goals": [{"id": one.id, "name": one.name, "type": one.kind} for one in found]}
+
+
 def addresses(ips: Sequence[str]) -> dict[str, Any]:
     """Present the addresses that Namecheap sees."""
     return {"ok": True, "ips": list(ips)}
 
 
 def domains(found: Sequence[RegisteredDomain]) -> dict[str, Any]:
-    """Present domains, their ends as Namecheap writes them."""
-    return {"ok": True, "domains": [{"domain": one.name, "expires": one.expires} for one in found]}
+    """Present domains, their ends as month, day and year; one that its registrar does not tell is empty."""
+    return {"ok": True, "domains": [{"domain": one.name, "expires": _day(one.expires_on)} for one in found]}
 
 
 def name_servers_set() -> dict[str, Any]:
@@ -82,6 +115,10 @@ def _key(value: Credential, now: datetime) -> dict[str, Any]:
         "last_used": _moment(value.last_used_at),
         "created_at": _moment(value.created_at),
     }
+
+
+def _day(value: date | None) -> str:
+    return "" if value is None else value.strftime("%m/%d/%Y")
 
 
 def _text(value: Credential) -> str:

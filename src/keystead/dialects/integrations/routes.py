@@ -1,27 +1,30 @@
 """The integrations wire's endpoints: authenticate, parse, one operation, present."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from keystead.dialects.integrations import asking, auth, present, schemas
-from keystead.dialects.integrations.errors import ADD_TO_WHITELIST, Family, WireError
-from keystead.http.admission import Admission
+from keystead.dialects.integrations import (
+    asking,
+    auth,
+    metrica_endpoints,
+    present,
+    provider_endpoints,
+    registrar_endpoints,
+    schemas,
+)
+from keystead.dialects.integrations.errors import ADD_TO_WHITELIST, Family
+from keystead.dialects.integrations.services import FAILURES, PREFIX, Services
 from keystead.http.bodies import JSON, answer
 from keystead.http.calls import Call
-from keystead.http.documented import Responses
-from keystead.http.transaction import Transactions
-from keystead.http.vault_operations import VaultOperations
-from keystead.kit.errors import Invalid
+from keystead.providers import namesilo
 from keystead.providers.errors import AddressRefused
-from keystead.providers.namecheap import seen_address
+from keystead.providers.namecheap import NAMECHEAP, seen_address
 from keystead.vault import connecting, credentials, relays
 from keystead.vault.errors import CredentialNotFound
 
-PREFIX = "/integrations"
 # Which words an endpoint answers failures in, by its handler's name.
 FAMILIES: Mapping[str, Family] = {
     "init_cloudflare": Family.CLOUDFLARE,
@@ -29,33 +32,16 @@ FAMILIES: Mapping[str, Family] = {
     "list_domains": Family.DOMAINS,
     "set_name_servers": Family.NAMECHEAP,
 }
-FAILURES: Responses = {
-    status: {"model": schemas.Error, "description": said}
-    for status, said in {
-        400: "The request, the provider or the relay; error says which",
-        403: "owner_required, or a limit of the plan",
-        404: "No key with this id",
-        409: "Another key is in the way",
-        429: "Too many wrong credentials, or the provider's limit",
-        500: "Failed; with recoverable, try again",
-        502: "Cloudflare answered something else than its API",
-        503: "Not available for now; Retry-After says when",
-    }.items()
-}
-
-
-@dataclass(frozen=True)
-class Services:
-    """What the handlers call."""
-
-    admission: Admission
-    transactions: Transactions
-    vault: VaultOperations
 
 
 def add_endpoints(routes: APIRouter, services: Services) -> None:
-    """Add the nine endpoints to a router."""
+    """Add the nine endpoints of the document to a router, and those of the other providers."""
     handlers = Handlers(services)
+    provider_endpoints.add_common(routes, services)
+    registrars = services.vault.registrars
+    for what in (namesilo.CONNECTABLE,):
+        provider_endpoints.add(routes, services, what, registrar_endpoints.endpoints(registrars, what.id))
+    metrica_endpoints.add(routes, services)
 
     def add(method: str, path: str, handler: Any, shown: Any, takes: Any = None, tag: str = "Keys") -> None:
         extra: dict[str, Any] = {"security": [{"Bearer": []}]}
@@ -129,18 +115,12 @@ class Handlers:
     async def list_domains(self, request: Request) -> Response:
         """List all domains of a Namecheap user."""
         call = await self._enter(request, credentials.use)
-        return answer(present.domains(await self._vault.namecheap.domains(call, asking.key_id(request))))
+        return answer(await registrar_endpoints.list_domains(self._vault.registrars, NAMECHEAP.id, call, request))
 
     async def set_name_servers(self, request: Request) -> Response:
         """Point a domain at its name servers."""
         call = await self._enter(request, credentials.use)
-        key_id, domain, servers = asking.name_servers(await asking.body(request))
-        try:
-            await self._vault.namecheap.set_name_servers(call, key_id, domain, servers)
-        except Invalid as error:
-            word = "invalid_nameservers" if "nameservers" in error.fields else "invalid_domain"
-            raise WireError(word, message=error.message) from None
-        return answer(present.name_servers_set())
+        return answer(await registrar_endpoints.set_name_servers(self._vault.registrars, NAMECHEAP.id, call, request))
 
     async def list_keys(self, request: Request) -> Response:
         """List the account's keys, newest first; ``account_id`` is accepted and decides nothing."""

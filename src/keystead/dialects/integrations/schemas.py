@@ -57,6 +57,25 @@ class ProxyIps(BaseModel):
     ips: list[str]
 
 
+class Joined(BaseModel, extra="allow"):
+    """A provider that is connected; what it says of the account comes besides."""
+
+    ok: bool
+    key_id: int
+    message: str
+
+
+class Standing(BaseModel, extra="allow"):
+    """How a key stands, as its provider said now; what it says of the account comes besides."""
+
+    ok: bool
+    key_id: int
+    status: str = Field(examples=["active"], description="active, refused, expired or revoked")
+    checked_at: str | None = Field(description="When the provider was asked last")
+    reason: str | None = Field(None, description="Why it is refused")
+    message: str | None = Field(None, description="The provider's own sentence")
+
+
 class RegisteredDomain(BaseModel):
     """A domain at its registrar."""
 
@@ -69,6 +88,53 @@ class Domains(BaseModel):
 
     ok: bool
     domains: list[RegisteredDomain]
+
+
+class Counter(BaseModel):
+    """A counter that the user may see."""
+
+    id: int
+    name: str
+    site: str
+    status: str
+    permission: str = Field(examples=["own"], description="own, view or edit")
+    owner_login: str
+
+
+class Counters(BaseModel):
+    """All counters of a user."""
+
+    ok: bool
+    counters: list[Counter]
+
+
+class DayOfVisits(BaseModel):
+    """The visits of one day."""
+
+    date: str = Field(examples=["2026-11-01"])
+    visits: int
+
+
+class Visits(BaseModel):
+    """A counter's visits by day, every day of the time that was asked for."""
+
+    ok: bool
+    visits: list[DayOfVisits]
+
+
+class Goal(BaseModel):
+    """A goal of a counter."""
+
+    id: int
+    name: str
+    type: str
+
+
+class Goals(BaseModel):
+    """A counter's goals."""
+
+    ok: bool
+    goals: list[Goal]
 
 
 class NameServers(BaseModel):

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from keystead.dialects.integrations import asking, auth, present, zone_asking, zone_present
 from keystead.dialects.integrations import zone_schemas as schemas
 from keystead.dialects.integrations.errors import Family, WireError
-from keystead.dialects.integrations.routes import FAILURES, Services
 from keystead.dialects.integrations.schemas import Done
+from keystead.dialects.integrations.services import FAILURES, Services
 from keystead.http.bodies import JSON, answer
 from keystead.http.calls import Call
 from keystead.http.record_operations import Action, RecordChange

@@ -61,7 +61,7 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
     if row.status == 500:
         failures.note(error)
     fields = error.fields if isinstance(error, tree.Invalid) else {}
-    body = problem(row.status, row.title, row.detail or _message(error), code=error.code, request_id=request_id)
+    body = problem(row.status, row.title, row.detail or _sentence(error), code=error.code, request_id=request_id)
     body["errors"] = [{"field": field, "message": message} for field, message in fields.items()]
     headers = {"cache-control": "no-store"}
     if isinstance(error, tree.Throttled | tree.RateLimited | tree.Unavailable):
@@ -71,11 +71,10 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
     return Response(orjson.dumps(body), row.status, headers, MEDIA_TYPE)
 
 
-def _message(error: tree.KeysteadError) -> str:
-    """Return what people read; a provider's own sentence says more than ours."""
-    if isinstance(error, provider.ProviderRejected) and error.text:
-        return f"{error.message}: {error.text}"
-    return error.message
+def _sentence(error: tree.KeysteadError) -> str:
+    """Return what failed, a provider's own words with it."""
+    words = error.text if isinstance(error, provider.ProviderRejected) else ""
+    return f"{error.message}: {words}" if words and words not in error.message else error.message
 
 
 def problem(status: int, title: str, detail: str, *, code: str, request_id: str) -> dict[str, object]:

@@ -57,6 +57,7 @@ _RENAME = update(CREDENTIALS).where(_ONE).values(alias=bindparam("new_alias"))
 _LET_GO = update(CREDENTIALS).where(_ONE).values(status=bindparam("new_status"), holds=None)
 _HOLD = update(CREDENTIALS).where(_ONE).values(status=bindparam("new_status"), holds=C.external_id)
 _TOUCH = update(CREDENTIALS).where(_ONE).values(last_used_at=_NOW)
+_NOTE_CHECK = update(CREDENTIALS).where(_ONE).values(checked_at=_NOW, problem=bindparam("new_problem"))
 _REMOVE = delete(CREDENTIALS).where(_ONE)
 _REMOVE_DEAD = delete(CREDENTIALS).where(
     _OF_ACCOUNT, *_IS_OF, C.status.in_((Status.EXPIRED.value, Status.REVOKED.value))
@@ -141,6 +142,11 @@ def touch(connection: Connection, credential_id: int, now: datetime) -> None:
     connection.execute(_TOUCH, {"credential": credential_id, "now": now})
 
 
+def note_check(connection: Connection, credential_id: int, problem: str | None, now: datetime) -> None:
+    """Note what a provider said of a secret when it was asked."""
+    connection.execute(_NOTE_CHECK, {"credential": credential_id, "new_problem": problem, "now": now})
+
+
 def remove(connection: Connection, credential_id: int) -> None:
     """Delete a credential; its zones go with it, its domains stay."""
     connection.execute(_REMOVE, {"credential": credential_id})
@@ -174,4 +180,6 @@ def _credential(row: AnyRow) -> Credential:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         created_at=row.created_at,
+        checked_at=row.checked_at,
+        problem=row.problem,
     )

@@ -1,0 +1,33 @@
+"""What the integrations wire's handlers call, and how its endpoints may fail; shared by the modules of endpoints."""
+
+from dataclasses import dataclass
+
+from keystead.dialects.integrations import schemas
+from keystead.http.admission import Admission
+from keystead.http.documented import Responses
+from keystead.http.transaction import Transactions
+from keystead.http.vault_operations import VaultOperations
+
+PREFIX = "/integrations"
+FAILURES: Responses = {
+    status: {"model": schemas.Error, "description": said}
+    for status, said in {
+        400: "The request, the provider or the relay; error says which",
+        403: "owner_required, or a limit of the plan",
+        404: "No key with this id",
+        409: "Another key is in the way",
+        429: "Too many wrong credentials, or the provider's limit",
+        500: "Failed; with recoverable, try again",
+        502: "The provider answered something else than its API",
+        503: "Not available for now; Retry-After says when",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the handlers call."""
+
+    admission: Admission
+    transactions: Transactions
+    vault: VaultOperations
