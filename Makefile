@@ -10,16 +10,19 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check chaos live document bench setup lock clean wheel
+.PHONY: help run demo demo-domains test check chaos live document bench setup lock clean wheel
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## Set up what is missing and serve the API with its own Xray in the foreground.
 	@scripts/setup run && exec .venv/bin/keystead serve --foreground $(ARGS)
 
 demo: ## Issue a key, download through it, compare the bytes, delete it and see it refused, in under a minute.
 	@scripts/setup demo && exec $(PYTHON) scripts/demo.py $(ARGS)
+
+demo-domains: ## Move 400 domains between stand-ins, and find what is changed behind our back, in under two minutes.
+	@scripts/setup dev && PYTHONPATH=. exec $(PYTHON) scripts/demo_domains.py $(ARGS)
 
 test: ## Set up everything and pass every check and test, engines included, on SQLite and on PostgreSQL.
 	@scripts/setup dev && scripts/check && scripts/test $(PYTEST_ARGS)

@@ -1,6 +1,6 @@
 """What the demo runs around its story: a site and an origin, Keystead itself, and a client built from a link.
 
-Called by ``demo.py`` only. Every program started here ends with its block, or with this process if that is killed.
+Called by both demos. Every program started here ends with its block, or with this process if that is killed.
 """
 
 import asyncio
@@ -148,8 +148,11 @@ async def process(*argv: str, stdin: bytes = b"", **options: Any) -> AsyncIterat
 
 
 @asynccontextmanager
-async def keystead(directory: Path, outside: World) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run `keystead serve`; yield a client of its API that presents the first token, once the VPN is ready."""
+async def keystead(directory: Path, outside: World, **more: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """Run `keystead serve`; yield a client of its API that presents the first token, once the VPN is ready.
+
+    ``more`` are further settings.
+    """
     port, log, data = free_loopback_port(), directory / "keystead.log", directory / "data"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "KEYSTEAD_XRAY_PATH") if name in os.environ}
     environment = kept | {
@@ -164,6 +167,7 @@ async def keystead(directory: Path, outside: World) -> AsyncIterator[httpx2.Asyn
         "KEYSTEAD_REALITY_TARGET": f"{LOOPBACK}:{outside.site_port}",
         "KEYSTEAD_REALITY_SERVER_NAMES": SERVER_NAME,
         "KEYSTEAD_XRAY_TRUSTED_CERTIFICATES": str(outside.certificate),
+        **more,
     }
     serve = (sys.executable, "-m", "keystead", "serve", "--foreground")
     with log.open("wb") as output:

@@ -33,8 +33,8 @@ from keystead.http.pair_operations import PairOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
-from keystead.http.vault_operations import VaultOperations, vault_operations
-from keystead.jobs.runner import Handler, JobRunner
+from keystead.http.vault_operations import VaultOperations, VaultRules, vault_operations
+from keystead.jobs.runner import JobRunner
 from keystead.keeper.ports import Listen, is_free
 from keystead.kit import names
 from keystead.kit.clock import Clock
@@ -45,9 +45,11 @@ from keystead.mounts import Mounts
 from keystead.outbox.courier import Courier
 from keystead.outbox.watch import EngineWatch
 from keystead.outgoing.client import OutgoingClient
+from keystead.outgoing.delegation import ParentLookup
 from keystead.outgoing.resolver import SystemResolver
 from keystead.parts import Parts
 from keystead.providers.clients import Bases, Clients
+from keystead.providers.namecheap import NAMECHEAP
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
@@ -135,8 +137,7 @@ def _parts(
     courier = _courier(ground, opened)
     transactions = _transactions(ground, reconciler, courier)
     pool, figures = _pool(settings), Metered(meter)
-    vault = _vault(ground, transactions, on_job=lambda: jobs.wake())
-    bulk, jobs = _bulks(ground, transactions, figures, targets, pool, handlers=vault.handlers)
+    bulk, jobs = _bulks(ground, transactions, figures, targets, pool)
     parts = Parts(
         settings=settings,
         foundation=ground.foundation,
@@ -167,7 +168,7 @@ def _parts(
         bulks=bulk,
         jobs=jobs,
         connections=ConnectionOperations(transactions, driver.watching, sightings),
-        vault=vault,
+        vault=_vault(ground, transactions, jobs),
         targets=targets,
         courier=courier,
         reach=opened,
@@ -255,20 +256,14 @@ def _transactions(ground: Ground, reconciler: Reconciler, courier: Courier) -> T
 
 
 def _bulks(
-    ground: Ground,
-    transactions: Transactions,
-    figures: Metered,
-    targets: TargetWatch,
-    pool: PortPool,
-    *,
-    handlers: Mapping[str, Handler],
+    ground: Ground, transactions: Transactions, figures: Metered, targets: TargetWatch, pool: PortPool
 ) -> tuple[BulkOperations, JobRunner]:
     """Return the operations on bulks and the runner of all jobs; an SQLite file is one process's alone."""
     grace_s, public_host = ground.settings.vpn_port_grace_s, ground.foundation.public_host
     place = BulkPlace(ground.scope, pool, grace_s, public_host)
     operations = BulkOperations(transactions, figures, targets, place, on_started=lambda: runner.wake())
-    is_alone, every = ground.database.engine.dialect.name == "sqlite", {**handlers, bulks.KIND: operations.carry_out}
-    runner = JobRunner(ground.database, every, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
+    is_alone, handlers = ground.database.engine.dialect.name == "sqlite", {bulks.KIND: operations.carry_out}
+    runner = JobRunner(ground.database, handlers, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
     return operations, runner
 
 
@@ -283,21 +278,20 @@ def _courier(ground: Ground, opened: Reach) -> Courier:
     )
 
 
-def _vault(ground: Ground, transactions: Transactions, *, on_job: Callable[[], None]) -> VaultOperations:
+def _vault(ground: Ground, transactions: Transactions, jobs: JobRunner) -> VaultOperations:
     # Providers' addresses are the operator's own choice, and https but for loopback (settings, relays).
     sender = OutgoingClient(reach(("0.0.0.0/0", "::/0")), SystemResolver(), ground.clock)
     settings = ground.settings
     bases = Bases(settings.provider_cloudflare_url, settings.provider_namecheap_url, settings.provider_urls)
-    return vault_operations(
-        transactions,
-        Clients(sender, ground.clock, bases),
-        ids=ground.ids,
-        account_id=ground.foundation.account_id,
-        marking_key=ground.keys.marking_key,
-        is_alone=ground.database.engine.dialect.name == "sqlite",
-        limits=Limits(settings.templates_deletion_percent, settings.templates_deletions),
-        on_job=on_job,
+    rules = VaultRules(
+        ground.foundation.account_id,
+        ground.keys.marking_key,
+        ground.database.engine.dialect.name == "sqlite",
+        Limits(settings.templates_deletion_percent, settings.templates_deletions),
     )
+    clients = Clients(sender, ground.clock, bases, a_minute={NAMECHEAP.id: settings.provider_namecheap_a_minute})
+    lookup = ParentLookup(ground.clock, settings.dns_resolvers, port=settings.dns_port)
+    return vault_operations(transactions, clients, rules, ids=ground.ids, lookup=lookup, jobs=jobs)
 
 
 async def _health(driver: Xray) -> Health:

@@ -98,6 +98,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/v1/providers/{provider}/credentials/{credential_id}/domains/{domain}/name-servers"): {
         "name_servers": ["a.ns.test", "b.ns.test"]
     },
+    ("POST", "/v1/domain-moves"): {"domains": [{"domain": "example.com"}], "dry_run": True},
+    ("POST", "/v1/domain-moves/{number}/undo"): {"dry_run": True},
     ("POST", "/v1/zones"): {"name": "example.com"},
     ("PUT", "/v1/zones/{zone_id}/redirects"): {"host": "www.example.com", "target": "https://example.com"},
     ("PUT", "/v1/credentials/{credential_id}/redirects"): {

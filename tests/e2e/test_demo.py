@@ -1,6 +1,7 @@
 """The demo as a user runs it: it exits well only when every claim holds, and says what was counted."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -13,15 +14,16 @@ PROJECT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
-async def demo(*arguments: str) -> asyncio.subprocess.Process:
+async def demo(*arguments: str, script: str = "demo.py") -> asyncio.subprocess.Process:
     # Whoever runs the tests in the background has an interruption ignored, and children inherit that.
     return await asyncio.create_subprocess_exec(
         *("env", "--default-signal=INT", sys.executable),
-        str(PROJECT / "scripts/demo.py"),
+        str(PROJECT / "scripts" / script),
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
     )
 
 
@@ -49,6 +51,17 @@ async def test_the_demo_holds_its_claims_and_prints_the_figures() -> None:
     assert "vpn.key.revoke" in output
     assert "/tmp" not in output
     assert str(PROJECT) not in output
+
+
+async def test_the_demo_of_domains_holds_its_claims() -> None:
+    running = await demo("--domains", "40", script="demo_domains.py")
+
+    printed, errors = await asyncio.wait_for(running.communicate(), 120)
+
+    output = printed.decode()
+    assert running.returncode == 0, output + errors.decode()
+    assert "✗" not in output
+    assert "Changed behind our back, and found: 39 are as they should be; domain-020.pro" in output
 
 
 async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

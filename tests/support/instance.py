@@ -33,7 +33,7 @@ from keystead.http.pair_operations import PairOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
-from keystead.http.vault_operations import vault_operations
+from keystead.http.vault_operations import VaultRules, vault_operations
 from keystead.jobs.runner import JobRunner
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.files import private_directory
@@ -43,6 +43,7 @@ from keystead.kit.reach import reach
 from keystead.mounts import Mounts
 from keystead.outbox.courier import Courier
 from keystead.outgoing.client import OutgoingClient
+from keystead.outgoing.delegation import ParentLookup
 from keystead.outgoing.resolver import SystemResolver
 from keystead.parts import Parts
 from keystead.providers.clients import Bases, Clients
@@ -199,18 +200,25 @@ async def in_process(
     terms = TermsOperations(transactions, figures)
     place = BulkPlace(SCOPE, POOL, 3600, foundation.public_host)
     bulk = BulkOperations(transactions, figures, targets, place, on_started=lambda: jobs.wake())
+    jobs = JobRunner(database, {bulks.KIND: bulk.carry_out}, clock=clock, ids=ids, is_alone=True)
     vault = vault_operations(
         transactions,
-        Clients(OutgoingClient(opened, SystemResolver(), clock), clock, bases),
+        Clients(
+            OutgoingClient(opened, SystemResolver(), clock),
+            clock,
+            bases,
+            a_minute={"namecheap": settings.provider_namecheap_a_minute},
+        ),
+        VaultRules(
+            foundation.account_id,
+            keys.marking_key,
+            True,
+            Limits(settings.templates_deletion_percent, settings.templates_deletions),
+        ),
         ids=ids,
-        account_id=foundation.account_id,
-        marking_key=keys.marking_key,
-        is_alone=True,
-        limits=Limits(settings.templates_deletion_percent, settings.templates_deletions),
-        on_job=lambda: jobs.wake(),
+        lookup=ParentLookup(clock, settings.dns_resolvers, port=settings.dns_port),
+        jobs=jobs,
     )
-    handlers = {**vault.handlers, bulks.KIND: bulk.carry_out}
-    jobs = JobRunner(database, handlers, clock=clock, ids=ids, is_alone=True)
     enforcing = Enforcing(SCOPE, figures, terms.enforce, database=database, clock=clock)
     sightings = Sightings(engine.watching, database=database, clock=clock)
     parts = Parts(

@@ -197,13 +197,22 @@ def show(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
     output.answer(found, as_json, _say_bulk)
 
 
+@app.command("pause")
+def pause(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
+    """Have nothing more done until the bulk is continued."""
+    _act(context, bulk, "pause", as_json)
+
+
+@app.command("continue")
+def go_on(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
+    """Go on with a bulk that was paused."""
+    _act(context, bulk, "continue", as_json)
+
+
 @app.command("cancel")
 def cancel(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
     """End a bulk where it is; what is done stays done."""
-    from keystead.cli.client import connect
-
-    with connect(context) as client:
-        output.answer(client.post(f"{BULK}/{bulk}/cancel"), as_json, _say_done)
+    _act(context, bulk, "cancel", as_json)
 
 
 @app.command("links")
@@ -219,6 +228,13 @@ def links(
     with connect(context) as client:
         _write_links(client, bulk, file)
     output.answer({"links": str(file)}, as_json, lambda shown: output.say(f"the links are in {shown['links']}"))
+
+
+def _act(context: typer.Context, bulk: int, act: str, as_json: bool) -> None:
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        output.answer(client.post(f"{BULK}/{bulk}/{act}"), as_json, _say_done)
 
 
 def _change(context: typer.Context, order: Mapping[str, Any], approval: Approval, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from keystead.cli import (
     access,
     backups,
     doctor,
+    domains,
     engines,
     exports,
     imports,
@@ -63,6 +64,7 @@ app.add_typer(access.secrets, name="secrets")
 app.add_typer(engines.app, name="engine")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(providers.app, name="provider")
+app.add_typer(domains.app, name="domain")
 app.add_typer(zones.app, name="zone")
 app.add_typer(redirects.app, name="redirect")
 app.add_typer(templates.app, name="template")

@@ -83,6 +83,16 @@ class BulkOperations:
         """Return how a bulk stands."""
         return await self._transactions.read_many(call, bulks.find, number=number)
 
+    async def pause(self, call: Call, number: int) -> Bulk:
+        """Have nothing more done for now."""
+        return (await self._transactions.write(call, bulks.pause, number=number)).value
+
+    async def go_on(self, call: Call, number: int) -> Bulk:
+        """Go on with a bulk that was paused."""
+        bulk = (await self._transactions.write(call, bulks.go_on, number=number)).value
+        self._on_started()
+        return bulk
+
     async def cancel(self, call: Call, number: int) -> Bulk:
         """End a bulk where it is."""
         return (await self._transactions.write(call, bulks.cancel, number=number)).value

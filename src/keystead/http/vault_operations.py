@@ -1,6 +1,6 @@
 """The operations of the vault, put together: for the composition root, which brings clients and transactions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keystead.http.cloudflare_errands import CloudflareErrands
@@ -8,6 +8,10 @@ from keystead.http.cloudflare_operations import CloudflareOperations
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import ErrandRunner
 from keystead.http.monitor_operations import MonitorOperations
+from keystead.http.move_desk import Openings
+from keystead.http.move_job import MoveJob
+from keystead.http.move_operations import MoveOperations
+from keystead.http.move_stages import Stages
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.provider_operations import ProviderOperations
 from keystead.http.record_operations import RecordOperations
@@ -19,14 +23,15 @@ from keystead.http.transaction import Transactions
 from keystead.http.zone_hosts import ZoneHosts
 from keystead.http.zone_operations import ZoneOperations
 from keystead.http.zone_watch import ZoneWatch
-from keystead.jobs.runner import Handler
+from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
+from keystead.outgoing.dns import Lookup
 from keystead.providers import namesilo
 from keystead.providers.clients import Clients
 from keystead.providers.namecheap import NAMECHEAP
 from keystead.providers.namesilo import NAMESILO
-from keystead.vault import rollouts
+from keystead.vault import moves, rollouts
 from keystead.vault.templateplan import Limits
 
 
@@ -46,33 +51,39 @@ class VaultOperations:
     redirects: RedirectOperations
     templates: TemplateOperations
     watch: ZoneWatch
-    # What is carried out as a job, by its kind.
-    handlers: Mapping[str, Handler]
+    moves: MoveOperations
+
+
+@dataclass(frozen=True)
+class VaultRules:
+    """Whose vault it is, and what was settled about it.
+
+    ``marking_key`` is that of hashes that stand for external accounts without a name; ``is_alone`` says that no other
+    process has this database; ``limits`` are those of what templates may delete.
+    """
+
+    account_id: int
+    marking_key: Secret[bytes]
+    is_alone: bool
+    limits: Limits = Limits()
 
 
 def vault_operations(
-    transactions: Transactions,
-    clients: Clients,
-    *,
-    ids: Ids,
-    account_id: int,
-    marking_key: Secret[bytes],
-    is_alone: bool,
-    limits: Limits,
-    on_job: Callable[[], None],
+    transactions: Transactions, clients: Clients, rules: VaultRules, *, ids: Ids, lookup: Lookup, jobs: JobRunner
 ) -> VaultOperations:
-    """Return the operations.
-
-    ``marking_key`` is that of hashes that stand for external accounts without a name; ``is_alone`` says that no other
-    process has this database; ``on_job`` is told that there is a job to be done.
-    """
+    """Return the operations; moves and rollouts are carried out by ``jobs``, and moves ask ``lookup`` for delegations."""
+    account_id = rules.account_id
     credentials = CredentialOperations(transactions, account_id=account_id)
-    errands = ErrandRunner(transactions, account_id=account_id, is_alone=is_alone)
+    errands = ErrandRunner(transactions, account_id=account_id, is_alone=rules.is_alone)
     chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
-    namecheap = NamecheapOperations(transactions, clients, credentials)
-    providers = ProviderOperations(transactions, clients, credentials, marking_key=marking_key)
     hosts = ZoneHosts(transactions, clients, credentials)
-    jobs = RolloutJobs(transactions, hosts)
+    namecheap = NamecheapOperations(transactions, clients, credentials)
+    providers = ProviderOperations(transactions, clients, credentials, marking_key=rules.marking_key)
+    openings = Openings(hosts, namecheap)
+    rolling = RolloutJobs(transactions, hosts)
+    jobs.on(moves.KIND, MoveJob(transactions, openings, Stages(transactions, lookup), chores).carry_out)
+    jobs.on(rollouts.PLAN_KIND, rolling.plan)
+    jobs.on(rollouts.APPLY_KIND, rolling.carry_out)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),
@@ -84,9 +95,9 @@ def vault_operations(
         RecordOperations(hosts),
         errands,
         RedirectOperations(transactions, hosts),
-        TemplateOperations(transactions, limits, on_started=on_job),
+        TemplateOperations(transactions, rules.limits, on_started=jobs.wake),
         ZoneWatch(transactions, hosts, account_id=account_id),
-        {rollouts.PLAN_KIND: jobs.plan, rollouts.APPLY_KIND: jobs.carry_out},
+        MoveOperations(transactions, openings, lookup, on_started=jobs.wake),
     )
 
 

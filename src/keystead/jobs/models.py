@@ -27,6 +27,6 @@ JOBS = Table(
     Column("ended_at", UtcTime),
     Index("ix_jobs_state_due", "state", "due_at"),
     Index("ix_jobs_account_kind_number", "account_id", "kind", "number"),
-    CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="state_is_known"),
+    CheckConstraint("state IN ('waiting', 'running', 'paused', 'done', 'failed', 'cancelled')", name="state_is_known"),
     sqlite_autoincrement=True,
 )

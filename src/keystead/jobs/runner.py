@@ -10,12 +10,12 @@ Run by ``main``; woken after a commit that put a job in, and looking by itself e
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from keystead.db.session import Database
 from keystead.jobs import store
-from keystead.jobs.errors import JobLost
+from keystead.jobs.errors import JobLost, NotYet
 from keystead.jobs.store import Job, State
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
@@ -25,8 +25,8 @@ from keystead.kit.waiting import within
 
 log = get_logger()
 
-# Carries a job out and returns when nothing of it is left. An error that waiting may cure puts it off, any other ends
-# it as failed.
+# Carries a job out and returns when nothing of it is left. An error that waiting may cure puts it off, ``NotYet`` until
+# a moment; any other ends it as failed.
 Handler = Callable[[Job], Awaitable[None]]
 
 LEASE = timedelta(seconds=15)
@@ -45,13 +45,17 @@ class JobRunner:
         self, database: Database, handlers: Mapping[str, Handler], *, clock: Clock, ids: Ids, is_alone: bool
     ) -> None:
         self._database = database
-        self._handlers = handlers
+        self._handlers = dict(handlers)
         self._clock = clock
         self._ids = ids
         self._is_alone = is_alone
         self._wake = asyncio.Event()
         self._busy = 0
         self._next_purge_s = 0.0
+
+    def on(self, kind: str, handler: Handler) -> None:
+        """Have jobs of a kind carried out by a handler; before the runner runs."""
+        self._handlers[kind] = handler
 
     def wake(self) -> None:
         """Take notice that a job was put in."""
@@ -131,6 +135,8 @@ class JobRunner:
                 handling.result()
             except JobLost:
                 return
+            except NotYet as wait:
+                await self._release(job, due_at=wait.due_at or self._soon(), message=wait.message)
             except (Unavailable, StorageFailed) as error:
                 await self._put_off(job, error.message)
             except KeysteadError as error:
@@ -149,7 +155,12 @@ class JobRunner:
 
     async def _put_off(self, job: Job, message: str) -> None:
         log.info("job put off", job=job.number, kind=job.kind, reason=message)
-        due_at = self._clock.now() + timedelta(seconds=_PUT_OFF_S)
+        await self._release(job, due_at=self._soon(), message=message)
+
+    def _soon(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=_PUT_OFF_S)
+
+    async def _release(self, job: Job, *, due_at: datetime, message: str) -> None:
         await self._database.write(lambda connection: store.release(connection, job, due_at=due_at, message=message))
 
     async def _give_back(self, job: Job) -> None:

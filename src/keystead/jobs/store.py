@@ -19,6 +19,7 @@ class State(StrEnum):
 
     WAITING = "waiting"
     RUNNING = "running"
+    PAUSED = "paused"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -93,9 +94,18 @@ _END = (
     .where(*_IS_HELD)
     .values(state=bindparam("new_state"), message=bindparam("new_message"), claim=None, ended_at=bindparam("at"))
 )
+_PAUSE = (
+    update(JOBS).where(J.number == bindparam("job"), J.state.in_(_OPEN)).values(state=State.PAUSED.value, claim=None)
+)
+_WAIT = (
+    update(JOBS)
+    .where(J.number == bindparam("job"), J.state.in_(bindparam("states", expanding=True)))
+    .values(state=State.WAITING.value, claim=None, due_at=bindparam("at"), ended_at=None, message=None)
+)
+_LESS = update(JOBS).where(J.number == bindparam("job")).values(done=J.done - bindparam("less"))
 _CANCEL = (
     update(JOBS)
-    .where(J.number == bindparam("job"), J.state.in_(_OPEN))
+    .where(J.number == bindparam("job"), J.state.in_((*_OPEN, State.PAUSED.value)))
     .values(state=State.CANCELLED.value, claim=None, ended_at=bindparam("at"))
 )
 _FREE = update(JOBS).where(J.state == State.RUNNING.value).values(due_at=bindparam("at"))
@@ -166,6 +176,26 @@ def end(connection: Connection, job: Job, state: State, *, message: str | None, 
 def cancel(connection: Connection, number: int, at: datetime) -> bool:
     """End a job where it is; tell whether there was something to end."""
     return connection.execute(_CANCEL, {"job": number, "at": at}).rowcount == 1
+
+
+def pause(connection: Connection, number: int) -> bool:
+    """Have nobody go on with a job until it is continued; tell whether there was something to pause."""
+    return connection.execute(_PAUSE, {"job": number}).rowcount == 1
+
+
+def go_on(connection: Connection, number: int, at: datetime) -> bool:
+    """Have a paused job gone on with; tell whether it was paused."""
+    values = {"job": number, "at": at, "states": [State.PAUSED.value]}
+    return connection.execute(_WAIT, values).rowcount == 1
+
+
+def reopen(connection: Connection, number: int, at: datetime, *, less: int) -> None:
+    """Have some parts of a job done again, ``less`` in number; one that has ended is gone on with.
+
+    A job that was cancelled, or is paused, stays so.
+    """
+    connection.execute(_LESS, {"job": number, "less": less})
+    connection.execute(_WAIT, {"job": number, "at": at, "states": [State.DONE.value, State.FAILED.value]})
 
 
 def free(connection: Connection, at: datetime) -> None:

@@ -29,9 +29,12 @@ class Bases:
 
 
 class Clients:
-    """Make clients over one sender."""
+    """Make clients over one sender; ``a_minute`` overrules how many requests providers by id are sent in one."""
 
-    def __init__(self, sender: Sender, clock: Clock, bases: Bases) -> None:
+    def __init__(
+        self, sender: Sender, clock: Clock, bases: Bases, *, a_minute: Mapping[str, int] | None = None
+    ) -> None:
+        self._a_minute = a_minute or {}
         self._sender = sender
         self._clock = clock
         self._bases = {**bases.others, CLOUDFLARE.id: bases.cloudflare, NAMECHEAP.id: bases.namecheap}
@@ -56,12 +59,14 @@ class Clients:
         return self._transports[provider.id]
 
     def _made(self, provider: Provider) -> Transport:
+        allowed = self._a_minute.get(provider.id)
+        rules = provider.pace if allowed is None else ((allowed, 60.0),)
         return Transport(
             self._sender,
             self._clock,
             title=provider.title,
             base_url=self._bases.get(provider.id, provider.base_url),
-            pace=Pace(self._clock, *provider.pace, busy_statuses=provider.busy_statuses),
+            pace=Pace(self._clock, *rules, busy_statuses=provider.busy_statuses),
             timeout_s=TIMEOUT_S,
             parallel=provider.parallel,
             hosts={

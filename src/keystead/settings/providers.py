@@ -1,11 +1,11 @@
-"""Settings of outside providers: where their APIs are, and how the wire of their keys refuses a token."""
+"""Settings of outside providers: where their APIs are, how they are asked, and how the wire of their keys refuses."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from keystead.settings.values import ProviderUrl
+from keystead.settings.values import Addresses, ProviderUrl
 
 
 class ProviderSettings(BaseModel):
@@ -20,6 +20,24 @@ class ProviderSettings(BaseModel):
         "https://api.namecheap.com",
         description="Base URL of Namecheap's API for direct requests; a relay has a URL of its own.",
         examples=["https://api.sandbox.namecheap.com"],
+    )
+    provider_namecheap_a_minute: int = Field(
+        20,
+        ge=1,
+        description="Requests to Namecheap in a minute for each of its users; Namecheap allows about twenty.",
+        examples=[50],
+    )
+    dns_resolvers: Addresses = Field(
+        (),
+        description="Addresses of resolvers that are asked about domains; none named are the machine's own.",
+        examples=["9.9.9.9,149.112.112.112"],
+    )
+    dns_port: int = Field(
+        53,
+        ge=1,
+        le=65535,
+        description="Port at which resolvers and name servers are asked; another one is for tests.",
+        examples=[5353],
     )
     provider_namesilo_url: ProviderUrl = Field(
         "https://www.namesilo.com/api",
@@ -79,7 +97,5 @@ class ProviderSettings(BaseModel):
     @property
     def provider_urls(self) -> Mapping[str, str]:
         """Return every base URL by the provider it is of."""
-        names = [
-            name for name in ProviderSettings.model_fields if name.startswith("provider_") and name.endswith("_url")
-        ]
-        return {name.removeprefix("provider_").removesuffix("_url"): getattr(self, name) for name in names}
+        urls = {name: getattr(self, name) for name in ProviderSettings.model_fields if name.endswith("_url")}
+        return {name.removeprefix("provider_").removesuffix("_url"): url for name, url in urls.items()}

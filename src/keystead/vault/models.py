@@ -1,4 +1,4 @@
-"""Tables of the vault: credentials, relays, errands at providers, and the zones and domains seen with credentials."""
+"""Tables of the vault: credentials, relays, errands at providers, zones and domains seen there, and domain moves."""
 
 from sqlalchemy import (
     Boolean,
@@ -176,5 +176,31 @@ ROLLOUT_ZONES = Table(
     CheckConstraint(
         "outcome IN ('waiting', 'planned', 'same', 'applying', 'done', 'failed', 'refused')", name="outcome_is_known"
     ),
+    sqlite_with_rowid=False,
+)
+
+# One domain of a domain move, which is a job; ``movevalue.Item`` says what the columns are.
+MOVE_ITEMS = Table(
+    "domain_move_items",
+    METADATA,
+    Column("job", BigNumber, ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("domain", String(253), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("zone_credential_id", BigNumber),
+    Column("registrar_credential_id", BigNumber),
+    Column("source", String(253)),
+    Column("is_making", Boolean, nullable=False),
+    Column("is_made", Boolean, nullable=False),
+    Column("zone_id", String(64)),
+    Column("name_servers", Json, nullable=False),
+    Column("previous", Json),
+    Column("removes_zone", Boolean, nullable=False),
+    Column("problem", Text),
+    CheckConstraint("state IN ('waiting', 'done', 'same', 'refused', 'failed')", name="state_is_known"),
     sqlite_with_rowid=False,
 )

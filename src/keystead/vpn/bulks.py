@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from keystead.access.permissions import Permission, check, requires
 from keystead.access.work import Work
 from keystead.jobs import store as jobs
-from keystead.jobs.store import Job, NewJob
+from keystead.jobs.store import Job, NewJob, State
 from keystead.kit.errors import Conflict, KeysteadError, NeedsConfirmation, NotFound
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
@@ -111,6 +111,29 @@ def list_(work: Work, *, page: Page) -> list[Job]:
     """Return the bulks of the account, the newest first; ``after`` of the page is the number before which it begins."""
     found = jobs.page(work.connection, work.principal.account_id, KIND, before=page.after or _LAST, limit=page.limit)
     return [job for job in found if _may_see(work, job)]
+
+
+@requires(Permission.VPN_KEYS_READ)
+def pause(work: Work, *, number: int) -> Bulk:
+    """Have nothing more done until the bulk is continued. Raises Conflict for one that has ended."""
+    job = _job(work, number)
+    check(work.principal, NEEDED[Action(job.request["action"])])
+    if job.state is not State.PAUSED:
+        if not jobs.pause(work.connection, number):
+            raise Conflict(f"bulk {number} has ended already")
+        work.audit("vpn.bulk.pause", _subject(number), done=job.done, total=job.total)
+    return _found(work, number)
+
+
+@requires(Permission.VPN_KEYS_READ)
+def go_on(work: Work, *, number: int) -> Bulk:
+    """Go on with a bulk that was paused; raise Conflict for one that was not."""
+    job = _job(work, number)
+    check(work.principal, NEEDED[Action(job.request["action"])])
+    if not jobs.go_on(work.connection, number, work.now):
+        raise Conflict(f"bulk {number} is not paused")
+    work.audit("vpn.bulk.continue", _subject(number))
+    return _found(work, number)
 
 
 @requires(Permission.VPN_KEYS_READ)

@@ -38,7 +38,7 @@ async def ended(instance: InProcess, number: int) -> shapes.Bulk:
         while True:
             answer = await instance.operator.get(f"{BULK}/{number}")
             bulk = shapes.Bulk.model_validate_json(answer.content)
-            if bulk.state not in {"waiting", "running"}:
+            if bulk.state not in {"waiting", "running", "paused"}:
                 return bulk
             await asyncio.sleep(0.02)
 
@@ -210,6 +210,23 @@ async def test_a_bulk_that_is_cancelled_leaves_what_is_done(instance: InProcess)
     async with asyncio.timeout(30):
         while (await instance.operator.get(KEYS)).json()["total"] < 700:
             await asyncio.sleep(0.05)
+
+
+async def test_a_bulk_that_is_paused_goes_on_where_it_was(instance: InProcess) -> None:
+    instance.engine.is_down = True
+    answer = await instance.operator.post(BULK, json={"action": "create", "create": {"count": 700}})
+    path = f"{BULK}/{answer.json()['id']}"
+
+    paused = await instance.operator.post(f"{path}/pause")
+    again = await instance.operator.post(f"{path}/pause")
+    instance.engine.is_down = False
+    continued = await instance.operator.post(f"{path}/continue")
+    done = await ended(instance, answer.json()["id"])
+
+    assert (paused.json()["state"], again.json()["state"], continued.json()["state"]) == ("paused", "paused", "waiting")
+    assert (done.state, done.outcomes) == ("done", {"done": 700})
+    for act in ("pause", "continue"):
+        assert (await instance.operator.post(f"{path}/{act}")).json()["code"] == "conflict"
 
 
 @pytest.mark.parametrize(

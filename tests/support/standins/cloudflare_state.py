@@ -4,7 +4,7 @@ Names and ids of permission groups are as they are known from public configurati
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -94,6 +94,8 @@ class State(StandIn):
         self.settings: dict[str, dict[str, Any]] = {}
         self.purged: list[dict[str, Any]] = []
         self.has_selectable = True
+        # To whom a domain is delegated, as a check of its zone finds; None leaves zones as they are.
+        self.delegated: Callable[[str], Sequence[str] | None] | None = None
         self._numbers = itertools.count(1)
 
     @property

@@ -66,7 +66,11 @@ class Zones(State):
 
     def _check_zone(self, caller: Token, _: Came, zone_id: str) -> Result:
         self._may(caller, "Zone Write")
-        return {"id": self._find_zone(caller, zone_id)["id"]}, {}
+        zone = self._find_zone(caller, zone_id)
+        told = self.delegated(zone["name"]) if self.delegated else None
+        if told is not None and sorted(told) == sorted(zone["name_servers"]):
+            zone["status"] = "active"
+        return {"id": zone["id"]}, {}
 
     def _list_settings(self, caller: Token, _: Came, zone_id: str) -> Result:
         self._may(caller, "Zone Settings Read")

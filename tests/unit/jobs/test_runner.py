@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
 from keystead.jobs import store
-from keystead.jobs.errors import JobLost
+from keystead.jobs.errors import JobLost, NotYet
 from keystead.jobs.runner import KEPT_FOR, LEASE, JobRunner
 from keystead.jobs.store import Job, NewJob, State
 from keystead.kit.errors import Invalid, Unavailable
@@ -204,3 +205,62 @@ async def test_old_jobs_are_forgotten(office: Office) -> None:
     )
 
     assert forgotten == 1
+
+
+async def test_a_job_with_nothing_to_do_before_a_moment_is_claimed_from_then_on(office: Office) -> None:
+    clock = office.place.clock
+
+    async def handler(job: Job) -> None:
+        raise NotYet("DNS takes its time", due_at=clock.now() + timedelta(hours=1))
+
+    office.handler = handler
+    number = await office.enqueue()
+
+    left = await office.carried_out(number)
+    clock.advance((left.due_at - clock.now()).total_seconds() - 1)
+    early = await office.runner().claim()
+    clock.advance(1)
+
+    assert (left.state, left.message, left.claim) == (State.RUNNING, "DNS takes its time", None)
+    assert early is None
+    assert await office.runner().claim() is not None
+
+
+async def test_a_paused_job_is_taken_from_its_worker_and_goes_on_when_it_is_continued(office: Office) -> None:
+    number = await office.enqueue()
+    first = await office.runner().claim()
+    assert first is not None
+    write = office.place.database.write
+    await write(lambda connection: store.advance(connection, first, 2))
+
+    assert await write(lambda connection: store.pause(connection, number))
+    with pytest.raises(JobLost):
+        await office.hold(first)
+    office.place.clock.advance(LEASE.total_seconds() + 1)
+    assert await office.runner().claim() is None
+    assert await write(lambda connection: store.go_on(connection, number, office.place.clock.now()))
+
+    again = await office.runner().claim()
+    assert again is not None
+    assert await office.hold(again) == 2
+
+
+async def test_a_paused_job_can_be_cancelled_and_an_ended_one_neither_paused_nor_continued(office: Office) -> None:
+    number, now = await office.enqueue(), office.place.clock.now()
+    write = office.place.database.write
+    await write(lambda connection: store.pause(connection, number))
+
+    assert await write(lambda connection: store.cancel(connection, number, now))
+    assert not await write(lambda connection: store.pause(connection, number))
+    assert not await write(lambda connection: store.go_on(connection, number, now))
+
+
+async def test_a_job_that_has_ended_is_gone_on_with_when_it_is_reopened(office: Office) -> None:
+    number = await office.enqueue()
+    await office.carried_out(number)
+    write, now = office.place.database.write, office.place.clock.now()
+
+    await write(lambda connection: store.reopen(connection, number, now, less=0))
+
+    assert (await office.carried_out(number)).state is State.DONE
+    assert (await office.find(number)).attempts == 2

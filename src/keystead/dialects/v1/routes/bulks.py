@@ -20,6 +20,7 @@ def router(services: Services) -> APIRouter:
     """Return the endpoints of bulks."""
     routes = APIRouter(prefix="/v1/vpn/bulk", tags=["Bulks"])
     _add_orders(routes, services)
+    _add_acts(routes, services)
     _add_outcomes(routes, services)
     return routes
 
@@ -54,6 +55,20 @@ def _add_orders(routes: APIRouter, services: Services) -> None:
     async def get_bulk(call: Caller, number: Number) -> Response:
         """Show how a bulk stands."""
         return answer(shapes.bulk(await bulks.find(call, number)))
+
+
+def _add_acts(routes: APIRouter, services: Services) -> None:
+    bulks = services.bulks
+
+    @routes.post("/{number}/pause", response_model=shapes.Bulk, responses=WRITE)
+    async def pause_bulk(call: Caller, number: Number) -> Response:
+        """Have nothing more done until the bulk is continued."""
+        return answer(shapes.bulk(await bulks.pause(call, number)))
+
+    @routes.post("/{number}/continue", response_model=shapes.Bulk, responses=WRITE)
+    async def continue_bulk(call: Caller, number: Number) -> Response:
+        """Go on with a bulk that was paused."""
+        return answer(shapes.bulk(await bulks.go_on(call, number)))
 
     @routes.post("/{number}/cancel", response_model=shapes.Bulk, responses=WRITE)
     async def cancel_bulk(call: Caller, number: Number) -> Response:
