@@ -65,13 +65,13 @@ class VaultRules:
     account_id: int
     marking_key: Secret[bytes]
     is_alone: bool
-    limits: Limits = Limits()
+    limits: Limits
 
 
 def vault_operations(
     transactions: Transactions, clients: Clients, rules: VaultRules, *, ids: Ids, lookup: Lookup, jobs: JobRunner
 ) -> VaultOperations:
-    """Return the operations; moves and rollouts are carried out by ``jobs``, and moves ask ``lookup`` for delegations."""
+    """Return the operations; ``jobs`` carries moves and rollouts out, and ``lookup`` is asked about delegations."""
     account_id = rules.account_id
     credentials = CredentialOperations(transactions, account_id=account_id)
     errands = ErrandRunner(transactions, account_id=account_id, is_alone=rules.is_alone)
