@@ -14,7 +14,7 @@ from keystead.providers.errors import (
 )
 from keystead.providers.namecheap import Login, seen_address
 from tests.providers.calling import clients, relayed
-from tests.support.standins.namecheap import API_KEY, IP, USERNAME, Namecheap, Refused
+from tests.support.standins.namecheap import API_KEY, IP, OWN_DNS, USERNAME, Namecheap, Refused
 from tests.support.standins.server import Fate, Told
 
 
@@ -150,3 +150,19 @@ async def test_no_secret_is_in_what_is_raised(registrar: Namecheap) -> None:
     while told is not None:
         assert "CANARY" not in f"{told!r} {told} {vars(told)}"
         told = told.__cause__ or told.__context__
+
+
+async def test_name_servers_are_read_and_given_back_to_the_registrar(registrar: Namecheap) -> None:
+    registrar.domains["example.com"] = "01/01/2030"
+    client = relayed(registrar)
+
+    before = await client.name_servers("example.com")
+    await client.set_name_servers("example.com", ["a.ns.test", "b.ns.test"])
+    meanwhile = await client.name_servers("example.com")
+    await client.set_own_dns("example.com")
+
+    assert (before.names, before.is_own_dns) == (tuple(OWN_DNS), True)
+    assert (meanwhile.names, meanwhile.is_own_dns) == (("a.ns.test", "b.ns.test"), False)
+    assert await client.name_servers("example.com") == before
+    with pytest.raises(ProviderRejected):
+        await client.name_servers("other.com")

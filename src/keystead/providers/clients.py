@@ -1,5 +1,6 @@
 """Clients of providers for whoever holds a secret: one transport for each provider, with its pace shared by all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keystead.kit.clock import Clock
@@ -23,11 +24,14 @@ class Bases:
 
 
 class Clients:
-    """Make clients over one sender."""
+    """Make clients over one sender; ``a_minute`` overrules how many requests providers by id are sent in one."""
 
-    def __init__(self, sender: Sender, clock: Clock, bases: Bases) -> None:
-        self._cloudflare = _transport(sender, clock, CLOUDFLARE, bases.cloudflare)
-        self._namecheap = _transport(sender, clock, NAMECHEAP, bases.namecheap)
+    def __init__(
+        self, sender: Sender, clock: Clock, bases: Bases, *, a_minute: Mapping[str, int] | None = None
+    ) -> None:
+        allowed = a_minute or {}
+        self._cloudflare = _transport(sender, clock, CLOUDFLARE, bases.cloudflare, allowed)
+        self._namecheap = _transport(sender, clock, NAMECHEAP, bases.namecheap, allowed)
 
     def cloudflare(self, token: Secret[str]) -> Cloudflare:
         """Return a client with a token."""
@@ -38,6 +42,8 @@ class Clients:
         return Namecheap(self._namecheap, login)
 
 
-def _transport(sender: Sender, clock: Clock, provider: Provider, base_url: str) -> Transport:
-    pace = Pace(clock, provider.pace)
+def _transport(
+    sender: Sender, clock: Clock, provider: Provider, base_url: str, a_minute: Mapping[str, int]
+) -> Transport:
+    pace = Pace(clock, (a_minute[provider.id], 60.0) if provider.id in a_minute else provider.pace)
     return Transport(sender, clock, title=provider.title, base_url=base_url, pace=pace, timeout_s=TIMEOUT_S)

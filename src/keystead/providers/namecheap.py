@@ -80,6 +80,14 @@ class RegisteredDomain:
     has_own_dns: bool
 
 
+@dataclass(frozen=True)
+class NameServers:
+    """A domain's name servers at the registrar, and whether they are the registrar's own DNS."""
+
+    names: tuple[str, ...]
+    is_own_dns: bool
+
+
 class Namecheap:
     """Call Namecheap for one login."""
 
@@ -105,17 +113,27 @@ class Namecheap:
                 break
         return found
 
+    async def name_servers(self, domain: str) -> NameServers:
+        """Return the name servers of a registered domain; raise Invalid for a name that is not a registered one."""
+        label, suffix = registrable.split(domain)
+        root = await self._call("domains.dns.getList", {"SLD": label, "TLD": suffix})
+        named = [(element.text or "").strip().rstrip(".").lower() for element in _all(root, "Nameserver")]
+        is_own = _is_true(_first(root, "DomainDNSGetListResult").get("IsUsingOurDNS", ""))
+        return NameServers(tuple(name for name in named if name), is_own)
+
+    async def set_own_dns(self, domain: str) -> None:
+        """Point a registered domain at Namecheap's own DNS, as a new one is."""
+        label, suffix = registrable.split(domain)
+        root = await self._call("domains.dns.setDefault", {"SLD": label, "TLD": suffix})
+        _check_updated(_first(root, "DomainDNSSetDefaultResult").get("Updated", ""), f"{label}.{suffix}")
+
     async def set_name_servers(self, domain: str, servers: list[str]) -> None:
         """Point a registered domain at its name servers; raise Invalid for a name that is not a registered one."""
         label, suffix = registrable.split(domain)
         names = [registrable.host_name(server) for server in servers]
         parameters = {"SLD": label, "TLD": suffix, "Nameservers": ",".join(names)}
         root = await self._call("domains.dns.setCustom", parameters)
-        told = _first(root, "DomainDNSSetCustomResult").get("Updated", "")
-        if not _is_true(told):
-            raise ProviderRejected(
-                f"Namecheap left the name servers of {label}.{suffix} as they were", number="not_updated", text=told
-            )
+        _check_updated(_first(root, "DomainDNSSetCustomResult").get("Updated", ""), f"{label}.{suffix}")
 
     async def _call(self, command: str, parameters: Mapping[str, str]) -> "Element":
         login = self._login
@@ -178,6 +196,12 @@ def _checked(root: "Element") -> "Element":
     if number in BUSY_NUMBERS:
         raise ProviderBusy("Namecheap takes no more requests for now", retry_after_s=60)
     raise ProviderRejected(f"Namecheap refused: {number}", number=number, text=text)
+
+
+def _check_updated(told: str, domain: str) -> None:
+    if not _is_true(told):
+        problem = f"Namecheap left the name servers of {domain} as they were"
+        raise ProviderRejected(problem, number="not_updated", text=told)
 
 
 def _domain(element: "Element") -> RegisteredDomain:

@@ -105,10 +105,10 @@ class Transport:
         return Answer(reply.status, reply.headers, reply.body)
 
     async def _send_once(self, ask: Ask) -> Reply:
-        wait_s = self.pace.wait_s(ask.key)
-        if wait_s > PATIENCE_S:
-            raise self._busy(wait_s)
-        if wait_s:
+        # Who waited asks again: of many that waited together only as many may go as the limit has room for.
+        while wait_s := self.pace.wait_s(ask.key):
+            if wait_s > PATIENCE_S:
+                raise self._busy(wait_s)
             await self._clock.sleep(wait_s)
         self.pace.note_sent(ask.key)
         reply = await self._sender.send(self._request(ask))

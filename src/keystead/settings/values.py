@@ -51,6 +51,10 @@ def _listen_address(value: str) -> str:
     return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value.strip("[]")))
 
 
+def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_address(part)) for part in value)
+
+
 def _doors(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(places.wish(part)) for part in value))
 
@@ -137,6 +141,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Networks = Annotated[Words, AfterValidator(_networks)]
 Hostnames = Annotated[Words, AfterValidator(_hostnames)]
 Tricks = Annotated[tuple[_Trick, ...], BeforeValidator(_split)]
+Addresses = Annotated[Words, AfterValidator(_addresses)]
 Doors = Annotated[Words, AfterValidator(_doors)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 PortRange = Annotated[str, AfterValidator(_port_range)]

@@ -1,7 +1,7 @@
 """Namecheap's XML API on loopback, behind a relay that wants a password: balance, domains, name servers.
 
-Shapes are those of namecheap.com/support/api (methods users.getBalances, domains.getList, domains.dns.setCustom, and
-the page of error numbers), and of recorded answers where they differ: getBalances has no namespace there, ``Updated``
+Shapes are those of namecheap.com/support/api (methods users.getBalances, domains.getList, domains.dns.getList,
+domains.dns.setCustom, domains.dns.setDefault, and the page of error numbers), and of recorded answers where they differ: getBalances has no namespace there, ``Updated``
 is written in several ways, and an error's answer may hold a response all the same (lexicon's cassettes for Namecheap).
 """
 
@@ -13,6 +13,8 @@ from xml.sax.saxutils import escape, quoteattr
 from tests.support.standins.server import Came, StandIn, Told, serving
 
 USERNAME, API_KEY, IP = "MyUser", "CANARY-namecheap-key", "51.68.21.133"
+# Namecheap's own DNS (namecheap.com/support/knowledgebase, "BasicDNS").
+OWN_DNS = ["dns1.registrar-servers.com", "dns2.registrar-servers.com"]
 _XMLNS = ' xmlns="http://api.namecheap.com/xml.response"'
 
 
@@ -79,7 +81,9 @@ class Namecheap(StandIn):
         inner = {
             "namecheap.users.getBalances": self._balances,
             "namecheap.domains.getList": self._list,
+            "namecheap.domains.dns.getList": self._get_name_servers,
             "namecheap.domains.dns.setCustom": self._set_custom,
+            "namecheap.domains.dns.setDefault": self._set_default,
         }[command](query)
         return f"<CommandResponse Type={quoteattr(command)}>{inner}</CommandResponse>"
 
@@ -108,10 +112,28 @@ class Namecheap(StandIn):
         paging = f"<TotalItems>{len(names)}</TotalItems><CurrentPage>{page}</CurrentPage><PageSize>{size}</PageSize>"
         return f"<DomainGetListResult>{shown}</DomainGetListResult><Paging>{paging}</Paging>"
 
-    def _set_custom(self, query: dict[str, str]) -> str:
+    def _get_name_servers(self, query: dict[str, str]) -> str:
+        name = self._registered(query)
+        listed = "".join(f"<Nameserver>{escape(one)}</Nameserver>" for one in self.name_servers.get(name, OWN_DNS))
+        is_own = "false" if name in self.name_servers else "true"
+        return (
+            f'<DomainDNSGetListResult Domain={quoteattr(name)} IsUsingOurDNS="{is_own}" IsPremiumDNS="false" '
+            f'IsUsingFreeDNS="false">{listed}</DomainDNSGetListResult>'
+        )
+
+    def _set_default(self, query: dict[str, str]) -> str:
+        name = self._registered(query)
+        self.name_servers.pop(name, None)
+        return f'<DomainDNSSetDefaultResult Domain={quoteattr(name)} Updated="true" />'
+
+    def _registered(self, query: dict[str, str]) -> str:
         name = f"{query['SLD']}.{query['TLD']}"
         if name not in self.domains:
             raise Refused("2019166", f"Domain name not found {name}")
+        return name
+
+    def _set_custom(self, query: dict[str, str]) -> str:
+        name = self._registered(query)
         self.name_servers[name] = query["Nameservers"].split(",")
         return f'<DomainDNSSetCustomResult Domain={quoteattr(name)} Updated="True" />'
 

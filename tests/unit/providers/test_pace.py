@@ -1,6 +1,10 @@
+import asyncio
+
 import pytest
 
+from keystead.outgoing.client import Reply, Request
 from keystead.providers.pace import Pace
+from keystead.providers.transport import Ask, Repeat, Transport
 from tests.support.clock import ManualClock
 
 
@@ -57,3 +61,21 @@ def test_a_rule_spreads_requests_over_its_window(clock: ManualClock) -> None:
     assert (pace.wait_s("a"), pace.wait_s("b")) == (40, 0)
     clock.advance(40)
     assert pace.wait_s("a") == 0
+
+
+async def test_of_many_that_waited_together_only_as_many_go_as_there_is_room_for(clock: ManualClock) -> None:
+    sent: list[float] = []
+
+    class Recording:
+        async def send(self, request: Request) -> Reply:
+            sent.append(clock.monotonic_s())
+            return Reply(200, None, None, 1, {}, b"")
+
+    transport = Transport(
+        Recording(), clock, title="T", base_url="https://t.test", pace=Pace(clock, (2, 4.0)), timeout_s=1
+    )
+
+    await asyncio.gather(*(transport.send(Ask("GET", "/", key="a", repeat=Repeat.HARMLESS)) for _ in range(7)))
+
+    assert len(sent) == 7
+    assert all(later - earlier >= 4.0 for earlier, later in zip(sent, sent[2:], strict=False))
