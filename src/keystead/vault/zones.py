@@ -40,8 +40,9 @@ def record(work: Work, credential_id: int, seen: Sequence[SeenZone]) -> Synced:
     A zone that another account has stays that account's.
     """
     credentials.find(work, credential_id)
+    began = work.now
     foreign = [zone.name for zone in seen if not _put(work, credential_id, zone)]
-    missing = store.note_missing(work.connection, credential_id, work.now)
+    missing = store.note_missing(work.connection, credential_id, began)
     kept = len(seen) - len(foreign)
     facts = {"zones": kept, "foreign": len(foreign), "missing": missing}
     work.audit("vault.zones.sync", credentials.subject(credential_id), **facts)
