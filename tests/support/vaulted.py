@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -11,17 +13,24 @@ from keystead.http.calls import Call
 from keystead.http.cloudflare_errands import CloudflareErrands
 from keystead.http.cloudflare_operations import Application, CloudflareOperations, Result
 from keystead.http.credential_operations import CredentialOperations
+from keystead.http.domain_errands import DomainErrands, looking_at_cloudflare
+from keystead.http.domain_watch import DomainWatch, Rhythm
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.registrars import opening_namecheap
 from keystead.http.transaction import Committed, Transactions
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Bases, Clients
 from keystead.vault.models import CREDENTIALS, ERRANDS
+from keystead.vault.thresholds import Rules
+from tests.support.delegated import FakeLookup
 from tests.support.standins.cloudflare import MINE, Cloudflare
 from tests.support.standins.direct import DirectSender
 from tests.support.standins.namecheap import Namecheap
 from tests.support.work import Workplace
+
+EVERY = timedelta(days=1)
 
 
 class _NoReconciler:
@@ -49,6 +58,8 @@ class Vaulted:
     workplace: Workplace
     remote: Cloudflare
     registrar: Namecheap = field(default_factory=Namecheap)
+    lookup: FakeLookup = field(default_factory=FakeLookup)
+    rules: Rules = Rules((30, 14, 7, 1), Decimal(10))
 
     def __post_init__(self) -> None:
         place = self.workplace
@@ -69,6 +80,21 @@ class Vaulted:
         self.chores = CloudflareErrands(self.transactions, self.clients, self.credentials, self.runner, RandomIds())
         self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
         self.namecheap = NamecheapOperations(self.transactions, self.clients, self.credentials)
+        self.seeing = DomainErrands(
+            self.transactions,
+            self.runner,
+            looks={"cloudflare": looking_at_cloudflare(self.clients, self.credentials, self.chores)},
+            registrars={"namecheap": opening_namecheap(self.namecheap)},
+            every=EVERY,
+        )
+        self.watch = DomainWatch(
+            self.transactions,
+            self.lookup,
+            Rhythm(EVERY, self.rules, has_mail=True),
+            providers=self.seeing.providers,
+            account_id=place.account_id,
+        )
+        self.seeing.on_seen = self.watch.note_seen
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

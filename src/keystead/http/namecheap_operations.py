@@ -49,11 +49,11 @@ class NamecheapOperations:
 
     async def domains(self, call: Call, credential_id: int) -> list[RegisteredDomain]:
         """Return every domain of a credential's user."""
-        return await (await self._opened(call, credential_id)).domains()
+        return await (await self.opened(call, credential_id)).domains()
 
     async def set_name_servers(self, call: Call, credential_id: int, domain: str, servers: Sequence[str]) -> None:
         """Point a domain at its name servers; put on record once it is done."""
-        await (await self._opened(call, credential_id)).set_name_servers(domain, list(servers))
+        await (await self.opened(call, credential_id)).set_name_servers(domain, list(servers))
         await self._transactions.write(call, zones.note_name_servers, credential_id, domain, servers)
 
     async def set_way(self, call: Call, way: Way, credential_id: int | None = None) -> ShownWay:
@@ -69,7 +69,8 @@ class NamecheapOperations:
         """Return how requests leave, without the password."""
         return await self._transactions.read(call, relays.find, NAMECHEAP.id, credential_id=credential_id)
 
-    async def _opened(self, call: Call, credential_id: int) -> Namecheap:
+    async def opened(self, call: Call, credential_id: int) -> Namecheap:
+        """Return a client for a credential, which is noted as used."""
         opened: Opened = await self._use.use(call, credential_id, NAMECHEAP.id)
         secret = json.loads(opened.secret.reveal())
         way = await self._way(call, credential_id)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.vault import credentials
+from keystead.vault.store import delegations as delegation_store
+from keystead.vault.store import registrations as registration_store
 from keystead.vault.store import zones as store
 from keystead.vault.store.zones import Domain, Zone
 
@@ -51,9 +53,14 @@ def record(work: Work, credential_id: int, seen: Sequence[SeenZone]) -> Synced:
 
 @requires(Permission.VAULT_USE)
 def note_name_servers(work: Work, credential_id: int, domain: str, servers: Sequence[str]) -> None:
-    """Put on record that a domain was pointed at name servers at its registrar."""
+    """Put on record that a domain was pointed at name servers at its registrar, and have DNS asked about it."""
     subject = credentials.subject(credential_id)
     work.audit("vault.domain.name_servers", subject, domain=domain, name_servers=list(servers))
+    known = registration_store.domain_ids(work.connection, work.principal.account_id, [domain.lower()])
+    registration_store.set_name_servers(
+        work.connection, credential_id, dict.fromkeys(known.values(), list(servers)), work.now
+    )
+    delegation_store.make_due(work.connection, list(known.values()))
 
 
 @requires(Permission.VAULT_READ)
