@@ -59,7 +59,7 @@ class Vaulted:
     remote: Cloudflare
     registrar: Namecheap = field(default_factory=Namecheap)
     lookup: FakeLookup = field(default_factory=FakeLookup)
-    rules: Rules = Rules((30, 14, 7, 1), Decimal(10))
+    rules: Rules = field(default_factory=lambda: Rules((30, 14, 7, 1), Decimal(10)))
 
     def __post_init__(self) -> None:
         place = self.workplace

@@ -1,7 +1,7 @@
 """Operations on the table of domains: list, write, compare; and on what is looked at in the background."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from keystead.http.calls import Call
@@ -33,6 +33,10 @@ class DomainOperations:
         self._providers = providers
         self._every = every
         self._on_asked = on_asked
+
+    def now(self) -> datetime:
+        """Return the time by which ends are counted."""
+        return self._transactions.clock.now()
 
     async def list_(self, call: Call, wanted: Narrowed, window: Window, *, is_of_all: bool = False) -> list[Row]:
         """Return a page of the account's domains, or of all accounts'."""

@@ -58,7 +58,7 @@ def note_name_servers(work: Work, credential_id: int, domain: str, servers: Sequ
     work.audit("vault.domain.name_servers", subject, domain=domain, name_servers=list(servers))
     known = registration_store.domain_ids(work.connection, work.principal.account_id, [domain.lower()])
     registration_store.set_name_servers(
-        work.connection, credential_id, dict.fromkeys(known.values(), list(servers)), work.now
+        work.connection, credential_id, {domain_id: list(servers) for domain_id in known.values()}, work.now
     )
     delegation_store.make_due(work.connection, list(known.values()))
 
