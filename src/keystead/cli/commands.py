@@ -13,7 +13,9 @@ import typer
 from keystead.cli import (
     access,
     backups,
+    credentials,
     doctor,
+    domains,
     engines,
     exports,
     imports,
@@ -58,6 +60,8 @@ app.add_typer(access.secrets, name="secrets")
 app.add_typer(engines.app, name="engine")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(providers.app, name="provider")
+app.add_typer(credentials.app, name="credential")
+app.add_typer(domains.app, name="domain")
 
 
 def _print_version(is_asked: bool) -> None:
