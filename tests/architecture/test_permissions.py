@@ -35,6 +35,7 @@ PARTS = {
     "keystead.access.signin.sessions.end_all",
     "keystead.access.signin.sessions.signed_in",
     "keystead.access.signin.signingkeys.current",
+    "keystead.vault.domains.add",
     "keystead.vault.errands.put",
     "keystead.vpn.enforcement.advance_key",
     "keystead.vpn.founding.settle_public_host",
@@ -58,6 +59,8 @@ VALUES = {
     "account_id": "1",
     "invitation_id": "1",
     "plan": "free",
+    "domain_id": "1",
+    "credential_id": "1",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
@@ -83,6 +86,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/signing-key/rotate"): {},
     ("POST", "/v1/export"): {},
     ("PUT", "/v1/providers/namecheap/relay"): {"ip": "192.0.2.1"},
+    ("POST", "/v1/domains"): {"items": [{"name": "example.com"}]},
+    ("PATCH", "/v1/domains/{domain_id}"): {"note": "x"},
+    ("POST", "/v1/domains/look"): {},
+    ("PATCH", "/v1/credentials/{credential_id}"): {"alias": "x"},
+    ("POST", "/v1/credentials/{credential_id}/reveal"): {},
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 

@@ -1,8 +1,8 @@
 """Asking the servers of a domain's parent to whom they delegate it: what every resolver will be told sooner or later.
 
 A resolver may go on telling what it was told before, for as long as two days; the parent's servers tell what is. They
-are found through resolvers (RFC 1034, section 4.2), asked without recursion, over UDP and, where an answer does not fit,
-over TCP. Like ``outgoing.dns``, and with its words.
+are found through resolvers (RFC 1034, section 4.2), asked without recursion, over UDP and, where an answer does not
+fit, over TCP. Like ``outgoing.dns``, and with its words.
 """
 
 import asyncio
@@ -63,20 +63,11 @@ class ParentLookup:
         return await asyncio.shield(known[1])
 
     async def _found(self, parent: str) -> list[str]:
-        """Find the servers of a zone, or of the one above where a name is none, such as ``com.de`` in ``de``."""
-        from dns import exception, name, resolver
+        from dns import exception
 
-        zone = name.from_text(parent)
         try:
-            while True:
-                try:
-                    answer = await self._asking().resolve(zone, "NS", lifetime=TIMEOUT_S)
-                    break
-                except (resolver.NoAnswer, resolver.NXDOMAIN):
-                    if zone == name.root:
-                        raise
-                    zone = zone.parent()
-            found = [await self._addresses_of(str(record.target)) for record in answer]
+            named = await self._named(parent)
+            found = [await self._addresses_of(server) for server in named]
         except (exception.DNSException, OSError) as error:
             raise ResolverAway(f"no resolver answered: {type(error).__name__}; see KEYSTEAD_DNS_RESOLVERS") from error
         servers = [address for addresses in found for address in addresses]
@@ -84,6 +75,20 @@ class ParentLookup:
             raise ResolverAway(f"the servers of {parent} have no addresses")
         random.shuffle(servers)
         return servers
+
+    async def _named(self, parent: str) -> list[str]:
+        """Name the servers of a zone, or of the one above where a name is none, such as ``com.de`` in ``de``."""
+        from dns import name, resolver
+
+        zone = name.from_text(parent)
+        while True:
+            try:
+                answer = await self._asking().resolve(zone, "NS", lifetime=TIMEOUT_S)
+                return [str(record.target) for record in answer]
+            except (resolver.NoAnswer, resolver.NXDOMAIN):
+                if zone == name.root:
+                    raise
+                zone = zone.parent()
 
     async def _addresses_of(self, server: str) -> list[str]:
         from dns import exception

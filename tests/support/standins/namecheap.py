@@ -1,8 +1,9 @@
 """Namecheap's XML API on loopback, behind a relay that wants a password: balance, domains, name servers.
 
 Shapes are those of namecheap.com/support/api (methods users.getBalances, domains.getList, domains.dns.getList,
-domains.dns.setCustom, domains.dns.setDefault, and the page of error numbers), and of recorded answers where they differ: getBalances has no namespace there, ``Updated``
-is written in several ways, and an error's answer may hold a response all the same (lexicon's cassettes for Namecheap).
+domains.dns.setCustom, domains.dns.setDefault, and the page of error numbers), and of recorded answers where they
+differ: getBalances has no namespace there, ``Updated`` is written in several ways, and an error's answer may hold a
+response all the same (lexicon's cassettes for Namecheap).
 """
 
 import base64
