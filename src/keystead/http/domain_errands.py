@@ -5,7 +5,7 @@ as every errand; one that refuses the credential is written down, and people are
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keystead.access.principal import system
 from keystead.http.calls import Call
@@ -18,7 +18,7 @@ from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unava
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Clients
 from keystead.providers.cloudflare import ACCOUNT_OWNED, CLOUDFLARE
-from keystead.providers.errors import SecretRefused
+from keystead.providers.errors import ProviderBusy, SecretRefused
 from keystead.vault import credentials, looks, registrations
 from keystead.vault.errands import Kind
 from keystead.vault.errors import CredentialExpired, CredentialNotFound, CredentialRevoked
@@ -30,6 +30,8 @@ Look = Callable[[Call, int], Awaitable[None]]
 # Namecheap allows 20 requests a minute and 700 an hour for each user: people and syncs want some of them too.
 ASKED_TOGETHER = 8
 ASKED_EVERY = timedelta(seconds=45)
+# By then a limit by the minute has room for more than the one page that is read again.
+GONE_ON_AFTER = timedelta(seconds=60)
 _ACTIVE = "active"
 _REQUEST_ID = "domains"
 
@@ -47,7 +49,7 @@ class DomainErrands:
         every: timedelta,
     ) -> None:
         self._transactions = transactions
-        self._looks = {**looks, **{provider: self._looking(opening) for provider, opening in registrars.items()}}
+        self._looks = looks
         self._registrars = registrars
         self._every = every
         self.on_seen: Callable[[], None] = lambda: None
@@ -57,7 +59,7 @@ class DomainErrands:
     @property
     def providers(self) -> Sequence[str]:
         """Return the providers that are looked at."""
-        return sorted(self._looks)
+        return sorted({*self._looks, *self._registrars})
 
     async def look(self, errand: Errand, _: Secret[str] | None) -> Outcome:
         """Look at a credential's provider."""
@@ -67,12 +69,12 @@ class DomainErrands:
         """Ask a registrar for the name servers of some domains, those first that were not asked about the longest."""
         return await self._noting(errand, self._ask_some)
 
-    async def _noting(self, errand: Errand, carry_out: Callable[[Call, int], Awaitable[Outcome]]) -> Outcome:
+    async def _noting(self, errand: Errand, carry_out: Callable[[Call, Errand, int], Awaitable[Outcome]]) -> Outcome:
         """Carry out, and write down why the credential could not be used."""
         assert errand.credential_id is not None  # noqa: S101 - these kinds are about a credential
         call = Call(system(errand.account_id), _REQUEST_ID)
         try:
-            outcome = await carry_out(call, errand.credential_id)
+            outcome = await carry_out(call, errand, errand.credential_id)
             if isinstance(outcome, Done):
                 self.on_seen()
             return outcome
@@ -88,24 +90,44 @@ class DomainErrands:
             self.on_seen()
             return Done({"problem": problem})
 
-    async def _look(self, call: Call, credential_id: int) -> Outcome:
+    async def _look(self, call: Call, errand: Errand, credential_id: int) -> Outcome:
         credential = await self._transactions.read(call, credentials.find, credential_id)
-        await self._looks[credential.provider](call, credential_id)
-        await self._transactions.write(call, looks.note, credential_id, problem=None)
-        if credential.provider in self._registrars:
+        opening = self._registrars.get(credential.provider)
+        if opening is None:
+            await self._looks[credential.provider](call, credential_id)
+        else:
+            later = await self._take_over(call, errand, credential_id, await opening(call, credential_id))
+            if later is not None:
+                return later
             await self._transactions.write(call, looks.follow, credential_id, Kind.NAME_SERVERS)
+        await self._transactions.write(call, looks.note, credential_id, problem=None)
         return Done({})
 
-    def _looking(self, opening: OpenRegistrar) -> Look:
-        async def look(call: Call, credential_id: int) -> None:
-            registrar = await opening(call, credential_id)
+    async def _take_over(self, call: Call, errand: Errand, credential_id: int, registrar: Registrar) -> Later | None:
+        """Take a registrar's list over page by page; return when to go on where the registrar's limit came before.
+
+        It goes on with the page that was read last: what went from the list meanwhile has moved all others up.
+        """
+        cursor, told = errand.details.get("cursor"), errand.details.get("began")
+        began = self._transactions.clock.now() if told is None else datetime.fromisoformat(told)
+        if told is None:
             balance = await registrar.balance()
             await self._transactions.write(call, looks.note_balance, credential_id, str(balance))
-            await self._transactions.write(call, registrations.record, credential_id, await registrar.listed())
+        last_read = cursor
+        while True:
+            try:
+                page = await registrar.listed(cursor)
+            except ProviderBusy as busy:
+                after = max(GONE_ON_AFTER, timedelta(seconds=busy.retry_after_s))
+                return Later(None, after, {"cursor": last_read, "began": began.isoformat()})
+            last_read, cursor = cursor, page.following
+            await self._transactions.write(
+                call, registrations.record, credential_id, page.items, began=began, is_last=cursor is None
+            )
+            if cursor is None:
+                return None
 
-        return look
-
-    async def _ask_some(self, call: Call, credential_id: int) -> Outcome:
+    async def _ask_some(self, call: Call, _: Errand, credential_id: int) -> Outcome:
         credential = await self._transactions.read(call, credentials.find, credential_id)
         before = self._transactions.clock.now() - self._every
         wanted = await self._transactions.read_many(

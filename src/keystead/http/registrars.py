@@ -4,6 +4,7 @@ A further registrar is one more function that opens a ``Registrar`` with a crede
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
@@ -15,11 +16,19 @@ from keystead.providers.namecheap import Namecheap, RegisteredDomain
 from keystead.vault.registrations import SeenRegistration
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A page of an account's domains, and what to ask with for the next one; None after the last."""
+
+    items: Sequence[SeenRegistration]
+    following: str | None = None
+
+
 class Registrar(Protocol):
     """A registrar, asked with one credential."""
 
-    async def listed(self) -> Sequence[SeenRegistration]:
-        """Return every domain of the account."""
+    async def listed(self, cursor: str | None) -> Listed:
+        """Return the first page of the account's domains, or the one that a page before named."""
         ...
 
     async def name_servers(self, domain: str) -> Sequence[str]:
@@ -41,9 +50,11 @@ class NamecheapRegistrar:
     def __init__(self, client: Namecheap) -> None:
         self._client = client
 
-    async def listed(self) -> Sequence[SeenRegistration]:
-        """Return every domain of the account."""
-        return [_seen(one) for one in await self._client.domains()]
+    async def listed(self, cursor: str | None) -> Listed:
+        """Return a page of the account's domains."""
+        page = int(cursor or 1)
+        found, is_last = await self._client.domains_on(page)
+        return Listed([_seen(one) for one in found], None if is_last else str(page + 1))
 
     async def name_servers(self, domain: str) -> Sequence[str]:
         """Return the name servers that Namecheap has for a domain."""

@@ -104,14 +104,18 @@ class Namecheap:
         """Return every domain of the account: all pages."""
         found: list[RegisteredDomain] = []
         for page in range(1, _PAGES_MAX):
-            parameters = {"Page": str(page), "PageSize": str(PAGE_SIZE), "SortBy": "NAME"}
-            root = await self._call("domains.getList", parameters)
-            seen = [_domain(element) for element in _all(root, "Domain")]
+            seen, is_last = await self.domains_on(page)
             found += seen
-            total = int(_text(root, "TotalItems") or 0)
-            if not seen or len(found) >= total:
+            if is_last:
                 break
         return found
+
+    async def domains_on(self, page: int) -> tuple[list[RegisteredDomain], bool]:
+        """Return a page of the account's domains, of which 1 is the first; and whether it is the last one."""
+        parameters = {"Page": str(page), "PageSize": str(PAGE_SIZE), "SortBy": "NAME"}
+        root = await self._call("domains.getList", parameters)
+        seen = [_domain(element) for element in _all(root, "Domain")]
+        return seen, not seen or page * PAGE_SIZE >= int(_text(root, "TotalItems") or 0)
 
     async def name_servers(self, domain: str) -> NameServers:
         """Return the name servers of a registered domain; raise Invalid for a name that is not a registered one."""

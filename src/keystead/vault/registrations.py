@@ -35,8 +35,13 @@ class Taken:
 
 
 @requires(Permission.VAULT_USE)
-def record(work: Work, credential_id: int, seen: Sequence[SeenRegistration]) -> Taken:
-    """Take over all domains that a registrar listed; one that is listed no more is noted missing."""
+def record(
+    work: Work, credential_id: int, seen: Sequence[SeenRegistration], *, began: datetime, is_last: bool = True
+) -> Taken:
+    """Take over a page of the domains that a registrar listed.
+
+    With the last page, what no page had since the look began is listed no more and noted missing.
+    """
     credentials.find(work, credential_id)
     at = work.now
     by_name = {one.name: one for one in seen}
@@ -58,7 +63,7 @@ def record(work: Work, credential_id: int, seen: Sequence[SeenRegistration]) -> 
         for domain_id, one in taken.items()
     ]
     store.replace(work.connection, rows)
-    missing = store.note_missing(work.connection, credential_id, at)
+    missing = store.note_missing(work.connection, credential_id, began=began, at=at) if is_last else 0
     work.audit("vault.registrations.sync", credentials.subject(credential_id), domains=len(rows), missing=missing)
     return Taken(len(rows), missing)
 

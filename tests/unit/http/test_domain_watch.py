@@ -90,6 +90,24 @@ async def test_a_look_takes_domains_name_servers_dns_and_balance_over(vaulted: V
     assert await found(vaulted) == []
 
 
+async def test_a_list_longer_than_the_limit_is_gone_on_with_where_it_was(vaulted: Vaulted) -> None:
+    vaulted.registrar.domains = {f"name-{number:04d}.com": "05/22/2029" for number in range(2300)}
+    await vaulted.watch.round()
+    await vaulted.runner.round()
+    first = await vaulted.workplace.do(domains.list_, Narrowed(), Window(limit=3000))
+    vaulted.registrar.domains.pop("name-0001.com")
+    for _ in range(3):
+        vaulted.workplace.clock.advance(61)
+        await vaulted.runner.round()
+
+    rows = await vaulted.workplace.do(domains.list_, Narrowed(), Window(limit=3000))
+    pages = [came.query["Page"] for came in vaulted.registrar.came if came.query["Command"].endswith("domains.getList")]
+    assert 0 < len(first) < 2300
+    assert len(rows) == 2300
+    assert [row.name for row in rows if row.registration_missing_since] == []
+    assert pages == [*map(str, range(1, 19)), *map(str, range(18, 24))]
+
+
 async def test_looks_follow_each_other_in_their_time_and_not_sooner(vaulted: Vaulted) -> None:
     await watched(vaulted)
     asked = len(vaulted.registrar.came)
@@ -277,6 +295,21 @@ async def test_owners_get_one_mail_that_says_everything(vaulted: Vaulted) -> Non
     assert request["to"] == "anna@example.com"
     assert request["subject"] == "Keystead: 2 things need attention"
     assert "one.com: registrar-name-servers" in request["text"]
+
+
+async def test_what_a_revoked_credential_has_shown_is_compared_with_nothing(vaulted: Vaulted) -> None:
+    await watched(vaulted)
+    await zone(vaulted, "one.com")
+    vaulted.workplace.clock.advance(3600)
+    await watched(vaulted)
+    before = len(await found(vaulted))
+    [held] = await vaulted.workplace.do(credentials.list_)
+    await vaulted.workplace.do(credentials.revoke, held.id)
+    vaulted.workplace.clock.advance(3600)
+    await watched(vaulted)
+
+    assert before == 1
+    assert await found(vaulted) == []
 
 
 async def test_nobody_is_shown_or_told_what_another_account_has(vaulted: Vaulted) -> None:

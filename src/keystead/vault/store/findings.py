@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, or_, select, update
 
 from keystead.access.models import ACCOUNTS
 from keystead.db.types import AnyRow
@@ -17,21 +17,25 @@ _OF_ACCOUNT = F.account_id == bindparam("account")
 
 # Whoever compares an account holds it until the end of the transaction: two processes tell nothing twice.
 _HOLD = select(ACCOUNTS.c.id).where(ACCOUNTS.c.id == bindparam("account")).with_for_update()
+# What was seen with a credential that is not used any more is compared with nothing.
+_HOLDER, _KEEPER = CREDENTIALS.alias("holder"), CREDENTIALS.alias("keeper")
 _SEEN = (
     select(
         D.id,
-        R.domain_id.is_not(None).label("is_registered"),
-        R.name_servers.label("registrar"),
-        R.missing_since.label("registration_missing_since"),
-        Z.name_servers.label("zone"),
-        Z.status.label("zone_status"),
-        Z.missing_since.label("zone_missing_since"),
+        _HOLDER.c.id.is_not(None).label("is_registered"),
+        case((_HOLDER.c.id.is_not(None), R.name_servers)).label("registrar"),
+        case((_HOLDER.c.id.is_not(None), R.missing_since)).label("registration_missing_since"),
+        case((_KEEPER.c.id.is_not(None), Z.name_servers)).label("zone"),
+        case((_KEEPER.c.id.is_not(None), Z.status)).label("zone_status"),
+        case((_KEEPER.c.id.is_not(None), Z.missing_since)).label("zone_missing_since"),
         D.dns_name_servers,
         D.dns_problem,
     )
     .select_from(DOMAINS)
     .outerjoin(REGISTRATIONS, R.domain_id == D.id)
+    .outerjoin(_HOLDER, (_HOLDER.c.id == R.credential_id) & (_HOLDER.c.status == Status.ACTIVE.value))
     .outerjoin(ZONES, Z.id == D.zone_id)
+    .outerjoin(_KEEPER, (_KEEPER.c.id == Z.credential_id) & (_KEEPER.c.status == Status.ACTIVE.value))
     .where(D.account_id == bindparam("account"))
 )
 _REFUSED = (
@@ -74,6 +78,7 @@ _ENDING = (
     .join(CREDENTIALS, C.id == R.credential_id)
     .where(
         D.account_id == bindparam("account"),
+        C.status == Status.ACTIVE.value,
         R.missing_since.is_(None),
         R.expires_on <= bindparam("until", type_=R.expires_on.type),
     )

@@ -22,7 +22,9 @@ _HELD = select(R.domain_id, R.credential_id, R.expires_on, R.missing_since, R.na
 _REMOVE = delete(REGISTRATIONS).where(R.domain_id == bindparam("domain"))
 _INSERT = insert(REGISTRATIONS)
 _MISSING = (
-    update(REGISTRATIONS).where(_OF_CREDENTIAL, R.synced_at < _AT, R.missing_since.is_(None)).values(missing_since=_AT)
+    update(REGISTRATIONS)
+    .where(_OF_CREDENTIAL, R.synced_at < bindparam("began", type_=R.synced_at.type), R.missing_since.is_(None))
+    .values(missing_since=_AT)
 )
 _UNASKED = (
     select(R.domain_id, D.name)
@@ -91,9 +93,9 @@ def replace(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(_INSERT, list(rows))
 
 
-def note_missing(connection: Connection, credential_id: int, at: datetime) -> int:
-    """Note every registration of a credential that was not seen at a moment; return how many."""
-    return connection.execute(_MISSING, {"credential": credential_id, "at": at}).rowcount
+def note_missing(connection: Connection, credential_id: int, *, began: datetime, at: datetime) -> int:
+    """Note every registration of a credential that was not seen since a look began; return how many."""
+    return connection.execute(_MISSING, {"credential": credential_id, "began": began, "at": at}).rowcount
 
 
 def unasked(connection: Connection, credential_id: int, *, before: datetime, limit: int) -> list[tuple[int, str]]:
