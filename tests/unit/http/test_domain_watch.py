@@ -2,7 +2,8 @@
 
 import json
 from datetime import date, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
@@ -10,15 +11,20 @@ from sqlalchemy import select
 from keystead.access import roles, webhooks
 from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.access.principal import Principal
+from keystead.http.alert_mails import AlertMails
 from keystead.http.domain_errands import ASKED_TOGETHER
 from keystead.jobs.models import JOBS
+from keystead.jobs.store import Job
+from keystead.kit.errors import Rejected
 from keystead.kit.page import Page
 from keystead.kit.reach import reach
 from keystead.kit.secret import Secret
 from keystead.outbox.models import DELIVERIES
-from keystead.vault import credentials, domains, findings, looks, zones
+from keystead.vault import credentials, domains, findings, looks, registrations, zones
+from keystead.vault.registrations import SeenRegistration
 from keystead.vault.relays import Way
 from keystead.vault.store import delegations
+from keystead.vault.store import zones as zone_store
 from keystead.vault.store.domaintable import Narrowed, Row, Window
 from keystead.vault.store.findings import Finding
 from keystead.vault.zones import SeenZone
@@ -27,6 +33,7 @@ from tests.support.standins.cloudflare import Cloudflare
 from tests.support.standins.namecheap import API_KEY, IP, USERNAME
 from tests.support.vaulted import EVERY, Vaulted
 from tests.support.work import Workplace
+from tests.unit.vault.shelf import added
 
 OURS, PARKED = ("bob.ns.test", "lola.ns.test"), ("dns1.registrar-servers.com", "dns2.registrar-servers.com")
 
@@ -320,3 +327,72 @@ async def test_nobody_is_shown_or_told_what_another_account_has(vaulted: Vaulted
     assert await vaulted.workplace.do_as(eve, domains.list_, Narrowed(), Window()) == []
     assert await vaulted.workplace.do_as(eve, findings.list_, Page()) == []
     assert await vaulted.workplace.do_as(eve, looks.list_) == {}
+
+
+async def test_an_end_of_a_credential_is_told_at_each_threshold_and_of_a_revoked_one_never(vaulted: Vaulted) -> None:
+    await listening(vaulted)
+    place = vaulted.workplace
+    ends = place.clock.now() + timedelta(days=8)
+    await added(place, external_id="kept", provider="hosttracker", expires_at=ends)
+    revoked = await added(place, external_id="revoked", provider="hosttracker", expires_at=ends)
+    await place.do(credentials.revoke, revoked.id)
+    for _ in range(10):
+        await watched(vaulted)
+        place.clock.advance(EVERY.total_seconds())
+
+    ending = [data for event, data in await told(vaulted) if event == "credential.expiring"]
+    assert [(data["credential"]["alias"], data["threshold_days"]) for data in ending] == [
+        ("301st-20250110-080000", level) for level in (14, 7, 1, 0)
+    ]
+
+
+async def test_a_deleted_credential_takes_registrations_along_and_leaves_domains(vaulted: Vaulted) -> None:
+    await watched(vaulted)
+    [held] = await vaulted.workplace.do(credentials.list_)
+
+    await vaulted.workplace.do(credentials.remove, held.id)
+
+    rows = await table(vaulted)
+    assert sorted(rows) == ["one.com", "two.com"]
+    assert {row.registrar for row in rows.values()} == {None}
+
+
+async def test_a_transferred_domain_is_with_the_registrar_that_has_it_longest(vaulted: Vaulted) -> None:
+    await watched(vaulted)
+    place = vaulted.workplace
+    other = await added(place, external_id="other", provider="namesilo")
+
+    sooner, later = (SeenRegistration("one.com", date(year, 1, 1)) for year in (2027, 2031))
+    await place.do(registrations.record, other.id, [sooner], began=place.clock.now())
+    before = (await table(vaulted))["one.com"].registrar
+    await place.do(registrations.record, other.id, [later], began=place.clock.now())
+
+    assert before == "namecheap"
+    assert (await table(vaulted))["one.com"].registrar == "namesilo"
+
+
+async def test_a_replaced_account_keeps_domains_that_a_registrar_lists(vaulted: Vaulted) -> None:
+    await watched(vaulted)
+    await zone(vaulted, "one.com", "only-a-zone.com")
+    [held] = await vaulted.workplace.do(credentials.list_)
+
+    await vaulted.workplace.database.write(lambda c: zone_store.remove_of(c, held.id))
+
+    assert sorted(await table(vaulted)) == ["one.com", "two.com"]
+
+
+async def test_a_mail_is_sent_by_its_job_or_says_why_not() -> None:
+    sent: list[tuple[str, str, str]] = []
+
+    class Post:
+        async def send(self, to: str, subject: str, text: Secret[str]) -> None:
+            sent.append((to, subject, text.reveal()))
+
+    request = {"to": "anna@example.com", "subject": "Keystead: 1 thing needs attention", "text": "- one.com"}
+    job = cast("Job", SimpleNamespace(request=request))  # of a job only its request is looked at
+
+    await AlertMails(Post()).carry_out(job)
+    with pytest.raises(Rejected):
+        await AlertMails(None).carry_out(job)
+
+    assert sent == [("anna@example.com", "Keystead: 1 thing needs attention", "- one.com")]
