@@ -11,6 +11,7 @@ PostgreSQL: a small pool of threads, a transaction for each write.
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,8 @@ _POSTGRESQL_THREADS = 6
 _BUSY_TIMEOUT_MS = 5000
 # How long a unit that nobody waits for may wait for a commit to share.
 _PATIENCE_S = 0.03
+# With so many that somebody waits for, one more unit in their commit is not noticed; beside a single one it is.
+_BUSY_FROM = 2
 _SQLITE_BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 # serialization_failure, deadlock_detected, lock_not_available, admin_shutdown, crash_shutdown, cannot_connect_now,
 # too_many_connections.
@@ -138,6 +141,7 @@ class _Queued:
     unit: Unit[Any]
     future: "asyncio.Future[Any]"
     is_urgent: bool
+    since_s: float
 
 
 _Outcome = tuple[_Queued, Any, BaseException | None]
@@ -174,7 +178,7 @@ class SqliteDatabase:
         return await self._writer.submit(unit, is_urgent=True)
 
     async def write_soon(self, unit: Unit[T]) -> T:
-        """Run a unit in a transaction, with the next urgent one or in a moment."""
+        """Run a unit in a transaction, with the next urgent ones or in a moment."""
         return await self._writer.submit(unit, is_urgent=False)
 
     def close(self) -> None:
@@ -267,7 +271,7 @@ class _GroupWriter:
                 raise StorageBusy("the database is closing; try again")
             if len(self._waiting) >= _QUEUE_MAX:
                 raise StorageBusy("too many writes are waiting; try again")
-            self._waiting.append(_Queued(unit, future, is_urgent))
+            self._waiting.append(_Queued(unit, future, is_urgent, time.monotonic()))
             self._changed.notify()
         return future
 
@@ -298,14 +302,31 @@ class _GroupWriter:
         return True
 
     def _next_batch(self) -> list[_Queued]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_closing)
-            self._changed.wait_for(self._is_pressed, _PATIENCE_S)
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_MAX))]
-        return [queued for queued in batch if not queued.future.cancelled()] or (batch and self._next_batch())
+        """Wait for units and return those of the next commit, which are none only when the thread is to end."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._is_closing)
+                self._changed.wait_for(self._is_pressed, self._patience_s())
+                batch = self._taken()
+                is_ending = self._is_closing and not self._waiting
+            batch = [queued for queued in batch if not queued.future.cancelled()]
+            if batch or is_ending:
+                return batch
 
     def _is_pressed(self) -> bool:
         return self._is_closing or any(queued.is_urgent for queued in self._waiting)
+
+    def _patience_s(self) -> float:
+        """Return how long the oldest unit may still wait; of a unit that somebody waits for it does not matter."""
+        return max(0.0, self._waiting[0].since_s + _PATIENCE_S - time.monotonic()) if self._waiting else 0.0
+
+    def _taken(self) -> list[_Queued]:
+        """Take the units of the next commit: a single one that somebody waits for does not wait for patient ones."""
+        urgent = [queued for queued in self._waiting if queued.is_urgent]
+        if 0 < len(urgent) < _BUSY_FROM and self._patience_s() > 0:
+            self._waiting = deque(queued for queued in self._waiting if not queued.is_urgent)
+            return urgent
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_MAX))]
 
     def _commit_together(self, batch: list[_Queued]) -> bool:
         """Run all units under one commit; return False with nothing done when they have to be run one by one."""

@@ -157,6 +157,10 @@ class Keepers:
         answer = await self._of(core).link.ask(verb, core=_number(core), **arguments)
         return _named(core.partition("/")[0], answer) if isinstance(answer, dict) and "core" in answer else answer
 
+    def tell(self, verb: str, core: str, **arguments: object) -> None:
+        """Tell the keeper of a core something without waiting for its answer."""
+        self._of(core).link.tell(verb, core=_number(core), **arguments)
+
     async def ask_all(self, verb: str, **arguments: object) -> list[Any]:
         """Ask every keeper; raise EngineUnavailable when there is none."""
         links = [known.link for known in self._known.values() if known.link.is_open]

@@ -114,6 +114,14 @@ class KeptCore:
             told = await self._keepers.ask("remember", self._name, changes=changes, openings=openings)
         return State(told["state"]) in DOWN
 
+    async def note(self, changes: Sequence[Change]) -> None:
+        """Do the same for additions to a running core, without waiting for the keeper to have read of them.
+
+        What is sent is read before any later start of the core, also when we are killed meanwhile.
+        """
+        async with self._renewing:
+            self._keepers.tell("remember", self._name, changes=changes, openings={})
+
     # --- another core beside this one ---
 
     @property

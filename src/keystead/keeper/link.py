@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,12 +117,8 @@ class KeeperLink:
 
         Raises Unsupported for what does not work on this machine.
         """
-        if self._writer is None or not self.is_open:
-            raise EngineUnavailable("the keeper is not reachable")
-        self._serial += 1
-        serial, future = self._serial, asyncio.get_running_loop().create_future()
-        self._waiting[serial] = future
-        self._writer.write(protocol.frame({"id": serial, "verb": verb, **arguments}))
+        serial = self._send(verb, arguments)
+        future = self._waiting[serial] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER_S):
                 return await future
@@ -130,6 +126,20 @@ class KeeperLink:
             raise EngineUnavailable("the keeper does not answer") from error
         finally:
             self._waiting.pop(serial, None)
+
+    def tell(self, verb: str, **arguments: object) -> None:
+        """Send what needs no answer; the keeper gets it before what is asked later, and also when we are gone by then.
+
+        Raises EngineUnavailable when there is no keeper.
+        """
+        self._send(verb, arguments)
+
+    def _send(self, verb: str, arguments: Mapping[str, object]) -> int:
+        if self._writer is None or not self.is_open:
+            raise EngineUnavailable("the keeper is not reachable")
+        self._serial += 1
+        self._writer.write(protocol.frame({"id": self._serial, "verb": verb, **arguments}))
+        return self._serial
 
     async def _connect(self) -> bool:
         try:

@@ -26,3 +26,14 @@ async def first_of(*waits: Coroutine[object, object, object]) -> int:
 async def within(clock: Clock, seconds: float, wait: Coroutine[object, object, object]) -> bool:
     """Wait for something, at most so long by this clock; tell whether it came."""
     return await first_of(wait, clock.sleep(seconds)) == 0
+
+
+async def either(changed: asyncio.Event, wanted: asyncio.Event | None) -> None:
+    """Wait until something has changed or what is wanted, if that can come, has come.
+
+    The events are taken in the step in which the state was looked at, so that no change is missed in between.
+    """
+    if wanted is None:
+        await changed.wait()
+    else:
+        await first_of(wanted.wait(), changed.wait())

@@ -69,7 +69,8 @@ class XraySource:
         leaving = {label: tags for label in absent if (tags := self._left(connection, label))}
         live = {row.tag for row in rows if is_live(row.tag)} | {tag for tags in leaving.values() for tag in tags}
         if not live:
-            return XrayDesired((), _by_tag(rows), absent, _speeds(rows), _addresses(rows))
+            new = frozenset(row.label for row in rows if row.is_new)
+            return XrayDesired((), _by_tag(rows), absent, _speeds(rows), _addresses(rows), new=new)
         within = [
             *key_store.users_at(connection, self._scope, live),
             *former_store.users_at(connection, self._scope, live),

@@ -346,17 +346,33 @@ async def test_the_word_locked_in_a_message_of_postgresql_is_not_a_lock(postgres
         await postgres_notes.read(lambda connection: connection.execute(text("SELECT 'locked'::integer")).all())
 
 
-async def test_a_unit_that_nobody_waits_for_shares_the_commit_of_the_next(sqlite_notes: SqliteDatabase) -> None:
+async def test_a_unit_that_nobody_waits_for_shares_the_commit_of_several(sqlite_notes: SqliteDatabase) -> None:
     commits: list[str] = []
     await sqlite_notes.write(lambda connection: note_commits(connection, commits))
     commits.clear()
 
+    let_go = await hold_writer(sqlite_notes)
+    units = [sqlite_notes.write_soon(add(1)), sqlite_notes.write(add(2)), sqlite_notes.write(add(3))]
+    written = [asyncio.ensure_future(unit) for unit in units]
+    await asyncio.sleep(0)
+    let_go()
+    await asyncio.gather(*written)
+
+    assert commits == ["COMMIT", "COMMIT"]
+    assert await stored(sqlite_notes) == [1, 2, 3]
+
+
+async def test_a_single_unit_does_not_wait_for_one_that_nobody_waits_for(
+    sqlite_notes: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keystead.db.session._PATIENCE_S", 3600.0)
     patient = asyncio.ensure_future(sqlite_notes.write_soon(add(1)))
     await asyncio.sleep(0)
-    await asyncio.gather(sqlite_notes.write(add(2)), patient)
 
-    assert commits == ["COMMIT"]
-    assert await stored(sqlite_notes) == [1, 2]
+    await sqlite_notes.write(add(2))
+
+    assert not patient.done()
+    assert await stored(sqlite_notes) == [2]
 
 
 async def test_a_unit_that_nobody_waits_for_is_committed_by_itself_in_a_moment(database: Database) -> None:

@@ -32,14 +32,14 @@ from keystead.engines.xray.state import (
 from keystead.engines.xray.watching import Watching
 from keystead.keeper.core import State
 from keystead.keeper.kept import KeptCore
-from keystead.keeper.launch import Launch
+from keystead.keeper.launch import Change, Launch
 from keystead.keeper.ports import free_loopback_port
 from keystead.keeper.program import Standing
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, EngineUnavailable, KeysteadError
 from keystead.kit.ids import Ids
 from keystead.kit.log import get_logger
-from keystead.kit.waiting import first_of, within
+from keystead.kit.waiting import either, within
 from keystead.reconcile.engine import Condition, Health
 from keystead.reconcile.plan import Step, Verb
 
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 log = get_logger()
 
+# How often others run before the call of a single label is under way.
+_STEPS_TO_ASK = 3
 _FINAL_READING_TIMEOUT_S = 3.0
 
 
@@ -146,7 +148,7 @@ class ManagedXray:
             await self.watching.unblock([step.subject], served.blocks)
         entries = launching.changes(desired, [step.subject], served.started.tags)
         await self._core.remember(entries, launching.openings(desired, step.places))
-        await users.apply(served.client, step, desired, wanted=_with_own(desired, served, step.places))
+        await users.apply(served.client, step, desired, wanted=launching.with_own(desired, served.started, step.places))
         await self.watching.limit(desired, [step.subject])
         if step.verb is not Verb.ADD:
             await self.watching.cut([step.subject], is_gone=step.verb is Verb.REMOVE)
@@ -172,13 +174,13 @@ class ManagedXray:
         while (served := self._attendance) is None or not served.reachable.is_set():
             if self._core.is_down:
                 return False
-            await _first_of_events(self._core.changed, served.reachable if served else None)
+            await either(self._core.changed, served.reachable if served else None)
         return True
 
     async def when_ready(self) -> None:
         """Wait until a dial over every (target, server name) has come back since the process started."""
         while (served := self._attendance) is None or not served.ready.is_set():
-            await _first_of_events(self._core.changed, served.ready if served else None)
+            await either(self._core.changed, served.ready if served else None)
 
     async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         """Bring only these labels to the desired state.
@@ -189,6 +191,8 @@ class ManagedXray:
         tags = self._attendance.started.tags if self._attendance else tuple(desired.users)
         desired = desired.with_ports(self._attendance.started.behind if self._attendance else {})
         try:
+            if desired.new.issuperset(subjects) and self._core.state is State.RUNNING:
+                return await self._add_new(desired, subjects, tags)
             openings = launching.openings(desired, launching.places(desired, subjects))
             remembering = self._core.remember(launching.changes(desired, subjects, tags), openings)
             if self._core.state is State.RUNNING:
@@ -238,12 +242,12 @@ class ManagedXray:
         socket = self._options.socket if served is None else served.started.socket
         generation = self._next_generation() if served is None else served.started.generation
         # What is told to the process before reaches the one after: both have the same ports.
-        desired = _with_free_ports(desired, {} if served is None else served.started.behind)
+        desired = launching.with_free_ports(desired, {} if served is None else served.started.behind)
         return self._launcher.launch(desired, self._binary, socket, echo_port=echo_port, generation=generation)
 
     def candidate(self, desired: XrayDesired, binary: Binary, *, echo_port: int) -> Launch:
         """Return the launch of a process that listens on loopback until it takes the public listeners."""
-        desired = _with_free_ports(desired, {})
+        desired = launching.with_free_ports(desired, {})
         warm = config.warm_inbounds(desired.static, free_loopback_port)
         generation = self._next_generation()
         return self._launcher.launch(
@@ -346,6 +350,23 @@ class ManagedXray:
         await self.watching.unblock([label for label in subjects if label not in desired.absent], served.blocks)
         return await users.apply_marked(served.client, desired, subjects, tags=tags)
 
+    async def _add_new(
+        self, desired: XrayDesired, subjects: Collection[str], tags: tuple[str, ...]
+    ) -> Mapping[str, KeysteadError | None]:
+        """Tell the core of labels that nobody has connected with: the keeper has no order about them to take back."""
+        outcomes, _ = await asyncio.gather(
+            users.apply_marked(self._running().client, desired, subjects, tags=tags),
+            self._note_meanwhile(launching.changes(desired, subjects, tags)),
+        )
+        await self.watching.limit(desired, subjects)
+        return outcomes
+
+    async def _note_meanwhile(self, changes: Sequence[Change]) -> None:
+        """Tell the keeper once the core has been asked, which takes longer."""
+        for _ in range(_STEPS_TO_ASK):
+            await asyncio.sleep(0)
+        await self._core.note(changes)
+
     def _blocks(self) -> list[Blocks]:
         serving = [self._attendance.blocks] if self._attendance is not None else []
         return [*serving, *self._handover.blocks()]
@@ -373,25 +394,3 @@ class ManagedXray:
         if not served.ready.is_set():
             return Health(Condition.WARMING, "no dial through Xray has come back yet")
         return Health(Condition.READY)
-
-
-def _with_free_ports(desired: XrayDesired, known: Mapping[str, int]) -> XrayDesired:
-    """Return what is desired with a loopback port for each inbound that stands behind others."""
-    return desired.with_ports({one.tag: known.get(one.tag) or free_loopback_port() for one in desired.behind})
-
-
-def _with_own(desired: XrayDesired, served: Attendance, tags: Collection[str]) -> users.Users:
-    """Return who is to be in some inbounds, the process's own users among them."""
-    own = served.started.probe.own_users()
-    return {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in tags}
-
-
-async def _first_of_events(changed: asyncio.Event, wanted: asyncio.Event | None) -> None:
-    """Wait until the core's state changes or what is waited for has come.
-
-    The events are taken in the step in which the state was looked at, so that no change is missed in between.
-    """
-    if wanted is None:
-        await changed.wait()
-    else:
-        await first_of(wanted.wait(), changed.wait())

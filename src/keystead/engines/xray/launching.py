@@ -16,6 +16,7 @@ import orjson
 from keystead.engines.xray import config
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser, is_live
+from keystead.engines.xray.users import Users
 from keystead.keeper.launch import OPENINGS, Change, Launch, Opening
 from keystead.keeper.ports import Listen, free_loopback_port
 from keystead.kit.secret import Secret
@@ -233,3 +234,14 @@ def started_with(memo: Mapping[str, Any]) -> Started | None:
         memo.get("generation", 0),
         memo.get("behind", {}),
     )
+
+
+def with_free_ports(desired: XrayDesired, known: Mapping[str, int]) -> XrayDesired:
+    """Return what is desired with a loopback port for each inbound that stands behind others."""
+    return desired.with_ports({one.tag: known.get(one.tag) or free_loopback_port() for one in desired.behind})
+
+
+def with_own(desired: XrayDesired, started: Started, tags: Collection[str]) -> Users:
+    """Return who is to be in some inbounds, the process's own users among them."""
+    own = started.probe.own_users()
+    return {tag: {**desired.users.get(tag, {}), **own.get(tag, {})} for tag in tags}

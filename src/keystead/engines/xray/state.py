@@ -94,7 +94,8 @@ class XrayDesired:
     ``users`` maps inbound tag → label → user. In a part, ``inbounds`` are the live ones these labels are or were in
     and that are to be open; ``absent`` names labels that must be in no inbound, ``leaving`` the live ones they may be
     in, by label. ``limits`` are speed limits per label in bytes a second; a label without one is not limited.
-    ``address_limits`` are how many addresses at a time a label may be used from.
+    ``address_limits`` are how many addresses at a time a label may be used from. In a part, ``new`` names labels that
+    nobody has connected with yet.
     """
 
     inbounds: tuple[XrayInbound, ...]
@@ -103,6 +104,7 @@ class XrayDesired:
     limits: Mapping[str, int] = field(default_factory=dict)
     address_limits: Mapping[str, int] = field(default_factory=dict)
     leaving: Mapping[str, Collection[str]] = field(default_factory=dict)
+    new: frozenset[str] = frozenset()
 
     @cached_property
     def static(self) -> tuple[XrayInbound, ...]:

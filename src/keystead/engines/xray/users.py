@@ -124,6 +124,8 @@ async def _each(subjects: Sequence[str], change: Callable[[str], Awaitable[None]
                 return error
             return None
 
+    if len(subjects) == 1:  # as most are; no task is made for it
+        return {subjects[0]: await outcome(subjects[0])}
     outcomes = await asyncio.gather(*(outcome(subject) for subject in subjects))
     return dict(zip(subjects, outcomes, strict=True))
 

@@ -10,11 +10,11 @@ from keystead.db.prepared import Prepared
 from keystead.vpn.keyvalue import KeyState
 from keystead.vpn.models import FORMER_PORTS, INBOUNDS, KEYS, TERMS, TRAFFIC
 from keystead.vpn.placement import Placement
-from keystead.vpn.store.keys import WANTED, UserRow
+from keystead.vpn.store.keys import IS_NEW, WANTED, UserRow
 
 _F, _I, _K = FORMER_PORTS.c, INBOUNDS.c, KEYS.c
 _JOINED = (
-    select(_I.tag, _K.label, _K.uuid, _K.flow, TERMS.c.pace, TERMS.c.address_limit, _I.second_pair_id)
+    select(_I.tag, _K.label, _K.uuid, _K.flow, TERMS.c.pace, TERMS.c.address_limit, _I.second_pair_id, IS_NEW)
     .join_from(FORMER_PORTS, KEYS, _F.key_number == _K.number)
     .join(INBOUNDS, _F.inbound_id == _I.id)
     .join(TERMS, TERMS.c.key_number == _K.number, isouter=True)

@@ -118,8 +118,13 @@ _SET_CREDENTIAL = Prepared(
     .where(K.number == bindparam("at_number"))
     .values(uuid=bindparam("new_uuid"), masked_uuid=bindparam("new_masked"), label=bindparam("new_label"))
 )
+# Nobody has the key yet.
+IS_NEW = K.state == KeyState.ISSUING.value
 _OF_SCOPE = (
-    select(INBOUNDS.c.tag, K.label, K.uuid, K.flow, TERMS.c.pace, TERMS.c.address_limit, INBOUNDS.c.second_pair_id)
+    select(
+        *(INBOUNDS.c.tag, K.label, K.uuid, K.flow, TERMS.c.pace, TERMS.c.address_limit, INBOUNDS.c.second_pair_id),
+        IS_NEW,
+    )
     .join_from(KEYS, INBOUNDS, K.inbound_id == INBOUNDS.c.id)
     .join(TERMS, TERMS.c.key_number == K.number, isouter=True)
     .where(INBOUNDS.c.scope == bindparam("scope"), *WANTED)
@@ -302,7 +307,7 @@ class UserRow(NamedTuple):
     """A user the engine of a scope should hold.
 
     ``pace`` is its speed limit in bytes a second, ``addresses`` from how many addresses at a time it may be used;
-    ``second_pair_id`` names the pair that its inbound serves besides.
+    ``second_pair_id`` names the pair that its inbound serves besides; ``is_new`` says that nobody has the key yet.
     """
 
     tag: str
@@ -312,6 +317,7 @@ class UserRow(NamedTuple):
     pace: int | None
     addresses: int | None
     second_pair_id: int | None
+    is_new: bool
 
 
 def users(connection: Connection, scope: str) -> Sequence[UserRow]:
