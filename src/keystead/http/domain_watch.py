@@ -88,11 +88,11 @@ class DomainWatch:
         """Begin the looks that are due, ask DNS about some domains, and compare when there is news."""
         await self._begin_looks()
         asked = await self._ask_dns()
-        if asked == ASKED_TOGETHER:
+        is_more_to_ask = asked == ASKED_TOGETHER
+        if is_more_to_ask:
             self._wake.set()
-            return
         now_s = self._transactions.clock.monotonic_s()
-        if self._is_stale or now_s >= self._next_compare_s:
+        if now_s >= self._next_compare_s or (self._is_stale and not is_more_to_ask):
             self._is_stale = False
             self._next_compare_s = now_s + COMPARE_EVERY_S
             await self._compare_all()

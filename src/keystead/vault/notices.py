@@ -49,8 +49,9 @@ def drifted(finding: Finding) -> Notice:
     """Return what to say of a finding with a domain, or of a credential that its provider refuses."""
     told = {"kind": finding.kind, "expected": finding.expected, "seen": finding.seen, "since": finding.since}
     if finding.domain_id is None:
-        data = {"credential": {"id": finding.credential_id, "alias": finding.credential}, **told}
-        sentence = f"credential {finding.credential} is refused by its provider: {', '.join(finding.seen)}"
+        credential = {"id": finding.credential_id, "provider": finding.provider, "alias": finding.credential}
+        data = {"credential": credential, **told}
+        sentence = f"credential {finding.credential} is refused by {finding.provider}: {', '.join(finding.seen)}"
         return Notice(Event.CREDENTIAL_REFUSED, f"credential {finding.credential_id}", 0, data, sentence)
     data = {"domain": {"id": finding.domain_id, "name": finding.domain}, **told}
     sentence = f"{finding.domain}: {finding.kind}: {', '.join(finding.seen)} instead of {', '.join(finding.expected)}"

@@ -13,6 +13,7 @@ from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.access.principal import Principal
 from keystead.http.alert_mails import AlertMails
 from keystead.http.domain_errands import ASKED_TOGETHER
+from keystead.http.domain_watch import ASKED_TOGETHER as TOGETHER
 from keystead.jobs.models import JOBS
 from keystead.jobs.store import Job
 from keystead.kit.errors import Rejected
@@ -21,6 +22,7 @@ from keystead.kit.reach import reach
 from keystead.kit.secret import Secret
 from keystead.outbox.models import DELIVERIES
 from keystead.vault import credentials, domains, findings, looks, registrations, zones
+from keystead.vault.domains import Entry
 from keystead.vault.registrations import SeenRegistration
 from keystead.vault.relays import Way
 from keystead.vault.store import delegations
@@ -396,3 +398,15 @@ async def test_a_mail_is_sent_by_its_job_or_says_why_not() -> None:
         await AlertMails(None).carry_out(job)
 
     assert sent == [("anna@example.com", "Keystead: 1 thing needs attention", "- one.com")]
+
+
+async def test_a_dns_that_is_away_for_many_domains_keeps_nobody_from_being_told(vaulted: Vaulted) -> None:
+    await listening(vaulted)
+    await vaulted.workplace.do(domains.put, [Entry(f"name-{number}.org") for number in range(3 * TOGETHER)])
+    vaulted.lookup.is_away = True
+    vaulted.registrar.balance = "1.00"
+    await watched(vaulted)
+    vaulted.workplace.clock.advance(3600)
+    await vaulted.watch.round()
+
+    assert [event for event, _ in await told(vaulted)] == ["credential.balance_low"]

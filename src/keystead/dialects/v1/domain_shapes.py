@@ -106,6 +106,7 @@ class Finding(Answer):
     domain: str | None
     credential_id: int | None
     credential: str | None
+    provider: str | None = Field(description="The credential's")
     expected: list[str]
     seen: list[str]
     since: AwareDatetime

@@ -60,6 +60,7 @@ _PAGE = (
         D.name.label("domain"),
         F.credential_id,
         C.alias.label("credential"),
+        C.provider,
         F.expected,
         F.seen,
         F.since,
@@ -102,7 +103,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be, with a domain or a credential."""
+    """Something that is not as it should be with a domain, or with a credential for a provider."""
 
     id: int
     account_id: int
@@ -111,6 +112,7 @@ class Finding:
     domain: str | None
     credential_id: int | None
     credential: str | None
+    provider: str | None
     expected: list[str]
     seen: list[str]
     since: datetime
