@@ -77,10 +77,12 @@ def unasked(work: Work, credential_id: int, *, before: datetime, limit: int) -> 
 
 @requires(Permission.VAULT_USE)
 def record_name_servers(work: Work, credential_id: int, answers: Mapping[int, Sequence[str] | None]) -> None:
-    """Take over the name servers that a registrar has for domains; None where it did not tell them."""
+    """Take over the name servers that a registrar has for domains; None where it did not tell them.
+
+    It is a look at the world, a few domains at a time, of which the audit trail keeps nothing; the errand is in it.
+    """
     credentials.find(work, credential_id)
     store.set_name_servers(work.connection, credential_id, answers, work.now)
-    work.audit("vault.registrations.name_servers", credentials.subject(credential_id), domains=len(answers))
 
 
 def is_to_be_taken(credential_id: int, held: Held | None, one: SeenRegistration) -> bool:
