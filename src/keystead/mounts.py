@@ -10,6 +10,7 @@ from keystead.dialects.auth.app import PREFIX as AUTH_PREFIX
 from keystead.dialects.auth.app import create_app as auth_app
 from keystead.dialects.auth.services import Services as AuthServices
 from keystead.dialects.integrations import errors as integrations_errors
+from keystead.dialects.integrations.app import PREFIXES as INTEGRATIONS_PREFIXES
 from keystead.dialects.integrations.app import create_app as integrations_app
 from keystead.dialects.integrations.routes import PREFIX as INTEGRATIONS_PREFIX
 from keystead.dialects.integrations.routes import Services as IntegrationsServices
@@ -103,6 +104,13 @@ class Mounts:
 
     def at(self, there: Sequence[Place]) -> list[Mount]:
         """Return the mounts of a door at which some dialects answer."""
+        made = [Mount(pages.PREFIX, "assets", pages.assets_app())]
+        for place in there:
+            made += self.of(place, there)
+        return made
+
+    def of(self, place: Place, there: Sequence[Place]) -> list[Mount]:
+        """Return the mounts of one dialect of those that answer at a door."""
         makers = {
             "veil": self._veil_at,
             "vpnkeys": self._vpnkeys_at,
@@ -112,10 +120,7 @@ class Mounts:
             "subscription": self._subscription_at,
             "metrics": self._metrics_at,
         }
-        made = [Mount(pages.PREFIX, "assets", pages.assets_app())]
-        for place in there:
-            made += [below(place.base, mount) for mount in makers[place.dialect](place, there)]
-        return made
+        return [below(place.base, mount) for mount in makers[place.dialect](place, there)]
 
     def _veil_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
         app = veil_app(self.veil(), base=place.base, specifications=_specifications(there))
@@ -147,7 +152,8 @@ class Mounts:
     def _integrations_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
         bare = integrations_app(self.integrations(), base=place.base, specifications=_specifications(there))
         app = cors.allowing(self._parts.settings.cors_origins, bare)
-        return [Mount(INTEGRATIONS_PREFIX, "integrations", app, integrations_errors.too_large, routes=routes_of(bare))]
+        refusal, routes = integrations_errors.too_large, routes_of(bare)
+        return [Mount(prefix, "integrations", app, refusal, routes=routes) for prefix in INTEGRATIONS_PREFIXES]
 
     def _subscription_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
         del place, there

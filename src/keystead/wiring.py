@@ -208,7 +208,8 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "engine watch": watch.run,
         "errands": parts.vault.errands.run,
         "expiries": parts.vault.credentials.run,
-        "domains": parts.vault.watch.run,
+        "domains": parts.vault.domain_watch.run,
+        "zones": parts.vault.watch.run,
     }
 
 

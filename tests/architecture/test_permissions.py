@@ -61,6 +61,8 @@ VALUES = {
     "plan": "free",
     "domain_id": "1",
     "credential_id": "1",
+    "zone_id": "1",
+    "record_id": "0123456789abcdef0123456789abcdef",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
@@ -91,6 +93,14 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/domains/look"): {},
     ("PATCH", "/v1/credentials/{credential_id}"): {"alias": "x"},
     ("POST", "/v1/credentials/{credential_id}/reveal"): {},
+    ("POST", "/v1/zones"): {"name": "example.com"},
+    ("POST", "/v1/zones/sync"): {},
+    ("PATCH", "/v1/zones/{zone_id}/settings"): {"settings": {"ssl": "full"}},
+    ("POST", "/v1/zones/{zone_id}/purge"): {},
+    ("POST", "/v1/zones/{zone_id}/records"): {"type": "A", "name": "www", "content": "192.0.2.1"},
+    ("PATCH", "/v1/zones/{zone_id}/records/{record_id}"): {"content": "192.0.2.1"},
+    ("POST", "/v1/zones/{zone_id}/records/batch"): {"delete": ["0123456789abcdef0123456789abcdef"]},
+    ("POST", "/v1/zones/{zone_id}/records/import"): {"zone_file": "www 1 IN A 192.0.2.1"},
     ("POST", "/v1/backup"): {"passphrase": "a long passphrase"},
 }
 

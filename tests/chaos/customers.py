@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import psutil
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
@@ -29,6 +30,14 @@ class Download:
     received: int = 0
     moved_s: float = field(default_factory=time.monotonic)
     is_over: bool = False
+    client: int = 0
+
+    def is_connected(self, port: int) -> bool:
+        """Tell whether its client has a connection to a port, and is not dialling for one that nobody answers."""
+        with suppress(psutil.Error):
+            connections = psutil.Process(self.client).net_connections("tcp")
+            return any(one.status == psutil.CONN_ESTABLISHED and one.raddr.port == port for one in connections)
+        return False
 
 
 @asynccontextmanager
@@ -36,7 +45,7 @@ async def downloading(stage: Stage, profile: Profile) -> AsyncIterator[Download]
     """Download slowly and without end, for as long as the context lasts or the connection does."""
     port, download = free_loopback_port(), Download()
     argv = [xray.xray_path(), "run", "-config", "stdin:"]
-    async with clients.running(argv, clients.many_config([profile], port, sent_from=CUSTOMER), port):
+    async with clients.running(argv, clients.many_config([profile], port, sent_from=CUSTOMER), port) as download.client:
         task = asyncio.create_task(_receive(download, port, stage.origin))
         try:
             yield download

@@ -237,6 +237,9 @@ class Play:
                 if key.number in ledger.dead:
                     dead_s = min(dead_s, now_s)
                     if not self.is_disturbed and now_s - max(dead_s, self.quiet_s) > CUT_WITHIN_S:
+                        if not download.received and not download.is_connected(self.stage.instance.vpn_port):
+                            ledger.count("clients that dialled for a deleted key")
+                            break
                         what = f"{download.received} bytes came, the last {now_s - download.moved_s:.1f} s ago"
                         seen = "sees" if self._is_seen(key) else "does not see"
                         ago = f"deleted {now_s - dead_s:.1f} s ago"

@@ -4,10 +4,12 @@ import pytest
 
 from keystead.kit.reach import reach
 from keystead.providers.cloudflare import Cloudflare as Client
-from keystead.providers.cloudflare import TokenWish
 from keystead.providers.cloudflare_answers import result
 from keystead.providers.cloudflare_permissions import PROFILES, Group, Profile, Resolved, policies, resolve
+from keystead.providers.cloudflare_tokens import TokenWish
 from keystead.providers.errors import (
+    AlreadyThere,
+    NotThere,
     ProviderBusy,
     ProviderFailed,
     ProviderRejected,
@@ -212,7 +214,8 @@ def remote_token(remote: Cloudflare):  # type: ignore[no-untyped-def]
         (401, b'{"success":false,"errors":[{"code":10000,"message":"no"}]}', SecretRefused),
         (403, b'{"success":false,"errors":[{"code":1001,"message":"no"}]}', ProviderRejected),
         (403, b'{"success":false,"errors":[]}', SecretRefused),
-        (404, b'{"success":false,"errors":[{"code":1003,"message":"no"}]}', ProviderRejected),
+        (404, b'{"success":false,"errors":[{"code":1003,"message":"no"}]}', NotThere),
+        (400, b'{"success":false,"errors":[{"code":81058,"message":"no"}]}', AlreadyThere),
         (408, b"", ProviderFailed),
         (500, b'{"success":false,"errors":[{"code":10000,"message":"no"}]}', ProviderFailed),
         (503, b"<html>", ProviderFailed),
@@ -253,8 +256,8 @@ def test_permissions_are_found_by_name_and_scope_together() -> None:
 def test_the_default_profile_is_the_documented_thirteen_and_what_its_own_flows_need() -> None:
     names = [one.name for one in DOCUMENTED]
 
-    assert len(names) == len(set(names)) == 15
-    assert names[-2:] == ["Zone Write", "Account Settings Read"]
+    assert len(names) == len(set(names)) == 16
+    assert names[-3:] == ["Zone Write", "Account Settings Read", "Cache Purge"]
     assert policies("a", Resolved(("x",), ("y",), ())) == [
         {
             "effect": "allow",

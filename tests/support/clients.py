@@ -21,8 +21,8 @@ _PASSWORD = "x"
 
 
 @asynccontextmanager
-async def running(argv: Sequence[str | Path], config: Mapping[str, object], port: int) -> AsyncIterator[None]:
-    """Run a client program that reads its configuration from standard input, until it listens."""
+async def running(argv: Sequence[str | Path], config: Mapping[str, object], port: int) -> AsyncIterator[int]:
+    """Run a client program that reads its configuration from standard input; yield its pid when it listens."""
     process = await asyncio.create_subprocess_exec(
         *("setpriv", "--pdeathsig", "KILL", "--", *argv),
         stdin=asyncio.subprocess.PIPE,
@@ -34,7 +34,7 @@ async def running(argv: Sequence[str | Path], config: Mapping[str, object], port
         process.stdin.write(json.dumps(config).encode())
         process.stdin.close()
         await xray.until_listening(port)
-        yield
+        yield process.pid
     finally:
         with suppress(ProcessLookupError):
             process.kill()

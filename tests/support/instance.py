@@ -67,6 +67,7 @@ from keystead.vpn.targets import TargetWatch
 from tests.support.delegated import FakeLookup
 from tests.support.fake_engine import FakeXray
 from tests.support.figures import FakeFigures
+from tests.support.lazily import lazily
 from tests.support.shop import POOL, new_pair
 
 SCOPE = "xray/main"
@@ -250,7 +251,7 @@ async def in_process(
         clock=clock,
         scope=SCOPE,
     )
-    mounts = Mounts(parts).all()
+    mounts = lazily(Mounts(parts))
     made = InProcess(
         parts,
         engine,

@@ -19,6 +19,9 @@ from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.registrars import opening_namecheap
 from keystead.http.transaction import Committed, Transactions
+from keystead.http.zone_hosts import ZoneHosts
+from keystead.http.zone_operations import ZoneOperations
+from keystead.http.zone_watch import ZoneWatch
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Bases, Clients
@@ -87,14 +90,17 @@ class Vaulted:
             registrars={"namecheap": opening_namecheap(self.namecheap)},
             every=EVERY,
         )
-        self.watch = DomainWatch(
+        self.domain_watch = DomainWatch(
             self.transactions,
             self.lookup,
             Rhythm(EVERY, self.rules, has_mail=True),
             providers=self.seeing.providers,
             account_id=place.account_id,
         )
-        self.seeing.on_seen = self.watch.note_seen
+        self.seeing.on_seen = self.domain_watch.note_seen
+        hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
+        self.zones = ZoneOperations(self.transactions, hosts, self.chores)
+        self.watch = ZoneWatch(self.transactions, hosts, account_id=place.account_id)
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

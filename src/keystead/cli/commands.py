@@ -21,9 +21,11 @@ from keystead.cli import (
     imports,
     people,
     providers,
+    records,
     serving,
     vpn,
     webhooks,
+    zones,
 )
 from keystead.cli.where import Account, DataDir, Where
 
@@ -62,6 +64,8 @@ app.add_typer(webhooks.app, name="webhook")
 app.add_typer(providers.app, name="provider")
 app.add_typer(credentials.app, name="credential")
 app.add_typer(domains.app, name="domain")
+app.add_typer(zones.app, name="zone")
+app.add_typer(records.app, name="record")
 
 
 def _print_version(is_asked: bool) -> None:

@@ -26,9 +26,10 @@ from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed
 from keystead.kit.log import get_logger
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Clients
-from keystead.providers.cloudflare import CLOUDFLARE, USER_OWNED, Cloudflare, TokenWish
+from keystead.providers.cloudflare import CLOUDFLARE, Cloudflare
 from keystead.providers.cloudflare_answers import MAY_NOT_GIVE, NewToken, Verified
 from keystead.providers.cloudflare_permissions import PROFILES, Profile, policies, resolve
+from keystead.providers.cloudflare_tokens import USER_OWNED, TokenWish
 from keystead.providers.errors import ProviderRejected, ProviderUnavailable, SecretRefused
 from keystead.vault import connecting
 from keystead.vault.connecting import Connected, Made, Reserved, Wish

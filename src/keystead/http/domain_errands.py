@@ -17,7 +17,8 @@ from keystead.http.transaction import Transactions
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.kit.secret import Secret
 from keystead.providers.clients import Clients
-from keystead.providers.cloudflare import ACCOUNT_OWNED, CLOUDFLARE
+from keystead.providers.cloudflare import CLOUDFLARE
+from keystead.providers.cloudflare_tokens import ACCOUNT_OWNED
 from keystead.providers.errors import ProviderBusy, SecretRefused
 from keystead.vault import credentials, looks, registrations
 from keystead.vault.errands import Kind

@@ -11,8 +11,12 @@ from keystead.http.domain_operations import DomainOperations
 from keystead.http.domain_watch import DomainWatch, Rhythm
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
+from keystead.http.record_operations import RecordOperations
 from keystead.http.registrars import opening_namecheap
 from keystead.http.transaction import Transactions
+from keystead.http.zone_hosts import ZoneHosts
+from keystead.http.zone_operations import ZoneOperations
+from keystead.http.zone_watch import ZoneWatch
 from keystead.kit.ids import Ids
 from keystead.outgoing.dns import Lookup
 from keystead.providers.clients import Clients
@@ -36,9 +40,12 @@ class VaultOperations:
     credentials: CredentialOperations
     cloudflare: CloudflareOperations
     namecheap: NamecheapOperations
+    zones: ZoneOperations
+    records: RecordOperations
     errands: ErrandRunner
+    watch: ZoneWatch
     domains: DomainOperations
-    watch: DomainWatch
+    domain_watch: DomainWatch
 
 
 def vault_operations(
@@ -63,11 +70,15 @@ def vault_operations(
     )
     seeing.on_seen = watch.note_seen
     domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
+    hosts = ZoneHosts(transactions, clients, credentials)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),
         namecheap,
+        ZoneOperations(transactions, hosts, chores),
+        RecordOperations(hosts),
         errands,
+        ZoneWatch(transactions, hosts, account_id=account_id),
         domains,
         watch,
     )

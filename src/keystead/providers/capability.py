@@ -10,7 +10,9 @@ class Capability(StrEnum):
 
     TOKENS = "make, verify, roll and delete tokens"
     ZONES = "list, create and delete zones"
-    RECORDS = "list, change and batch DNS records"
+    RECORDS = "list, change, batch, export and import DNS records"
+    SETTINGS = "read and change settings of zones"
+    CACHE = "purge caches"
     DOMAINS = "list domains"
     NAME_SERVERS = "set a domain's name servers"
     BALANCE = "read the balance"

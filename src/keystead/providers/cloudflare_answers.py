@@ -14,7 +14,14 @@ import orjson
 
 from keystead.kit.secret import Secret
 from keystead.providers.cloudflare_permissions import Group
-from keystead.providers.errors import ProviderFailed, ProviderRejected, ProviderUnreadable, SecretRefused
+from keystead.providers.errors import (
+    AlreadyThere,
+    NotThere,
+    ProviderFailed,
+    ProviderRejected,
+    ProviderUnreadable,
+    SecretRefused,
+)
 from keystead.providers.transport import Answer
 
 Json = dict[str, Any]
@@ -23,7 +30,10 @@ Json = dict[str, Any]
 SECRET_CODES = frozenset({1000, 6003, 6103, 6111, 9106, 9109, 10000})
 # "Failed common permission check against resources", when a token is made (terraform-provider-cloudflare#7241).
 MAY_NOT_GIVE = 1001
+# A zone of the name, and a record that is identical (dns-lexicon#49; "already exists" is in the sentence of all three).
+EXISTS_CODES = frozenset({1061, 81057, 81058})
 _REFUSED_STATUSES = frozenset({401, 403})
+_NOT_FOUND = 404
 _TEMPORARY = frozenset({408})
 
 
@@ -82,6 +92,13 @@ def result(answer: Answer, *, has_effect: bool) -> Any:
     ``has_effect`` says that the request may have changed something although it is answered with a failure for now.
     """
     return _envelope(answer, has_effect=has_effect).get("result")
+
+
+def text(answer: Answer) -> str:
+    """Return an answer that is text; raise by what a failure means, which comes in an envelope."""
+    if not 200 <= answer.status < 300:
+        _envelope(answer, has_effect=False)
+    return answer.body.decode(errors="replace")
 
 
 def page(answer: Answer) -> Page:
@@ -164,8 +181,14 @@ def _refusal(status: int, envelope: Mapping[str, Any]) -> ProviderRejected:
     code = codes[0] if codes else status
     text = str(errors[0].get("message", "")) if errors else ""
     is_about_secret = bool(SECRET_CODES & set(codes)) or (status in _REFUSED_STATUSES and code != MAY_NOT_GIVE)
-    kind = SecretRefused if is_about_secret else ProviderRejected
+    kind = SecretRefused if is_about_secret else _kind(status, code)
     return kind(f"Cloudflare refused: {code}", number=code, text=text, status=status)
+
+
+def _kind(status: int, code: int) -> type[ProviderRejected]:
+    if code in EXISTS_CODES:
+        return AlreadyThere
+    return NotThere if status == _NOT_FOUND else ProviderRejected
 
 
 def _json(body: bytes) -> Json | None:

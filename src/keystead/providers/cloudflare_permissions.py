@@ -53,8 +53,9 @@ _DNS = (
     _zone("DNS Read"),
     _zone("DNS Write"),
 )
-# What its own flows need beside the thirteen: making zones, and the account's name.
+# What its own flows need beside the thirteen: making zones, and the account's name; and emptying caches.
 _OWN = (_zone("Zone Write"), _account("Account Settings Read"))
+_CACHE = (_zone("Cache Purge"),)
 _DOCUMENTED = (
     *_DNS,
     _account("Workers Scripts Read"),
@@ -67,7 +68,7 @@ _DOCUMENTED = (
     _zone("Rules Write", "Dynamic URL Redirects Write"),
 )
 PROFILES: Mapping[Profile, Sequence[Wanted]] = {
-    Profile.DOCUMENTED: (*_DOCUMENTED, *_OWN),
+    Profile.DOCUMENTED: (*_DOCUMENTED, *_OWN, *_CACHE),
     Profile.DNS_ONLY: (*_DNS, *_OWN),
 }
 

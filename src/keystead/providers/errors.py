@@ -63,6 +63,18 @@ class SecretRefused(ProviderRejected):
     code = "secret_refused"
 
 
+class AlreadyThere(ProviderRejected):
+    """A provider has one like it already."""
+
+    code = "already_there"
+
+
+class NotThere(ProviderRejected):
+    """A provider has none with this id."""
+
+    code = "not_there"
+
+
 class AddressRefused(ProviderRejected):
     """A provider does not take requests from the address they came from."""
 

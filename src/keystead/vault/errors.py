@@ -22,6 +22,21 @@ class CredentialNotFound(NotFound):
         super().__init__("credential", ident)
 
 
+class ZoneNotFound(NotFound):
+    """No zone with this id is visible to the caller."""
+
+    code = "zone_not_found"
+
+    def __init__(self, ident: object) -> None:
+        super().__init__("zone", ident)
+
+
+class ZoneElsewhere(AlreadyExists):
+    """Another account has this zone of the provider."""
+
+    code = "zone_elsewhere"
+
+
 class CredentialRevoked(Conflict):
     """The credential was revoked; activate it, or connect again."""
 

@@ -87,7 +87,8 @@ ERRANDS = Table(
     sqlite_autoincrement=True,
 )
 
-# A DNS zone at a provider, as it was last seen with a credential. ``missing_since`` is set when it was seen no more.
+# A DNS zone at a provider, as it was last seen with a credential. ``missing_since`` is set when it was seen no more;
+# ``check_at`` is when a pending one is looked at again, and ``checks`` how often it was.
 ZONES = Table(
     "zones",
     METADATA,
@@ -101,6 +102,9 @@ ZONES = Table(
     Column("name_servers", Json, nullable=False),
     Column("missing_since", UtcTime),
     Column("synced_at", UtcTime, nullable=False),
+    Column("check_at", UtcTime),
+    Column("checks", Integer, nullable=False),
+    Index("ix_zones_check_at", "check_at"),
     sqlite_autoincrement=True,
 )
 

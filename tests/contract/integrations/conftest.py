@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import pytest
@@ -14,6 +14,9 @@ from keystead.vault.relays import Way
 from tests.support.instance import InProcess, in_process
 from tests.support.standins.cloudflare import MINE, Cloudflare, cloudflare
 from tests.support.standins.namecheap import API_KEY, USERNAME, Namecheap, namecheap
+from tests.support.standins.server import StandIn
+
+Server = TypeVar("Server", bound=StandIn)
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +34,26 @@ def registrar_server() -> Iterator[Namecheap]:
 
 
 @pytest.fixture
-def remote(remote_server: Cloudflare) -> Cloudflare:
-    """Return an empty Cloudflare."""
-    port = remote_server.port
-    vars(remote_server).clear()
-    remote_server.__init__()  # type: ignore[misc]
-    remote_server.port = port
-    return remote_server
+def remote(remote_server: Cloudflare) -> Iterator[Cloudflare]:
+    """Provide an empty Cloudflare."""
+    yield from _emptied(remote_server)
 
 
 @pytest.fixture
-def registrar(registrar_server: Namecheap) -> Namecheap:
-    """Return a Namecheap without domains."""
-    port = registrar_server.port
-    vars(registrar_server).clear()
-    registrar_server.__init__()  # type: ignore[misc]
-    registrar_server.port = port
-    return registrar_server
+def registrar(registrar_server: Namecheap) -> Iterator[Namecheap]:
+    """Provide a Namecheap without domains."""
+    yield from _emptied(registrar_server)
+
+
+def _emptied(standin: Server) -> Iterator[Server]:
+    """Provide a stand-in as it was at its start; requests that a test has held go on when it ends, not in another."""
+    port = standin.port
+    vars(standin).clear()
+    standin.__init__()  # type: ignore[misc]
+    standin.port = port
+    yield standin
+    for fault in standin.faults:
+        fault.go_on.set()
 
 
 @dataclass
@@ -97,3 +103,4 @@ async def wire(database: Database, tmp_path: Path, remote: Cloudflare, registrar
         database, tmp_path, provider_cloudflare_url=remote.url, provider_namecheap_url=registrar.url
     ) as instance:
         yield Wire(instance, remote, registrar, await instance.caller())
+    assert remote.broken == []

@@ -202,6 +202,23 @@ async def test_a_slash_at_the_end_is_passed_over_and_the_specification_is_served
         "GET /integrations/keys/{ident}",
         "PATCH /integrations/keys/{ident}",
         "DELETE /integrations/keys/{ident}",
+        "GET /zones",
+        "POST /zones",
+        "POST /zones/sync",
+        "GET /zones/{ident}",
+        "DELETE /zones/{ident}",
+        "POST /zones/{ident}/sync",
+        "POST /zones/{ident}/check-activation",
+        "GET /zones/{ident}/dns",
+        "POST /zones/{ident}/dns",
+        "POST /zones/{ident}/dns/batch",
+        "PATCH /zones/{ident}/dns/{record}",
+        "DELETE /zones/{ident}/dns/{record}",
+        "GET /zones/{ident}/settings",
+        "PATCH /zones/{ident}/settings",
+        "POST /zones/{ident}/purge-cache",
+        "GET /domains",
+        "POST /domains/zones/batch",
     }
 
 

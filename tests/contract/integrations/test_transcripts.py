@@ -22,3 +22,13 @@ async def test_the_wire_answers_as_written(wire: Wire) -> None:
     }
 
     await transcripts.replay(Path(__file__).parent / "documented.http", wire.instance.stranger(), known)
+
+
+async def test_zones_answer_as_written(wire: Wire) -> None:
+    known = {
+        "token": (await wire.instance.token(*ALL_PERMISSIONS)).secret.reveal(),
+        "cf_account": MINE,
+        "bootstrap": wire.remote.bootstrap().value,
+    }
+
+    await transcripts.replay(Path(__file__).parent / "zones.http", wire.instance.stranger(), known)

@@ -6,8 +6,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from keystead.access.principal import operator
+from keystead.access.work import Work
 from keystead.dialects.v1 import app as v1
+from keystead.kit.ids import RandomIds
+from keystead.kit.secret import Secret
 from keystead.mounts import Mounts
+from keystead.vault import connecting, zones
+from keystead.vault.connecting import Made, Wish
+from keystead.vault.zones import SeenZone
 from tests.architecture.test_permissions import BODIES, VALUES
 from tests.support.browser import Browser
 from tests.support.instance import InProcess
@@ -38,7 +45,19 @@ async def foreign(instance: InProcess) -> dict[str, str]:
         "key_id": str((await made("/v1/vpn/keys", {"name": MARK}))["id"]),
         "account_id": str((await operator.get("/v1/account")).json()["id"]),
         "name": MARK,
+        "zone_id": str(await instance.parts.database.write(lambda connection: zone(instance, connection))),
     }
+
+
+def zone(instance: InProcess, connection: Any) -> int:
+    """Make a credential of Cloudflare and a zone of it in the house account; return the zone's id."""
+    parts = instance.parts
+    house = operator(parts.foundation.account_id)
+    work = Work(connection, house, parts.clock, RandomIds(), parts.keys.ring, "test")
+    wish = Wish("cloudflare", "7fadeb365dc925694b8dcfb313412345", MARK, MARK)
+    held = connecting.add(work, wish, Made(Secret('{"token":"CANARY"}'), {})).credential
+    seen = SeenZone("0" * 32, f"{MARK}.example", "active", "free", ())
+    return zones.record_one(work, held.id, seen, "vault.zone.create").id
 
 
 @pytest.fixture
@@ -65,7 +84,7 @@ async def test_no_route_shows_or_changes_what_another_account_has(
         if path in v1.PUBLIC:
             continue
         answer = await asked(north, method, path.format_map(foreign), BODIES.get((method, path)))
-        has_foreign_id = bool(re.search(r"\{(user|token|webhook|invitation|account|key)_id\}", path))
+        has_foreign_id = bool(re.search(r"\{(user|token|webhook|invitation|account|key|zone)_id\}", path))
         if has_foreign_id and answer.status_code not in (403, 404):
             leaks.append((method, path, answer.status_code, answer.text))
         if MARK in answer.text.replace(f"{MARK} not found", "").replace(f"/{MARK}", ""):
@@ -102,5 +121,14 @@ async def asked(north: Browser, method: str, path: str, body: dict[str, Any] | N
 
 async def house(instance: InProcess) -> list[str]:
     """Return what the house account has, as its operator sees it."""
-    paths = ("/v1/users", "/v1/tokens", "/v1/roles", "/v1/webhooks", "/v1/invitations", "/v1/vpn/keys", "/v1/account")
+    paths = (
+        "/v1/users",
+        "/v1/zones",
+        "/v1/tokens",
+        "/v1/roles",
+        "/v1/webhooks",
+        "/v1/invitations",
+        "/v1/vpn/keys",
+        "/v1/account",
+    )
     return [(await instance.operator.get(path)).text for path in paths]

@@ -55,9 +55,9 @@ async def vaulted(workplace: Workplace) -> Vaulted:
 
 async def watched(vaulted: Vaulted) -> None:
     """Let a round begin looks, errands be carried out, and another round compare."""
-    await vaulted.watch.round()
+    await vaulted.domain_watch.round()
     await vaulted.settle()
-    await vaulted.watch.round()
+    await vaulted.domain_watch.round()
 
 
 async def table(vaulted: Vaulted) -> dict[str, Row]:
@@ -101,7 +101,7 @@ async def test_a_look_takes_domains_name_servers_dns_and_balance_over(vaulted: V
 
 async def test_a_list_longer_than_the_limit_is_gone_on_with_where_it_was(vaulted: Vaulted) -> None:
     vaulted.registrar.domains = {f"name-{number:04d}.com": "05/22/2029" for number in range(2300)}
-    await vaulted.watch.round()
+    await vaulted.domain_watch.round()
     await vaulted.runner.round()
     first = await vaulted.workplace.do(domains.list_, Narrowed(), Window(limit=3000))
     vaulted.registrar.domains.pop("name-0001.com")
@@ -133,7 +133,7 @@ async def test_looks_follow_each_other_in_their_time_and_not_sooner(vaulted: Vau
 
 async def test_name_servers_are_asked_for_bit_by_bit_the_oldest_first(vaulted: Vaulted) -> None:
     vaulted.registrar.domains = {f"name-{number:02d}.com": "05/22/2029" for number in range(ASKED_TOGETHER + 2)}
-    await vaulted.watch.round()
+    await vaulted.domain_watch.round()
     await vaulted.runner.round()
     await vaulted.runner.round()
     first = [row.name for row in (await table(vaulted)).values() if row.registrar_name_servers]
@@ -189,7 +189,7 @@ async def test_a_change_that_one_side_does_not_know_yet_is_asked_about_and_told_
     vaulted.registrar.name_servers["one.com"] = list(OURS)
     vaulted.lookup.servers["one.com"] = OURS
     await vaulted.workplace.database.write(lambda c: delegations.make_all_due(c, vaulted.workplace.account_id))
-    await vaulted.watch.round()
+    await vaulted.domain_watch.round()
     suspected = [one.kind for one in await found(vaulted)]
     await watched(vaulted)
     vaulted.workplace.clock.advance(7200)
@@ -206,7 +206,7 @@ async def test_name_servers_set_through_keystead_are_known_at_once(vaulted: Vaul
     vaulted.lookup.servers["one.com"] = OURS
 
     await vaulted.namecheap.set_name_servers(vaulted.call(), held.id, "one.com", list(OURS))
-    await vaulted.watch.round()
+    await vaulted.domain_watch.round()
 
     row = (await table(vaulted))["one.com"]
     assert tuple(row.registrar_name_servers or ()) == tuple(row.dns_name_servers or ()) == OURS
@@ -407,6 +407,22 @@ async def test_a_dns_that_is_away_for_many_domains_keeps_nobody_from_being_told(
     vaulted.registrar.balance = "1.00"
     await watched(vaulted)
     vaulted.workplace.clock.advance(3600)
-    await vaulted.watch.round()
+    await vaulted.domain_watch.round()
 
     assert [event for event, _ in await told(vaulted)] == ["credential.balance_low"]
+
+
+async def test_a_look_at_cloudflare_verifies_the_token_and_reads_zones(vaulted: Vaulted) -> None:
+    vaulted.remote.add_zones(2)
+    await vaulted.connect(vaulted.remote.bootstrap().value, alias="cf")
+    vaulted.remote.add_zones(3)
+    await watched(vaulted)
+    zoned = [row for row in (await table(vaulted)).values() if row.zone_provider == "cloudflare"]
+    missing = [row for row in zoned if row.zone_missing_since is not None]
+    vaulted.remote.tokens.clear()
+    vaulted.workplace.clock.advance(EVERY.total_seconds())
+    await watched(vaulted)
+
+    refused = [one for one in await found(vaulted) if one.kind == "credential-refused"]
+    assert (len(zoned) > 2, missing) == (True, [])
+    assert [(one.credential, one.provider) for one in refused] == [("cf", "cloudflare")]

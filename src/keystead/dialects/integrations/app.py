@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from keystead.dialects.integrations import errors, routes
+from keystead.dialects.integrations import errors, routes, zone_routes
 from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.routes import FAMILIES, PREFIX, Services
 from keystead.http import documented
@@ -15,6 +15,8 @@ from keystead.http.lenient import LenientApp, Wire
 from keystead.http.pages import Specification
 from keystead.kit.errors import KeysteadError
 
+# Where the wire answers at its door.
+PREFIXES = (PREFIX, zone_routes.ZONES, zone_routes.DOMAINS)
 _STATUS_WORDS = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -35,11 +37,13 @@ def create_app(services: Services, *, base: str = "", specifications: Sequence[S
     app.add_exception_handler(WireError, _on_wire_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     routes.add_endpoints(app.router, services)
+    zone_routes.add_endpoints(app.router, services)
     return app
 
 
 def _response_of(error: KeysteadError, endpoint: str, request_id: str) -> Response:
-    return errors.response_of(error, FAMILIES.get(endpoint, Family.KEYS), request_id)
+    family = FAMILIES.get(endpoint) or zone_routes.FAMILIES.get(endpoint, Family.KEYS)
+    return errors.response_of(error, family, request_id)
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:

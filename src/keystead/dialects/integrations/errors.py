@@ -32,6 +32,9 @@ class Family(Enum):
     NAMECHEAP = "namecheap"
     # The list of domains answers 500 where the others of Namecheap answer 400.
     DOMAINS = "domains"
+    # Beside the document: zones, and their records, which are told apart when one is not there.
+    ZONES = "zones"
+    RECORDS = "records"
 
 
 class WireError(Exception):
@@ -68,6 +71,8 @@ TABLE: Mapping[Kind, Row] = {
     tree.Invalid: Row(400, "invalid_request"),
     tree.RateLimited: Row(429, "rate_limit_exceeded", is_recoverable=True),
     tree.QuotaExceeded: Row(403, "quota_exceeded"),
+    vault.ZoneNotFound: Row(404, "zone_not_found"),
+    vault.ZoneElsewhere: Row(409, "zone_belongs_to_another_account"),
     vault.ConnectingAlready: Row(409, "key_creation_in_progress", is_recoverable=True),
     vault.ReplaceUnconfirmed: Row(409, "cf_account_conflict"),
     vault.ConnectedElsewhere: Row(409, "external_account_already_used"),
@@ -103,8 +108,7 @@ def row_of(kind: Kind) -> Row:
 
 def response_of(error: tree.KeysteadError, family: Family, request_id: str) -> Response:
     """Return the wire's answer for an error of an endpoint."""
-    told = _namecheap(error) if family in {Family.NAMECHEAP, Family.DOMAINS} else None
-    told = told or Told(row_of(type(error)), _extra(error))
+    told = told_of(error, family)
     status = told.row.status
     if family is Family.DOMAINS and isinstance(error, _OF_PROVIDERS):
         status = 500
@@ -113,6 +117,16 @@ def response_of(error: tree.KeysteadError, family: Family, request_id: str) -> R
         body["request_id"] = request_id
         failures.note(error)
     return Response(orjson.dumps(body), status, _headers(error), JSON)
+
+
+def told_of(error: tree.KeysteadError, family: Family) -> Told:
+    """Return what an error of an endpoint is told as."""
+    told = None
+    if family in {Family.NAMECHEAP, Family.DOMAINS}:
+        told = _namecheap(error)
+    elif family in {Family.ZONES, Family.RECORDS}:
+        told = _zones(error, family)
+    return told or Told(row_of(type(error)), _extra(error))
 
 
 def refused(status: int, error: str, extra: Mapping[str, Any] | None = None) -> Response:
@@ -138,6 +152,29 @@ def _namecheap(error: tree.KeysteadError) -> Told | None:
     if isinstance(error, provider.ProviderRejected):
         return _refusal(error)
     return _absence(error) if isinstance(error, provider.ProviderUnavailable) else None
+
+
+def _zones(error: tree.KeysteadError, family: Family) -> Told | None:
+    """Return what endpoints of zones say in words of their own, or None."""
+    row = None
+    what = "record" if family is Family.RECORDS else "zone"
+    match error:
+        case tree.Throttled():
+            return None
+        case tree.Unauthenticated():
+            row = Row(401, "unauthorized")
+        case vault.CredentialNotFound():
+            row = Row(404, "key_not_found")
+        case provider.AlreadyThere():
+            row = Row(409, f"{what}_already_exists")
+        case provider.NotThere():
+            row = Row(404, "zone_not_found" if error.number in _NO_ZONE else f"{what}_not_found")
+    is_wordless = isinstance(error, provider.ProviderRejected) and not error.number
+    return None if row is None else Told(row, {} if is_wordless else _extra(error))
+
+
+# "Could not route to …": a path below a zone that is none.
+_NO_ZONE = frozenset({7000, 7003})
 
 
 def _refusal(error: provider.ProviderRejected) -> Told:

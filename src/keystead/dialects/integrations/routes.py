@@ -29,7 +29,7 @@ FAMILIES: Mapping[str, Family] = {
     "list_domains": Family.DOMAINS,
     "set_name_servers": Family.NAMECHEAP,
 }
-_FAILURES: Responses = {
+FAILURES: Responses = {
     status: {"model": schemas.Error, "description": said}
     for status, said in {
         400: "The request, the provider or the relay; error says which",
@@ -66,7 +66,7 @@ def add_endpoints(routes: APIRouter, services: Services) -> None:
             handler,
             methods=[method],
             response_model=shown,
-            responses=_FAILURES,
+            responses=FAILURES,
             openapi_extra=extra,
             tags=[tag],
         )

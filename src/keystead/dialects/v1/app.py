@@ -33,6 +33,7 @@ from keystead.dialects.v1.routes import (
     traffic,
     users,
     webhooks,
+    zones,
 )
 from keystead.dialects.v1.services import Services
 from keystead.http import pages
@@ -61,6 +62,8 @@ _ROUTERS = (
     providers.router,
     credentials.router,
     domains.router,
+    zones.router,
+    zones.record_router,
     engines.router,
     system.router,
     backup.router,

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from keystead.http import failures
 from keystead.kit import errors as tree
+from keystead.providers import errors as provider
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -34,6 +35,9 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
     tree.RateLimited: Row(429, "Too many requests"),
     tree.QuotaExceeded: Row(409, "A limit is reached"),
     tree.Conflict: Row(409, "Conflict with the present state"),
+    provider.AlreadyThere: Row(409, "There already at the provider"),
+    provider.NotThere: Row(404, "Not there at the provider"),
+    provider.ProviderRejected: Row(502, "Refused by the provider"),
     tree.Rejected: Row(502, "Refused by the engine"),
     tree.Unsupported: Row(501, "Not possible on this instance"),
     tree.Unavailable: Row(503, "Temporarily unavailable"),
@@ -57,7 +61,7 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
     if row.status == 500:
         failures.note(error)
     fields = error.fields if isinstance(error, tree.Invalid) else {}
-    body = problem(row.status, row.title, row.detail or error.message, code=error.code, request_id=request_id)
+    body = problem(row.status, row.title, row.detail or _message(error), code=error.code, request_id=request_id)
     body["errors"] = [{"field": field, "message": message} for field, message in fields.items()]
     headers = {"cache-control": "no-store"}
     if isinstance(error, tree.Throttled | tree.RateLimited | tree.Unavailable):
@@ -65,6 +69,13 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
     elif isinstance(error, tree.Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     return Response(orjson.dumps(body), row.status, headers, MEDIA_TYPE)
+
+
+def _message(error: tree.KeysteadError) -> str:
+    """Return what people read; a provider's own sentence says more than ours."""
+    if isinstance(error, provider.ProviderRejected) and error.text:
+        return f"{error.message}: {error.text}"
+    return error.message
 
 
 def problem(status: int, title: str, detail: str, *, code: str, request_id: str) -> dict[str, object]:
