@@ -48,7 +48,7 @@ def _shown(value: object) -> str:
         case SecretStr():
             return "set"
         case tuple():
-            return ",".join(value) or "unset"
+            return ",".join(map(str, value)) or "unset"
         case bool():
             return str(value).lower()
         case _:

@@ -6,6 +6,8 @@ Part of the composition root (called by ``main.py`` only, which imports it when 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +25,10 @@ from keystead.engines.xray.external import ExternalXray
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
 from keystead.founding import Foundation, Ground
+from keystead.http.alert_mails import AlertMails
 from keystead.http.bulk_operations import BulkOperations, BulkPlace
 from keystead.http.connection_operations import ConnectionOperations
+from keystead.http.domain_watch import Rhythm
 from keystead.http.doors import Door
 from keystead.http.mails import Mailer
 from keystead.http.metrics import Metrics
@@ -33,7 +37,7 @@ from keystead.http.pair_operations import PairOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
-from keystead.http.vault_operations import VaultOperations, VaultRules, vault_operations
+from keystead.http.vault_operations import VaultOperations, VaultRules, Watching, vault_operations
 from keystead.jobs.runner import JobRunner
 from keystead.keeper.ports import Listen, is_free
 from keystead.kit import names
@@ -55,7 +59,9 @@ from keystead.reconcile.engine import Health
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
 from keystead.settings.places import EVERYTHING, Address
+from keystead.vault import alerts
 from keystead.vault.templateplan import Limits
+from keystead.vault.thresholds import Rules
 from keystead.vpn import bulks, clientrules
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
@@ -204,6 +210,7 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "engine watch": watch.run,
         "errands": parts.vault.errands.run,
         "expiries": parts.vault.credentials.run,
+        "domains": parts.vault.domain_watch.run,
         "zones": parts.vault.watch.run,
     }
 
@@ -262,7 +269,8 @@ def _bulks(
     grace_s, public_host = ground.settings.vpn_port_grace_s, ground.foundation.public_host
     place = BulkPlace(ground.scope, pool, grace_s, public_host)
     operations = BulkOperations(transactions, figures, targets, place, on_started=lambda: runner.wake())
-    is_alone, handlers = ground.database.engine.dialect.name == "sqlite", {bulks.KIND: operations.carry_out}
+    is_alone = ground.database.engine.dialect.name == "sqlite"
+    handlers = {bulks.KIND: operations.carry_out, alerts.MAIL_KIND: AlertMails(_mailer(ground.settings)).carry_out}
     runner = JobRunner(ground.database, handlers, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
     return operations, runner
 
@@ -290,8 +298,16 @@ def _vault(ground: Ground, transactions: Transactions, jobs: JobRunner) -> Vault
         Limits(settings.templates_deletion_percent, settings.templates_deletions),
     )
     clients = Clients(sender, ground.clock, bases, a_minute={NAMECHEAP.id: settings.provider_namecheap_a_minute})
+    return vault_operations(transactions, clients, rules, _watching(ground, jobs), ids=ground.ids, jobs=jobs)
+
+
+def _watching(ground: Ground, jobs: JobRunner) -> Watching:
+    settings = ground.settings
+    balance_min = Decimal(settings.alert_balance) if settings.alert_balance else None
+    rules = Rules(settings.alert_days, balance_min)
+    rhythm = Rhythm(timedelta(seconds=settings.domain_sync_s), rules, has_mail=settings.smtp_url is not None)
     lookup = ParentLookup(ground.clock, settings.dns_resolvers, port=settings.dns_port)
-    return vault_operations(transactions, clients, rules, ids=ground.ids, lookup=lookup, jobs=jobs)
+    return Watching(lookup, rhythm, on_mail=jobs.wake)
 
 
 async def _health(driver: Xray) -> Health:

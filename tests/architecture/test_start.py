@@ -64,6 +64,7 @@ AFTER_THE_KEEPER = {
 # What an instance has no use for until somebody asks; it would be kept in memory all the same.
 ASKED_FOR = {
     "alembic": "a schema that is not up to date",
+    "dns": "domains",
     "joserfc": "people who sign in",
     "psutil": "targets that are no loopback addresses, and what is left of the machine",
     "psycopg": "another database",

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -23,8 +25,10 @@ from keystead.access.work import Work
 from keystead.db.session import Connection, Database
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
+from keystead.http.alert_mails import AlertMails
 from keystead.http.bulk_operations import BulkOperations, BulkPlace
 from keystead.http.connection_operations import ConnectionOperations
+from keystead.http.domain_watch import Rhythm
 from keystead.http.doors import Door
 from keystead.http.mails import Mailer
 from keystead.http.metrics import Metrics
@@ -33,7 +37,7 @@ from keystead.http.pair_operations import PairOperations
 from keystead.http.port_operations import PortOperations
 from keystead.http.terms_operations import TermsOperations
 from keystead.http.transaction import Transactions
-from keystead.http.vault_operations import VaultRules, vault_operations
+from keystead.http.vault_operations import VaultRules, Watching, vault_operations
 from keystead.jobs.runner import JobRunner
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.files import private_directory
@@ -43,14 +47,16 @@ from keystead.kit.reach import reach
 from keystead.mounts import Mounts
 from keystead.outbox.courier import Courier
 from keystead.outgoing.client import OutgoingClient
-from keystead.outgoing.delegation import ParentLookup
+from keystead.outgoing.dns import Lookup
 from keystead.outgoing.resolver import SystemResolver
 from keystead.parts import Parts
 from keystead.providers.clients import Bases, Clients
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.loop import Reconciler
 from keystead.settings import Settings
+from keystead.vault import alerts
 from keystead.vault.templateplan import Limits
+from keystead.vault.thresholds import Rules
 from keystead.vpn import bulks, clientrules
 from keystead.vpn.clientrules import ClientVersions
 from keystead.vpn.desired import XraySource
@@ -59,6 +65,7 @@ from keystead.vpn.lockouts import TellingReplacer
 from keystead.vpn.meter import Meter
 from keystead.vpn.sightings import Sightings
 from keystead.vpn.targets import TargetWatch
+from tests.support.delegated import FakeLookup
 from tests.support.fake_engine import FakeXray
 from tests.support.figures import FakeFigures
 from tests.support.lazily import lazily
@@ -142,6 +149,7 @@ async def in_process(
     versions: Literal["compatible", "strict"] = "compatible",
     mailer: Mailer | None = None,
     clock: Clock | None = None,
+    lookup: Lookup | None = None,
     **more: object,
 ) -> AsyncIterator[InProcess]:
     """Run an instance over an empty database, or over that of one before in the same directory.
@@ -200,7 +208,8 @@ async def in_process(
     terms = TermsOperations(transactions, figures)
     place = BulkPlace(SCOPE, POOL, 3600, foundation.public_host)
     bulk = BulkOperations(transactions, figures, targets, place, on_started=lambda: jobs.wake())
-    jobs = JobRunner(database, {bulks.KIND: bulk.carry_out}, clock=clock, ids=ids, is_alone=True)
+    handlers = {bulks.KIND: bulk.carry_out, alerts.MAIL_KIND: AlertMails(mailer).carry_out}
+    jobs = JobRunner(database, handlers, clock=clock, ids=ids, is_alone=True)
     vault = vault_operations(
         transactions,
         Clients(
@@ -215,8 +224,8 @@ async def in_process(
             True,
             Limits(settings.templates_deletion_percent, settings.templates_deletions),
         ),
+        _watching(settings, lookup or FakeLookup(), has_mail=mailer is not None),
         ids=ids,
-        lookup=ParentLookup(clock, settings.dns_resolvers, port=settings.dns_port),
         jobs=jobs,
     )
     enforcing = Enforcing(SCOPE, figures, terms.enforce, database=database, clock=clock)
@@ -274,6 +283,11 @@ async def in_process(
         for task in running:
             with suppress(asyncio.CancelledError):
                 await task
+
+
+def _watching(settings: Settings, lookup: Lookup, *, has_mail: bool) -> Watching:
+    rules = Rules(settings.alert_days, Decimal(settings.alert_balance))
+    return Watching(lookup, Rhythm(timedelta(seconds=settings.domain_sync_s), rules, has_mail=has_mail))
 
 
 async def _no_problem() -> str | None:

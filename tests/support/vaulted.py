@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -11,11 +13,14 @@ from keystead.http.calls import Call
 from keystead.http.cloudflare_errands import CloudflareErrands
 from keystead.http.cloudflare_operations import Application, CloudflareOperations, Result
 from keystead.http.credential_operations import CredentialOperations
+from keystead.http.domain_errands import DomainErrands, looking_at_cloudflare
+from keystead.http.domain_watch import DomainWatch, Rhythm
 from keystead.http.errands import ErrandRunner
 from keystead.http.namecheap_operations import NamecheapOperations
 from keystead.http.provider_operations import ProviderOperations
 from keystead.http.redirect_operations import RedirectOperations
 from keystead.http.registrar_operations import RegistrarOperations
+from keystead.http.registrars import opening_namecheap
 from keystead.http.rollout_jobs import RolloutJobs
 from keystead.http.template_operations import TemplateOperations
 from keystead.http.transaction import Committed, Transactions
@@ -30,11 +35,15 @@ from keystead.providers.clients import Bases, Clients
 from keystead.vault import rollouts
 from keystead.vault.models import CREDENTIALS, ERRANDS
 from keystead.vault.templateplan import Limits
+from keystead.vault.thresholds import Rules
+from tests.support.delegated import FakeLookup
 from tests.support.standins.cloudflare import MINE, Cloudflare
 from tests.support.standins.direct import DirectSender
 from tests.support.standins.namecheap import Namecheap
 from tests.support.standins.namesilo import NameSilo
 from tests.support.work import Workplace
+
+EVERY = timedelta(days=1)
 
 
 class _NoReconciler:
@@ -63,6 +72,8 @@ class Vaulted:
     remote: Cloudflare
     registrar: Namecheap = field(default_factory=Namecheap)
     registry: NameSilo = field(default_factory=NameSilo)
+    lookup: FakeLookup = field(default_factory=FakeLookup)
+    rules: Rules = field(default_factory=lambda: Rules((30, 14, 7, 1), Decimal(10)))
 
     def __post_init__(self) -> None:
         place = self.workplace
@@ -98,6 +109,21 @@ class Vaulted:
         self.registrars = RegistrarOperations(self.transactions, registrar_openers(self.namecheap, self.providers))
         self.zones = ZoneOperations(self.transactions, self.hosts, self.chores)
         self.watch = ZoneWatch(self.transactions, self.hosts, account_id=place.account_id)
+        self.seeing = DomainErrands(
+            self.transactions,
+            self.runner,
+            looks={"cloudflare": looking_at_cloudflare(self.clients, self.credentials, self.chores)},
+            registrars={"namecheap": opening_namecheap(self.namecheap)},
+            every=EVERY,
+        )
+        self.domain_watch = DomainWatch(
+            self.transactions,
+            self.lookup,
+            Rhythm(EVERY, self.rules, has_mail=True),
+            providers=self.seeing.providers,
+            account_id=place.account_id,
+        )
+        self.seeing.on_seen = self.domain_watch.note_seen
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

@@ -13,6 +13,7 @@ import typer
 from keystead.cli import (
     access,
     backups,
+    credentials,
     doctor,
     domains,
     engines,
@@ -64,6 +65,7 @@ app.add_typer(access.secrets, name="secrets")
 app.add_typer(engines.app, name="engine")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(providers.app, name="provider")
+app.add_typer(credentials.app, name="credential")
 app.add_typer(domains.app, name="domain")
 app.add_typer(zones.app, name="zone")
 app.add_typer(redirects.app, name="redirect")

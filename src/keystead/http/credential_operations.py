@@ -5,6 +5,7 @@ from keystead.http.calls import Call
 from keystead.http.transaction import Transactions
 from keystead.kit.errors import KeysteadError
 from keystead.kit.log import get_logger
+from keystead.kit.secret import Secret
 from keystead.vault import credentials
 from keystead.vault.credentials import Changes, Opened
 from keystead.vault.credentialvalue import Credential
@@ -38,6 +39,11 @@ class CredentialOperations:
     async def remove(self, call: Call, credential_id: int) -> None:
         """Delete a credential with its zones."""
         await self._transactions.write(call, credentials.remove, credential_id)
+
+    async def reveal(self, call: Call, credential_id: int, reason: str | None) -> tuple[Credential, Secret[str]]:
+        """Return a credential and its secret, once it is on record that somebody asked for it."""
+        secret = (await self._transactions.write(call, credentials.reveal, credential_id, reason)).value
+        return await self._transactions.read(call, credentials.find, credential_id), secret
 
     async def use(self, call: Call, credential_id: int, provider: str) -> Opened:
         """Open a credential for a request at its provider; one that has ended is put on record as expired."""

@@ -18,7 +18,7 @@ from keystead.providers.cloudflare_answers import Json, RemoteZone
 from keystead.providers.cloudflare_records import RecordChanges
 from keystead.providers.errors import AlreadyThere, ProviderBusy, ProviderRejected, ProviderUnavailable
 from keystead.providers.namecheap import Namecheap
-from keystead.vault import moverecords, moves
+from keystead.vault import moverecords, moves, zones
 from keystead.vault.movevalue import Item, Missed, Outcome, Passed, Previous, Refused, Stage, Waits
 
 # How old a list of zones may be in which a zone is looked for before it is made. When one was asked for without an
@@ -101,7 +101,13 @@ class Stages:
         previous = Previous(current.names, current.is_own_dns)
         kept = (await self._transactions.write(desk.call, moves.keep_previous, job, item, previous)).value
         await registrar.set_name_servers(item.domain, list(item.name_servers))
+        await self._note(desk, item, item.name_servers)
         return Passed({"previous": kept.previous}, _pointed(current.names, item))
+
+    async def _note(self, desk: Desk, item: Item, servers: Sequence[str]) -> None:
+        """Have the table of domains know where a domain was pointed."""
+        credential_id = int(item.registrar_credential_id or 0)
+        await self._transactions.write(desk.call, zones.note_name_servers, credential_id, item.domain, servers)
 
     async def _delegated(self, _: Desk, __: Job, item: Item, *, is_back: bool) -> Outcome:
         """Wait until the parent delegates the domain to where it was pointed, or back to where it was."""
@@ -135,6 +141,7 @@ class Stages:
             if not _same(current.names, item.name_servers):
                 return Refused(f"somebody has pointed it at {', '.join(current.names)} meanwhile; nothing was changed")
             await _set_back(registrar, item.domain, previous)
+            await self._note(desk, item, previous.names)
         return Passed(did={"before": list(current.names), "name_servers": list(previous.names)})
 
     async def _zone_removal(self, desk: Desk, _: Job, item: Item) -> Outcome:

@@ -1,11 +1,14 @@
 """The operations of the vault, put together: for the composition root, which brings clients and transactions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keystead.http.cloudflare_errands import CloudflareErrands
 from keystead.http.cloudflare_operations import CloudflareOperations
 from keystead.http.credential_operations import CredentialOperations
+from keystead.http.domain_errands import DomainErrands, looking_at_cloudflare
+from keystead.http.domain_operations import DomainOperations
+from keystead.http.domain_watch import DomainWatch, Rhythm
 from keystead.http.errands import ErrandRunner
 from keystead.http.monitor_operations import MonitorOperations
 from keystead.http.move_desk import Openings
@@ -17,6 +20,7 @@ from keystead.http.provider_operations import ProviderOperations
 from keystead.http.record_operations import RecordOperations
 from keystead.http.redirect_operations import RedirectOperations
 from keystead.http.registrar_operations import Open, RegistrarOperations
+from keystead.http.registrars import opening, opening_namecheap
 from keystead.http.rollout_jobs import RolloutJobs
 from keystead.http.template_operations import TemplateOperations
 from keystead.http.transaction import Transactions
@@ -29,10 +33,20 @@ from keystead.kit.secret import Secret
 from keystead.outgoing.dns import Lookup
 from keystead.providers import namesilo
 from keystead.providers.clients import Clients
+from keystead.providers.cloudflare import CLOUDFLARE
 from keystead.providers.namecheap import NAMECHEAP
 from keystead.providers.namesilo import NAMESILO
 from keystead.vault import moves, rollouts
 from keystead.vault.templateplan import Limits
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What domains are watched with: who asks DNS, how often, and who is told that mails wait."""
+
+    lookup: Lookup
+    rhythm: Rhythm
+    on_mail: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,8 @@ class VaultOperations:
     templates: TemplateOperations
     watch: ZoneWatch
     moves: MoveOperations
+    domains: DomainOperations
+    domain_watch: DomainWatch
 
 
 @dataclass(frozen=True)
@@ -69,19 +85,35 @@ class VaultRules:
 
 
 def vault_operations(
-    transactions: Transactions, clients: Clients, rules: VaultRules, *, ids: Ids, lookup: Lookup, jobs: JobRunner
+    transactions: Transactions, clients: Clients, rules: VaultRules, watching: Watching, *, ids: Ids, jobs: JobRunner
 ) -> VaultOperations:
-    """Return the operations; ``jobs`` carries moves and rollouts out, and ``lookup`` is asked about delegations."""
+    """Return the operations; ``jobs`` carries moves and rollouts out."""
     account_id = rules.account_id
     credentials = CredentialOperations(transactions, account_id=account_id)
     errands = ErrandRunner(transactions, account_id=account_id, is_alone=rules.is_alone)
     chores = CloudflareErrands(transactions, clients, credentials, errands, ids)
-    hosts = ZoneHosts(transactions, clients, credentials)
     namecheap = NamecheapOperations(transactions, clients, credentials)
     providers = ProviderOperations(transactions, clients, credentials, marking_key=rules.marking_key)
+    openers = registrar_openers(namecheap, providers)
+    registrars = {name: opening(opener) for name, opener in openers.items()}
+    registrars[NAMECHEAP.id] = opening_namecheap(namecheap)
+    looks = {CLOUDFLARE.id: looking_at_cloudflare(clients, credentials, chores)}
+    every = watching.rhythm.every
+    seeing = DomainErrands(transactions, errands, looks=looks, registrars=registrars, every=every)
+    watch = DomainWatch(
+        transactions,
+        watching.lookup,
+        watching.rhythm,
+        providers=seeing.providers,
+        account_id=account_id,
+        on_mail=watching.on_mail,
+    )
+    seeing.on_seen = watch.note_seen
+    domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
+    hosts = ZoneHosts(transactions, clients, credentials)
     openings = Openings(hosts, namecheap)
     rolling = RolloutJobs(transactions, hosts)
-    jobs.on(moves.KIND, MoveJob(transactions, openings, Stages(transactions, lookup), chores).carry_out)
+    jobs.on(moves.KIND, MoveJob(transactions, openings, Stages(transactions, watching.lookup), chores).carry_out)
     jobs.on(rollouts.PLAN_KIND, rolling.plan)
     jobs.on(rollouts.APPLY_KIND, rolling.carry_out)
     return VaultOperations(
@@ -89,7 +121,7 @@ def vault_operations(
         CloudflareOperations(transactions, clients, errands, chores),
         namecheap,
         providers,
-        RegistrarOperations(transactions, registrar_openers(namecheap, providers)),
+        RegistrarOperations(transactions, openers),
         MonitorOperations(transactions, providers, ids),
         ZoneOperations(transactions, hosts, chores),
         RecordOperations(hosts),
@@ -97,7 +129,9 @@ def vault_operations(
         RedirectOperations(transactions, hosts),
         TemplateOperations(transactions, rules.limits, on_started=jobs.wake),
         ZoneWatch(transactions, hosts, account_id=account_id),
-        MoveOperations(transactions, openings, lookup, on_started=jobs.wake),
+        MoveOperations(transactions, openings, watching.lookup, on_started=jobs.wake),
+        domains,
+        watch,
     )
 
 

@@ -1,7 +1,8 @@
 """Every event there is, and the body in which a webhook gets one.
 
 The body is that of the Standard Webhooks specification: ``{"type", "timestamp", "data"}``. Names are stable; a version
-may add events and fields, never take one away. The data of events about keys is made in ``vpn/notices.py``.
+may add events and fields, never take one away. The data of events about keys is made in ``vpn/notices.py``, of those
+about domains and credentials in ``vault/notices.py``.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,11 @@ class Event(StrEnum):
     VPN_KEY_DISABLED = "vpn.key.disabled"
     VPN_KEY_REVOKED = "vpn.key.revoked"
     VPN_KEY_DEVICE_REFUSED = "vpn.key.device_refused"
+    DOMAIN_EXPIRING = "domain.expiring"
+    DOMAIN_DRIFTED = "domain.drifted"
+    CREDENTIAL_EXPIRING = "credential.expiring"
+    CREDENTIAL_REFUSED = "credential.refused"
+    CREDENTIAL_BALANCE_LOW = "credential.balance_low"
     ENGINE_DOWN = "engine.down"
     ENGINE_UP = "engine.up"
     WEBHOOK_TEST = "webhook.test"

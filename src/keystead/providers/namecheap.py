@@ -96,21 +96,22 @@ class Namecheap:
         """Return every domain of the account: all pages."""
         found: list[RegisteredDomain] = []
         for page in range(1, _PAGES_MAX):
-            parameters = {"Page": str(page), "PageSize": str(PAGE_SIZE), "SortBy": "NAME"}
-            root = await self._call("domains.getList", parameters)
-            seen = [_domain(element) for element in _all(root, "Domain")]
+            seen, is_last = await self.domains_on(page)
             found += seen
-            total = int(_text(root, "TotalItems") or 0)
-            if not seen or len(found) >= total:
+            if is_last:
                 break
         return found
 
+    async def domains_on(self, page: int) -> tuple[list[RegisteredDomain], bool]:
+        """Return a page of the account's domains, of which 1 is the first; and whether it is the last one."""
+        parameters = {"Page": str(page), "PageSize": str(PAGE_SIZE), "SortBy": "NAME"}
+        root = await self._call("domains.getList", parameters)
+        seen = [_domain(element) for element in _all(root, "Domain")]
+        return seen, not seen or page * PAGE_SIZE >= int(_text(root, "TotalItems") or 0)
+
     async def name_servers(self, domain: str) -> list[str]:
         """Return a registered domain's name servers; raise Invalid for a name that is not a registered one."""
-        label, suffix = registrable.split(domain)
-        root = await self._call("domains.dns.getList", {"SLD": label, "TLD": suffix})
-        _first(root, "DomainDNSGetListResult")
-        return [(element.text or "").strip().lower() for element in _all(root, "Nameserver")]
+        return list((await self.pointed(domain)).names)
 
     async def pointed(self, domain: str) -> NameServers:
         """Do the same, and tell whether they are Namecheap's own."""

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from keystead.kit import names
 from keystead.kit.errors import Misconfigured
 from keystead.settings import places
+from keystead.settings.domains import DomainSettings
 from keystead.settings.places import Address, Place
 from keystead.settings.providers import ProviderSettings
 from keystead.settings.serving import ServingSettings
@@ -26,7 +27,7 @@ from keystead.settings.vpn import VpnSettings
 
 
 # Fields are listed by base, the last one first.
-class Settings(ProviderSettings, VpnSettings, SignInSettings, ServingSettings):
+class Settings(DomainSettings, ProviderSettings, VpnSettings, SignInSettings, ServingSettings):
     """The configuration of one Keystead instance."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from keystead.kit import names
 from keystead.kit.errors import Invalid
@@ -142,6 +142,7 @@ Networks = Annotated[Words, AfterValidator(_networks)]
 Hostnames = Annotated[Words, AfterValidator(_hostnames)]
 Tricks = Annotated[tuple[_Trick, ...], BeforeValidator(_split)]
 Addresses = Annotated[Words, AfterValidator(_addresses)]
+Days = Annotated[tuple[Annotated[int, Field(ge=1, le=3650)], ...], BeforeValidator(_split)]
 Doors = Annotated[Words, AfterValidator(_doors)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 PortRange = Annotated[str, AfterValidator(_port_range)]

@@ -11,11 +11,14 @@ from sqlalchemy.exc import IntegrityError
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
+from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.vault.credentialvalue import Credential, Status, checked_alias
 from keystead.vault.errors import ConnectedElsewhere, CredentialExpired, CredentialNotFound, CredentialRevoked
 from keystead.vault.sealed import CREDENTIAL_SECRET
 from keystead.vault.store import credentials as store
+
+REASON_LENGTH_MAX = 200
 
 
 @dataclass(frozen=True)
@@ -115,10 +118,11 @@ def remove(work: Work, credential_id: int) -> None:
 
 
 @requires(Permission.VAULT_REVEAL)
-def reveal(work: Work, credential_id: int) -> Secret[str]:
+def reveal(work: Work, credential_id: int, reason: str | None = None) -> Secret[str]:
     """Return the secret to whoever asked for it; the record of it is written before anything is opened."""
     found = _found(work, credential_id)
-    work.audit("vault.credential.reveal", subject(credential_id), provider=found.provider)
+    told = checked_reason(reason)
+    work.audit("vault.credential.reveal", subject(credential_id), provider=found.provider, reason=told)
     return _opened(work, credential_id)
 
 
@@ -162,6 +166,15 @@ def expire(work: Work, credential_id: int) -> bool:
 def list_due(work: Work) -> list[tuple[int, int]]:
     """Return account and id of every credential, of all accounts, that has ended and does not say so yet."""
     return store.due(work.connection, work.now)
+
+
+def checked_reason(reason: str | None) -> str | None:
+    """Return a reason without space around it, None for an empty one; raise Invalid where it is not printable."""
+    told = (reason or "").strip() or None
+    if told is not None and (len(told) > REASON_LENGTH_MAX or not told.isprintable()):
+        problem = f"a reason has at most {REASON_LENGTH_MAX} printable characters"
+        raise Invalid(problem, fields={"reason": problem})
+    return told
 
 
 def subject(credential_id: int) -> str:

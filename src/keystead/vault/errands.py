@@ -2,7 +2,7 @@
 
 An errand is written in the transaction of what it belongs to: before a remote object is made, so that a kill leaves
 nobody without knowing; and with the activation of what makes something else superfluous. ``http/errands.py`` runs them.
-The kinds here are those of connecting; ``details`` says about what.
+``details`` says about what.
 """
 
 from collections.abc import Mapping
@@ -31,6 +31,10 @@ class Kind(StrEnum):
     RETIRE = "retire"
     # Read the zones of a new credential.
     SYNC = "sync"
+    # Verify a credential, and take over what its provider shows with it.
+    LOOK = "look"
+    # Ask a registrar for the name servers of its domains, some at a time.
+    NAME_SERVERS = "name-servers"
 
 
 def put(

@@ -1,12 +1,14 @@
-"""Tables of the vault: credentials, relays, errands at providers, zones and domains seen there, and domain moves."""
+"""Tables of the vault: credentials, relays, errands, zones, domains and what is found there, templates, moves."""
 
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -109,7 +111,8 @@ ZONES = Table(
     sqlite_autoincrement=True,
 )
 
-# A domain of an account; it outlives its zone and its credential.
+# A domain of an account; it outlives its zone and the credential of its zone. ``note`` and ``tags`` are a person's.
+# What DNS said last was said at ``dns_at``; ``dns_asked_at`` is when somebody took it upon himself to ask.
 DOMAINS = Table(
     "domains",
     METADATA,
@@ -120,6 +123,12 @@ DOMAINS = Table(
     Column("name", String(253), nullable=False),
     Column("role", String(16), nullable=False),
     Column("is_blocked", Boolean, nullable=False),
+    Column("note", String(500)),
+    Column("tags", Json),
+    Column("dns_name_servers", Json),
+    Column("dns_problem", String(64)),
+    Column("dns_at", UtcTime),
+    Column("dns_asked_at", UtcTime),
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("account_id", "name"),
     sqlite_autoincrement=True,
@@ -203,4 +212,65 @@ MOVE_ITEMS = Table(
     Column("problem", Text),
     CheckConstraint("state IN ('waiting', 'done', 'same', 'refused', 'failed')", name="state_is_known"),
     sqlite_with_rowid=False,
+)
+
+# What a registrar says of a domain, as it was last seen with a credential. ``name_servers`` are None until they were
+# asked for: most registrars tell them by the domain only. ``missing_since`` is set when it was listed no more.
+REGISTRATIONS = Table(
+    "domain_registrations",
+    METADATA,
+    Column("domain_id", BigNumber, ForeignKey("domains.id", ondelete="CASCADE"), autoincrement=False),
+    Column("credential_id", BigNumber, ForeignKey("credentials.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_on", Date),
+    Column("renews_itself", Boolean),
+    Column("is_locked", Boolean),
+    Column("has_own_dns", Boolean),
+    Column("name_servers", Json),
+    Column("name_servers_at", UtcTime),
+    Column("missing_since", UtcTime),
+    Column("synced_at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("domain_id"),
+)
+
+# When a credential is looked at next, and what was found last: why it cannot be used, and the money in the account.
+LOOKS = Table(
+    "credential_looks",
+    METADATA,
+    Column("credential_id", BigNumber, ForeignKey("credentials.id", ondelete="CASCADE"), autoincrement=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("looked_at", UtcTime),
+    Column("problem", String(255)),
+    Column("is_refused", Boolean, nullable=False),
+    Column("balance", String(32)),
+    PrimaryKeyConstraint("credential_id"),
+)
+
+# Something that is not as it should be, with a domain or a credential, until it is cured: then the row goes.
+FINDINGS = Table(
+    "vault_findings",
+    METADATA,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("kind", String(32), nullable=False),
+    Column("domain_id", BigNumber, ForeignKey("domains.id", ondelete="CASCADE")),
+    Column("credential_id", BigNumber, ForeignKey("credentials.id", ondelete="CASCADE")),
+    Column("expected", Json, nullable=False),
+    Column("seen", Json, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    CheckConstraint("(domain_id IS NULL) != (credential_id IS NULL)", name="is_about_one"),
+    UniqueConstraint("domain_id", "kind"),
+    UniqueConstraint("credential_id", "kind"),
+    sqlite_autoincrement=True,
+)
+
+# What people were told of, until it is cured. ``level`` is the threshold that was reached, the smaller the more urgent.
+ALERTS = Table(
+    "vault_alerts",
+    METADATA,
+    Column("account_id", BigNumber, ForeignKey("accounts.id"), autoincrement=False),
+    Column("kind", String(32)),
+    Column("subject", String(64)),
+    Column("level", Integer, nullable=False),
+    Column("told_at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("account_id", "kind", "subject"),
 )

@@ -9,6 +9,8 @@ from keystead.access.work import Work
 from keystead.kit.page import Page
 from keystead.vault import credentials
 from keystead.vault.errors import ZoneElsewhere, ZoneNotFound
+from keystead.vault.store import delegations as delegation_store
+from keystead.vault.store import registrations as registration_store
 from keystead.vault.store import zones as store
 from keystead.vault.store.zones import Domain, PendingZone, Zone
 
@@ -47,8 +49,9 @@ def record(work: Work, credential_id: int, seen: Sequence[SeenZone]) -> Synced:
     A zone that another account has stays that account's.
     """
     credentials.find(work, credential_id)
+    began = work.now
     foreign = [zone.name for zone in seen if not _put(work, credential_id, zone)]
-    missing = store.note_missing(work.connection, credential_id, work.now)
+    missing = store.note_missing(work.connection, credential_id, began)
     kept = len(seen) - len(foreign)
     facts = {"zones": kept, "foreign": len(foreign), "missing": missing}
     work.audit("vault.zones.sync", credentials.subject(credential_id), **facts)
@@ -105,9 +108,14 @@ def subject(name: str) -> str:
 
 @requires(Permission.VAULT_USE)
 def note_name_servers(work: Work, credential_id: int, domain: str, servers: Sequence[str]) -> None:
-    """Put on record that a domain was pointed at name servers at its registrar."""
+    """Put on record that a domain was pointed at name servers at its registrar, and have DNS asked about it."""
     subject = credentials.subject(credential_id)
     work.audit("vault.domain.name_servers", subject, domain=domain, name_servers=list(servers))
+    known = registration_store.domain_ids(work.connection, work.principal.account_id, [domain.lower()])
+    registration_store.set_name_servers(
+        work.connection, credential_id, {domain_id: list(servers) for domain_id in known.values()}, work.now
+    )
+    delegation_store.make_due(work.connection, list(known.values()))
 
 
 @requires(Permission.VAULT_READ)

@@ -68,6 +68,13 @@ _MEMBERSHIPS = (
     .order_by(MEMBERS.c.joined_at, ACCOUNTS.c.id, ROLES.c.name)
 )
 _COUNT_MEMBERS = select(func.count()).select_from(MEMBERS).where(MEMBERS.c.account_id == bindparam("account_id"))
+_LOGINS_WITH_ROLE = (
+    select(USERS.c.login)
+    .join(USER_ROLES, USER_ROLES.c.user_id == USERS.c.id)
+    .join(ROLES, ROLES.c.id == USER_ROLES.c.role_id)
+    .where(ROLES.c.account_id == bindparam("account_id"), ROLES.c.name == bindparam("role"), USERS.c.is_active)
+    .order_by(USERS.c.id)
+)
 _REMOVE_ROLES = delete(USER_ROLES).where(
     USER_ROLES.c.user_id == bindparam("user_id"),
     USER_ROLES.c.role_id.in_(select(ROLES.c.id).where(ROLES.c.account_id == bindparam("account_id"))),
@@ -159,6 +166,11 @@ def count_other_holders(connection: Connection, account_id: int, role: str, user
     """Return how many active users but one have a role of an account."""
     values = {"account_id": account_id, "role": role, "user_id": user_id}
     return int(connection.execute(_OTHER_HOLDERS, values).scalar_one())
+
+
+def logins_with_role(connection: Connection, account_id: int, role: str) -> list[str]:
+    """Return the logins of the active users who have a role of an account."""
+    return list(connection.execute(_LOGINS_WITH_ROLE, {"account_id": account_id, "role": role}).scalars())
 
 
 def _user(row: AnyRow) -> User:

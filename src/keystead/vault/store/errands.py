@@ -42,6 +42,11 @@ _MAKE_DUE = update(ERRANDS).where(_ONE, E.state == WAITING).values(due_at=_AT, c
 _CHANGE_DETAILS = update(ERRANDS).where(_ONE, _IS_HELD).values(details=bindparam("new_details", type_=E.details.type))
 _DROP = delete(ERRANDS).where(_ONE)
 _MAKE_ALL_DUE = update(ERRANDS).where(E.state == WAITING).values(claim=None, due_at=_AT)
+_IS_WAITING = (
+    select(E.id)
+    .where(E.credential_id == bindparam("credential"), E.kind == bindparam("of_kind"), E.state == WAITING)
+    .limit(1)
+)
 _OF_ACCOUNT = (
     select(E.id, E.credential_id, E.kind, E.state, E.attempts, E.due_at, E.problem, E.created_at)
     .where(E.account_id == bindparam("account"))
@@ -97,6 +102,11 @@ def claim_one(connection: Connection, errand_id: int, *, until: datetime, claim:
     """Take one errand, due or not; None when it is gone."""
     found = _claimed(connection, _ONE_WAITING, {"errand": errand_id}, until=until, claim=claim)
     return found[0] if found else None
+
+
+def is_waiting(connection: Connection, credential_id: int, kind: str) -> bool:
+    """Tell whether an errand of a kind waits for a credential."""
+    return connection.execute(_IS_WAITING, {"credential": credential_id, "of_kind": kind}).first() is not None
 
 
 def finish(connection: Connection, errand: Errand) -> bool:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
 from keystead.kit.page import Page
-from keystead.vault.models import DOMAINS, ZONES
+from keystead.vault.models import DOMAINS, REGISTRATIONS, ZONES
 
 Z, D = ZONES.c, DOMAINS.c
 _OF_CREDENTIAL = Z.credential_id == bindparam("credential")
@@ -71,7 +71,11 @@ _LINK_DOMAIN = (
 _DOMAINS = select(D.id, D.name, D.zone_id, D.credential_id, D.role, D.is_blocked).where(
     D.account_id == bindparam("account")
 )
-_REMOVE_DOMAINS = delete(DOMAINS).where(D.credential_id == bindparam("credential"))
+# What a registrar lists, or a person has written about, is more than its zone.
+_IS_REGISTERED = exists().where(REGISTRATIONS.c.domain_id == D.id).correlate(DOMAINS)
+_REMOVE_DOMAINS = delete(DOMAINS).where(
+    D.credential_id == bindparam("credential"), ~_IS_REGISTERED, D.note.is_(None), D.tags.is_(None)
+)
 _REMOVE_ZONES = delete(ZONES).where(_OF_CREDENTIAL)
 
 
