@@ -47,6 +47,7 @@ from keystead.kit.reach import reach
 from keystead.mounts import Mounts
 from keystead.outbox.courier import Courier
 from keystead.outgoing.client import OutgoingClient
+from keystead.outgoing.delegation import ParentLookup
 from keystead.outgoing.dns import Lookup
 from keystead.outgoing.resolver import SystemResolver
 from keystead.parts import Parts
@@ -224,7 +225,7 @@ async def in_process(
             True,
             Limits(settings.templates_deletion_percent, settings.templates_deletions),
         ),
-        _watching(settings, lookup or FakeLookup(), has_mail=mailer is not None),
+        _watching(settings, lookup or _lookup(settings, clock), has_mail=mailer is not None),
         ids=ids,
         jobs=jobs,
     )
@@ -283,6 +284,12 @@ async def in_process(
         for task in running:
             with suppress(asyncio.CancelledError):
                 await task
+
+
+def _lookup(settings: Settings, clock: Clock) -> Lookup:
+    """Return who asks the DNS that the settings name, and nobody without one."""
+    resolvers = settings.dns_resolvers
+    return ParentLookup(clock, resolvers, port=settings.dns_port) if resolvers else FakeLookup()
 
 
 def _watching(settings: Settings, lookup: Lookup, *, has_mail: bool) -> Watching:

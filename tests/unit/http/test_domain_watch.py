@@ -205,7 +205,7 @@ async def test_name_servers_set_through_keystead_are_known_at_once(vaulted: Vaul
     [held] = await vaulted.workplace.do(credentials.list_)
     vaulted.lookup.servers["one.com"] = OURS
 
-    await vaulted.namecheap.set_name_servers(vaulted.call(), held.id, "one.com", list(OURS))
+    await vaulted.registrars.set_name_servers(vaulted.call(), "namecheap", held.id, "one.com", list(OURS))
     await vaulted.domain_watch.round()
 
     row = (await table(vaulted))["one.com"]
