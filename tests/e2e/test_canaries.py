@@ -133,6 +133,21 @@ async def hold_keys_of_cloudflare(there: Stage) -> None:
     await there.ask("POST", "/v1/secrets/rotate")
     await there.connect()
     await there.ask("PATCH", f"/integrations/keys/{key_id}", {"key_alias": "renamed"})
+    await there.ask("PATCH", f"/v1/credentials/{key_id}", {"alias": "renamed again"})
+    await reveal(there, key_id)
+
+
+async def reveal(there: Stage, key_id: int) -> None:
+    """Reveal a secret: the one answer that may hold it; to who may not see it, and of a key that is none, refuse it."""
+    path, body = f"/v1/credentials/{key_id}/reveal", {"reason": "to see that it is nowhere else"}
+    answer = await there.owner.post(path, json=body)
+    other = await tokens.issue(there.instance, "viewer")
+    refused = await there.owner.post(path, json=body, headers={"authorization": f"Bearer {other}"})
+    await there.ask("POST", "/v1/credentials/999/reveal", body, status=404)
+
+    there.said["a refused reveal"] = refused.text
+    assert (answer.status_code, refused.status_code) == (200, 403)
+    assert there.remote.by_value(answer.json()["secret"]["token"]) in there.remote.working()
 
 
 async def hold_keys_of_namecheap(there: Stage) -> None:
