@@ -3,7 +3,7 @@
 - rulesets and their rules: the OpenAPI document; where a rule goes (``position``), and that a second entry point of a
   phase is refused: developers.cloudflare.com/ruleset-engine (2026)
 - lists: the OpenAPI document; their entries, cursors and operations: Cloudflare's SDK for Python, 5.9.0
-- 10009 for a list that is not there, and 10003 for an entry point: public reports; the sentences are Cloudflare's
+- the numbers of refusals: from memory and unchecked; nothing but their HTTP status is relied on
 """
 
 import json

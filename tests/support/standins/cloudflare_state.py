@@ -1,6 +1,6 @@
 """What a Cloudflare on loopback knows, and how it tells who asks: accounts, tokens and zones.
 
-Names and ids of permission groups are as they are known from public configurations.
+Names of permission groups, and all ids but those of redirects and lists, are as public configurations have them.
 """
 
 import itertools
@@ -19,7 +19,8 @@ BASE = "/client/v4"
 MINE, OTHER = "7fadeb365dc925694b8dcfb313412345", "00000000000000000000000000000002"
 ACCOUNT = "com.cloudflare.api.account"
 ZONE = "com.cloudflare.api.account.zone"
-# Names, scopes and ids as public configurations have them; "Logs Write" is in both scopes.
+# Names and scopes as public configurations have them; the ids of redirects and lists are made up. "Logs Write" is in
+# both scopes.
 GROUPS = {
     ("Zone Read", ZONE): "c8fed203ed3043cba015a93ad1616f1f",
     ("Zone Write", ZONE): "e6d2666161e84845a636613608cee8d5",
