@@ -40,7 +40,7 @@ from keystead.http.transaction import Transactions
 from keystead.http.vault_operations import VaultOperations, VaultRules, Watching, vault_operations
 from keystead.jobs.runner import JobRunner
 from keystead.keeper.ports import Listen, is_free
-from keystead.kit import names
+from keystead.kit import memory, names
 from keystead.kit.clock import Clock
 from keystead.kit.loops import keep_running
 from keystead.kit.reach import Reach, reach
@@ -202,6 +202,7 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "history": pruner.run,
         "target watch": parts.targets.run,
         "upkeep": upkeep.run,
+        "memory": partial(memory.run, clock),
         "former ports": partial(parts.ports.run, clock),
         "key pairs": partial(parts.pairs.run, clock),
         "undoing": parts.vpn.undoing.run,
