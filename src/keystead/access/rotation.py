@@ -36,8 +36,8 @@ from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing, Place, new_key, sealed_prefix
 from keystead.kit.errors import Misconfigured
 
-# What is sealed again in one transaction, a few milliseconds: reads that come meanwhile wait no longer than that.
-_BATCH = 50
+# What is sealed again in one transaction, about a millisecond: reads that come meanwhile wait no longer than that.
+_BATCH = 10
 
 
 class SealedColumn:
