@@ -12,7 +12,7 @@ from keystead.http.calls import Call
 from keystead.http.cloudflare_errands import CloudflareErrands, token_of
 from keystead.http.credential_operations import CredentialOperations
 from keystead.http.errands import Done, ErrandRunner, Later, Outcome
-from keystead.http.registrars import OpenRegistrar, Registrar
+from keystead.http.registrars import OpenRegistrar, WatchedRegistrar
 from keystead.http.transaction import Transactions
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.kit.secret import Secret
@@ -104,7 +104,9 @@ class DomainErrands:
         await self._transactions.write(call, looks.note, credential_id, problem=None)
         return Done({})
 
-    async def _take_over(self, call: Call, errand: Errand, credential_id: int, registrar: Registrar) -> Later | None:
+    async def _take_over(
+        self, call: Call, errand: Errand, credential_id: int, registrar: WatchedRegistrar
+    ) -> Later | None:
         """Take a registrar's list over page by page; return when to go on where the registrar's limit came before.
 
         It goes on with the page that was read last: what went from the list meanwhile has moved all others up.
@@ -157,7 +159,7 @@ def looking_at_cloudflare(clients: Clients, use: CredentialOperations, chores: C
     return look
 
 
-async def _asked(registrar: Registrar, wanted: Sequence[tuple[int, str]]) -> dict[int, Sequence[str] | None]:
+async def _asked(registrar: WatchedRegistrar, wanted: Sequence[tuple[int, str]]) -> dict[int, Sequence[str] | None]:
     """Return the name servers of domains; None where the registrar does not tell them, nothing once it is away.
 
     Raises what it refuses for good, a credential that is not taken, and a registrar that is away from the beginning.

@@ -1,6 +1,7 @@
 """What the watch over domains asks of any registrar, and how each of them answers it.
 
-A further registrar is one more function that opens a ``Registrar`` with a credential, named in ``vault_operations``.
+Whoever is a registrar by ``providers/registrar.py`` is watched as it is, by one list of all its domains
+(``WholeList``); one whose lists come in pages at a limited pace has an adapter, named in ``vault_operations``.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,7 +27,7 @@ class Listed:
     following: str | None = None
 
 
-class Registrar(Protocol):
+class WatchedRegistrar(Protocol):
     """A registrar, asked with one credential."""
 
     async def listed(self, cursor: str | None) -> Listed:
@@ -43,7 +44,7 @@ class Registrar(Protocol):
 
 
 # Opens a credential, which notes its use, and returns the registrar it is for.
-OpenRegistrar = Callable[[Call, int], Awaitable[Registrar]]
+OpenRegistrar = Callable[[Call, int], Awaitable[WatchedRegistrar]]
 
 
 class NamecheapRegistrar:
@@ -90,7 +91,7 @@ class WholeList:
 def opening(opener: Open) -> OpenRegistrar:
     """Return how a registrar is opened whose client lists all domains at once."""
 
-    async def opened(call: Call, credential_id: int) -> Registrar:
+    async def opened(call: Call, credential_id: int) -> WatchedRegistrar:
         return WholeList(await opener(call, credential_id))
 
     return opened
@@ -99,7 +100,7 @@ def opening(opener: Open) -> OpenRegistrar:
 def opening_namecheap(namecheap: NamecheapOperations) -> OpenRegistrar:
     """Return how Namecheap is opened."""
 
-    async def opened(call: Call, credential_id: int) -> Registrar:
+    async def opened(call: Call, credential_id: int) -> WatchedRegistrar:
         return NamecheapRegistrar(await namecheap.opened(call, credential_id))
 
     return opened
