@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from keystead.http import pages
+from keystead.http import pages, routing
 from keystead.http.calls import facts_of
 from keystead.http.pages import Specification
-from keystead.http.routing import DirectRoute
+from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import Broken, KeysteadError
 
 _JSON = "application/json"
@@ -45,30 +46,24 @@ class Wire:
     base: str = ""
 
 
-class LenientApp(FastAPI):
-    """The application, without endpoints yet: add them to ``router``."""
+class LenientApp(Starlette):
+    """The application of a wire with these endpoints."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, endpoints: DirectEndpoints) -> None:
         self._wire = wire
+        self._document: dict[str, Any] | None = None
         openapi_url = f"{wire.prefix}/openapi.json"
-        super().__init__(
-            title=wire.title,
-            version=wire.version,
-            description=wire.description,
-            openapi_url=openapi_url,
-            servers=pages.servers(wire.base),
-            docs_url=None,
-            redoc_url=None,
-            redirect_slashes=False,
-            generate_unique_id_function=lambda route: route.name,
-            telemetry={"tracing": False, "metrics": False, "logs": False},
-        )
-        self.router.route_class = DirectRoute
+        super().__init__()
+        self.router.redirect_slashes = False
+        self.router.routes += endpoints.routes
         self.add_exception_handler(KeysteadError, self._on_error)
         self.add_exception_handler(HTTPException, _on_http_exception)
         self.add_exception_handler(Exception, self._on_broken)
+        self.add_route(openapi_url, self._show_document)
         shown_url = wire.base + openapi_url
-        pages.add_pages(self, prefix=wire.prefix, openapi_url=shown_url, specifications=wire.specifications)
+        self.router.routes += pages.routes(
+            wire.title, prefix=wire.prefix, openapi_url=shown_url, specifications=wire.specifications
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -79,10 +74,16 @@ class LenientApp(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document; made once."""
-        if self.openapi_schema is None:
-            self.openapi_schema = self._wire.complete(super().openapi())
-        return self.openapi_schema
+        """Return the OpenAPI document; made when it is first asked for."""
+        if self._document is None:
+            wire = self._wire
+            about = {"title": wire.title, "version": wire.version, "description": wire.description}
+            made = routing.document(self.routes, **about, servers=pages.servers(wire.base))
+            self._document = wire.complete(made)
+        return self._document
+
+    async def _show_document(self, request: Request) -> Response:
+        return Response(orjson.dumps(self.openapi()), media_type=_JSON)
 
     async def _on_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, KeysteadError)  # noqa: S101 - registered for this class only

@@ -8,15 +8,15 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 PREFIX = "/docs/assets"
@@ -42,14 +42,16 @@ def servers(base: str) -> list[dict[str, str]] | None:
     return [{"url": base}] if base else None
 
 
-def add_pages(app: FastAPI, *, prefix: str, openapi_url: str, specifications: Sequence[Specification] = ()) -> None:
-    """Add ``<prefix>/docs`` (Swagger UI) and ``<prefix>/redoc`` (ReDoc) to a dialect.
+def routes(
+    title: str, *, prefix: str, openapi_url: str, specifications: Sequence[Specification] = ()
+) -> list[BaseRoute]:
+    """Return ``<prefix>/docs`` (Swagger UI) and ``<prefix>/redoc`` (ReDoc) of a dialect.
 
     Where there are several specifications, each page begins with links to those pages of all.
     """
     swagger = get_swagger_ui_html(
         openapi_url=openapi_url,
-        title=app.title,
+        title=title,
         swagger_js_url=f"{PREFIX}/swagger-ui-bundle.js",
         swagger_css_url=f"{PREFIX}/swagger-ui.css",
         swagger_favicon_url=_FAVICON,
@@ -57,14 +59,17 @@ def add_pages(app: FastAPI, *, prefix: str, openapi_url: str, specifications: Se
     )
     redoc = get_redoc_html(
         openapi_url=openapi_url,
-        title=app.title,
+        title=title,
         redoc_js_url=f"{PREFIX}/redoc.standalone.js",
         redoc_favicon_url=_FAVICON,
         with_google_fonts=False,
     )
+    made: list[BaseRoute] = []
     for name, page in (("docs", swagger), ("redoc", redoc)):
         choice = _choice(specifications, name) if len(specifications) > 1 else b""
-        _add_page(app, f"{prefix}/{name}", bytes(page.body).replace(b"<body>", b"<body>" + choice, 1))
+        content = bytes(page.body).replace(b"<body>", b"<body>" + choice, 1)
+        made.append(Route(f"{prefix}/{name}", _page(content), include_in_schema=False))
+    return made
 
 
 def _choice(specifications: Sequence[Specification], page: str) -> bytes:
@@ -72,12 +77,13 @@ def _choice(specifications: Sequence[Specification], page: str) -> bytes:
     return f'<nav style="padding: 1em; font-family: sans-serif">{" · ".join(links)}</nav>'.encode()
 
 
-def _add_page(app: FastAPI, path: str, content: bytes) -> None:
+def _page(content: bytes) -> Callable[[Request], Awaitable[Response]]:
     headers = {"content-security-policy": content_security_policy(content), "x-content-type-options": "nosniff"}
 
-    @app.get(path, include_in_schema=False)
-    async def show() -> Response:
+    async def show(request: Request) -> Response:
         return HTMLResponse(content, headers=headers)
+
+    return show
 
 
 def content_security_policy(content: bytes) -> str:

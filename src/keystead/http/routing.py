@@ -1,30 +1,106 @@
-"""Routes that are documented by FastAPI and called without it.
+"""Endpoints of the dialects, served without what only their OpenAPI documents need.
 
-A handler of ours takes the request and the parameters of its path and returns a Response; what FastAPI would do in
-between (solving dependencies, validating, exit stacks) has nothing to do, and costs as much as a read by key. Used by
-dialects as the ``route_class`` of their router.
+FastAPI writes the documents, and a document is asked for rarely: its models (some hundred shapes for each failure of
+each endpoint) are made then and given up again (``documented``). Two kinds of tables:
+
+- ``DirectEndpoints``, for wires that read bodies their own way: a handler takes the request and the parameters of its
+  path and returns a Response. What the framework would do in between costs as much as a read by key.
+- ``ValidatedEndpoints``, for wires whose parameters and bodies the framework reads and checks.
 """
 
-import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from fastapi import APIRouter
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+Handler = Callable[..., Awaitable[Response]]
+_JSON = "application/json"
 
-class DirectRoute(APIRoute):
-    """Call the handler at once, unless it wants more than the request and the parameters of the path."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        wanted = set(inspect.signature(self.endpoint).parameters)
-        self._is_direct = inspect.iscoroutinefunction(self.endpoint) and wanted == {"request", *self.param_convertors}
+class DirectRoute(Route):
+    """Call the handler at once; ``shown`` is what the OpenAPI document says of it, in FastAPI's words.
+
+    ``takes`` is the shape of the body, which the handler reads by itself.
+    """
+
+    def __init__(
+        self, path: str, handler: Handler, methods: Sequence[str], name: str | None, shown: Mapping[str, Any]
+    ) -> None:
+        super().__init__(path, handler, methods=list(methods), name=name, include_in_schema=True)
+        self._shown = dict(shown)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that matched."""
-        if not self._is_direct or scope["method"] not in (self.methods or ()):
+        if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return
         response = await self.endpoint(Request(scope, receive, send), **scope["path_params"])
         await response(scope, receive, send)
+
+    def documented(self) -> APIRoute:
+        """Return the route as FastAPI documents it."""
+        options = dict(self._shown)
+        takes: type[BaseModel] | None = options.pop("takes", None)
+        if takes is not None:
+            body = {"requestBody": {"content": {_JSON: {"schema": takes.model_json_schema()}}}}
+            options["openapi_extra"] = {**options.get("openapi_extra", {}), **body}
+        methods = sorted((self.methods or set()) - {"HEAD"})
+        return APIRoute(
+            self.path,
+            self.endpoint,
+            methods=methods,
+            name=self.name,
+            generate_unique_id_function=lambda route: route.name,
+            **options,
+        )
+
+
+class DirectEndpoints:
+    """The endpoints of a wire, in the order in which they are tried."""
+
+    def __init__(self) -> None:
+        self.routes: list[BaseRoute] = []
+
+    def add_api_route(
+        self,
+        path: str,
+        handler: Handler,
+        *,
+        methods: Sequence[str] = ("GET",),
+        name: str | None = None,
+        **shown: Any,
+    ) -> None:
+        """Add an endpoint."""
+        self.routes.append(DirectRoute(path, handler, methods, name, shown))
+
+
+class ValidatedRoute(APIRoute):
+    """A route of FastAPI that makes the models of its answers only to document them."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self._options = options
+        super().__init__(path, endpoint, **{**options, "response_model": None, "responses": None})
+
+    def documented(self) -> APIRoute:
+        """Return the route as FastAPI documents it."""
+        return APIRoute(self.path, self.endpoint, **self._options)
+
+
+class ValidatedEndpoints(APIRouter):
+    """The endpoints of one noun; a dialect's application takes over its routes. Bodies need no Content-Type."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(route_class=ValidatedRoute, strict_content_type=False, **options)
+
+
+def document(routes: Sequence[BaseRoute], **about: Any) -> dict[str, Any]:
+    """Write the OpenAPI document of an application's routes; ``about`` is its title, version, description, servers."""
+    shown = [route.documented() for route in routes if isinstance(route, DirectRoute | ValidatedRoute)]
+    return get_openapi(routes=shown, **about)

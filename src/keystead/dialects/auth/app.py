@@ -10,9 +10,9 @@ from starlette.responses import Response
 import keystead
 from keystead.dialects.auth import errors, routes, self_routes
 from keystead.dialects.auth.services import Services
-from keystead.http import pages
 from keystead.http.calls import facts_of
 from keystead.http.pages import Specification
+from keystead.http.validated import ValidatedApp
 from keystead.kit.errors import Invalid, KeysteadError
 
 PREFIX = "/auth"
@@ -32,20 +32,14 @@ class MissingFields(Invalid):
 
 def create_app(services: Services, *, specifications: Sequence[Specification] = ()) -> FastAPI:
     """Return the dialect's application; its pages let one choose among the specifications."""
-    openapi_url = f"{PREFIX}/openapi.json"
-    app = FastAPI(
+    app = ValidatedApp(
+        [routes.router(services), self_routes.router(services)],
         title="Signing in",
         version=keystead.__version__,
         description="How people sign in: a refresh cookie, and access tokens of fifteen minutes.",
-        openapi_url=openapi_url,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        strict_content_type=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        prefix=PREFIX,
+        specifications=specifications,
     )
-    app.include_router(routes.router(services))
-    app.include_router(self_routes.router(services))
 
     async def on_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, KeysteadError)  # noqa: S101 - registered for this class only
@@ -58,7 +52,6 @@ def create_app(services: Services, *, specifications: Sequence[Specification] = 
     app.add_exception_handler(KeysteadError, on_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    pages.add_pages(app, prefix=PREFIX, openapi_url=openapi_url, specifications=specifications)
     return app
 
 

@@ -1,28 +1,31 @@
 """The endpoints that strangers use: register, sign in, refresh, sign out, reset."""
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import Response
 
 from keystead.dialects.auth import cookies, present, schemas
 from keystead.dialects.auth.present import answer
 from keystead.dialects.auth.services import Services
 from keystead.http.calls import facts_of
+from keystead.http.routing import ValidatedEndpoints
 from keystead.http.signin_operations import Credentials
 from keystead.kit.errors import Unauthenticated
 from keystead.kit.secret import Secret
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints."""
     own_pages = Depends(cookies.own_pages(services))
-    routes = APIRouter(prefix="/auth", tags=["Signing in"], responses=schemas.failures(), dependencies=[own_pages])
+    routes = ValidatedEndpoints(
+        prefix="/auth", tags=["Signing in"], responses=schemas.failures(), dependencies=[own_pages]
+    )
     _add_registering(routes, services)
     _add_signing_in(routes, services)
     _add_resetting(routes, services)
     return routes
 
 
-def _add_registering(routes: APIRouter, services: Services) -> None:
+def _add_registering(routes: ValidatedEndpoints, services: Services) -> None:
     signing_in = services.signing_in
 
     @routes.post("/register", response_model=schemas.Answer)
@@ -39,7 +42,7 @@ def _add_registering(routes: APIRouter, services: Services) -> None:
         return cookies.put(request, answer(present.verified(opened)), opened.refresh)
 
 
-def _add_signing_in(routes: APIRouter, services: Services) -> None:
+def _add_signing_in(routes: ValidatedEndpoints, services: Services) -> None:
     signing_in = services.signing_in
 
     @routes.post("/login", response_model=schemas.Answer)
@@ -68,7 +71,7 @@ def _add_signing_in(routes: APIRouter, services: Services) -> None:
         return cookies.take(request, answer({"status": "ok"}))
 
 
-def _add_resetting(routes: APIRouter, services: Services) -> None:
+def _add_resetting(routes: ValidatedEndpoints, services: Services) -> None:
     signing_in = services.signing_in
 
     @routes.post("/reset_password", response_model=schemas.Answer)

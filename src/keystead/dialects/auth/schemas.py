@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
+
+from keystead.http.shapes import Shape
 
 _Text = Annotated[str, Field(max_length=512, pattern=r"^[^\x00]*$")]
 _Secret = Annotated[SecretStr, Field(max_length=1024)]
 
 
-class Body(BaseModel):
+class Body(Shape):
     """A request."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=False)
 
 
 class Register(Body):
@@ -74,7 +76,7 @@ class Code(Body):
     code: _Text
 
 
-class Failure(BaseModel):
+class Failure(Shape):
     """What every failure answers; 429 has ``retryAfter`` and ``resetAt`` too, 400 may have ``fields``."""
 
     ok: bool
@@ -85,7 +87,7 @@ class Failure(BaseModel):
     resetAt: int | None = None  # noqa: N815 - the wire's own name
 
 
-class Answer(BaseModel):
+class Answer(Shape):
     """A success; what else is in it stands in DIALECT.md with an example of each."""
 
     model_config = ConfigDict(extra="allow")

@@ -2,21 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import Depends, Path, Request
 from starlette.responses import Response
 
 from keystead.dialects.auth import asking, cookies, present, schemas
 from keystead.dialects.auth.present import answer
 from keystead.dialects.auth.services import Services
 from keystead.http.calls import Call, facts_of
+from keystead.http.routing import ValidatedEndpoints
 from keystead.kit.secret import Secret
 
 SessionId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f]+$")]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints."""
-    routes = APIRouter(prefix="/auth", tags=["Oneself"], responses=schemas.failures())
+    routes = ValidatedEndpoints(prefix="/auth", tags=["Oneself"], responses=schemas.failures())
     _add_person(routes, services)
     _add_accounts(routes, services)
     _add_sessions(routes, services)
@@ -24,7 +25,7 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def _add_person(routes: APIRouter, services: Services) -> None:
+def _add_person(routes: ValidatedEndpoints, services: Services) -> None:
     oneself, who = services.oneself, Depends(asking.caller(services))
 
     @routes.get("/me", response_model=schemas.Answer)
@@ -44,7 +45,7 @@ def _add_person(routes: APIRouter, services: Services) -> None:
         return cookies.put(request, answer(present.signed_in(changed)), changed.refresh)
 
 
-def _add_accounts(routes: APIRouter, services: Services) -> None:
+def _add_accounts(routes: ValidatedEndpoints, services: Services) -> None:
     oneself, who = services.oneself, Depends(asking.caller(services))
 
     @routes.post("/switch_account", response_model=schemas.Answer)
@@ -60,7 +61,7 @@ def _add_accounts(routes: APIRouter, services: Services) -> None:
         return answer({"ok": True, "account_id": account_id})
 
 
-def _add_sessions(routes: APIRouter, services: Services) -> None:
+def _add_sessions(routes: ValidatedEndpoints, services: Services) -> None:
     oneself, who = services.oneself, Depends(asking.caller(services))
 
     @routes.get("/sessions", response_model=schemas.Answer)
@@ -81,7 +82,7 @@ def _add_sessions(routes: APIRouter, services: Services) -> None:
         return answer({"ok": True})
 
 
-def _add_second_factor(routes: APIRouter, services: Services) -> None:
+def _add_second_factor(routes: ValidatedEndpoints, services: Services) -> None:
     oneself, who = services.oneself, Depends(asking.caller(services))
 
     @routes.post("/totp/begin", response_model=schemas.Answer)

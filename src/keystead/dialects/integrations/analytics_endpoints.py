@@ -1,16 +1,17 @@
 """Endpoints of Google Analytics: properties of a key, and a property's visits by day and who is there now."""
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 
 from keystead.dialects.integrations import analytics_schemas as schemas
 from keystead.dialects.integrations import asking, provider_endpoints
 from keystead.dialects.integrations.provider_endpoints import Endpoint, Json
 from keystead.dialects.integrations.services import Services
 from keystead.http.calls import Call
+from keystead.http.routing import DirectEndpoints
 from keystead.providers.google_analytics import CONNECTABLE, REALTIME_MINUTES, Day, GoogleAnalytics, Property
 
 
-def add(routes: APIRouter, services: Services) -> None:
+def add(routes: DirectEndpoints, services: Services) -> None:
     """Add them to a router."""
 
     async def opened(call: Call, request: Request) -> GoogleAnalytics:

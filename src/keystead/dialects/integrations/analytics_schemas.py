@@ -1,9 +1,11 @@
 """Shapes of what Google Analytics tells, for the OpenAPI page. Not reused inside."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from keystead.http.shapes import Shape
 
 
-class Property(BaseModel):
+class Property(Shape):
     """A property that a key views."""
 
     id: str = Field(examples=["123456789"])
@@ -12,14 +14,14 @@ class Property(BaseModel):
     account: str
 
 
-class Properties(BaseModel):
+class Properties(Shape):
     """All properties of a key."""
 
     ok: bool
     properties: list[Property]
 
 
-class Day(BaseModel):
+class Day(Shape):
     """What a property counted on a day."""
 
     date: str = Field(examples=["2026-11-01"])
@@ -29,7 +31,7 @@ class Day(BaseModel):
     views: int
 
 
-class Report(BaseModel):
+class Report(Shape):
     """A property's visits by day; days of nobody are in it."""
 
     ok: bool
@@ -37,7 +39,7 @@ class Report(BaseModel):
     days: list[Day]
 
 
-class Realtime(BaseModel):
+class Realtime(Shape):
     """How many a property has seen within the last minutes."""
 
     ok: bool

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, Request
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.integrations import errors, redirect_routes, routes, zone_routes
@@ -17,6 +18,7 @@ from keystead.dialects.integrations.services import PREFIX, Services
 from keystead.http import documented
 from keystead.http.lenient import LenientApp, Wire
 from keystead.http.pages import Specification
+from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import KeysteadError
 
 # Where the wire answers at its door.
@@ -31,11 +33,15 @@ def create_app(
     base: str = "",
     specifications: Sequence[Specification] = (),
     token_problem: Row = errors.OWNER_REQUIRED,
-) -> FastAPI:
+) -> Starlette:
     """Return the dialect's application, ``base`` before all its paths; its pages let one choose a specification.
 
     ``token_problem`` is what a missing, ended or foreign token is answered with.
     """
+    endpoints = DirectEndpoints()
+    routes.add_endpoints(endpoints, services)
+    zone_routes.add_endpoints(endpoints, services)
+    redirect_routes.add_endpoints(endpoints, services)
     app = LenientApp(
         Wire(
             title="Integrations API",
@@ -46,13 +52,11 @@ def create_app(
             prefix=PREFIX,
             base=base,
             specifications=tuple(specifications),
-        )
+        ),
+        endpoints,
     )
     app.add_exception_handler(WireError, _on_wire_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    routes.add_endpoints(app.router, services)
-    zone_routes.add_endpoints(app.router, services)
-    redirect_routes.add_endpoints(app.router, services)
     return app
 
 

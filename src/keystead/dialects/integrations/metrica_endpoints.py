@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 
 from keystead.dialects.integrations import asking, present, provider_endpoints, schemas
 from keystead.dialects.integrations.provider_endpoints import Endpoint
 from keystead.dialects.integrations.services import Services
 from keystead.http.calls import Call
+from keystead.http.routing import DirectEndpoints
 from keystead.providers.yandex_metrica import CONNECTABLE, YandexMetrica
 
 Json = dict[str, Any]
 
 
-def add(routes: APIRouter, services: Services) -> None:
+def add(routes: DirectEndpoints, services: Services) -> None:
     """Add them to a router."""
 
     async def opened(call: Call, request: Request) -> YandexMetrica:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 
 from keystead.dialects.integrations import asking, present, provider_endpoints
 from keystead.dialects.integrations import monitor_schemas as schemas
@@ -12,10 +12,11 @@ from keystead.dialects.integrations.provider_endpoints import Endpoint, Json
 from keystead.dialects.integrations.schemas import Done
 from keystead.dialects.integrations.services import Services
 from keystead.http.calls import Call
+from keystead.http.routing import DirectEndpoints
 from keystead.providers.hosttracker import CONNECTABLE, Monitor, MonitorWish
 
 
-def add(routes: APIRouter, services: Services) -> None:
+def add(routes: DirectEndpoints, services: Services) -> None:
     """Add them to a router."""
     monitors = services.vault.monitors
 

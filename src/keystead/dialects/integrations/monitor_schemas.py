@@ -1,9 +1,11 @@
 """Shapes of monitors, for the OpenAPI page. Not reused inside."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from keystead.http.shapes import Shape
 
 
-class MonitorWanted(BaseModel):
+class MonitorWanted(Shape):
     """A monitor to be made."""
 
     key_id: int
@@ -13,7 +15,7 @@ class MonitorWanted(BaseModel):
     interval: int | None = Field(None, description="Seconds between checks; default: the account's")
 
 
-class Monitor(BaseModel):
+class Monitor(Shape):
     """A monitor."""
 
     id: str
@@ -26,21 +28,21 @@ class Monitor(BaseModel):
     interval: int | None = Field(description="Seconds between checks; not told in a list")
 
 
-class Monitors(BaseModel):
+class Monitors(Shape):
     """All monitors of a key."""
 
     ok: bool
     monitors: list[Monitor]
 
 
-class OneMonitor(BaseModel):
+class OneMonitor(Shape):
     """A monitor that was made."""
 
     ok: bool
     monitor: Monitor
 
 
-class State(BaseModel):
+class State(Shape):
     """What state a monitor is in."""
 
     id: str
@@ -50,7 +52,7 @@ class State(BaseModel):
     since: int | None
 
 
-class States(BaseModel):
+class States(Shape):
     """The state of every monitor now, and how many are in each."""
 
     ok: bool

@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, create_model
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.integrations import asking, auth, present, schemas
-from keystead.dialects.integrations.services import FAILURES, PREFIX, Services
-from keystead.http.bodies import JSON, answer
+from keystead.dialects.integrations.services import FAILURES, PREFIX, SECURED, Services
+from keystead.http.bodies import answer
 from keystead.http.calls import Call
+from keystead.http.routing import DirectEndpoints
+from keystead.http.shapes import Shape
 from keystead.providers.connectable import Connectable
 from keystead.providers.registry import CONNECTABLES
 from keystead.vault import connecting, credentials
@@ -44,7 +46,7 @@ def provider_of(endpoint: str) -> str | None:
     return name if dot else None
 
 
-def add(routes: APIRouter, services: Services, what: Connectable[Any], endpoints: Sequence[Endpoint]) -> None:
+def add(routes: DirectEndpoints, services: Services, what: Connectable[Any], endpoints: Sequence[Endpoint]) -> None:
     """Add endpoints below a provider's name and below its other names."""
     for one in endpoints:
         called = f"{what.id}.{one.method.lower()}.{one.path}"
@@ -58,12 +60,13 @@ def add(routes: APIRouter, services: Services, what: Connectable[Any], endpoints
                 response_model=one.shown,
                 responses=FAILURES,
                 openapi_extra=_extra(one),
+                takes=one.takes,
                 tags=[what.provider.title],
                 include_in_schema=name == what.id,
             )
 
 
-def add_common(routes: APIRouter, services: Services) -> None:
+def add_common(routes: DirectEndpoints, services: Services) -> None:
     """Add ``init`` and ``status`` of every provider that is connected by a secret alone."""
     for what in CONNECTABLES.values():
         add(routes, services, what, [_init(services, what), _status(services, what)])
@@ -110,16 +113,12 @@ def _wanted(what: Connectable[Any]) -> type[BaseModel]:
         str | None,
         Field(None, description="Name for people; default: the provider and the account"),
     )
-    made: type[BaseModel] = create_model(f"{what.provider.title.replace(' ', '')}Init", **fields)
+    made: type[BaseModel] = create_model(f"{what.provider.title.replace(' ', '')}Init", __base__=Shape, **fields)
     return made
 
 
 def _extra(one: Endpoint) -> Json:
-    extra: Json = {"security": [{"Bearer": []}]}
-    if one.takes is not None:
-        extra["requestBody"] = {"content": {JSON: {"schema": one.takes.model_json_schema()}}}
-    if one.query:
-        extra["parameters"] = [
-            {"name": name, "in": "query", "required": True, "schema": {"type": "string"}} for name in one.query
-        ]
-    return extra
+    if not one.query:
+        return SECURED
+    parameters = [{"name": name, "in": "query", "required": True, "schema": {"type": "string"}} for name in one.query]
+    return {**SECURED, "parameters": parameters}

@@ -6,18 +6,20 @@ Not in the document; the original has them below its zones (DIALECT.md).
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.integrations import asking, auth, present, zone_asking
 from keystead.dialects.integrations.asking import Json
 from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.schemas import Done
-from keystead.dialects.integrations.services import FAILURES, Services
+from keystead.dialects.integrations.services import FAILURES, SECURED, Services
 from keystead.dialects.integrations.zone_routes import ZONES
-from keystead.http.bodies import JSON, answer
+from keystead.http.bodies import answer
 from keystead.http.calls import Call
+from keystead.http.routing import DirectEndpoints
+from keystead.http.shapes import Shape
 from keystead.kit.errors import Invalid
 from keystead.providers.cloudflare_rules import SeenRule
 from keystead.providers.redirect import EVERY_PATH
@@ -28,7 +30,7 @@ _REDIRECTS = f"{ZONES}/{{ident}}/redirects"
 FAMILIES: Mapping[str, Family] = dict.fromkeys(("list_redirects", "set_redirect", "delete_redirect"), Family.REDIRECTS)
 
 
-class RedirectMake(BaseModel):
+class RedirectMake(Shape):
     """A redirect; a zone has one for each host and path."""
 
     host: str = Field(examples=["www.example.com"], description="A name, or *.name for all below it")
@@ -39,7 +41,7 @@ class RedirectMake(BaseModel):
     preserve_path: bool = Field(False, description="Put the path of the request behind the target")
 
 
-class Redirect(BaseModel):
+class Redirect(Shape):
     """A redirect that was made here; the fields after ``source`` are null where it was rewritten by hand."""
 
     id: str
@@ -53,7 +55,7 @@ class Redirect(BaseModel):
     enabled: bool
 
 
-class Redirects(BaseModel):
+class Redirects(Shape):
     """The redirects of a zone that were made here, and how many others there are."""
 
     ok: bool
@@ -61,28 +63,26 @@ class Redirects(BaseModel):
     foreign: int
 
 
-class OneRedirect(BaseModel):
+class OneRedirect(Shape):
     """One redirect."""
 
     ok: bool
     redirect: Redirect
 
 
-def add_endpoints(routes: APIRouter, services: Services) -> None:
+def add_endpoints(routes: DirectEndpoints, services: Services) -> None:
     """Add the endpoints to a router."""
     handlers = Handlers(services)
 
     def add(method: str, path: str, handler: Any, shown: Any, takes: Any = None) -> None:
-        extra: dict[str, Any] = {"security": [{"Bearer": []}]}
-        if takes is not None:
-            extra["requestBody"] = {"content": {JSON: {"schema": takes.model_json_schema()}}}
         routes.add_api_route(
             path,
             handler,
             methods=[method],
             response_model=shown,
             responses=FAILURES,
-            openapi_extra=extra,
+            openapi_extra=SECURED,
+            takes=takes,
             tags=["Redirects"],
         )
 

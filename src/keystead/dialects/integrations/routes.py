@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.integrations import (
@@ -18,9 +18,10 @@ from keystead.dialects.integrations import (
     schemas,
 )
 from keystead.dialects.integrations.errors import ADD_TO_WHITELIST, Family
-from keystead.dialects.integrations.services import FAILURES, PREFIX, Services
-from keystead.http.bodies import JSON, answer
+from keystead.dialects.integrations.services import FAILURES, PREFIX, SECURED, Services
+from keystead.http.bodies import answer
 from keystead.http.calls import Call
+from keystead.http.routing import DirectEndpoints
 from keystead.providers import namesilo
 from keystead.providers.errors import AddressRefused
 from keystead.providers.namecheap import NAMECHEAP, seen_address
@@ -36,7 +37,7 @@ FAMILIES: Mapping[str, Family] = {
 }
 
 
-def add_endpoints(routes: APIRouter, services: Services) -> None:
+def add_endpoints(routes: DirectEndpoints, services: Services) -> None:
     """Add the nine endpoints of the document to a router, and those of the other providers."""
     handlers = Handlers(services)
     provider_endpoints.add_common(routes, services)
@@ -47,16 +48,14 @@ def add_endpoints(routes: APIRouter, services: Services) -> None:
         endpoints.add(routes, services)
 
     def add(method: str, path: str, handler: Any, shown: Any, takes: Any = None, tag: str = "Keys") -> None:
-        extra: dict[str, Any] = {"security": [{"Bearer": []}]}
-        if takes is not None:
-            extra["requestBody"] = {"content": {JSON: {"schema": takes.model_json_schema()}}}
         routes.add_api_route(
             f"{PREFIX}{path}",
             handler,
             methods=[method],
             response_model=shown,
             responses=FAILURES,
-            openapi_extra=extra,
+            openapi_extra=SECURED,
+            takes=takes,
             tags=[tag],
         )
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from keystead.http.shapes import Shape
 
-class CloudflareInit(BaseModel):
+
+class CloudflareInit(Shape):
     """What connects a Cloudflare account."""
 
     cf_account_id: str = Field(examples=["7fadeb365dc925694b8dcfb313412345"])
@@ -15,7 +17,7 @@ class CloudflareInit(BaseModel):
     confirm_replace: bool = Field(False, description="Replace another account, where the plan allows one only")
 
 
-class Sync(BaseModel):
+class Sync(Shape):
     """How many zones and domains were taken over."""
 
     zones: int
@@ -23,7 +25,7 @@ class Sync(BaseModel):
     errors: list[str] | None = Field(None, description="Zones that another account has")
 
 
-class CloudflareConnected(BaseModel):
+class CloudflareConnected(Shape):
     """A Cloudflare account that is connected."""
 
     ok: bool
@@ -34,7 +36,7 @@ class CloudflareConnected(BaseModel):
     warnings: list[str] | None = Field(None, description="What is left at Cloudflare")
 
 
-class NamecheapInit(BaseModel):
+class NamecheapInit(Shape):
     """What connects a Namecheap user."""
 
     username: str
@@ -42,7 +44,7 @@ class NamecheapInit(BaseModel):
     key_alias: str | None = Field(None, description="Name for people; default: namecheap-{username}")
 
 
-class NamecheapConnected(BaseModel):
+class NamecheapConnected(Shape):
     """A Namecheap user that is connected."""
 
     ok: bool
@@ -51,7 +53,7 @@ class NamecheapConnected(BaseModel):
     balance: str = Field(examples=["8.32"])
 
 
-class ProxyIps(BaseModel):
+class ProxyIps(Shape):
     """The addresses that Namecheap has to let in."""
 
     ok: bool
@@ -77,21 +79,21 @@ class Standing(BaseModel, extra="allow"):
     message: str | None = Field(None, description="The provider's own sentence")
 
 
-class RegisteredDomain(BaseModel):
+class RegisteredDomain(Shape):
     """A domain at its registrar."""
 
     domain: str
     expires: str = Field(examples=["09/22/2026"], description="MM/DD/YYYY")
 
 
-class Domains(BaseModel):
+class Domains(Shape):
     """All domains of a user."""
 
     ok: bool
     domains: list[RegisteredDomain]
 
 
-class Counter(BaseModel):
+class Counter(Shape):
     """A counter that the user may see."""
 
     id: int
@@ -102,28 +104,28 @@ class Counter(BaseModel):
     owner_login: str
 
 
-class Counters(BaseModel):
+class Counters(Shape):
     """All counters of a user."""
 
     ok: bool
     counters: list[Counter]
 
 
-class DayOfVisits(BaseModel):
+class DayOfVisits(Shape):
     """The visits of one day."""
 
     date: str = Field(examples=["2026-11-01"])
     visits: int
 
 
-class Visits(BaseModel):
+class Visits(Shape):
     """A counter's visits by day, every day of the time that was asked for."""
 
     ok: bool
     visits: list[DayOfVisits]
 
 
-class Goal(BaseModel):
+class Goal(Shape):
     """A goal of a counter."""
 
     id: int
@@ -131,14 +133,14 @@ class Goal(BaseModel):
     type: str
 
 
-class Goals(BaseModel):
+class Goals(Shape):
     """A counter's goals."""
 
     ok: bool
     goals: list[Goal]
 
 
-class NameServers(BaseModel):
+class NameServers(Shape):
     """Where a domain is pointed."""
 
     key_id: int
@@ -146,14 +148,14 @@ class NameServers(BaseModel):
     nameservers: list[str] = Field(min_length=1)
 
 
-class Message(BaseModel):
+class Message(Shape):
     """A change that is in force."""
 
     ok: bool
     message: str
 
 
-class Key(BaseModel):
+class Key(Shape):
     """A key of a provider, without its secret."""
 
     id: int
@@ -169,34 +171,34 @@ class Key(BaseModel):
     client_env: None
 
 
-class Keys(BaseModel):
+class Keys(Shape):
     """All keys of the account, newest first."""
 
     ok: bool
     keys: list[Key]
 
 
-class OneKey(BaseModel):
+class OneKey(Shape):
     """One key."""
 
     ok: bool
     key: Key
 
 
-class KeyChange(BaseModel):
+class KeyChange(Shape):
     """What changes about a key."""
 
     key_alias: str | None = None
     status: str | None = Field(None, description="active or revoked")
 
 
-class Done(BaseModel):
+class Done(Shape):
     """A change that is in force."""
 
     ok: bool
 
 
-class Error(BaseModel):
+class Error(Shape):
     """Any failure."""
 
     ok: bool

@@ -1,6 +1,7 @@
 """What the integrations wire's handlers call, and how its endpoints may fail; shared by the modules of endpoints."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from keystead.dialects.integrations import schemas
 from keystead.http.admission import Admission
@@ -9,6 +10,8 @@ from keystead.http.transaction import Transactions
 from keystead.http.vault_operations import VaultOperations
 
 PREFIX = "/integrations"
+# What the OpenAPI document says of every endpoint that needs a credential.
+SECURED: dict[str, Any] = {"security": [{"Bearer": []}]}
 FAILURES: Responses = {
     status: {"model": schemas.Error, "description": said}
     for status, said in {

@@ -6,17 +6,18 @@ Not in the document; the original has them, and clients of the document need the
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.integrations import asking, auth, present, zone_asking, zone_present
 from keystead.dialects.integrations import zone_schemas as schemas
 from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.schemas import Done
-from keystead.dialects.integrations.services import FAILURES, Services
-from keystead.http.bodies import JSON, answer
+from keystead.dialects.integrations.services import FAILURES, SECURED, Services
+from keystead.http.bodies import answer
 from keystead.http.calls import Call
 from keystead.http.record_operations import Action, RecordChange
+from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import Forbidden, Invalid, KeysteadError, StorageFailed, Unauthenticated
 from keystead.vault import intents, zones
 
@@ -43,21 +44,19 @@ FAMILIES: Mapping[str, Family] = dict.fromkeys(
 ) | dict.fromkeys(("list_records", "create_record", "change_record", "delete_record", "change_records"), Family.RECORDS)
 
 
-def add_endpoints(routes: APIRouter, services: Services) -> None:
+def add_endpoints(routes: DirectEndpoints, services: Services) -> None:
     """Add the endpoints to a router; those without a parameter before those with one."""
     handlers = Handlers(services)
 
     def add(method: str, path: str, handler: Any, shown: Any, takes: Any = None) -> None:
-        extra: dict[str, Any] = {"security": [{"Bearer": []}]}
-        if takes is not None:
-            extra["requestBody"] = {"content": {JSON: {"schema": takes.model_json_schema()}}}
         routes.add_api_route(
             path,
             handler,
             methods=[method],
             response_model=shown,
             responses=FAILURES,
-            openapi_extra=extra,
+            openapi_extra=SECURED,
+            takes=takes,
             tags=["Zones" if path.startswith(ZONES) else "Domains"],
         )
 

@@ -2,17 +2,19 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from keystead.http.shapes import Shape
 
 
-class ZoneMake(BaseModel):
+class ZoneMake(Shape):
     """A zone to be made."""
 
     root_domain: str = Field(examples=["example.com"])
     key_id: int | None = Field(None, description="Which key makes it; not needed where there is one of Cloudflare")
 
 
-class Zone(BaseModel):
+class Zone(Shape):
     """A zone as it was last seen."""
 
     id: int
@@ -28,27 +30,27 @@ class Zone(BaseModel):
     last_sync_at: str
 
 
-class OneZone(BaseModel):
+class OneZone(Shape):
     """One zone."""
 
     ok: bool
     zone: Zone
 
 
-class Zones(BaseModel):
+class Zones(Shape):
     """All zones of the account."""
 
     ok: bool
     zones: list[Zone]
 
 
-class SyncWanted(BaseModel):
+class SyncWanted(Shape):
     """Whose zones are read; an empty body is all keys'."""
 
     key_id: int | None = None
 
 
-class Synced(BaseModel):
+class Synced(Shape):
     """How many zones and domains were taken over."""
 
     ok: bool
@@ -57,7 +59,7 @@ class Synced(BaseModel):
     errors: list[str] | None = None
 
 
-class Record(BaseModel):
+class Record(Shape):
     """A record; more fields are handed on to Cloudflare."""
 
     type: str = Field(examples=["A"])
@@ -69,21 +71,21 @@ class Record(BaseModel):
     comment: str | None = None
 
 
-class OneRecord(BaseModel):
+class OneRecord(Shape):
     """One record, as Cloudflare writes it."""
 
     ok: bool
     record: dict[str, Any]
 
 
-class Records(BaseModel):
+class Records(Shape):
     """All records of a zone, as Cloudflare writes them."""
 
     ok: bool
     records: list[dict[str, Any]]
 
 
-class Operation(BaseModel):
+class Operation(Shape):
     """A change of a batch."""
 
     action: Literal["create", "update", "delete"]
@@ -91,13 +93,13 @@ class Operation(BaseModel):
     record: dict[str, Any] | None = Field(None, description="Not for a delete")
 
 
-class Batch(BaseModel):
+class Batch(Shape):
     """Up to 100 changes."""
 
     operations: list[Operation] = Field(max_length=100)
 
 
-class Results(BaseModel):
+class Results(Shape):
     """How each of several things went; ``ok`` when all of them did."""
 
     ok: bool
@@ -106,14 +108,14 @@ class Results(BaseModel):
     failed: int
 
 
-class Roots(BaseModel):
+class Roots(Shape):
     """Up to 10 root domains."""
 
     domains: list[str] = Field(max_length=10)
     key_id: int | None = None
 
 
-class Settings(BaseModel):
+class Settings(Shape):
     """Settings by name."""
 
     ok: bool
@@ -122,14 +124,14 @@ class Settings(BaseModel):
     errors: dict[str, Any] | None = Field(None, description="Those that were refused, and why")
 
 
-class Purge(BaseModel):
+class Purge(Shape):
     """What is taken out of the cache; nothing named is everything."""
 
     purge_everything: bool | None = None
     files: list[str] | None = None
 
 
-class Domain(BaseModel):
+class Domain(Shape):
     """A domain of the account."""
 
     id: int
@@ -140,7 +142,7 @@ class Domain(BaseModel):
     blocked: bool
 
 
-class Domains(BaseModel):
+class Domains(Shape):
     """All domains of the account."""
 
     ok: bool

@@ -42,9 +42,9 @@ from keystead.dialects.v1.routes import (
     zones,
 )
 from keystead.dialects.v1.services import Services
-from keystead.http import pages
 from keystead.http.calls import facts_of
 from keystead.http.pages import Specification
+from keystead.http.validated import ValidatedApp
 from keystead.kit.errors import Invalid, KeysteadError
 
 PREFIX = "/v1"
@@ -83,16 +83,6 @@ _ROUTERS = (
 )
 
 
-class Api(FastAPI):
-    """The endpoints, with the credential and the problem document in their OpenAPI document."""
-
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document; made when it is first asked for."""
-        if self.openapi_schema is None:
-            self.openapi_schema = _complete(super().openapi())
-        return self.openapi_schema
-
-
 def behind_credentials(api: FastAPI, services: Services) -> ASGIApp:
     """Return the dialect's application behind its credential check."""
     return Authenticated(api, services.admission, public=PUBLIC)
@@ -103,24 +93,19 @@ def create_api(services: Services, *, base: str = "", specifications: Sequence[S
 
     ``base`` stands before all of its paths.
     """
-    api = Api(
+    api = ValidatedApp(
+        [router(services) for router in _ROUTERS],
         title="Keystead API",
         version=keystead.__version__,
         description="Everything Keystead can do. Every 2xx is in force when it arrives.",
-        openapi_url=OPENAPI,
-        servers=pages.servers(base),
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        strict_content_type=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        prefix=PREFIX,
+        base=base,
+        specifications=specifications,
+        complete=_complete,
     )
-    for router in _ROUTERS:
-        api.include_router(router(services))
     api.add_exception_handler(KeysteadError, _on_error)
     api.add_exception_handler(HTTPException, _on_http_exception)
     api.add_exception_handler(RequestValidationError, _on_invalid)
-    pages.add_pages(api, prefix=PREFIX, openapi_url=base + OPENAPI, specifications=specifications)
     return api
 
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 
-from fastapi import FastAPI
-
 from keystead.dialects.veil import errors, present, specification
 from keystead.dialects.veil.routes import Services, add_endpoints
 from keystead.http.lenient import LenientApp, Wire
 from keystead.http.pages import Specification
+from keystead.http.routing import DirectEndpoints
 
 
-def create_app(services: Services, *, base: str = "", specifications: Sequence[Specification] = ()) -> FastAPI:
+def create_app(services: Services, *, base: str = "", specifications: Sequence[Specification] = ()) -> LenientApp:
     """Return the dialect's application, ``base`` before all its paths; its pages let one choose a specification."""
-    app = LenientApp(
+    endpoints = DirectEndpoints()
+    add_endpoints(endpoints, services)
+    return LenientApp(
         Wire(
             title="Veil Xray API",
             version=present.API_VERSION,
@@ -21,7 +22,6 @@ def create_app(services: Services, *, base: str = "", specifications: Sequence[S
             complete=specification.complete,
             specifications=tuple(specifications),
             base=base,
-        )
+        ),
+        endpoints,
     )
-    add_endpoints(app.router, services)
-    return app

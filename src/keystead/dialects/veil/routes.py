@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 import orjson
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.veil import present, schemas, subscriptions
@@ -25,6 +25,7 @@ from keystead.http.calls import Call
 from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
+from keystead.http.routing import DirectEndpoints
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement
@@ -45,7 +46,7 @@ class Services:
         return await credentials.authenticate(request, self.admission, headers="Authorization or X-API-Key")
 
 
-def add_endpoints(routes: APIRouter, services: Services) -> None:
+def add_endpoints(routes: DirectEndpoints, services: Services) -> None:
     """Add every endpoint of the wire to a router."""
     add, handlers = routes.add_api_route, Handlers(services)
     add("/", handlers.get_service, response_model=schemas.Service, tags=STATUS)

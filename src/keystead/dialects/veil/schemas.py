@@ -2,12 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from keystead.http.shapes import Shape
 
 UUID_EXAMPLE = "123e4567-e89b-12d3-a456-426614174000"
 
 
-class KeyCreate(BaseModel):
+class KeyCreate(Shape):
     """Body of a create; a missing body is an empty one, unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
@@ -17,7 +19,7 @@ class KeyCreate(BaseModel):
     )
 
 
-class Key(BaseModel):
+class Key(Shape):
     """A key."""
 
     key_id: int
@@ -28,21 +30,21 @@ class Key(BaseModel):
     is_active: bool
 
 
-class KeyList(BaseModel):
+class KeyList(Shape):
     """All keys."""
 
     keys: list[Key]
     total: int
 
 
-class Deleted(BaseModel):
+class Deleted(Shape):
     """A deletion that is in force."""
 
     success: bool
     message: str
 
 
-class Link(BaseModel):
+class Link(Shape):
     """A link."""
 
     key_id: int
@@ -57,7 +59,7 @@ class Config(Link):
     config: str
 
 
-class Traffic(BaseModel):
+class Traffic(Shape):
     """Bytes since the last reset; upload is client to server."""
 
     key_id: int
@@ -67,7 +69,7 @@ class Traffic(BaseModel):
     last_updated: int = Field(description="Unix seconds")
 
 
-class TrafficReset(BaseModel):
+class TrafficReset(Shape):
     """The figures a reset ended."""
 
     success: bool
@@ -78,7 +80,7 @@ class TrafficReset(BaseModel):
     previous_total: int
 
 
-class TrafficSync(BaseModel):
+class TrafficSync(Shape):
     """How a sync went."""
 
     success: bool
@@ -87,7 +89,7 @@ class TrafficSync(BaseModel):
     errors: int
 
 
-class ConfigSync(BaseModel):
+class ConfigSync(Shape):
     """The engine holds what it should."""
 
     message: str
@@ -95,7 +97,7 @@ class ConfigSync(BaseModel):
     timestamp: int
 
 
-class Service(BaseModel):
+class Service(Shape):
     """Liveness."""
 
     status: str
@@ -104,7 +106,7 @@ class Service(BaseModel):
     version: str
 
 
-class Health(BaseModel):
+class Health(Shape):
     """How the service is doing."""
 
     status: str = Field(description="ok, degraded or unhealthy")
@@ -112,14 +114,14 @@ class Health(BaseModel):
     reasons: list[str]
 
 
-class FieldProblem(BaseModel):
+class FieldProblem(Shape):
     """What is wrong with one field."""
 
     field: str
     message: str
 
 
-class Error(BaseModel):
+class Error(Shape):
     """Any failure."""
 
     detail: str = Field(examples=["Key with id 999 not found"])

@@ -1,7 +1,7 @@
 """The vpnkeys wire's endpoints of keys, traffic and status: parse, one operation, present."""
 
 import orjson
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.vpnkeys import present, schemas
@@ -16,6 +16,7 @@ from keystead.dialects.vpnkeys.specification import (
 )
 from keystead.http import resources
 from keystead.http.bodies import answer, parse
+from keystead.http.routing import DirectEndpoints
 from keystead.kit.page import Page
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
@@ -26,7 +27,7 @@ from keystead.vpn.plans import Wish
 EVERYTHING = Page(limit=10_000_000)
 
 
-def add_status(routes: APIRouter, services: Services) -> None:
+def add_status(routes: DirectEndpoints, services: Services) -> None:
     """Add the endpoints that need no credential; on a shared door another wire answers them."""
     add, handlers = routes.add_api_route, StatusHandlers(services)
     add("/", handlers.get_service, response_model=schemas.Service, tags=STATUS)
@@ -34,7 +35,7 @@ def add_status(routes: APIRouter, services: Services) -> None:
     add("/health", handlers.get_health, response_model=schemas.Health, tags=STATUS)
 
 
-def add_endpoints(routes: APIRouter, services: Services) -> None:
+def add_endpoints(routes: DirectEndpoints, services: Services) -> None:
     """Add the endpoints of keys and traffic to a router."""
     add, handlers = routes.add_api_route, Handlers(services)
     add(

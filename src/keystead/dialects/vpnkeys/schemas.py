@@ -2,13 +2,15 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from keystead.http.shapes import Shape
 
 UUID_EXAMPLE = "123e4567-e89b-12d3-a456-426614174000"
 UNIX = "Unix seconds"
 
 
-class KeyCreate(BaseModel):
+class KeyCreate(Shape):
     """Body of a create; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
@@ -18,7 +20,7 @@ class KeyCreate(BaseModel):
     )
 
 
-class Key(BaseModel):
+class Key(Shape):
     """A key."""
 
     id: str = Field(examples=[UUID_EXAMPLE])
@@ -31,7 +33,7 @@ class Key(BaseModel):
     sni: str
 
 
-class Config(BaseModel):
+class Config(Shape):
     """A key with its link."""
 
     key: Key
@@ -47,13 +49,13 @@ class Link(Config):
     vless_link: str
 
 
-class Deleted(BaseModel):
+class Deleted(Shape):
     """A deletion that is in force."""
 
     message: str
 
 
-class Traffic(BaseModel):
+class Traffic(Shape):
     """Bytes of both directions since the creation or the last reset."""
 
     status: str
@@ -63,7 +65,7 @@ class Traffic(BaseModel):
     timestamp: str = Field(description="ISO 8601, UTC: when the figures were read", examples=["2025-11-21T16:00:00"])
 
 
-class TrafficReset(BaseModel):
+class TrafficReset(Shape):
     """A reset."""
 
     status: str
@@ -73,7 +75,7 @@ class TrafficReset(BaseModel):
     timestamp: str = Field(description="ISO 8601, UTC", examples=["2025-11-21T16:00:00"])
 
 
-class ShortIdMismatch(BaseModel):
+class ShortIdMismatch(Shape):
     """A key that is not served where its short id is."""
 
     uuid: str
@@ -81,7 +83,7 @@ class ShortIdMismatch(BaseModel):
     short_id: str
 
 
-class ShortIds(BaseModel):
+class ShortIds(Shape):
     """Whether each key is served where its short id is."""
 
     short_id_synced: bool
@@ -105,7 +107,7 @@ class Validation(ShortIds):
     total_config_clients: int
 
 
-class Done(BaseModel):
+class Done(Shape):
     """Something that was carried out."""
 
     message: str
@@ -125,7 +127,7 @@ class XrayConfigSync(Done):
     short_id_sync: ShortIds
 
 
-class ConfigStatus(BaseModel):
+class ConfigStatus(Shape):
     """Which keys there are and which the engine holds."""
 
     synchronized: bool
@@ -136,7 +138,7 @@ class ConfigStatus(BaseModel):
     timestamp: int = Field(description=UNIX)
 
 
-class Ports(BaseModel):
+class Ports(Shape):
     """Which ports are taken."""
 
     port_assignments: dict[str, Any]
@@ -147,7 +149,7 @@ class Ports(BaseModel):
     timestamp: int = Field(description=UNIX)
 
 
-class PortValidation(BaseModel):
+class PortValidation(Shape):
     """What is wrong with the ports."""
 
     valid: bool
@@ -156,14 +158,14 @@ class PortValidation(BaseModel):
     total_used_ports: int
 
 
-class PortsStatus(BaseModel):
+class PortsStatus(Shape):
     """Whether the ports are in order."""
 
     validation: PortValidation
     timestamp: int = Field(description=UNIX)
 
 
-class EngineStatus(BaseModel):
+class EngineStatus(Shape):
     """What the engine has open."""
 
     status: str
@@ -176,14 +178,14 @@ class EngineStatus(BaseModel):
     timestamp: int = Field(description=UNIX)
 
 
-class XrayConfigStatus(BaseModel):
+class XrayConfigStatus(Shape):
     """What the engine has open."""
 
     config_status: EngineStatus
     timestamp: int = Field(description=UNIX)
 
 
-class Inbound(BaseModel):
+class Inbound(Shape):
     """An inbound that the engine has open."""
 
     tag: str
@@ -195,7 +197,7 @@ class Inbound(BaseModel):
     server_names: list[str]
 
 
-class Inbounds(BaseModel):
+class Inbounds(Shape):
     """The inbounds of keys that the engine has open."""
 
     inbounds: list[Inbound]
@@ -203,14 +205,14 @@ class Inbounds(BaseModel):
     source: str
 
 
-class XrayValidation(BaseModel):
+class XrayValidation(Shape):
     """How database and engine agree."""
 
     validation: Validation
     timestamp: int = Field(description=UNIX)
 
 
-class Service(BaseModel):
+class Service(Shape):
     """Liveness."""
 
     message: str
@@ -218,7 +220,7 @@ class Service(BaseModel):
     status: str
 
 
-class Health(BaseModel):
+class Health(Shape):
     """How the service is doing."""
 
     status: str = Field(description="healthy, degraded or unhealthy")
@@ -230,14 +232,14 @@ class Health(BaseModel):
     reasons: list[str]
 
 
-class FieldProblem(BaseModel):
+class FieldProblem(Shape):
     """What is wrong with one field."""
 
     field: str
     message: str
 
 
-class Error(BaseModel):
+class Error(Shape):
     """Any failure."""
 
     detail: str = Field(examples=["Key not found"])

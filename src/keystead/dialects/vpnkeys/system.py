@@ -1,6 +1,6 @@
 """The vpnkeys wire's endpoints below ``/api/system/``: each looks at the engine or repairs it, none only says so."""
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.vpnkeys import overviews, schemas
@@ -8,11 +8,12 @@ from keystead.dialects.vpnkeys.overviews import done, stamped
 from keystead.dialects.vpnkeys.services import Services
 from keystead.dialects.vpnkeys.specification import ALL_SYSTEM
 from keystead.http.bodies import answer
+from keystead.http.routing import DirectEndpoints
 
 PREFIX = "/api/system"
 
 
-def add_endpoints(routes: APIRouter, services: Services) -> None:
+def add_endpoints(routes: DirectEndpoints, services: Services) -> None:
     """Add the endpoints of the system to a router."""
     handlers = Handlers(services)
     for path, method, handler, shape in (

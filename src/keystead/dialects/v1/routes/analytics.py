@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from keystead.dialects.v1 import analytics_shapes as shapes
@@ -13,6 +13,7 @@ from keystead.dialects.v1.routes.asking import NUMBER_MAX
 from keystead.dialects.v1.routes.joined import ASKED, CredentialId
 from keystead.dialects.v1.services import Services
 from keystead.http.calls import Call
+from keystead.http.routing import ValidatedEndpoints
 from keystead.providers.google_analytics import CONNECTABLE, GoogleAnalytics
 
 _PROPERTIES = "/credentials/{credential_id}/properties"
@@ -20,9 +21,9 @@ _PROPERTIES = "/credentials/{credential_id}/properties"
 PropertyId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return its endpoints."""
-    routes = APIRouter(prefix="/v1/providers/google_analytics", tags=["Providers"])
+    routes = ValidatedEndpoints(prefix="/v1/providers/google_analytics", tags=["Providers"])
 
     async def opened(call: Call, credential_id: int) -> GoogleAnalytics:
         return await services.vault.providers.opened(call, CONNECTABLE, credential_id)

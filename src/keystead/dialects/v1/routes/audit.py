@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
@@ -12,6 +12,7 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 # PostgreSQL keeps no zero character and refuses to look for one.
 _Text = Annotated[str | None, Query(max_length=192, pattern=r"^[^\x00]*$")]
@@ -29,9 +30,9 @@ def _narrowed(
     return AuditFilter(actor, verb, subject, outcome, since, until, order)
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of the audit trail."""
-    routes = APIRouter(prefix="/v1/audit", tags=["Audit"])
+    routes = ValidatedEndpoints(prefix="/v1/audit", tags=["Audit"])
 
     @routes.get("", response_model=schemas.AuditList, responses=READ)
     async def list_records(call: Caller, page: Paged, narrowed: Annotated[AuditFilter, Depends(_narrowed)]) -> Response:

@@ -3,7 +3,7 @@
 from itertools import chain
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from keystead.dialects.v1 import bulk_shapes as shapes
@@ -12,20 +12,21 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of bulks."""
-    routes = APIRouter(prefix="/v1/vpn/bulk", tags=["Bulks"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn/bulk", tags=["Bulks"])
     _add_orders(routes, services)
     _add_acts(routes, services)
     _add_outcomes(routes, services)
     return routes
 
 
-def _add_orders(routes: APIRouter, services: Services) -> None:
+def _add_orders(routes: ValidatedEndpoints, services: Services) -> None:
     bulks = services.bulks
 
     @routes.post("", response_model=shapes.BulkPlanned, responses={**WRITE, 202: {"model": shapes.Bulk}})
@@ -57,7 +58,7 @@ def _add_orders(routes: APIRouter, services: Services) -> None:
         return answer(shapes.bulk(await bulks.find(call, number)))
 
 
-def _add_acts(routes: APIRouter, services: Services) -> None:
+def _add_acts(routes: ValidatedEndpoints, services: Services) -> None:
     bulks = services.bulks
 
     @routes.post("/{number}/pause", response_model=shapes.Bulk, responses=WRITE)
@@ -76,7 +77,7 @@ def _add_acts(routes: APIRouter, services: Services) -> None:
         return answer(shapes.bulk(await bulks.cancel(call, number)))
 
 
-def _add_outcomes(routes: APIRouter, services: Services) -> None:
+def _add_outcomes(routes: ValidatedEndpoints, services: Services) -> None:
     bulks, subscriptions = services.bulks, services.subscriptions
 
     @routes.get("/{number}/results", response_model=shapes.BulkResults, responses=READ)

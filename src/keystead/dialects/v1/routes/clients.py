@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from keystead.dialects.v1 import client_shapes, present
@@ -10,14 +10,15 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.vpn.keyvalue import parse_ident
 
 DeviceId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of programs and devices."""
-    routes = APIRouter(prefix="/v1/vpn", tags=["VPN clients"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn", tags=["VPN clients"])
     clients = services.clients
 
     @routes.get("/compatibility", response_model=client_shapes.AccountCompatibility, responses=READ)

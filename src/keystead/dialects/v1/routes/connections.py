@@ -1,6 +1,5 @@
 """Live connections: of one key, and of all keys the caller sees."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from keystead.dialects.v1.auth import Caller
@@ -8,14 +7,15 @@ from keystead.dialects.v1.connection_shapes import ConnectionList, ShowAddresses
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, Paged, problems
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.vpn.keyvalue import parse_ident
 
 _TOLD = {**READ, **problems(501)}
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of live connections."""
-    routes = APIRouter(prefix="/v1/vpn", tags=["VPN connections"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn", tags=["VPN connections"])
     connections = services.connections
 
     @routes.get("/connections", response_model=ConnectionList, responses=_TOLD)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from keystead.dialects.v1 import credential_shapes as shapes
@@ -12,21 +12,22 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, problems
 from keystead.dialects.v1.services import Services
 from keystead.http.calls import Call
+from keystead.http.routing import ValidatedEndpoints
 from keystead.vault.credentialvalue import Credential
 
 CredentialId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 _ASK = WRITE | problems(500, 501, 502)
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of credentials."""
-    routes = APIRouter(prefix="/v1/credentials", tags=["Credentials"])
+    routes = ValidatedEndpoints(prefix="/v1/credentials", tags=["Credentials"])
     _add_credentials(routes, services)
     _add_secrets(routes, services)
     return routes
 
 
-def _add_credentials(routes: APIRouter, services: Services) -> None:
+def _add_credentials(routes: ValidatedEndpoints, services: Services) -> None:
     credentials = services.vault.credentials
 
     @routes.get("", response_model=shapes.CredentialList, responses=READ)
@@ -56,7 +57,7 @@ def _add_credentials(routes: APIRouter, services: Services) -> None:
         return present.empty()
 
 
-def _add_secrets(routes: APIRouter, services: Services) -> None:
+def _add_secrets(routes: ValidatedEndpoints, services: Services) -> None:
     credentials, domains = services.vault.credentials, services.vault.domains
 
     @routes.post("/{credential_id}/reveal", response_model=shapes.Revealed, responses=WRITE)

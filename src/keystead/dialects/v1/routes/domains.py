@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response, StreamingResponse
 
 from keystead.dialects.v1 import domain_shapes as shapes
@@ -15,6 +15,7 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.calls import Call
+from keystead.http.routing import ValidatedEndpoints
 from keystead.kit import cells
 from keystead.kit.page import LIMIT_MAX
 from keystead.vault.store.domaintable import Narrowed, Row, Sort, Window, mark_of
@@ -26,16 +27,16 @@ DomainId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 _Days = Annotated[int | None, Query(ge=0, le=36_500, description="Only those that end within so many days, or have.")]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of domains."""
-    routes = APIRouter(prefix="/v1/domains", tags=["Domains"])
+    routes = ValidatedEndpoints(prefix="/v1/domains", tags=["Domains"])
     _add_table(routes, services)
     _add_drift(routes, services)
     _add_single(routes, services)
     return routes
 
 
-def _add_table(routes: APIRouter, services: Services) -> None:
+def _add_table(routes: ValidatedEndpoints, services: Services) -> None:
     domains = services.vault.domains
 
     def asked(
@@ -77,7 +78,7 @@ def _add_table(routes: APIRouter, services: Services) -> None:
         return answer(shapes.written(await domains.put(call, shapes.entries(wanted))))
 
 
-def _add_drift(routes: APIRouter, services: Services) -> None:
+def _add_drift(routes: ValidatedEndpoints, services: Services) -> None:
     domains = services.vault.domains
 
     @routes.get("/drift", response_model=shapes.FindingList, responses=READ)
@@ -93,7 +94,7 @@ def _add_drift(routes: APIRouter, services: Services) -> None:
         return Response(present.dumped(begun), 202, {"cache-control": "no-store"}, present.JSON)
 
 
-def _add_single(routes: APIRouter, services: Services) -> None:
+def _add_single(routes: ValidatedEndpoints, services: Services) -> None:
     domains = services.vault.domains
 
     @routes.get("/{domain_id}", response_model=shapes.DomainShown, responses=READ)

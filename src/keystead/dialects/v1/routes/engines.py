@@ -1,6 +1,5 @@
 """Engines: how they stand, the plan of a scope, applying it, a comparison on request, and replacing what runs."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from keystead.dialects.v1 import engine_shapes, present, schemas
@@ -8,12 +7,13 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.reconcile.replacement import Kind, Wish
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of engines; a scope is named by its engine and its name in it, as in ``xray/main``."""
-    routes = APIRouter(prefix="/v1/engines", tags=["Engines"])
+    routes = ValidatedEndpoints(prefix="/v1/engines", tags=["Engines"])
     engines = services.engines
 
     @routes.get("", response_model=list[engine_shapes.Scope], responses=READ)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
 from keystead.dialects.v1 import schemas
@@ -10,6 +9,7 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.routes.asking import WRITE
 from keystead.dialects.v1.routes.files import chunks
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.kit.age import Lock
 from keystead.kit.secret import Secret
 
@@ -17,9 +17,9 @@ _ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json"
 _HEADERS = {"cache-control": "no-store", "content-disposition": 'attachment; filename="keystead-export.json"'}
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoint of exports."""
-    routes = APIRouter(tags=["System"])
+    routes = ValidatedEndpoints(tags=["System"])
 
     @routes.post("/v1/export", response_class=StreamingResponse, responses=WRITE | _ANSWER)
     async def make_export(call: Caller, wanted: schemas.ExportRequest) -> StreamingResponse:

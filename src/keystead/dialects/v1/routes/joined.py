@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from keystead.dialects.v1 import joined_shapes as shapes
@@ -13,6 +13,7 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, problems
 from keystead.dialects.v1.services import Services
 from keystead.http.calls import Call
+from keystead.http.routing import ValidatedEndpoints
 from keystead.providers import yandex_metrica
 from keystead.providers.yandex_metrica import YandexMetrica
 
@@ -27,16 +28,16 @@ ASKED = {**READ, **problems(502)}
 CHANGED = {**WRITE, **problems(502)}
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return their endpoints."""
-    routes = APIRouter(prefix="/v1/providers", tags=["Providers"])
+    routes = ValidatedEndpoints(prefix="/v1/providers", tags=["Providers"])
     _add_common(routes, services)
     _add_registrars(routes, services)
     _add_metrica(routes, services)
     return routes
 
 
-def _add_common(routes: APIRouter, services: Services) -> None:
+def _add_common(routes: ValidatedEndpoints, services: Services) -> None:
     providers = services.vault.providers
 
     @routes.get("", response_model=shapes.Providers, responses=READ)
@@ -57,7 +58,7 @@ def _add_common(routes: APIRouter, services: Services) -> None:
         return answer(shapes.status(await providers.status(call, what, credential_id)))
 
 
-def _add_registrars(routes: APIRouter, services: Services) -> None:
+def _add_registrars(routes: ValidatedEndpoints, services: Services) -> None:
     registrars = services.vault.registrars
 
     @routes.get(f"{_ONE}/domains", response_model=shapes.Domains, responses=ASKED)
@@ -86,7 +87,7 @@ def _add_registrars(routes: APIRouter, services: Services) -> None:
         return answer({"domain": domain, "name_servers": wanted.name_servers})
 
 
-def _add_metrica(routes: APIRouter, services: Services) -> None:
+def _add_metrica(routes: ValidatedEndpoints, services: Services) -> None:
     async def opened(call: Call, credential_id: int) -> YandexMetrica:
         return await services.vault.providers.opened(call, yandex_metrica.CONNECTABLE, credential_id)
 

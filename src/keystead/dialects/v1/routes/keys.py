@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present, schemas, term_present, term_schemas
@@ -13,6 +13,7 @@ from keystead.dialects.v1.routes import showing
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.operations import KeyChanges
+from keystead.http.routing import ValidatedEndpoints
 from keystead.vpn.connections import Presence
 from keystead.vpn.keyvalue import KeyStatus, parse_ident
 from keystead.vpn.links import vless_link
@@ -23,16 +24,16 @@ from keystead.vpn.profiles import qr
 _NO_STORE = {"cache-control": "no-store"}
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of keys; ``key_id`` is an id, a number or a VLESS UUID."""
-    routes = APIRouter(prefix="/v1/vpn/keys", tags=["VPN keys"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn/keys", tags=["VPN keys"])
     _add_keys(routes, services)
     _add_links(routes, services)
     _add_subscriptions(routes, services)
     return routes
 
 
-def _add_keys(routes: APIRouter, services: Services) -> None:
+def _add_keys(routes: ValidatedEndpoints, services: Services) -> None:
     vpn, terms, connections = services.vpn, services.terms, services.connections
     shown = partial(showing.key, services)
 
@@ -95,7 +96,7 @@ def _wish(wanted: schemas.KeyCreate) -> Wish | None:
     return Wish(wanted.plan, term_present.changes(wanted.terms or term_schemas.TermsWish()))
 
 
-def _add_links(routes: APIRouter, services: Services) -> None:
+def _add_links(routes: ValidatedEndpoints, services: Services) -> None:
     vpn = services.vpn
 
     @routes.get("/{key_id}/link", response_model=schemas.Link, responses=READ)
@@ -117,7 +118,7 @@ def _add_links(routes: APIRouter, services: Services) -> None:
         return Response(qr.png(vless_link(profile)), headers=_NO_STORE, media_type="image/png")
 
 
-def _add_subscriptions(routes: APIRouter, services: Services) -> None:
+def _add_subscriptions(routes: ValidatedEndpoints, services: Services) -> None:
     subscriptions = services.subscriptions
 
     @routes.get("/{key_id}/subscription", response_model=schemas.Subscription, responses=READ)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from keystead.dialects.v1 import monitor_shapes as shapes
@@ -11,15 +11,16 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.joined import ASKED, CHANGED, CredentialId
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 _MONITORS = "/credentials/{credential_id}/monitors"
 
 MonitorId = Annotated[str, Path(max_length=36)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return their endpoints."""
-    routes = APIRouter(prefix="/v1/providers/hosttracker", tags=["Providers"])
+    routes = ValidatedEndpoints(prefix="/v1/providers/hosttracker", tags=["Providers"])
     monitors = services.vault.monitors
 
     @routes.get(_MONITORS, response_model=shapes.Monitors, responses=ASKED)

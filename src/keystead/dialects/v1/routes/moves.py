@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from starlette.responses import Response
 
 from keystead.dialects.v1 import move_shapes as shapes
@@ -11,20 +11,21 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.vault.movevalue import State
 
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of domain moves."""
-    routes = APIRouter(prefix="/v1/domain-moves", tags=["Domain moves"])
+    routes = ValidatedEndpoints(prefix="/v1/domain-moves", tags=["Domain moves"])
     _add_orders(routes, services)
     _add_acts(routes, services)
     return routes
 
 
-def _add_orders(routes: APIRouter, services: Services) -> None:
+def _add_orders(routes: ValidatedEndpoints, services: Services) -> None:
     moves = services.vault.moves
 
     @routes.post("", response_model=shapes.MovePlanned, responses={**WRITE, 202: {"model": shapes.DomainMove}})
@@ -63,7 +64,7 @@ def _add_orders(routes: APIRouter, services: Services) -> None:
         return answer({"items": items, "next": following})
 
 
-def _add_acts(routes: APIRouter, services: Services) -> None:
+def _add_acts(routes: ValidatedEndpoints, services: Services) -> None:
     moves = services.vault.moves
 
     @routes.post("/{number}/pause", response_model=shapes.DomainMove, responses=WRITE)

@@ -1,6 +1,5 @@
 """REALITY key pairs: what they are, who uses the second one, and rotating them."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from keystead.dialects.v1 import pair_shapes
@@ -8,11 +7,12 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of key pairs."""
-    routes = APIRouter(prefix="/v1/vpn/pair", tags=["VPN key pairs"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn/pair", tags=["VPN key pairs"])
     pairs = services.pairs
 
     @routes.get("", response_model=pair_shapes.Pairs, responses=READ)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from keystead.access.accountplans import AccountPlan
@@ -13,13 +13,14 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of accounts and people."""
-    routes = APIRouter(prefix="/v1", tags=["Accounts and people"])
+    routes = ValidatedEndpoints(prefix="/v1", tags=["Accounts and people"])
     _add_accounts(routes, services)
     _add_plans(routes, services)
     _add_members(routes, services)
@@ -27,7 +28,7 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def _add_accounts(routes: APIRouter, services: Services) -> None:
+def _add_accounts(routes: ValidatedEndpoints, services: Services) -> None:
     people = services.people
 
     @routes.get("/account", response_model=shapes.OwnAccount, responses=READ)
@@ -54,7 +55,7 @@ def _add_accounts(routes: APIRouter, services: Services) -> None:
         return answer(shapes.account(await people.change_account(call, account_id, changes)))
 
 
-def _add_plans(routes: APIRouter, services: Services) -> None:
+def _add_plans(routes: ValidatedEndpoints, services: Services) -> None:
     people = services.people
 
     @routes.get("/account-plans", response_model=shapes.AccountPlanList, responses=READ)
@@ -69,7 +70,7 @@ def _add_plans(routes: APIRouter, services: Services) -> None:
         return answer(shapes.account_plan(plan, await people.set_limits(call, plan, shapes.wanted_limits(wanted))))
 
 
-def _add_members(routes: APIRouter, services: Services) -> None:
+def _add_members(routes: ValidatedEndpoints, services: Services) -> None:
     people = services.people
 
     @routes.delete("/members/{user_id}", status_code=204, responses=WRITE)
@@ -96,7 +97,7 @@ def _add_members(routes: APIRouter, services: Services) -> None:
         return present.empty()
 
 
-def _add_sign_in(routes: APIRouter, services: Services) -> None:
+def _add_sign_in(routes: ValidatedEndpoints, services: Services) -> None:
     people = services.people
 
     @routes.post("/users/{user_id}/reset-link", response_model=shapes.MadeInvitation, status_code=201, responses=WRITE)

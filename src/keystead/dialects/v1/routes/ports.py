@@ -1,6 +1,5 @@
 """The ports that keys have for their own."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from keystead.dialects.v1 import port_shapes
@@ -8,11 +7,12 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import WRITE
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of ports."""
-    routes = APIRouter(prefix="/v1/vpn/ports", tags=["VPN keys"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn/ports", tags=["VPN keys"])
 
     @routes.post("/reset", response_model=port_shapes.PortReset, responses=WRITE)
     async def reset_ports(call: Caller) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from keystead.dialects.v1 import errand_shapes, present
@@ -11,6 +11,7 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.kit.errors import NotFound
 
 _RELAY = "/namecheap/relay"
@@ -20,9 +21,9 @@ CredentialId = Annotated[
 ]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of relays and errands."""
-    routes = APIRouter(prefix="/v1/providers", tags=["Providers"])
+    routes = ValidatedEndpoints(prefix="/v1/providers", tags=["Providers"])
     _add_relays(routes, services)
 
     @routes.get("/errands", response_model=errand_shapes.Errands, responses=READ)
@@ -33,7 +34,7 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def _add_relays(routes: APIRouter, services: Services) -> None:
+def _add_relays(routes: ValidatedEndpoints, services: Services) -> None:
     namecheap = services.vault.namecheap
 
     @routes.get(_RELAY, response_model=shapes.Relay, responses=READ)

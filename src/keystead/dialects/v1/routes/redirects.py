@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present
@@ -11,6 +11,7 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 ZoneId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 CredentialId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
@@ -18,15 +19,15 @@ Ref = Annotated[str, Path(max_length=64)]
 _SINGLE, _BULK = "/zones/{zone_id}/redirects", "/credentials/{credential_id}/redirects"
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of redirects."""
-    routes = APIRouter(prefix="/v1", tags=["Redirects"])
+    routes = ValidatedEndpoints(prefix="/v1", tags=["Redirects"])
     _add_single(routes, services)
     _add_bulk(routes, services)
     return routes
 
 
-def _add_single(routes: APIRouter, services: Services) -> None:
+def _add_single(routes: ValidatedEndpoints, services: Services) -> None:
     redirects = services.vault.redirects
 
     @routes.get(_SINGLE, response_model=shapes.Redirects, responses=READ)
@@ -47,7 +48,7 @@ def _add_single(routes: APIRouter, services: Services) -> None:
         return present.empty()
 
 
-def _add_bulk(routes: APIRouter, services: Services) -> None:
+def _add_bulk(routes: ValidatedEndpoints, services: Services) -> None:
     redirects = services.vault.redirects
 
     @routes.get(_BULK, response_model=shapes.BulkRedirects, responses=READ)

@@ -1,6 +1,5 @@
 """The instance itself: health, the caller, the doctor, and the keys that seal secrets."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present, schemas
@@ -8,13 +7,14 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE, problems
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 HEALTH = "/v1/health"
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of the instance."""
-    routes = APIRouter(tags=["System"])
+    routes = ValidatedEndpoints(tags=["System"])
 
     @routes.get(HEALTH, response_model=schemas.Health, responses=problems(500), openapi_extra={"security": []})
     async def get_health() -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present
@@ -11,21 +11,22 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 Name = Annotated[str, Path(max_length=40)]
 _BEGUN = {**WRITE, 202: {"model": shapes.Rollout}}
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of templates and rollouts."""
-    routes = APIRouter(prefix="/v1", tags=["Templates"])
+    routes = ValidatedEndpoints(prefix="/v1", tags=["Templates"])
     _add_templates(routes, services)
     _add_rollouts(routes, services)
     return routes
 
 
-def _add_templates(routes: APIRouter, services: Services) -> None:
+def _add_templates(routes: ValidatedEndpoints, services: Services) -> None:
     templates = services.templates
 
     @routes.get("/templates", response_model=shapes.Templates, responses=READ)
@@ -50,7 +51,7 @@ def _add_templates(routes: APIRouter, services: Services) -> None:
         return present.empty()
 
 
-def _add_rollouts(routes: APIRouter, services: Services) -> None:
+def _add_rollouts(routes: ValidatedEndpoints, services: Services) -> None:
     templates = services.templates
 
     @routes.post("/rollouts", status_code=202, response_model=shapes.Rollout, responses=_BEGUN)

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path
+from fastapi import Header, Path
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present, schemas, term_present, term_schemas
@@ -12,6 +12,7 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes import showing
 from keystead.dialects.v1.routes.asking import READ, WRITE
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.plans import UNSET, Wish
 from keystead.vpn.terms import Granted
@@ -22,9 +23,9 @@ IdempotencyKey = Annotated[
 PlanName = Annotated[str, Path(min_length=1, max_length=64)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of keys' terms; ``key_id`` is an id, a number or a VLESS UUID."""
-    routes = APIRouter(prefix="/v1/vpn/keys", tags=["Terms"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn/keys", tags=["Terms"])
     terms = services.terms
     shown = partial(showing.key, services)
 
@@ -53,9 +54,9 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def plan_router(services: Services) -> APIRouter:
+def plan_router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of plans."""
-    routes = APIRouter(prefix="/v1/vpn/plans", tags=["Plans"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn/plans", tags=["Plans"])
     terms = services.terms
 
     @routes.get("", response_model=term_schemas.PlanList, responses=READ)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present, schemas
@@ -11,13 +11,14 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.access_operations import TokenWish
+from keystead.http.routing import ValidatedEndpoints
 
 TokenId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of tokens."""
-    routes = APIRouter(prefix="/v1/tokens", tags=["Tokens"])
+    routes = ValidatedEndpoints(prefix="/v1/tokens", tags=["Tokens"])
     access = services.access
 
     @routes.get("", response_model=schemas.TokenList, responses=READ)

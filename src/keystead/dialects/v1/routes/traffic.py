@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
@@ -12,6 +12,7 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import READ, WRITE
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.vpn.history import Step
 from keystead.vpn.keyvalue import parse_ident
 
@@ -21,9 +22,9 @@ _From = Annotated[
 _To = Annotated[AwareDatetime | None, Query(description="Up to here. Unset: now.")]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of traffic; ``key_id`` is an id, a number or a VLESS UUID."""
-    routes = APIRouter(prefix="/v1/vpn", tags=["VPN traffic"])
+    routes = ValidatedEndpoints(prefix="/v1/vpn", tags=["VPN traffic"])
     vpn = services.vpn
 
     @routes.get("/traffic", response_model=schemas.AccountTraffic, responses=READ)

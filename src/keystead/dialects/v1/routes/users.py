@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from pydantic import SecretStr
 from starlette.responses import Response
 
@@ -12,21 +12,22 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.kit.secret import Secret
 
 UserId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 RoleName = Annotated[str, Path(pattern=r"^[^\x00]*$")]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of users, roles and permissions."""
-    routes = APIRouter(prefix="/v1", tags=["Users and roles"])
+    routes = ValidatedEndpoints(prefix="/v1", tags=["Users and roles"])
     _add_users(routes, services)
     _add_roles(routes, services)
     return routes
 
 
-def _add_users(routes: APIRouter, services: Services) -> None:
+def _add_users(routes: ValidatedEndpoints, services: Services) -> None:
     access = services.access
 
     @routes.get("/users", response_model=schemas.UserList, responses=READ)
@@ -61,7 +62,7 @@ def _add_users(routes: APIRouter, services: Services) -> None:
         return answer(present.user(changed))
 
 
-def _add_roles(routes: APIRouter, services: Services) -> None:
+def _add_roles(routes: ValidatedEndpoints, services: Services) -> None:
     access = services.access
 
     @routes.get("/roles", response_model=schemas.RoleList, responses=READ)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from keystead.access.webhooks import WebhookChanges
@@ -12,22 +12,23 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.outbox.store.deliveries import State
 
 WebhookId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of webhooks and deliveries."""
-    routes = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"])
+    routes = ValidatedEndpoints(prefix="/v1/webhooks", tags=["Webhooks"])
     _add_webhooks(routes, services)
     _add_secrets(routes, services)
     _add_deliveries(routes, services)
     return routes
 
 
-def _add_webhooks(routes: APIRouter, services: Services) -> None:
+def _add_webhooks(routes: ValidatedEndpoints, services: Services) -> None:
     webhooks = services.webhooks
 
     @routes.get("", response_model=shapes.WebhookList, responses=READ)
@@ -69,7 +70,7 @@ def _add_webhooks(routes: APIRouter, services: Services) -> None:
         return present.empty()
 
 
-def _add_secrets(routes: APIRouter, services: Services) -> None:
+def _add_secrets(routes: ValidatedEndpoints, services: Services) -> None:
     webhooks = services.webhooks
 
     @routes.post("/{webhook_id}/secret", response_model=shapes.NewWebhook, responses=WRITE)
@@ -83,7 +84,7 @@ def _add_secrets(routes: APIRouter, services: Services) -> None:
         return answer(shapes.logged_delivery(await webhooks.test(call, webhook_id)))
 
 
-def _add_deliveries(routes: APIRouter, services: Services) -> None:
+def _add_deliveries(routes: ValidatedEndpoints, services: Services) -> None:
     webhooks = services.webhooks
 
     @routes.get("/{webhook_id}/deliveries", response_model=shapes.DeliveryList, responses=READ)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from keystead.dialects.v1 import present
@@ -12,6 +12,7 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged, problems
 from keystead.dialects.v1.services import Services
 from keystead.http.record_operations import Action, RecordChange
+from keystead.http.routing import ValidatedEndpoints
 
 ZoneId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 RecordId = Annotated[str, Path(pattern=shapes.RECORD_ID)]
@@ -20,24 +21,24 @@ _ASKED = READ | problems(502)
 _CHANGED = WRITE | problems(502)
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of zones."""
-    routes = APIRouter(prefix="/v1/zones", tags=["Zones"])
+    routes = ValidatedEndpoints(prefix="/v1/zones", tags=["Zones"])
     _add_zones(routes, services)
     _add_looks(routes, services)
     _add_settings(routes, services)
     return routes
 
 
-def record_router(services: Services) -> APIRouter:
+def record_router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of records."""
-    routes = APIRouter(prefix="/v1/zones/{zone_id}/records", tags=["DNS records"])
+    routes = ValidatedEndpoints(prefix="/v1/zones/{zone_id}/records", tags=["DNS records"])
     _add_records(routes, services)
     _add_many(routes, services)
     return routes
 
 
-def _add_zones(routes: APIRouter, services: Services) -> None:
+def _add_zones(routes: ValidatedEndpoints, services: Services) -> None:
     zones = services.vault.zones
 
     @routes.get("", response_model=shapes.ZoneList, responses=READ)
@@ -63,7 +64,7 @@ def _add_zones(routes: APIRouter, services: Services) -> None:
         return present.empty()
 
 
-def _add_looks(routes: APIRouter, services: Services) -> None:
+def _add_looks(routes: ValidatedEndpoints, services: Services) -> None:
     zones = services.vault.zones
 
     @routes.post("/sync", response_model=shapes.Synced, responses=_CHANGED)
@@ -82,7 +83,7 @@ def _add_looks(routes: APIRouter, services: Services) -> None:
         return answer(shapes.zone(await zones.check(call, zone_id)))
 
 
-def _add_settings(routes: APIRouter, services: Services) -> None:
+def _add_settings(routes: ValidatedEndpoints, services: Services) -> None:
     zones = services.vault.zones
 
     @routes.get("/{zone_id}/settings", response_model=shapes.Settings, responses=_ASKED)
@@ -102,7 +103,7 @@ def _add_settings(routes: APIRouter, services: Services) -> None:
         return present.empty()
 
 
-def _add_records(routes: APIRouter, services: Services) -> None:
+def _add_records(routes: ValidatedEndpoints, services: Services) -> None:
     records = services.vault.records
 
     @routes.get("", response_model=shapes.RecordList, responses=_ASKED)
@@ -129,7 +130,7 @@ def _add_records(routes: APIRouter, services: Services) -> None:
         return present.empty()
 
 
-def _add_many(routes: APIRouter, services: Services) -> None:
+def _add_many(routes: ValidatedEndpoints, services: Services) -> None:
     records = services.vault.records
 
     @routes.post("/batch", response_model=shapes.RecordResults, responses=_CHANGED)
