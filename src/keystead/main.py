@@ -55,7 +55,9 @@ async def open_instance(settings: Settings, *, is_foreground: bool = False) -> "
         finding = asyncio.get_running_loop().run_in_executor(None, find_binary, settings)
         stack.push_async_callback(_ended, finding)
         from keystead import opening
+        from keystead.kit import memory
 
+        memory.keep_little()
         database = opening.database_of(settings)
         stack.callback(database.close)
         ground = await opening.ground(settings, database, SCOPE)

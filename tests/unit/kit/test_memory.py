@@ -20,3 +20,8 @@ def test_what_is_free_goes_back() -> None:
 
     assert len(kept) == 20
     assert psutil.Process().memory_info().rss < before - 30_000_000
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_large_blocks_are_given_back_at_once_from_now_on() -> None:
+    assert memory.keep_little()
