@@ -11,7 +11,7 @@ import keystead
 from keystead.dialects.auth import errors, routes, self_routes
 from keystead.dialects.auth.services import Services
 from keystead.http import pages
-from keystead.http.calls import facts_of
+from keystead.http.facts import facts_of
 from keystead.http.pages import Specification
 from keystead.kit.errors import Invalid, KeysteadError
 

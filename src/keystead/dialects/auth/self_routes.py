@@ -8,8 +8,9 @@ from starlette.responses import Response
 from keystead.dialects.auth import asking, cookies, present, schemas
 from keystead.dialects.auth.present import answer
 from keystead.dialects.auth.services import Services
-from keystead.http.calls import Call, facts_of
+from keystead.http.facts import facts_of
 from keystead.kit.secret import Secret
+from keystead.operations.calls import Call
 
 SessionId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f]+$")]
 

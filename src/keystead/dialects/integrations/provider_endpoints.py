@@ -15,7 +15,7 @@ from starlette.responses import Response
 from keystead.dialects.integrations import asking, auth, present, schemas
 from keystead.dialects.integrations.services import FAILURES, PREFIX, Services
 from keystead.http.bodies import JSON, answer
-from keystead.http.calls import Call
+from keystead.operations.calls import Call
 from keystead.providers.connectable import Connectable
 from keystead.providers.registry import CONNECTABLES
 from keystead.vault import connecting, credentials

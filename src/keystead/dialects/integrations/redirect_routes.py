@@ -17,8 +17,8 @@ from keystead.dialects.integrations.schemas import Done
 from keystead.dialects.integrations.services import FAILURES, Services
 from keystead.dialects.integrations.zone_routes import ZONES
 from keystead.http.bodies import JSON, answer
-from keystead.http.calls import Call
 from keystead.kit.errors import Invalid
+from keystead.operations.calls import Call
 from keystead.providers.cloudflare_rules import SeenRule
 from keystead.providers.redirect import EVERY_PATH
 from keystead.providers.redirect import Redirect as RedirectValue

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from keystead.dialects.integrations import schemas
 from keystead.http.admission import Admission
 from keystead.http.documented import Responses
-from keystead.http.transaction import Transactions
-from keystead.http.vault_operations import VaultOperations
+from keystead.operations.transaction import Transactions
+from keystead.operations.vault_parts import VaultOperations
 
 PREFIX = "/integrations"
 FAILURES: Responses = {

@@ -15,9 +15,9 @@ from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.schemas import Done
 from keystead.dialects.integrations.services import FAILURES, Services
 from keystead.http.bodies import JSON, answer
-from keystead.http.calls import Call
-from keystead.http.record_operations import Action, RecordChange
 from keystead.kit.errors import Forbidden, Invalid, KeysteadError, StorageFailed, Unauthenticated
+from keystead.operations.calls import Call
+from keystead.operations.domains.records import Action, RecordChange
 from keystead.vault import intents, zones
 
 ZONES, DOMAINS = "/zones", "/domains"

@@ -43,7 +43,7 @@ from keystead.dialects.v1.routes import (
 )
 from keystead.dialects.v1.services import Services
 from keystead.http import pages
-from keystead.http.calls import facts_of
+from keystead.http.facts import facts_of
 from keystead.http.pages import Specification
 from keystead.kit.errors import Invalid, KeysteadError
 

@@ -21,10 +21,10 @@ from keystead.dialects.veil.specification import (
 from keystead.http import credentials
 from keystead.http.admission import Admission
 from keystead.http.bodies import answer, parse
-from keystead.http.calls import Call
-from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
-from keystead.http.operations import VpnOperations
+from keystead.operations.calls import Call
+from keystead.operations.instance.health import HealthCheck
+from keystead.operations.vpn.keys import VpnOperations
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement

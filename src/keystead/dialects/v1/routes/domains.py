@@ -14,9 +14,9 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
-from keystead.http.calls import Call
 from keystead.kit import cells
 from keystead.kit.page import LIMIT_MAX
+from keystead.operations.calls import Call
 from keystead.vault.store.domaintable import Narrowed, Row, Sort, Window, mark_of
 
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}

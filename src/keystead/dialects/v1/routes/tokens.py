@@ -10,7 +10,7 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
-from keystead.http.access_operations import TokenWish
+from keystead.operations.access.rights import TokenWish
 
 TokenId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
