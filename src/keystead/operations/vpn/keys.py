@@ -36,7 +36,7 @@ ISSUE_TIMEOUT_S = 15.0
 REVOKE_TIMEOUT_S = 5.0
 # Bots call this after every create and wait three seconds for an answer.
 COMPARISON_TIMEOUT_S = 2.0
-# A removal is written down within milliseconds of its answer, unless the database is busy.
+# What an answer said of a key is written down within milliseconds of it, unless the database is busy.
 _WRITTEN_TIMEOUT_S = 1.0
 _RETRY_AFTER_S = 5
 # Keys that are read on the event loop without others noticing: about a millisecond's worth.
@@ -248,11 +248,12 @@ class VpnOperations:
         return await self._transactions.read_many(call, traffic.of_account)
 
     async def sync_traffic(self, call: Call, *, placement: Placement) -> SyncReport:
-        """Read all counters now and book them."""
+        """Read all counters now and book them; a key counts from its answer on."""
         try:
             readings = await self._meter.read_all()
         except EngineUnavailable:
             readings = ()
+        await self._transactions.when_written(self._meter.scope, _WRITTEN_TIMEOUT_S)
         committed = await self._transactions.write(
             call, traffic.sync, scope=self._meter.scope, placement=placement, readings=readings
         )
