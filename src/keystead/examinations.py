@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from keystead import examining
-from keystead.http import checks, guarantees
-from keystead.http.doctor import Check, Examination, Status
 from keystead.kit.errors import Unavailable
+from keystead.operations.instance import checks, guarantees
+from keystead.operations.instance.doctor import Check, Examination, Status
 from keystead.parts import Parts, engines_of
 from keystead.reconcile.engine import Condition, EngineView
 from keystead.vpn.clientrules import ClientVersions

@@ -29,31 +29,32 @@ from keystead.dialects.vpnkeys.services import Services as VpnkeysServices
 from keystead.engines.xray import keys as xray_keys
 from keystead.engines.xray.state import XrayActual
 from keystead.examinations import Examinations
-from keystead.http import cors, metrics_page, pages, subscription_operations
-from keystead.http.access_operations import AccessOperations
+from keystead.http import cors, metrics_page, pages
 from keystead.http.admission import Admission
-from keystead.http.audit_operations import AuditOperations
-from keystead.http.backup import Backups
-from keystead.http.client_operations import ClientOperations
-from keystead.http.doctor import Doctor
 from keystead.http.doors import Mount, below, routes_of
-from keystead.http.engine_operations import EngineOperations
-from keystead.http.export import Exports
-from keystead.http.hashing import PasswordHashing
-from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.limits import RateLimits, RequestCounts
-from keystead.http.mails import Mails
-from keystead.http.overview_operations import Ground, OverviewOperations
 from keystead.http.pages import Specification
-from keystead.http.people_operations import PeopleOperations
-from keystead.http.polling import Polling, Serving
-from keystead.http.secrets_operations import SecretsOperations
-from keystead.http.self_operations import SelfOperations
-from keystead.http.signin_operations import Rules, SignInOperations
-from keystead.http.subscription_operations import SubscriptionOperations
-from keystead.http.webhook_operations import WebhookOperations
 from keystead.kit import names
+from keystead.operations.access.audit import AuditOperations
+from keystead.operations.access.hashing import PasswordHashing
+from keystead.operations.access.mails import Mails
+from keystead.operations.access.myself import SelfOperations
+from keystead.operations.access.people import PeopleOperations
+from keystead.operations.access.rights import AccessOperations
+from keystead.operations.access.signin import Rules, SignInOperations
+from keystead.operations.access.webhooks import WebhookOperations
+from keystead.operations.instance.backup import Backups
+from keystead.operations.instance.doctor import Doctor
+from keystead.operations.instance.engines import EngineOperations
+from keystead.operations.instance.export import Exports
+from keystead.operations.instance.health import HealthCheck
+from keystead.operations.instance.rotation import SecretsOperations
+from keystead.operations.vpn import subscriptions
+from keystead.operations.vpn.clients import ClientOperations
+from keystead.operations.vpn.overview import Ground, OverviewOperations
+from keystead.operations.vpn.polling import Polling, Serving
+from keystead.operations.vpn.subscriptions import SubscriptionOperations
 from keystead.parts import Parts, engines_of
 from keystead.reconcile.plan import Passed
 from keystead.sealing import SEALED_COLUMNS
@@ -168,7 +169,7 @@ class Mounts:
         shown = Shown(self._base_url, parts.settings.subscription_title, parts.settings.support_url)
         backend = Backend(Polling(parts.transactions, parts.database, self._serving, self._core_version), shown)
         app = subscription_app(backend)
-        return [Mount(subscription_operations.PREFIX, "subscription", app, routes=routes_of(app))]
+        return [Mount(subscriptions.PREFIX, "subscription", app, routes=routes_of(app))]
 
     def _metrics_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
         del place, there

@@ -17,7 +17,6 @@ from keystead.access.principal import operator
 from keystead.access.work import Work
 from keystead.db import migrate
 from keystead.db.session import Database, open_database
-from keystead.http import subscription_operations
 from keystead.importing import planning
 from keystead.importing.found import Found, NotCarried, What, without_duplicates
 from keystead.importing.planvalue import (
@@ -34,6 +33,7 @@ from keystead.kit.clock import SystemClock
 from keystead.kit.errors import Conflict, Invalid, Misconfigured
 from keystead.kit.files import exclusive_lock
 from keystead.kit.ids import RandomIds
+from keystead.operations.vpn import subscriptions
 from keystead.settings import Settings
 from keystead.vpn import takeover
 from keystead.vpn.founding import SHARED_TAG
@@ -140,7 +140,7 @@ def _existing(settings: Settings, work: Work) -> Existing:
 
 def _planned(found: Found, existing: Existing, answers: Answers) -> ImportPlan:
     made = planning.plan(found, existing, now=SystemClock().now(), prefer=answers.prefer, origin=answers.origin)
-    answered = f"{subscription_operations.PREFIX}/"
+    answered = f"{subscriptions.PREFIX}/"
     if made.subscription_path == answered:
         return made
     asked = made.subscription_path or "another address"

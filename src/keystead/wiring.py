@@ -25,19 +25,8 @@ from keystead.engines.xray.external import ExternalXray
 from keystead.engines.xray.plan import plan as plan_xray
 from keystead.engines.xray.state import XraySettings
 from keystead.founding import Foundation, Ground
-from keystead.http.alert_mails import AlertMails
-from keystead.http.bulk_operations import BulkOperations, BulkPlace
-from keystead.http.connection_operations import ConnectionOperations
-from keystead.http.domain_watch import Rhythm
 from keystead.http.doors import Door
-from keystead.http.mails import Mailer
 from keystead.http.metrics import Metrics
-from keystead.http.operations import VpnOperations
-from keystead.http.pair_operations import PairOperations
-from keystead.http.port_operations import PortOperations
-from keystead.http.terms_operations import TermsOperations
-from keystead.http.transaction import Transactions
-from keystead.http.vault_operations import VaultOperations, VaultRules, Watching, vault_operations
 from keystead.jobs.runner import JobRunner
 from keystead.keeper.ports import Listen, is_free
 from keystead.kit import memory, names
@@ -46,6 +35,17 @@ from keystead.kit.loops import keep_running
 from keystead.kit.reach import Reach, reach
 from keystead.kit.secret import Secret
 from keystead.mounts import Mounts
+from keystead.operations.access.mails import Mailer
+from keystead.operations.domains.watch.alerts import AlertMails
+from keystead.operations.domains.watch.domains import Rhythm
+from keystead.operations.transaction import Transactions
+from keystead.operations.vault_parts import VaultOperations, VaultRules, Watching, vault_operations
+from keystead.operations.vpn.bulks import BulkOperations, BulkPlace
+from keystead.operations.vpn.connections import ConnectionOperations
+from keystead.operations.vpn.keys import VpnOperations
+from keystead.operations.vpn.pairs import PairOperations
+from keystead.operations.vpn.ports import PortOperations
+from keystead.operations.vpn.terms import TermsOperations
 from keystead.outbox.courier import Courier
 from keystead.outbox.watch import EngineWatch
 from keystead.outgoing.client import OutgoingClient

@@ -33,6 +33,7 @@ LATER = {
     "keystead.engines.xray.external": "a core that somebody else runs",
     "keystead.http.doors": "the API",
     "keystead.mounts": "the API",
+    "keystead.operations": "the API",
     "keystead.reconcile.loop": "compares with a running core",
     "keystead.wiring": "the second half of the start",
     "prometheus_client": "the API",

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keystead.access.principal import Principal
-from keystead.http.move_desk import Openings
-from keystead.http.move_job import MoveJob
-from keystead.http.move_operations import MoveOperations
-from keystead.http.move_stages import Stages
-from keystead.http.zone_hosts import ZoneHosts
 from keystead.jobs.runner import JobRunner
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
+from keystead.operations.domains.hosts import ZoneHosts
+from keystead.operations.domains.moves import MoveOperations
+from keystead.operations.domains.moving.desk import Openings
+from keystead.operations.domains.moving.job import MoveJob
+from keystead.operations.domains.moving.stages import Stages
 from keystead.outgoing.dns import Delegation, NoServers
 from keystead.vault import moves
 from keystead.vault.moveplan import MoveOrder, Wanted

@@ -9,28 +9,28 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from keystead.access.principal import Principal, operator
-from keystead.http.calls import Call
-from keystead.http.cloudflare_errands import CloudflareErrands
-from keystead.http.cloudflare_operations import Application, CloudflareOperations, Result
-from keystead.http.credential_operations import CredentialOperations
-from keystead.http.domain_errands import DomainErrands, looking_at_cloudflare
-from keystead.http.domain_watch import DomainWatch, Rhythm
-from keystead.http.errands import ErrandRunner
-from keystead.http.namecheap_operations import NamecheapOperations
-from keystead.http.provider_operations import ProviderOperations
-from keystead.http.redirect_operations import RedirectOperations
-from keystead.http.registrar_operations import RegistrarOperations
-from keystead.http.registrars import opening_namecheap
-from keystead.http.rollout_jobs import RolloutJobs
-from keystead.http.template_operations import TemplateOperations
-from keystead.http.transaction import Committed, Transactions
-from keystead.http.vault_operations import registrar_openers
-from keystead.http.zone_hosts import ZoneHosts
-from keystead.http.zone_operations import ZoneOperations
-from keystead.http.zone_watch import ZoneWatch
 from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
+from keystead.operations.calls import Call
+from keystead.operations.domains.hosts import ZoneHosts
+from keystead.operations.domains.redirects import RedirectOperations
+from keystead.operations.domains.registrars import RegistrarOperations
+from keystead.operations.domains.rollouts import RolloutJobs
+from keystead.operations.domains.templates import TemplateOperations
+from keystead.operations.domains.watch.domains import DomainWatch, Rhythm
+from keystead.operations.domains.watch.looks import DomainErrands, looking_at_cloudflare
+from keystead.operations.domains.watch.registrars import opening_namecheap
+from keystead.operations.domains.watch.zones import ZoneWatch
+from keystead.operations.domains.zones import ZoneOperations
+from keystead.operations.providers.cloudflare import Application, CloudflareOperations, Result
+from keystead.operations.providers.cloudflare_errands import CloudflareErrands
+from keystead.operations.providers.joined import ProviderOperations
+from keystead.operations.providers.namecheap import NamecheapOperations
+from keystead.operations.transaction import Committed, Transactions
+from keystead.operations.vault.credentials import CredentialOperations
+from keystead.operations.vault.errands import ErrandRunner
+from keystead.operations.vault_parts import registrar_openers
 from keystead.providers.clients import Bases, Clients
 from keystead.vault import rollouts
 from keystead.vault.models import CREDENTIALS, ERRANDS

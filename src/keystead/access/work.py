@@ -2,7 +2,7 @@
 
 ``Work`` carries the connection, the principal, the clock and the random source of one transaction. Verbs load, check,
 change, audit, mark and emit, in that order; they never commit. What they leave in ``marks`` and ``emitted`` wakes the
-reconciler and the courier after the commit (http/transaction.py).
+reconciler and the courier after the commit (operations/transaction.py).
 """
 
 from collections.abc import Iterable, Mapping

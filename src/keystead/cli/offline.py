@@ -16,9 +16,6 @@ from keystead.access.work import Work
 from keystead.db import migrate
 from keystead.db.session import Database, open_database
 from keystead.engines.xray import binary, install, target
-from keystead.http import checks
-from keystead.http.doctor import Check, Status
-from keystead.http.export import write as write_export
 from keystead.keeper.ports import Listen, require_free
 from keystead.kit import names
 from keystead.kit.age import Lock
@@ -26,6 +23,9 @@ from keystead.kit.clock import SystemClock
 from keystead.kit.errors import KeysteadError, Misconfigured
 from keystead.kit.files import exclusive_lock
 from keystead.kit.ids import RandomIds
+from keystead.operations.instance import checks
+from keystead.operations.instance.doctor import Check, Status
+from keystead.operations.instance.export import write as write_export
 from keystead.settings import Settings
 from keystead.vpn import exporting
 

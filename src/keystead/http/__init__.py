@@ -1,1 +1,1 @@
-"""What all edges share: doors, the transaction of a request, request ids, limits, idempotency, metrics."""
+"""What a server needs and all edges share: doors, admission, limits, bodies, pages, idempotency, metrics."""

@@ -11,10 +11,10 @@ from keystead.access.gate import TokenDoor
 from keystead.access.signin import accesstokens
 from keystead.access.signin.door import SessionDoor
 from keystead.db.session import Connection, Database
-from keystead.http.calls import Call, RequestFacts
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Forbidden, Unauthenticated
 from keystead.kit.log import get_logger
+from keystead.operations.calls import Call, RequestFacts
 
 log = get_logger()
 

@@ -3,8 +3,9 @@
 from starlette.requests import Request
 
 from keystead.http.admission import Admission
-from keystead.http.calls import Call, facts_of
+from keystead.http.facts import facts_of
 from keystead.kit.errors import Invalid, Unauthenticated
+from keystead.operations.calls import Call
 
 
 class NoCredential(Unauthenticated):

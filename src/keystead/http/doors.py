@@ -16,12 +16,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from keystead.http import overlaps
-from keystead.http.calls import FACTS_KEY, RequestFacts, origin
+from keystead.http.facts import FACTS_KEY, origin
 from keystead.http.metrics import Metrics
 from keystead.kit.errors import Misconfigured
 from keystead.kit.ids import Ids
 from keystead.kit.log import bind_to_request, get_logger
 from keystead.kit.names import Network
+from keystead.operations.calls import RequestFacts
 
 log = get_logger()
 

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from keystead.access import idempotency
 from keystead.access.store.answers import AnswerKey
 from keystead.db.session import Database, Unit
-from keystead.http.calls import Call
 from keystead.kit.clock import Clock
 from keystead.kit.errors import InUse, KeysteadError
 from keystead.kit.log import get_logger
+from keystead.operations.calls import Call
 
 log = get_logger()
 

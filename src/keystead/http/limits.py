@@ -8,9 +8,9 @@ import math
 from collections import OrderedDict
 from typing import Protocol
 
-from keystead.http.calls import Call
 from keystead.kit.clock import Clock
 from keystead.kit.errors import RateLimited
+from keystead.operations.calls import Call
 
 WINDOW_S = 60.0
 _COUNTS_MAX = 20_000

@@ -15,12 +15,12 @@ from starlette.routing import Route
 from keystead.access import engines
 from keystead.engines.xray.state import WatchState
 from keystead.http.admission import Admission
-from keystead.http.calls import facts_of
-from keystead.http.engine_operations import EngineStatuses
+from keystead.http.facts import facts_of
 from keystead.http.metrics import CONTENT_TYPE, Metrics
-from keystead.http.transaction import Transactions
 from keystead.kit import names
 from keystead.kit.errors import Forbidden, KeysteadError, Unauthenticated, Unavailable
+from keystead.operations.instance.engines import EngineStatuses
+from keystead.operations.transaction import Transactions
 from keystead.reconcile.engine import Condition
 from keystead.reconcile.loop import Reconciler
 

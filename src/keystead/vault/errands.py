@@ -1,8 +1,8 @@
 """Errands: things to be done at a provider that outlive the request that wanted them, each with the secret to do it.
 
 An errand is written in the transaction of what it belongs to: before a remote object is made, so that a kill leaves
-nobody without knowing; and with the activation of what makes something else superfluous. ``http/errands.py`` runs them.
-``details`` says about what.
+nobody without knowing; and with the activation of what makes something else superfluous. They are carried out by
+``operations/vault/errands.py``. ``details`` says about what.
 """
 
 from collections.abc import Mapping

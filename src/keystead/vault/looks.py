@@ -1,6 +1,7 @@
 """The verbs of looks: at every credential the provider is looked at now and then, and what was found is kept.
 
-A look is an errand (``http/domain_errands.py``): it verifies the credential, and takes domains, zones and balance over.
+A look is an errand (``operations/domains/watch/looks.py``): it verifies the credential, and takes domains, zones and
+balance over.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """The verbs of domain moves: start one from its plan, look at it, pause, go on, cancel, retry and undo it.
 
-A move is a job with a row for each domain. What providers are asked stands elsewhere (``http/move_stages.py``); the
-verbs that write down what came of it are here too, each in a transaction that first holds the job: one that was paused,
-cancelled or taken by somebody else is not written to any more.
+A move is a job with a row for each domain. What providers are asked stands elsewhere
+(``operations/domains/moving/stages.py``); the verbs that write down what came of it are here too, each in a transaction
+that first holds the job: one that was paused, cancelled or taken by somebody else is not written to any more.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
 """The verbs of connections: whose may be seen, and the record that customers' addresses were read.
 
-Connections are no rows: an engine tells of them, before the transaction or after it (http/connection_operations.py).
+Connections are no rows: an engine tells of them, before the transaction or after it (operations/vpn/connections.py).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

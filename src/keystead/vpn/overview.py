@@ -1,6 +1,6 @@
 """Keys that have a port of their own, seen together: which ports they take, and whether the engine holds just them.
 
-The verbs read; the rest is pure. What the engine holds is observed outside (``http/overview_operations.py``). Keys of
+The verbs read; the rest is pure. What the engine holds is observed outside (``operations/vpn/overview.py``). Keys of
 the shared inbound are no part of it.
 """
 

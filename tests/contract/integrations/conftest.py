@@ -121,7 +121,7 @@ class Wire:
 
     def operator_call(self) -> Any:
         from keystead.access.principal import operator
-        from keystead.http.calls import Call
+        from keystead.operations.calls import Call
 
         return Call(operator(self.instance.parts.foundation.account_id), "operator")
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from keystead.dialects.subscription.app import DeviceRefused, SubscriptionView
-from keystead.http.polling import Poll
 from keystead.kit.errors import KeysteadError, NotFound
+from keystead.operations.vpn.polling import Poll
 from keystead.vpn.families import Family
 from keystead.vpn.values import ClientProfile, Usage
 

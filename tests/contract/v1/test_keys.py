@@ -283,7 +283,7 @@ async def test_a_repeated_create_is_answered_once(instance: InProcess) -> None:
 async def test_an_engine_that_is_down_leaves_no_key_behind(
     instance: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keystead.http.operations.ISSUE_TIMEOUT_S", 0.3)  # nobody has to wait 15 s for a refusal
+    monkeypatch.setattr("keystead.operations.vpn.keys.ISSUE_TIMEOUT_S", 0.3)  # nobody has to wait 15 s for a refusal
     instance.engine.is_down = True
 
     answer = await instance.operator.post(KEYS, json={})

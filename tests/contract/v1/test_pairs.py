@@ -6,7 +6,7 @@ from typing import Any
 from keystead.access.permissions import USUAL_VPN_PERMISSIONS, Permission
 from keystead.access.principal import operator
 from keystead.dialects.v1.pair_shapes import PairPlan, Pairs, PairUseList
-from keystead.http.calls import Call
+from keystead.operations.calls import Call
 from keystead.vpn import pairs
 from keystead.vpn.links import parse_link
 from keystead.vpn.pairplan import Act, Wish

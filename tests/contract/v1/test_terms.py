@@ -160,7 +160,7 @@ async def test_a_grant_that_has_no_ground_is_a_conflict(instance: InProcess) -> 
 
 
 async def test_an_engine_that_is_away_keeps_what_was_sold(instance: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keystead.http.terms_operations.SETTLE_TIMEOUT_S", 0.2)  # nobody has to wait for it here
+    monkeypatch.setattr("keystead.operations.vpn.terms.SETTLE_TIMEOUT_S", 0.2)  # nobody has to wait for it here
     key = await sold(instance, quota_bytes=1000)
     instance.engine.is_down = True
     headers = {"idempotency-key": "order-8"}

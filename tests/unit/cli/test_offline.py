@@ -9,9 +9,9 @@ from keystead.access import datakeys
 from keystead.cli import offline
 from keystead.db import migrate
 from keystead.db.session import open_database
-from keystead.http.doctor import Check, Status
 from keystead.kit.clock import SystemClock
 from keystead.kit.ids import RandomIds
+from keystead.operations.instance.doctor import Check, Status
 from keystead.settings import Settings
 
 PORT = 18443

@@ -12,8 +12,8 @@ from keystead.db.session import Weight
 from keystead.dialects.veil import errors, present
 from keystead.dialects.veil.schemas import KeyCreate
 from keystead.http import bodies
-from keystead.http.operations import RevocationPending
 from keystead.kit import errors as tree
+from keystead.operations.vpn.keys import RevocationPending
 from keystead.vpn import keys
 from keystead.vpn.errors import NoValidTarget
 from keystead.vpn.models import KEYS

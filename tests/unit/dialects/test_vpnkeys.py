@@ -7,10 +7,10 @@ import pytest
 
 from keystead.dialects.vpnkeys import errors, present, schemas
 from keystead.http import bodies
-from keystead.http.health import Report
-from keystead.http.operations import RevocationPending
-from keystead.http.resources import Resources
 from keystead.kit import errors as tree
+from keystead.operations.instance.health import Report
+from keystead.operations.instance.resources import Resources
+from keystead.operations.vpn.keys import RevocationPending
 from keystead.reconcile.engine import Condition
 from keystead.vpn.errors import KeyNotFound, NoValidTarget
 from keystead.vpn.keyvalue import KeyState, VpnKey

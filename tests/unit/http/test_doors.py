@@ -5,8 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from keystead.http.calls import facts_of
 from keystead.http.doors import Door, Mount
+from keystead.http.facts import facts_of
 from keystead.http.metrics import Metrics
 from keystead.kit.errors import Misconfigured
 from keystead.kit.names import network

@@ -3,8 +3,8 @@
 from starlette.requests import Request
 
 from keystead.access.principal import Principal
-from keystead.http.calls import Call
 from keystead.http.idempotency import Idempotency
+from keystead.operations.calls import Call
 from tests.support.work import Workplace
 
 REQUEST = Request(

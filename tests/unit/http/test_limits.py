@@ -3,9 +3,9 @@
 import pytest
 
 from keystead.access.principal import Principal
-from keystead.http.calls import Call
 from keystead.http.limits import WINDOW_S, RateLimits, RequestCounts
 from keystead.kit.errors import RateLimited
+from keystead.operations.calls import Call
 from tests.support.clock import ManualClock
 
 

@@ -12,7 +12,6 @@ from sqlalchemy import select
 from keystead.access.models import AUDIT_RECORDS
 from keystead.access.permissions import ALL_PERMISSIONS, Permission
 from keystead.access.principal import Principal
-from keystead.http import export
 from keystead.importing import document
 from keystead.importing.document import Document
 from keystead.importing.planning import plan
@@ -20,6 +19,7 @@ from keystead.importing.planvalue import Existing, ExistingInbound, ExistingKey
 from keystead.kit.age import Lock, Unlock
 from keystead.kit.errors import Forbidden
 from keystead.kit.secret import Secret
+from keystead.operations.instance import export
 from keystead.vpn import exporting, keys, plans, subscriptions, takeover, traffic
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.placement import Placement

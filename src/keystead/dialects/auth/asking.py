@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request
 
 from keystead.dialects.auth.services import Services
-from keystead.http.calls import Call, facts_of
+from keystead.http.facts import facts_of
 from keystead.kit.errors import Unauthenticated
+from keystead.operations.calls import Call
 
 
 def caller(services: Services) -> Callable[[Request], Awaitable[Call]]:

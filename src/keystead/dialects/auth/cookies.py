@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from keystead.access.signin.sessions import IDLE_LIFE
 from keystead.dialects.auth.services import Services
-from keystead.http.calls import facts_of
+from keystead.http.facts import facts_of
 from keystead.kit.errors import Forbidden
 from keystead.kit.secret import Secret
 

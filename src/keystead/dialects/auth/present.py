@@ -12,9 +12,9 @@ from keystead.access.signin.sessions import SignedIn
 from keystead.access.signin.signingkeys import ACCESS_LIFE
 from keystead.access.store.sessions import Session
 from keystead.access.store.users import Membership, User
-from keystead.http.self_operations import Myself
-from keystead.http.signin_operations import Channel, Pending
 from keystead.kit.secret import Secret
+from keystead.operations.access.myself import Myself
+from keystead.operations.access.signin import Channel, Pending
 
 _JSON = "application/json"
 _EXPIRES_IN_S = int(ACCESS_LIFE.total_seconds())

@@ -11,6 +11,7 @@ from keystead.http.routing import ValidatedEndpoints
 from keystead.http.signin_operations import Credentials
 from keystead.kit.errors import Unauthenticated
 from keystead.kit.secret import Secret
+from keystead.operations.access.signin import Credentials
 
 
 def router(services: Services) -> ValidatedEndpoints:

@@ -11,6 +11,7 @@ from keystead.dialects.auth.services import Services
 from keystead.http.calls import Call, facts_of
 from keystead.http.routing import ValidatedEndpoints
 from keystead.kit.secret import Secret
+from keystead.operations.calls import Call
 
 SessionId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f]+$")]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from keystead.http.admission import Admission
-from keystead.http.self_operations import SelfOperations
-from keystead.http.signin_operations import SignInOperations
 from keystead.kit.clock import Clock
+from keystead.operations.access.myself import SelfOperations
+from keystead.operations.access.signin import SignInOperations
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import orjson
 from starlette.requests import Request
 
 from keystead.dialects.integrations.errors import WireError
-from keystead.http.cloudflare_operations import Application
 from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
+from keystead.operations.providers.cloudflare import Application
 from keystead.providers.cloudflare_permissions import Profile
 from keystead.vault.credentials import Changes
 from keystead.vault.credentialvalue import checked_alias

@@ -11,8 +11,8 @@ from starlette.requests import Request
 
 from keystead.http import credentials
 from keystead.http.admission import Admission
-from keystead.http.calls import Call
-from keystead.http.transaction import Transactions
+from keystead.operations.calls import Call
+from keystead.operations.transaction import Transactions
 
 
 async def authenticate(

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from keystead.dialects.integrations import provider_words
-from keystead.http.cloudflare_operations import Result
-from keystead.http.provider_operations import Joined, Standing
+from keystead.operations.providers.cloudflare import Result
+from keystead.operations.providers.joined import Joined, Standing
 from keystead.providers.registrar import RegisteredDomain
 from keystead.providers.yandex_metrica import Counter, Day, Goal
 from keystead.vault.credentialvalue import Credential

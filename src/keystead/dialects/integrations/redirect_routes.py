@@ -21,6 +21,7 @@ from keystead.http.calls import Call
 from keystead.http.routing import DirectEndpoints
 from keystead.http.shapes import Shape
 from keystead.kit.errors import Invalid
+from keystead.operations.calls import Call
 from keystead.providers.cloudflare_rules import SeenRule
 from keystead.providers.redirect import EVERY_PATH
 from keystead.providers.redirect import Redirect as RedirectValue

@@ -8,9 +8,9 @@ from fastapi import Request
 from keystead.dialects.integrations import asking, present, schemas
 from keystead.dialects.integrations.errors import WireError
 from keystead.dialects.integrations.provider_endpoints import Endpoint
-from keystead.http.calls import Call
-from keystead.http.registrar_operations import RegistrarOperations
 from keystead.kit.errors import Invalid
+from keystead.operations.calls import Call
+from keystead.operations.domains.registrars import RegistrarOperations
 
 
 def endpoints(registrars: RegistrarOperations, provider: str) -> Sequence[Endpoint]:

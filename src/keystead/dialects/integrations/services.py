@@ -6,8 +6,8 @@ from typing import Any
 from keystead.dialects.integrations import schemas
 from keystead.http.admission import Admission
 from keystead.http.documented import Responses
-from keystead.http.transaction import Transactions
-from keystead.http.vault_operations import VaultOperations
+from keystead.operations.transaction import Transactions
+from keystead.operations.vault_parts import VaultOperations
 
 PREFIX = "/integrations"
 # What the OpenAPI document says of every endpoint that needs a credential.

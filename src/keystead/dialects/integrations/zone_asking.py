@@ -7,7 +7,7 @@ from typing import Any
 from keystead.dialects.integrations import asking
 from keystead.dialects.integrations.asking import Json
 from keystead.dialects.integrations.errors import WireError
-from keystead.http.record_operations import Action, RecordChange
+from keystead.operations.domains.records import Action, RecordChange
 from keystead.providers.errors import NotThere
 from keystead.vault.errors import ZoneNotFound
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keystead.dialects.integrations.errors import Family, told_of
-from keystead.http.record_operations import RecordOutcome
-from keystead.http.zone_operations import SettingsChanged, SyncedAll
 from keystead.kit.errors import KeysteadError
+from keystead.operations.domains.records import RecordOutcome
+from keystead.operations.domains.zones import SettingsChanged, SyncedAll
 from keystead.providers.cloudflare_answers import Json
 from keystead.vault.store.zones import Domain, Zone
 

@@ -19,6 +19,8 @@ from keystead.http.calls import Call
 from keystead.http.record_operations import Action, RecordChange
 from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import Forbidden, Invalid, KeysteadError, StorageFailed, Unauthenticated
+from keystead.operations.calls import Call
+from keystead.operations.domains.records import Action, RecordChange
 from keystead.vault import intents, zones
 
 ZONES, DOMAINS = "/zones", "/domains"

@@ -19,8 +19,8 @@ from starlette.routing import Route
 from keystead.dialects.subscription import asking, errors, page, texts
 from keystead.dialects.subscription.apps import platform
 from keystead.http import failures
-from keystead.http.polling import Poll
 from keystead.kit.errors import KeysteadError, RateLimited, Throttled, Unavailable
+from keystead.operations.vpn.polling import Poll
 from keystead.vpn.devices import Refusal
 from keystead.vpn.families import Family
 from keystead.vpn.links import vless_link

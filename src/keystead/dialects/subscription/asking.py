@@ -7,8 +7,8 @@ allows 36 characters of it).
 
 from starlette.requests import Request
 
-from keystead.http.polling import Poll
 from keystead.kit.secret import Secret
+from keystead.operations.vpn.polling import Poll
 from keystead.vpn import families
 from keystead.vpn.devices import Presented
 from keystead.vpn.families import Family

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from keystead.dialects.subscription.app import DeviceRefused, SubscriptionView
-from keystead.http import subscription_operations
-from keystead.http.polling import Poll, Polling
+from keystead.operations.vpn import subscriptions
+from keystead.operations.vpn.polling import Poll, Polling
 
 UPDATE_INTERVAL_H = 12
 
@@ -37,7 +37,7 @@ class Backend:
             title=self._shown.title,
             update_interval_h=UPDATE_INTERVAL_H,
             is_active=found.key.is_active,
-            subscription_url=subscription_operations.address(self._shown.base_url, poll.token),
+            subscription_url=subscriptions.address(self._shown.base_url, poll.token),
             support_url=self._shown.support_url,
             devices=None if check is None else (check.used, check.limit),
             refused=polled.refused,

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keystead.dialects.v1 import errors
 from keystead.http.admission import Admission
-from keystead.http.calls import Call, facts_of
+from keystead.http.facts import facts_of
 from keystead.kit.errors import KeysteadError, Unauthenticated
+from keystead.operations.calls import Call
 
 # On the local socket only: the account in which the operator works, by name or number.
 ACCOUNT_HEADER = "keystead-account"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from keystead.dialects.v1.bases import Answer
-from keystead.http.connection_operations import ConnectionPage, KeyConnection
+from keystead.operations.vpn.connections import ConnectionPage, KeyConnection
 
 ShowAddresses = Annotated[
     bool,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from keystead.dialects.v1.bases import Answer, Body
-from keystead.http.engine_operations import EngineStatus, ScopeView
+from keystead.operations.instance.engines import EngineStatus, ScopeView
 from keystead.reconcile.replacement import Progress
 from keystead.reconcile.replacement import Replacement as Replaced
 

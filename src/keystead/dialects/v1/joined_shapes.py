@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from keystead.dialects.v1.bases import Answer, Body
-from keystead.http.provider_operations import Joined, Standing
+from keystead.operations.providers.joined import Joined, Standing
 from keystead.providers.connectable import Connectable
 from keystead.providers.registrar import RegisteredDomain
 from keystead.providers.yandex_metrica import Counter, Day, Goal

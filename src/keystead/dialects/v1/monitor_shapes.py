@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from keystead.dialects.v1.bases import Answer, Body
-from keystead.http.monitor_operations import States
+from keystead.operations.providers.monitors import States
 from keystead.providers.hosttracker import Monitor as Value
 from keystead.providers.hosttracker import MonitorWish
 

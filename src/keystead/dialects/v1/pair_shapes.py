@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from keystead.dialects.v1.bases import Answer, Body
-from keystead.http.pair_operations import PairUser, PairView
 from keystead.kit.page import Page
+from keystead.operations.vpn.pairs import PairUser, PairView
 from keystead.vpn import pairplan
 from keystead.vpn.pairplan import Act, Wish
 

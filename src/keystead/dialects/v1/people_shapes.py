@@ -10,7 +10,7 @@ from keystead.access.store.accounts import Account as AccountValue
 from keystead.access.store.links import Link
 from keystead.access.store.sessions import Session as SessionValue
 from keystead.dialects.v1.bases import Answer, Body
-from keystead.http.people_operations import MadeLink
+from keystead.operations.access.people import MadeLink
 
 _Plan = Annotated[AccountPlan, Field(strict=False)]
 _Count = Annotated[int, Field(ge=0, le=2**53 - 1)]

@@ -16,8 +16,8 @@ from keystead.access.store.tokens import Token
 from keystead.access.store.users import User
 from keystead.access.tokens import NewToken
 from keystead.dialects.v1 import term_present
-from keystead.http.doctor import Diagnosis
 from keystead.kit.page import Page
+from keystead.operations.instance.doctor import Diagnosis
 from keystead.reconcile.plan import Plan
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.connections import Presence, ShownUse

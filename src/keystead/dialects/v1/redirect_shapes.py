@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from keystead.dialects.v1.bases import Answer, Body
-from keystead.http.redirect_operations import BULK_MAX, BulkPut, ZoneRedirects
+from keystead.operations.domains.redirects import BULK_MAX, BulkPut, ZoneRedirects
 from keystead.providers.cloudflare_rules import BulkItem, SeenRule
 from keystead.providers.redirect import EVERY_PATH
 from keystead.providers.redirect import BulkRedirect as BulkValue

@@ -2,28 +2,28 @@
 
 from dataclasses import dataclass
 
-from keystead.http.access_operations import AccessOperations
 from keystead.http.admission import Admission
-from keystead.http.audit_operations import AuditOperations
-from keystead.http.backup import Backups
-from keystead.http.bulk_operations import BulkOperations
-from keystead.http.client_operations import ClientOperations
-from keystead.http.connection_operations import ConnectionOperations
-from keystead.http.doctor import Doctor
-from keystead.http.engine_operations import EngineOperations
-from keystead.http.export import Exports
-from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
-from keystead.http.operations import VpnOperations
-from keystead.http.pair_operations import PairOperations
-from keystead.http.people_operations import PeopleOperations
-from keystead.http.port_operations import PortOperations
-from keystead.http.secrets_operations import SecretsOperations
-from keystead.http.subscription_operations import SubscriptionOperations
-from keystead.http.template_operations import TemplateOperations
-from keystead.http.terms_operations import TermsOperations
-from keystead.http.vault_operations import VaultOperations
-from keystead.http.webhook_operations import WebhookOperations
+from keystead.operations.access.audit import AuditOperations
+from keystead.operations.access.people import PeopleOperations
+from keystead.operations.access.rights import AccessOperations
+from keystead.operations.access.webhooks import WebhookOperations
+from keystead.operations.domains.templates import TemplateOperations
+from keystead.operations.instance.backup import Backups
+from keystead.operations.instance.doctor import Doctor
+from keystead.operations.instance.engines import EngineOperations
+from keystead.operations.instance.export import Exports
+from keystead.operations.instance.health import HealthCheck
+from keystead.operations.instance.rotation import SecretsOperations
+from keystead.operations.vault_parts import VaultOperations
+from keystead.operations.vpn.bulks import BulkOperations
+from keystead.operations.vpn.clients import ClientOperations
+from keystead.operations.vpn.connections import ConnectionOperations
+from keystead.operations.vpn.keys import VpnOperations
+from keystead.operations.vpn.pairs import PairOperations
+from keystead.operations.vpn.ports import PortOperations
+from keystead.operations.vpn.subscriptions import SubscriptionOperations
+from keystead.operations.vpn.terms import TermsOperations
 
 
 @dataclass(frozen=True)

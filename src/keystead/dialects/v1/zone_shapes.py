@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from keystead.dialects.v1.bases import Answer, Body
-from keystead.http.record_operations import Action, RecordChange, RecordOutcome
-from keystead.http.zone_operations import SettingsChanged, SyncedAll
 from keystead.kit.errors import Invalid, KeysteadError
+from keystead.operations.domains.records import Action, RecordChange, RecordOutcome
+from keystead.operations.domains.zones import SettingsChanged, SyncedAll
 from keystead.providers.cloudflare_answers import Json
 from keystead.providers.cloudflare_records import BATCH_MAX, Imported
 from keystead.providers.errors import ProviderRejected

@@ -21,8 +21,6 @@ from keystead.dialects.veil.specification import (
 from keystead.http import credentials
 from keystead.http.admission import Admission
 from keystead.http.bodies import answer, parse
-from keystead.http.calls import Call
-from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.operations import VpnOperations
 from keystead.http.routing import DirectEndpoints

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keystead.dialects.vpnkeys.present import moment
-from keystead.http.overview_operations import PortView
+from keystead.operations.vpn.overview import PortView
 from keystead.vpn.overview import Comparison, OpenInbound
 from keystead.vpn.store.keys import OwnPort
 

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from keystead.http.health import Report
-from keystead.http.resources import Resources
+from keystead.operations.instance.health import Report
+from keystead.operations.instance.resources import Resources
 from keystead.reconcile.engine import Condition
 from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.traffic import Usage

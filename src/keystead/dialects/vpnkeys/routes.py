@@ -14,10 +14,10 @@ from keystead.dialects.vpnkeys.specification import (
     ONE_KEY,
     STATUS,
 )
-from keystead.http import resources
 from keystead.http.bodies import answer, parse
 from keystead.http.routing import DirectEndpoints
 from keystead.kit.page import Page
+from keystead.operations.instance import resources
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement

@@ -8,14 +8,14 @@ from starlette.requests import Request
 
 from keystead.http import credentials
 from keystead.http.admission import Admission
-from keystead.http.calls import Call
-from keystead.http.health import HealthCheck
 from keystead.http.idempotency import Idempotency
 from keystead.http.limits import RateLimits
-from keystead.http.operations import VpnOperations
-from keystead.http.overview_operations import OverviewOperations
-from keystead.http.port_operations import PortOperations
 from keystead.kit.clock import Clock
+from keystead.operations.calls import Call
+from keystead.operations.instance.health import HealthCheck
+from keystead.operations.vpn.keys import VpnOperations
+from keystead.operations.vpn.overview import OverviewOperations
+from keystead.operations.vpn.ports import PortOperations
 
 # Requests a minute, as the document says; endpoints that are not named have no limit.
 LIMITS: Mapping[str, int] = {"create_key": 5, "list_keys": 30, "get_key": 60, "delete_key": 10, "sync_config": 3}

@@ -18,6 +18,7 @@ from keystead.http.calls import Call
 from keystead.http.routing import ValidatedEndpoints
 from keystead.kit import cells
 from keystead.kit.page import LIMIT_MAX
+from keystead.operations.calls import Call
 from keystead.vault.store.domaintable import Narrowed, Row, Sort, Window, mark_of
 
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}

@@ -4,7 +4,7 @@ from typing import Any
 
 from keystead.dialects.v1 import present
 from keystead.dialects.v1.services import Services
-from keystead.http.calls import Call
+from keystead.operations.calls import Call
 from keystead.vpn.terms import KeyTerms
 
 

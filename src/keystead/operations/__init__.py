@@ -1,0 +1,1 @@
+"""What takes longer than a transaction, once for all wires: operations speak no wire and write no SQL."""

@@ -1,0 +1,1 @@
+"""Operations on who may do what: tokens, users, roles, sign-in, the audit trail, webhooks."""

@@ -1,0 +1,1 @@
+"""Operations on domains, zones, records and redirects, whichever provider has them."""

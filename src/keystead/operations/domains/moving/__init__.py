@@ -1,0 +1,1 @@
+"""How a domain move is carried out: its job, its stages, and what they share."""

@@ -1,0 +1,213 @@
+"""The stages of a domain move, each as one attempt: what is asked of providers and DNS, and what came of it.
+
+Every attempt may be the second one, after a kill or an answer that was lost: it looks before it acts, and what it is
+about to change is written down first. A zone that was asked for without an answer is found by its name, and one name
+has one zone in an account, so that no second one is made.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+
+from keystead.jobs.store import Job
+from keystead.operations.domains.moving.desk import Desk
+from keystead.operations.transaction import Transactions
+from keystead.outgoing.dns import Delegation, Lookup
+from keystead.providers.cloudflare import Cloudflare
+from keystead.providers.cloudflare_answers import Json, RemoteZone
+from keystead.providers.cloudflare_records import RecordChanges
+from keystead.providers.errors import AlreadyThere, ProviderBusy, ProviderRejected, ProviderUnavailable
+from keystead.providers.namecheap import Namecheap
+from keystead.vault import moverecords, moves, zones
+from keystead.vault.movevalue import Item, Missed, Outcome, Passed, Previous, Refused, Stage, Waits
+
+# How old a list of zones may be in which a zone is looked for before it is made. When one was asked for without an
+# answer the list is read again.
+_ZONES_AGE_MAX_S = 300.0
+_STATUS_AGE_MAX_S = 5.0
+_ACTIVE = "active"
+# Cloudflare takes a request to check a zone of the free plan once an hour (developers.cloudflare.com/api, "Zone
+# Activation Check", read 2026-11).
+_CHECKED_EVERY_S = 3600.0
+
+Attempt = Callable[[Desk, Job, Item], Awaitable[Outcome]]
+
+
+class Stages:
+    """Attempt stages."""
+
+    def __init__(self, transactions: Transactions, lookup: Lookup) -> None:
+        self._transactions = transactions
+        self._lookup = lookup
+        self._checked_s: dict[str, float] = {}
+        self._attempts: Mapping[Stage, Attempt] = {
+            Stage.ZONE: self._zone,
+            Stage.RECORDS: self._records,
+            Stage.NAME_SERVERS: self._name_servers,
+            Stage.DELEGATION: partial(self._delegated, is_back=False),
+            Stage.ACTIVATION: self._activation,
+            Stage.RESTORE: self._restore,
+            Stage.RESTORED: partial(self._delegated, is_back=True),
+            Stage.ZONE_REMOVAL: self._zone_removal,
+        }
+
+    async def attempt(self, desk: Desk, job: Job, item: Item) -> Outcome:
+        """Attempt the stage at which a domain is; raise what kept it from an outcome."""
+        return await self._attempts[item.stage](desk, job, item)
+
+    async def _zone(self, desk: Desk, job: Job, item: Item) -> Outcome:
+        zones = await desk.zones(item.zone_credential_id, age_max_s=_ZONES_AGE_MAX_S)
+        found = zones.get(item.domain)
+        if found is not None:
+            return _has_zone(found, is_made=item.is_making)
+        access = await desk.cloudflare(item.zone_credential_id)
+        await self._transactions.write(desk.call, moves.begin_making, job, item)
+        try:
+            made = await access.client.create_zone(access.account_id, item.domain)
+        except AlreadyThere:
+            desk.forget_zones(item.zone_credential_id)
+            zones = await desk.zones(item.zone_credential_id, age_max_s=_ZONES_AGE_MAX_S)
+            if item.domain in zones:
+                return _has_zone(zones[item.domain], is_made=item.is_making)
+            return Refused("another account of Cloudflare has a zone of this name", is_making=False)
+        except ProviderBusy:
+            raise
+        except ProviderUnavailable as error:
+            desk.forget_zones(item.zone_credential_id)
+            return Missed(error.message, is_making=error.may_have_landed or item.is_making)
+        except ProviderRejected as error:
+            return _rejected(error, is_making=item.is_making)
+        await desk.note_zone(item.zone_credential_id, made)
+        return _has_zone(made, is_made=True)
+
+    async def _records(self, desk: Desk, job: Job, item: Item) -> Outcome:
+        wanted = moverecords.given(job.request["records"], item.domain) + await _copied(desk, item)
+        if not wanted:
+            return Passed()
+        access = await desk.cloudflare(item.zone_credential_id)
+        present = await access.client.records(str(item.zone_id))
+        missing = [dict(record) for record in moverecords.missing(wanted, present)]
+        if missing:
+            await _added(access.client, str(item.zone_id), missing)
+        return Passed(did={"added": len(missing)})
+
+    async def _name_servers(self, desk: Desk, job: Job, item: Item) -> Outcome:
+        registrar = await desk.registrar(item.registrar_credential_id)
+        current = await registrar.pointed(item.domain)
+        if _same(current.names, item.name_servers):
+            # Set by somebody before, or by an attempt whose answer was lost.
+            ours = await self._transactions.read(desk.call, moves.previous_of, job, item)
+            return Passed({"previous": ours}, None if ours is None else _pointed(ours.names, item))
+        previous = Previous(current.names, current.is_own_dns)
+        kept = (await self._transactions.write(desk.call, moves.keep_previous, job, item, previous)).value
+        await registrar.set_name_servers(item.domain, list(item.name_servers))
+        await self._note(desk, item, item.name_servers)
+        return Passed({"previous": kept.previous}, _pointed(current.names, item))
+
+    async def _note(self, desk: Desk, item: Item, servers: Sequence[str]) -> None:
+        """Have the table of domains know where a domain was pointed."""
+        credential_id = int(item.registrar_credential_id or 0)
+        await self._transactions.write(desk.call, zones.note_name_servers, credential_id, item.domain, servers)
+
+    async def _delegated(self, _: Desk, __: Job, item: Item, *, is_back: bool) -> Outcome:
+        """Wait until the parent delegates the domain to where it was pointed, or back to where it was."""
+        wanted = item.previous.names if is_back and item.previous is not None else item.name_servers
+        told = await self._lookup.delegation(item.domain)
+        if _same(told.name_servers, wanted):
+            return Passed()
+        return Waits(f"the parent delegates it to {_written(told)}")
+
+    async def _activation(self, desk: Desk, _: Job, item: Item) -> Outcome:
+        zones = await desk.zones(item.zone_credential_id, age_max_s=_STATUS_AGE_MAX_S)
+        zone = zones.get(item.domain)
+        if zone is None:
+            return Missed("its zone is not in Cloudflare's list")
+        if zone.status == _ACTIVE:
+            return Passed()
+        now_s = self._transactions.clock.monotonic_s()
+        if now_s - self._checked_s.get(zone.id, -_CHECKED_EVERY_S) >= _CHECKED_EVERY_S:
+            self._checked_s[zone.id] = now_s
+            access = await desk.cloudflare(item.zone_credential_id)
+            with suppress(ProviderRejected):  # asked too often; Cloudflare looks by itself as well
+                await access.client.check_activation(zone.id)
+        return Waits(f"the zone is {zone.status} at Cloudflare")
+
+    async def _restore(self, desk: Desk, _: Job, item: Item) -> Outcome:
+        """Set the previous name servers back, unless somebody has chosen others meanwhile."""
+        previous = item.previous or Previous(())
+        registrar = await desk.registrar(item.registrar_credential_id)
+        current = await registrar.pointed(item.domain)
+        if not _same(current.names, previous.names):
+            if not _same(current.names, item.name_servers):
+                return Refused(f"somebody has pointed it at {', '.join(current.names)} meanwhile; nothing was changed")
+            await _set_back(registrar, item.domain, previous)
+            await self._note(desk, item, previous.names)
+        return Passed(did={"before": list(current.names), "name_servers": list(previous.names)})
+
+    async def _zone_removal(self, desk: Desk, _: Job, item: Item) -> Outcome:
+        """Delete a zone that the move made, unless the domain is still delegated to it."""
+        told = await self._lookup.delegation(item.domain)
+        if item.name_servers and _same(told.name_servers, item.name_servers):
+            return Refused("the domain is still delegated to its zone; the zone was kept")
+        access = await desk.cloudflare(item.zone_credential_id)
+        await access.client.delete_zone(str(item.zone_id))
+        return Passed(did={"zone": item.zone_id})
+
+
+def failure(error: ProviderRejected) -> Outcome:
+    """Return what a refusal of a provider means for an attempt."""
+    return _rejected(error, is_making=None)
+
+
+async def _copied(desk: Desk, item: Item) -> list[Json]:
+    if item.source is None:
+        return []
+    source = (await desk.zones(item.zone_credential_id, age_max_s=_ZONES_AGE_MAX_S)).get(item.source)
+    if source is None:
+        raise ProviderRejected(f"the source {item.source} is no zone any more")
+    return moverecords.copied(await desk.records(item.zone_credential_id, source.id), item.source, item.domain)
+
+
+async def _added(client: Cloudflare, zone_id: str, records: Sequence[Json]) -> None:
+    """Add records, all at once; where Cloudflare has one of them in other words, one by one."""
+    try:
+        await client.change_records(zone_id, RecordChanges(posts=records))
+    except AlreadyThere:
+        for record in records:
+            with suppress(AlreadyThere):
+                await client.create_record(zone_id, record)
+
+
+async def _set_back(registrar: Namecheap, domain: str, previous: Previous) -> None:
+    if previous.is_own_dns:
+        await registrar.set_own_dns(domain)
+        return
+    await registrar.set_name_servers(domain, list(previous.names))
+
+
+def _has_zone(zone: RemoteZone, *, is_made: bool) -> Outcome:
+    if not zone.name_servers:
+        return Missed("Cloudflare names no name servers for the zone")
+    learnt = {
+        "zone_id": zone.id,
+        "name_servers": tuple(server.lower() for server in zone.name_servers),
+        "is_made": is_made,
+        "is_making": False,
+    }
+    return Passed(learnt, {"zone": zone.id} if is_made else None)
+
+
+def _rejected(error: ProviderRejected, *, is_making: bool | None) -> Refused:
+    return Refused(f"{error.message}: {error.text}" if error.text else error.message, is_making=is_making)
+
+
+def _pointed(before: tuple[str, ...], item: Item) -> dict[str, list[str]]:
+    return {"before": list(before), "name_servers": list(item.name_servers)}
+
+
+def _same(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return sorted(name.lower() for name in some) == sorted(name.lower() for name in others)
+
+
+def _written(told: Delegation) -> str:
+    return ", ".join(told.name_servers) or f"nobody: {told.problem}"

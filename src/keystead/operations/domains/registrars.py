@@ -1,0 +1,46 @@
+"""Operations at any registrar, whichever provider it is: domains, and the name servers of one."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from keystead.operations.calls import Call
+from keystead.operations.transaction import Transactions
+from keystead.providers.registrar import RegisteredDomain, Registrar
+from keystead.vault import credentials, zones
+from keystead.vault.errors import CredentialNotFound
+
+Open = Callable[[Call, int], Awaitable[Registrar]]
+
+
+class RegistrarOperations:
+    """What callers may do with credentials of registrars; ``openers`` say by provider how one is opened."""
+
+    def __init__(self, transactions: Transactions, openers: Mapping[str, Open]) -> None:
+        self._transactions = transactions
+        self._openers = openers
+
+    @property
+    def providers(self) -> Sequence[str]:
+        """Return the providers that are registrars."""
+        return tuple(self._openers)
+
+    async def domains(self, call: Call, provider: str, credential_id: int) -> list[RegisteredDomain]:
+        """Return every domain of a credential's account."""
+        return await (await self.opened(call, provider, credential_id)).domains()
+
+    async def name_servers(self, call: Call, provider: str, credential_id: int, domain: str) -> list[str]:
+        """Return a domain's name servers, as its registrar has them."""
+        return await (await self.opened(call, provider, credential_id)).name_servers(domain)
+
+    async def set_name_servers(
+        self, call: Call, provider: str, credential_id: int, domain: str, servers: Sequence[str]
+    ) -> None:
+        """Point a domain at its name servers; put on record once it is done."""
+        await (await self.opened(call, provider, credential_id)).set_name_servers(domain, list(servers))
+        await self._transactions.write(call, zones.note_name_servers, credential_id, domain, servers)
+
+    async def opened(self, call: Call, provider: str, credential_id: int) -> Registrar:
+        """Return a registrar with a credential's secret; raise CredentialNotFound for one of no registrar."""
+        await self._transactions.check(call, credentials.use)
+        if provider not in self._openers:
+            raise CredentialNotFound(credential_id)
+        return await self._openers[provider](call, credential_id)

@@ -1,0 +1,1 @@
+"""The watch over domains and zones: looks, comparisons, and who is told."""

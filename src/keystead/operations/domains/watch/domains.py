@@ -1,0 +1,141 @@
+"""The watch over domains: has credentials looked at and DNS asked in time, compares what is known, tells people.
+
+A loop of ``main``. What it begins is in rows (looks that are due, domains that were asked about), so that a restart
+repeats little, and several processes share the work. Nothing here is waited for by a request.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keystead.access.principal import system
+from keystead.kit.errors import KeysteadError
+from keystead.kit.log import get_logger
+from keystead.kit.waiting import within
+from keystead.operations.calls import Call
+from keystead.operations.transaction import Transactions
+from keystead.outgoing.dns import Lookup, ResolverAway
+from keystead.vault import alerts, delegations, findings, looks
+from keystead.vault.store.delegations import Answer, Question
+from keystead.vault.thresholds import Rules
+
+log = get_logger()
+
+LOOK_EVERY_S = 60.0
+# Ends come nearer and balances fall without anything being asked.
+COMPARE_EVERY_S = 900.0
+ASKED_TOGETHER = 100
+_AT_ONCE = 16
+# A resolver that is away is asked again after this, and not only at the next turn.
+_AGAIN_AFTER = timedelta(minutes=10)
+_REQUEST_ID = "domains"
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often everything is looked at, when people are told, and whether they get mail."""
+
+    every: timedelta
+    rules: Rules
+    has_mail: bool = False
+
+
+class DomainWatch:
+    """Watch the domains of all accounts; one per process."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        lookup: Lookup,
+        rhythm: Rhythm,
+        *,
+        providers: Sequence[str],
+        account_id: int,
+        on_mail: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._transactions = transactions
+        self._lookup = lookup
+        self._rhythm = rhythm
+        self._providers = providers
+        self._system = Call(system(account_id), _REQUEST_ID)
+        self._on_mail = on_mail
+        self._wake = asyncio.Event()
+        self._is_stale = True
+        self._next_compare_s = 0.0
+
+    def wake(self) -> None:
+        """Take notice that somebody wants domains looked at now."""
+        self.note_seen()
+        self._wake.set()
+
+    def note_seen(self) -> None:
+        """Take notice that something was seen which may have to be compared."""
+        self._is_stale = True
+
+    async def run(self) -> None:
+        """Watch until cancelled; what cannot be done now is done at the next round."""
+        clock = self._transactions.clock
+        while True:
+            self._wake.clear()
+            try:
+                await self.round()
+            except KeysteadError as error:
+                log.warning("domains put off", reason=error.message)
+            await within(clock, LOOK_EVERY_S, self._wake.wait())
+
+    async def round(self) -> None:
+        """Begin the looks that are due, ask DNS about some domains, and compare when there is news."""
+        await self._begin_looks()
+        asked = await self._ask_dns()
+        is_more_to_ask = asked == ASKED_TOGETHER
+        if is_more_to_ask:
+            self._wake.set()
+        now_s = self._transactions.clock.monotonic_s()
+        if now_s >= self._next_compare_s or (self._is_stale and not is_more_to_ask):
+            self._is_stale = False
+            self._next_compare_s = now_s + COMPARE_EVERY_S
+            await self._compare_all()
+
+    async def _begin_looks(self) -> None:
+        due = await self._transactions.read_many(self._system, looks.list_due, self._providers)
+        for account_id, credential_id in due:
+            call = Call(system(account_id), _REQUEST_ID)
+            await self._transactions.write(call, looks.begin, credential_id, every=self._rhythm.every)
+
+    async def _ask_dns(self) -> int:
+        """Ask about some domains and write the answers down; return how many it was asked about."""
+        now = self._transactions.clock.now()
+        before = now - self._rhythm.every
+        claimed = await self._transactions.write(self._system, delegations.claim, before=before, limit=ASKED_TOGETHER)
+        wanted = claimed.value
+        if not wanted:
+            return 0
+        self._is_stale = True
+        limit = asyncio.Semaphore(_AT_ONCE)
+        answers = await asyncio.gather(*(self._answer(question, limit) for question in wanted))
+        heard = [answer for answer in answers if answer is not None]
+        unheard = [one.domain_id for one, answer in zip(wanted, answers, strict=True) if answer is None]
+        again_at = before + _AGAIN_AFTER
+        await self._transactions.write(self._system, delegations.record, heard, unheard, asked_at=again_at)
+        if unheard:
+            log.warning("DNS did not answer", domains=len(unheard), of=len(wanted))
+        return len(wanted)
+
+    async def _answer(self, question: Question, limit: asyncio.Semaphore) -> Answer | None:
+        async with limit:
+            try:
+                found = await self._lookup.delegation(question.name)
+            except ResolverAway:
+                return None
+        return Answer(question.domain_id, found.name_servers, None if found.problem is None else found.problem.value)
+
+    async def _compare_all(self) -> None:
+        told = 0
+        for account_id in await self._transactions.read_many(self._system, findings.list_accounts):
+            call = Call(system(account_id), _REQUEST_ID)
+            await self._transactions.write(call, findings.compare)
+            rhythm = self._rhythm
+            told += (await self._transactions.write(call, alerts.tell, rhythm.rules, has_mail=rhythm.has_mail)).value
+        if told and self._rhythm.has_mail:
+            self._on_mail()

@@ -1,0 +1,1 @@
+"""Operations on the instance itself: engines, examinations, backups, exports, rotation."""

@@ -1,0 +1,47 @@
+"""The rotation of root key and data keys while everything else goes on; one at a time."""
+
+import asyncio
+from collections.abc import Sequence
+
+from keystead.access import rotation, secrets
+from keystead.access.datakeys import RootKey
+from keystead.access.rotation import Rotated, SealedColumn
+from keystead.db.session import Database
+from keystead.kit.clock import Clock
+from keystead.kit.crypto import KeyRing
+from keystead.kit.errors import InUse
+from keystead.operations.calls import Call
+from keystead.operations.transaction import Transactions
+
+
+class SecretsOperations:
+    """Rotate the keys of one instance; remembers which root key holds."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        database: Database,
+        *,
+        root: RootKey,
+        ring: KeyRing,
+        columns: Sequence[SealedColumn],
+        clock: Clock,
+    ) -> None:
+        self._transactions = transactions
+        self._database = database
+        self._root = root
+        self._ring = ring
+        self._columns = columns
+        self._clock = clock
+        self._rotating = asyncio.Lock()
+
+    async def rotate(self, call: Call) -> Rotated:
+        """Rotate, or finish a rotation that was cut; raise InUse while another one runs."""
+        if self._rotating.locked():
+            raise InUse("a rotation is under way; wait for its end")
+        async with self._rotating:
+            await self._transactions.write(call, secrets.begin_rotation)
+            done = await rotation.rotate(self._database, self._root, self._ring, self._columns, clock=self._clock)
+            self._root = done.root
+            await self._transactions.write(call, secrets.end_rotation, done)
+            return done

@@ -1,0 +1,1 @@
+"""Operations at one outside provider each: connect it, and act with its credential."""
