@@ -17,7 +17,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from keystead.http import pages, routing
-from keystead.http.calls import facts_of
+from keystead.http.facts import facts_of
 from keystead.http.pages import Specification
 from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import Broken, KeysteadError

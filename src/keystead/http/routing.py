@@ -8,6 +8,7 @@ each endpoint) are made then and given up again (``documented``). Two kinds of t
 - ``ValidatedEndpoints``, for wires whose parameters and bodies the framework reads and checks.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,23 +26,29 @@ _JSON = "application/json"
 
 
 class DirectRoute(Route):
-    """Call the handler at once; ``shown`` is what the OpenAPI document says of it, in FastAPI's words.
+    """Call the handler with the request and what it wants of the path.
 
-    ``takes`` is the shape of the body, which the handler reads by itself.
+    ``shown`` is what the OpenAPI document says of it, in FastAPI's words, and ``takes``: the shape of the body, which
+    the handler reads by itself.
     """
 
     def __init__(
         self, path: str, handler: Handler, methods: Sequence[str], name: str | None, shown: Mapping[str, Any]
     ) -> None:
-        super().__init__(path, handler, methods=list(methods), name=name, include_in_schema=True)
+        super().__init__(path, handler, methods=list(methods), name=name)
         self._shown = dict(shown)
+        wanted = set(inspect.signature(handler).parameters) - {"request"}
+        if not wanted <= set(self.param_convertors):
+            raise TypeError(f"the handler of {path} wants {sorted(wanted)}, which are not in its path")
+        self._wanted = tuple(wanted)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that matched."""
         if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return
-        response = await self.endpoint(Request(scope, receive, send), **scope["path_params"])
+        given = scope["path_params"]
+        response = await self.endpoint(Request(scope, receive, send), **{name: given[name] for name in self._wanted})
         await response(scope, receive, send)
 
     def documented(self) -> APIRoute:

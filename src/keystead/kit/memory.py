@@ -25,8 +25,10 @@ def keep_little() -> bool:
     Without, the first large list lets the library keep blocks of its size from then on.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
     wanted = {_M_MMAP_THRESHOLD: _OWN_MAPPING_FROM_BYTES, _M_ARENA_MAX: _ARENAS}
-    return mallopt is not None and all([mallopt(option, value) for option, value in wanted.items()])
+    return all(mallopt(option, value) for option, value in wanted.items())
 
 
 def give_back() -> bool:

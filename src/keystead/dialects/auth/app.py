@@ -10,7 +10,7 @@ from starlette.responses import Response
 import keystead
 from keystead.dialects.auth import errors, routes, self_routes
 from keystead.dialects.auth.services import Services
-from keystead.http.calls import facts_of
+from keystead.http.facts import facts_of
 from keystead.http.pages import Specification
 from keystead.http.validated import ValidatedApp
 from keystead.kit.errors import Invalid, KeysteadError

@@ -6,9 +6,8 @@ from starlette.responses import Response
 from keystead.dialects.auth import cookies, present, schemas
 from keystead.dialects.auth.present import answer
 from keystead.dialects.auth.services import Services
-from keystead.http.calls import facts_of
+from keystead.http.facts import facts_of
 from keystead.http.routing import ValidatedEndpoints
-from keystead.http.signin_operations import Credentials
 from keystead.kit.errors import Unauthenticated
 from keystead.kit.secret import Secret
 from keystead.operations.access.signin import Credentials

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from keystead.dialects.auth import asking, cookies, present, schemas
 from keystead.dialects.auth.present import answer
 from keystead.dialects.auth.services import Services
-from keystead.http.calls import Call, facts_of
+from keystead.http.facts import facts_of
 from keystead.http.routing import ValidatedEndpoints
 from keystead.kit.secret import Secret
 from keystead.operations.calls import Call

@@ -6,8 +6,8 @@ from keystead.dialects.integrations import analytics_schemas as schemas
 from keystead.dialects.integrations import asking, provider_endpoints
 from keystead.dialects.integrations.provider_endpoints import Endpoint, Json
 from keystead.dialects.integrations.services import Services
-from keystead.http.calls import Call
 from keystead.http.routing import DirectEndpoints
+from keystead.operations.calls import Call
 from keystead.providers.google_analytics import CONNECTABLE, REALTIME_MINUTES, Day, GoogleAnalytics, Property
 
 

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from keystead.dialects.integrations import asking, present, provider_endpoints, schemas
 from keystead.dialects.integrations.provider_endpoints import Endpoint
 from keystead.dialects.integrations.services import Services
-from keystead.http.calls import Call
 from keystead.http.routing import DirectEndpoints
+from keystead.operations.calls import Call
 from keystead.providers.yandex_metrica import CONNECTABLE, YandexMetrica
 
 Json = dict[str, Any]

@@ -11,8 +11,8 @@ from keystead.dialects.integrations.errors import WireError
 from keystead.dialects.integrations.provider_endpoints import Endpoint, Json
 from keystead.dialects.integrations.schemas import Done
 from keystead.dialects.integrations.services import Services
-from keystead.http.calls import Call
 from keystead.http.routing import DirectEndpoints
+from keystead.operations.calls import Call
 from keystead.providers.hosttracker import CONNECTABLE, Monitor, MonitorWish
 
 

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from keystead.dialects.integrations import asking, auth, present, schemas
 from keystead.dialects.integrations.services import FAILURES, PREFIX, SECURED, Services
 from keystead.http.bodies import answer
-from keystead.http.calls import Call
 from keystead.http.routing import DirectEndpoints
 from keystead.http.shapes import Shape
+from keystead.operations.calls import Call
 from keystead.providers.connectable import Connectable
 from keystead.providers.registry import CONNECTABLES
 from keystead.vault import connecting, credentials

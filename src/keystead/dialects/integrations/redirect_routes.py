@@ -17,7 +17,6 @@ from keystead.dialects.integrations.schemas import Done
 from keystead.dialects.integrations.services import FAILURES, SECURED, Services
 from keystead.dialects.integrations.zone_routes import ZONES
 from keystead.http.bodies import answer
-from keystead.http.calls import Call
 from keystead.http.routing import DirectEndpoints
 from keystead.http.shapes import Shape
 from keystead.kit.errors import Invalid

@@ -20,8 +20,8 @@ from keystead.dialects.integrations import (
 from keystead.dialects.integrations.errors import ADD_TO_WHITELIST, Family
 from keystead.dialects.integrations.services import FAILURES, PREFIX, SECURED, Services
 from keystead.http.bodies import answer
-from keystead.http.calls import Call
 from keystead.http.routing import DirectEndpoints
+from keystead.operations.calls import Call
 from keystead.providers import namesilo
 from keystead.providers.errors import AddressRefused
 from keystead.providers.namecheap import NAMECHEAP, seen_address

@@ -15,8 +15,6 @@ from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.schemas import Done
 from keystead.dialects.integrations.services import FAILURES, SECURED, Services
 from keystead.http.bodies import answer
-from keystead.http.calls import Call
-from keystead.http.record_operations import Action, RecordChange
 from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import Forbidden, Invalid, KeysteadError, StorageFailed, Unauthenticated
 from keystead.operations.calls import Call

@@ -42,7 +42,7 @@ from keystead.dialects.v1.routes import (
     zones,
 )
 from keystead.dialects.v1.services import Services
-from keystead.http.calls import facts_of
+from keystead.http.facts import facts_of
 from keystead.http.pages import Specification
 from keystead.http.validated import ValidatedApp
 from keystead.kit.errors import Invalid, KeysteadError

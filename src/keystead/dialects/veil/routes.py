@@ -22,8 +22,10 @@ from keystead.http import credentials
 from keystead.http.admission import Admission
 from keystead.http.bodies import answer, parse
 from keystead.http.idempotency import Idempotency
-from keystead.http.operations import VpnOperations
 from keystead.http.routing import DirectEndpoints
+from keystead.operations.calls import Call
+from keystead.operations.instance.health import HealthCheck
+from keystead.operations.vpn.keys import VpnOperations
 from keystead.vpn import links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement
@@ -114,11 +116,11 @@ class Handlers:
         self._idempotency = services.idempotency
         self._health = services.health
 
-    async def get_service(self) -> Response:
+    async def get_service(self, request: Request) -> Response:
         """Tell that the API works. No credential."""
         return answer(present.service())
 
-    async def get_health(self) -> Response:
+    async def get_health(self, request: Request) -> Response:
         """Tell how the service is doing. No credential."""
         report = await self._health.report()
         return answer({"status": report.status, "service": present.SERVICE, "reasons": report.reasons})

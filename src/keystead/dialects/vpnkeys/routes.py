@@ -69,11 +69,11 @@ class StatusHandlers:
         self._services = services
         self._began_s = services.clock.monotonic_s()
 
-    async def get_service(self) -> Response:
+    async def get_service(self, request: Request) -> Response:
         """Tell that the API works. No credential."""
         return answer(present.service())
 
-    async def get_health(self) -> Response:
+    async def get_health(self, request: Request) -> Response:
         """Tell how the service is doing. No credential."""
         services, clock = self._services, self._services.clock
         report, left = await services.health.report(), resources.look(services.data_dir)

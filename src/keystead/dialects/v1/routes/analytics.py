@@ -12,8 +12,8 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX
 from keystead.dialects.v1.routes.joined import ASKED, CredentialId
 from keystead.dialects.v1.services import Services
-from keystead.http.calls import Call
 from keystead.http.routing import ValidatedEndpoints
+from keystead.operations.calls import Call
 from keystead.providers.google_analytics import CONNECTABLE, GoogleAnalytics
 
 _PROPERTIES = "/credentials/{credential_id}/properties"

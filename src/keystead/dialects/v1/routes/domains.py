@@ -14,7 +14,6 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
-from keystead.http.calls import Call
 from keystead.http.routing import ValidatedEndpoints
 from keystead.kit import cells
 from keystead.kit.page import LIMIT_MAX

@@ -12,8 +12,8 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, problems
 from keystead.dialects.v1.services import Services
-from keystead.http.calls import Call
 from keystead.http.routing import ValidatedEndpoints
+from keystead.operations.calls import Call
 from keystead.providers import yandex_metrica
 from keystead.providers.yandex_metrica import YandexMetrica
 

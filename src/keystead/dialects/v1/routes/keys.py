@@ -12,8 +12,8 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes import showing
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
-from keystead.http.operations import KeyChanges
 from keystead.http.routing import ValidatedEndpoints
+from keystead.operations.vpn.keys import KeyChanges
 from keystead.vpn.connections import Presence
 from keystead.vpn.keyvalue import KeyStatus, parse_ident
 from keystead.vpn.links import vless_link

@@ -10,8 +10,8 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
-from keystead.http.access_operations import TokenWish
 from keystead.http.routing import ValidatedEndpoints
+from keystead.operations.access.rights import TokenWish
 
 TokenId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 

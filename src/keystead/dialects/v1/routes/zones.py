@@ -11,8 +11,8 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged, problems
 from keystead.dialects.v1.services import Services
-from keystead.http.record_operations import Action, RecordChange
 from keystead.http.routing import ValidatedEndpoints
+from keystead.operations.domains.records import Action, RecordChange
 
 ZoneId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 RecordId = Annotated[str, Path(pattern=shapes.RECORD_ID)]
