@@ -1,25 +1,21 @@
 """Which dialect answers at which prefix, and what each is given; part of the composition root (for ``main.py``)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from keystead import founding
 from keystead.access.signin.door import SessionDoor
 from keystead.access.signin.rules import Binding, Registration
 from keystead.dialects.auth import errors as auth_errors
-from keystead.dialects.auth.app import PREFIX as AUTH_PREFIX
-from keystead.dialects.auth.app import create_app as auth_app
+from keystead.dialects.auth.services import PREFIX as AUTH_PREFIX
 from keystead.dialects.auth.services import Services as AuthServices
 from keystead.dialects.integrations import errors as integrations_errors
-from keystead.dialects.integrations.app import PREFIXES as INTEGRATIONS_PREFIXES
-from keystead.dialects.integrations.app import create_app as integrations_app
 from keystead.dialects.integrations.services import PREFIX as INTEGRATIONS_PREFIX
+from keystead.dialects.integrations.services import PREFIXES as INTEGRATIONS_PREFIXES
 from keystead.dialects.integrations.services import Services as IntegrationsServices
 from keystead.dialects.subscription.app import create_app as subscription_app
 from keystead.dialects.subscription.backend import Backend, Shown
 from keystead.dialects.v1 import errors as v1_errors
-from keystead.dialects.v1.app import PREFIX as V1_PREFIX
-from keystead.dialects.v1.app import behind_credentials
-from keystead.dialects.v1.app import create_api as v1_api
+from keystead.dialects.v1.services import PREFIX as V1_PREFIX
 from keystead.dialects.v1.services import Services as V1Services
 from keystead.dialects.veil.app import create_app as veil_app
 from keystead.dialects.veil.routes import Services as VeilServices
@@ -31,7 +27,8 @@ from keystead.engines.xray.state import XrayActual
 from keystead.examinations import Examinations
 from keystead.http import cors, metrics_page, pages
 from keystead.http.admission import Admission
-from keystead.http.doors import Mount, below, routes_of
+from keystead.http.deferred import Deferred
+from keystead.http.doors import App, Mount, Refusal, below, routes_of
 from keystead.http.idempotency import Idempotency
 from keystead.http.limits import RateLimits, RequestCounts
 from keystead.http.pages import Specification
@@ -66,6 +63,10 @@ from keystead.vpn.clientrules import ClientVersions
 # Where the vpnkeys wire's own documentation is: its endpoints are at the paths it documents.
 VPNKEYS_PAGES = "/vpnkeys"
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not listened on
+
+
+# An application, and its routes.
+Made = tuple[App, tuple[str, ...]]
 
 
 class Mounts:
@@ -141,27 +142,43 @@ class Mounts:
         return [pages_mount, Mount("", "vpnkeys", app, takes=vpnkeys_takes, routes=routes_of(app))]
 
     def _v1_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
-        services = self.v1()
-        api = v1_api(services, base=place.base, specifications=_specifications(there))
-        app = cors.allowing(self._parts.settings.cors_origins, behind_credentials(api, services))
-        return [Mount(V1_PREFIX, "v1", app, v1_errors.bare_problem, routes=routes_of(api))]
+        def make() -> Made:
+            from keystead.dialects.v1.app import behind_credentials, create_api
+
+            services = self.v1()
+            api = create_api(services, base=place.base, specifications=_specifications(there))
+            return self._crossing(behind_credentials(api, services)), routes_of(api)
+
+        return _later(make, "v1", (V1_PREFIX,), v1_errors.bare_problem, there)
 
     def _auth_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
         del place
-        bare = auth_app(self.auth(), specifications=_specifications(there))
-        app = cors.allowing(self._parts.settings.cors_origins, bare)
-        return [Mount(AUTH_PREFIX, "auth", app, auth_errors.bare, routes=routes_of(bare))]
+
+        def make() -> Made:
+            from keystead.dialects.auth.app import create_app
+
+            app = create_app(self.auth(), specifications=_specifications(there))
+            return self._crossing(app), routes_of(app)
+
+        return _later(make, "auth", (AUTH_PREFIX,), auth_errors.bare, there)
 
     def _integrations_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
-        bare = integrations_app(
-            self.integrations(),
-            base=place.base,
-            specifications=_specifications(there),
-            token_problem=integrations_errors.TOKEN_PROBLEMS[self._parts.settings.integrations_token_problem],
-        )
-        app = cors.allowing(self._parts.settings.cors_origins, bare)
-        refusal, routes = integrations_errors.too_large, routes_of(bare)
-        return [Mount(prefix, "integrations", app, refusal, routes=routes) for prefix in INTEGRATIONS_PREFIXES]
+        def make() -> Made:
+            from keystead.dialects.integrations.app import create_app
+
+            wanted = self._parts.settings.integrations_token_problem
+            app = create_app(
+                self.integrations(),
+                base=place.base,
+                specifications=_specifications(there),
+                token_problem=integrations_errors.TOKEN_PROBLEMS[wanted],
+            )
+            return self._crossing(app), routes_of(app)
+
+        return _later(make, "integrations", INTEGRATIONS_PREFIXES, integrations_errors.too_large, there)
+
+    def _crossing(self, app: App) -> App:
+        return cors.allowing(self._parts.settings.cors_origins, app)
 
     def _subscription_at(self, place: Place, there: Sequence[Place]) -> list[Mount]:
         del place, there
@@ -273,6 +290,18 @@ class Mounts:
 
     def _core_version(self) -> str:
         return self._parts.driver.status().binary.version
+
+
+def _later(
+    make: Callable[[], Made], dialect: str, prefixes: Sequence[str], refusal: Refusal, there: Sequence[Place]
+) -> list[Mount]:
+    """Return the mounts of a dialect that is made when somebody uses it.
+
+    Where an operator chose who answers where, it is made at once: its routes tell whether two dialects would overlap.
+    """
+    made: Made = (Deferred(lambda: make()[0]), ()) if tuple(there) == EVERYTHING else make()
+    app, routes = made
+    return [Mount(prefix, dialect, app, refusal, routes=routes) for prefix in prefixes]
 
 
 def base_url(settings: Settings, public_host: str) -> str:

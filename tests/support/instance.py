@@ -69,7 +69,6 @@ from keystead.vpn.targets import TargetWatch
 from tests.support.delegated import FakeLookup
 from tests.support.fake_engine import FakeXray
 from tests.support.figures import FakeFigures
-from tests.support.lazily import lazily
 from tests.support.shop import POOL, new_pair
 
 SCOPE = "xray/main"
@@ -264,7 +263,7 @@ async def in_process(
         clock=clock,
         scope=SCOPE,
     )
-    mounts = lazily(Mounts(parts))
+    mounts = Mounts(parts).all()
     made = InProcess(
         parts,
         engine,

@@ -10,11 +10,12 @@ from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.db.session import Database
 from keystead.dialects.veil.app import create_app as veil_app
 from keystead.dialects.vpnkeys.app import create_app as vpnkeys_app
+from keystead.http import overlaps
 from keystead.http.doors import Door, Mount
 from keystead.http.metrics import Metrics
 from keystead.kit.ids import RandomIds
 from keystead.mounts import Mounts
-from keystead.settings.places import Place
+from keystead.settings.places import EVERYTHING, Place
 from tests.support.instance import InProcess, client, in_process
 
 VEIL = {"keys": [], "total": 0}
@@ -195,3 +196,11 @@ async def test_a_path_that_no_dialect_has_is_not_found(instance: InProcess) -> N
     answers = [await http.get(path) for path in ("/", "/api/keys", "/veils", "/veil/")]
 
     assert [answer.status_code for answer in answers] == [404, 404, 404, 200]
+
+
+def test_no_two_dialects_would_have_a_path_of_the_usual_door(instance: InProcess) -> None:
+    # Named in another order they are made at once, and tell their routes.
+    mounts = Mounts(instance.parts).at(EVERYTHING[::-1])
+
+    assert all(mount.routes for mount in mounts if mount.dialect in ("v1", "auth", "integrations"))
+    overlaps.require_none(mounts)

@@ -9,13 +9,11 @@ from starlette.responses import Response
 
 import keystead
 from keystead.dialects.auth import errors, routes, self_routes
-from keystead.dialects.auth.services import Services
+from keystead.dialects.auth.services import PREFIX, Services
 from keystead.http.facts import facts_of
 from keystead.http.pages import Specification
 from keystead.http.validated import ValidatedApp
 from keystead.kit.errors import Invalid, KeysteadError
-
-PREFIX = "/auth"
 
 
 class InvalidJson(Invalid):

@@ -7,6 +7,9 @@ from keystead.kit.clock import Clock
 from keystead.operations.access.myself import SelfOperations
 from keystead.operations.access.signin import SignInOperations
 
+# Where the wire answers at its door.
+PREFIX = "/auth"
+
 
 @dataclass(frozen=True)
 class Services:

@@ -21,8 +21,6 @@ from keystead.http.pages import Specification
 from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import KeysteadError
 
-# Where the wire answers at its door.
-PREFIXES = (PREFIX, zone_routes.ZONES, zone_routes.DOMAINS)
 _FAMILIES = {**FAMILIES, **zone_routes.FAMILIES, **redirect_routes.FAMILIES}
 _STATUS_WORDS = {404: "not_found", 405: "method_not_allowed"}
 

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from keystead.dialects.integrations import asking, auth, present, schemas
-from keystead.dialects.integrations.services import FAILURES, PREFIX, SECURED, Services
+from keystead.dialects.integrations.services import PREFIX, Services
+from keystead.dialects.integrations.shown import FAILURES, SECURED
 from keystead.http.bodies import answer
 from keystead.http.routing import DirectEndpoints
 from keystead.http.shapes import Shape

@@ -14,8 +14,8 @@ from keystead.dialects.integrations import asking, auth, present, zone_asking
 from keystead.dialects.integrations.asking import Json
 from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.schemas import Done
-from keystead.dialects.integrations.services import FAILURES, SECURED, Services
-from keystead.dialects.integrations.zone_routes import ZONES
+from keystead.dialects.integrations.services import ZONES, Services
+from keystead.dialects.integrations.shown import FAILURES, SECURED
 from keystead.http.bodies import answer
 from keystead.http.routing import DirectEndpoints
 from keystead.http.shapes import Shape

@@ -18,7 +18,8 @@ from keystead.dialects.integrations import (
     schemas,
 )
 from keystead.dialects.integrations.errors import ADD_TO_WHITELIST, Family
-from keystead.dialects.integrations.services import FAILURES, PREFIX, SECURED, Services
+from keystead.dialects.integrations.services import PREFIX, Services
+from keystead.dialects.integrations.shown import FAILURES, SECURED
 from keystead.http.bodies import answer
 from keystead.http.routing import DirectEndpoints
 from keystead.operations.calls import Call

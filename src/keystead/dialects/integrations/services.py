@@ -1,30 +1,15 @@
-"""What the integrations wire's handlers call, and how its endpoints may fail; shared by the modules of endpoints."""
+"""What the integrations wire's handlers call, and where it answers."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from keystead.dialects.integrations import schemas
 from keystead.http.admission import Admission
-from keystead.http.documented import Responses
 from keystead.operations.transaction import Transactions
 from keystead.operations.vault_parts import VaultOperations
 
 PREFIX = "/integrations"
-# What the OpenAPI document says of every endpoint that needs a credential.
-SECURED: dict[str, Any] = {"security": [{"Bearer": []}]}
-FAILURES: Responses = {
-    status: {"model": schemas.Error, "description": said}
-    for status, said in {
-        400: "The request, the provider or the relay; error says which",
-        403: "owner_required, or a limit of the plan",
-        404: "No key with this id",
-        409: "Another key is in the way",
-        429: "Too many wrong credentials, or the provider's limit",
-        500: "Failed; with recoverable, try again",
-        502: "The provider answered something else than its API",
-        503: "Not available for now; Retry-After says when",
-    }.items()
-}
+ZONES, DOMAINS = "/zones", "/domains"
+# Where the wire answers at its door.
+PREFIXES = (PREFIX, ZONES, DOMAINS)
 
 
 @dataclass(frozen=True)

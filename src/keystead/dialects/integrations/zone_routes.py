@@ -13,7 +13,8 @@ from keystead.dialects.integrations import asking, auth, present, zone_asking, z
 from keystead.dialects.integrations import zone_schemas as schemas
 from keystead.dialects.integrations.errors import Family, WireError
 from keystead.dialects.integrations.schemas import Done
-from keystead.dialects.integrations.services import FAILURES, SECURED, Services
+from keystead.dialects.integrations.services import DOMAINS, ZONES, Services
+from keystead.dialects.integrations.shown import FAILURES, SECURED
 from keystead.http.bodies import answer
 from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import Forbidden, Invalid, KeysteadError, StorageFailed, Unauthenticated
@@ -21,7 +22,6 @@ from keystead.operations.calls import Call
 from keystead.operations.domains.records import Action, RecordChange
 from keystead.vault import intents, zones
 
-ZONES, DOMAINS = "/zones", "/domains"
 _ZONE = f"{ZONES}/{{ident}}"
 _DNS = f"{_ZONE}/dns"
 # In which words an endpoint answers failures, by its handler's name.

@@ -41,13 +41,12 @@ from keystead.dialects.v1.routes import (
     webhooks,
     zones,
 )
-from keystead.dialects.v1.services import Services
+from keystead.dialects.v1.services import PREFIX, Services
 from keystead.http.facts import facts_of
 from keystead.http.pages import Specification
 from keystead.http.validated import ValidatedApp
 from keystead.kit.errors import Invalid, KeysteadError
 
-PREFIX = "/v1"
 OPENAPI = f"{PREFIX}/openapi.json"
 PUBLIC = frozenset({OPENAPI, f"{PREFIX}/docs", f"{PREFIX}/redoc", system.HEALTH})
 _ROUTERS = (

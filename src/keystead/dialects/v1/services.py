@@ -25,6 +25,9 @@ from keystead.operations.vpn.ports import PortOperations
 from keystead.operations.vpn.subscriptions import SubscriptionOperations
 from keystead.operations.vpn.terms import TermsOperations
 
+# Where the wire answers at its door.
+PREFIX = "/v1"
+
 
 @dataclass(frozen=True)
 class Services:
