@@ -15,7 +15,7 @@ from typing import Any
 from keystead.keeper import diag, proving
 from keystead.keeper.addresses import AddressLimits, counted_as
 from keystead.keeper.borrowed import Borrower
-from keystead.keeper.budgets import Budgets, Conn
+from keystead.keeper.budgets import Conn
 from keystead.keeper.carrying import Connection, LabelCarried
 from keystead.keeper.condemned import Condemned
 from keystead.keeper.connections import Hunted, Table
@@ -23,6 +23,8 @@ from keystead.keeper.journal import note
 from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.process import Process
 from keystead.keeper.proving import Cutter, Tricks
+from keystead.keeper.siblings import Sent
+from keystead.keeper.speeds import Speeds
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Unsupported
 from keystead.kit.waiting import within
@@ -56,7 +58,9 @@ class Watch:
         is_alone: Callable[[], bool] = lambda: True,
         on_foreign: Callable[[list[str]], None] = lambda _: None,
         known_labels: Callable[[], Collection[str]] = tuple,
+        beside: Callable[[Sent], Mapping[str, Mapping[Conn, int]]] = dict,
     ) -> None:
+        """Take who else is on this machine; ``beside`` adds what other keepers' connections of labels have sent."""
         self.tricks: Tricks | None = None
         self.proven = asyncio.Event()
         self.foreign: list[str] = []
@@ -68,7 +72,7 @@ class Watch:
         self._without = frozenset(without)
         self._processes: dict[str, Process] = {}
         self._ended: dict[str, dict[str, LabelCarried]] = {}
-        self._budgets = Budgets()
+        self.speeds = Speeds(self._processes, beside)
         self._condemned = Condemned()
         self.addresses = AddressLimits()
         self._hurry = asyncio.Event()
@@ -128,7 +132,7 @@ class Watch:
         if found is not None and LINES not in self._without:
             found.lines += 1
             found.table.note_access(host, port, tag, label, self._clock.monotonic_s())
-            if label in self._budgets.limits or label in self.addresses.limits:
+            if label in self.speeds.limits or label in self.addresses.limits:
                 self._hurry.set()
 
     # --- rules ---
@@ -161,16 +165,12 @@ class Watch:
     def limit(self, limits: Mapping[str, int | None], addresses: Mapping[str, int | None]) -> None:
         """Hold labels to bytes a second and others to so many addresses, or let them go with None."""
         self.addresses.change(addresses)
-        for label, rate in limits.items():
-            if rate is None:
-                self._budgets.limits.pop(label, None)
-            else:
-                self._budgets.limits[label] = rate
+        self.speeds.change(limits)
         self._hurry.set()
 
     def limit_only(self, limits: Mapping[str, int], addresses: Mapping[str, int]) -> None:
         """Hold exactly these labels to bytes a second, and exactly those to so many addresses."""
-        self._budgets.limits = dict(limits)
+        self.speeds.keep_only(limits)
         self.addresses.keep_only(addresses)
         self._hurry.set()
 
@@ -265,7 +265,7 @@ class Watch:
             "tricks": None if self.tricks is None else vars(self.tricks),
             "cut": {name: process.cutter.way.value for name, process in self._processes.items()},
             "lines": {name: process.lines for name, process in self._processes.items()},
-            "limits": dict(self._budgets.limits),
+            "limits": dict(self.speeds.limits),
             "ownerless": {name: process.table.ownerless_share(now_s) for name, process in self._processes.items()},
             "connections": {name: process.table.size for name, process in self._processes.items()},
             "unowned": {name: process.table.unowned(now_s) for name, process in self._processes.items()},
@@ -321,7 +321,8 @@ class Watch:
             process.table.take_dump(found, now_s, is_rated=is_rated)
             self._cut_condemned(process)
         self._refuse(now_s)
-        self._pace(now_s)
+        if self.tricks.works(proving.Trick.PACE):
+            self.speeds.pace(now_s)
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[Process, list[diag.Socket]]]:
         """Give each process its own sockets: while several share a port, the kernel does not say whose is whose."""
@@ -371,27 +372,6 @@ class Watch:
             self._trouble = f"connections not cut: {error.strerror}"
             note("connections not cut", error=error.strerror)
             return 0
-
-    def _pace(self, now_s: float) -> None:
-        """Hold every limited label to its one budget, each connection through the process that has it."""
-        if self.tricks is None or not self.tricks.works(proving.Trick.PACE):
-            return
-        by_process: dict[str, dict[int, int | None]] = {}
-        for (name, inode), cap in self._budgets.share(self._sent(), now_s).items():
-            by_process.setdefault(name, {})[inode] = cap
-        for name, process in self._processes.items():
-            if name in by_process and process.borrower is not None:
-                process.borrower.pace_many(by_process[name])
-
-    def _sent(self) -> dict[str, dict[Conn, int]]:
-        """Return what the open connections of limited labels have sent; labels without any cost nothing."""
-        sent: dict[str, dict[Conn, int]] = {}
-        for name, process in self._processes.items():
-            limited = [label for label in process.table.connected if label in self._budgets.limits]
-            for one in process.live(limited if process.borrower is not None else ()):
-                if one.label is not None and one.socket.inode:
-                    sent.setdefault(one.label, {})[name, one.socket.inode] = one.downlink
-        return sent
 
 
 _NOTHING_WORKS = Tricks("not tried yet", "not tried yet", "not tried yet", "not tried yet", "not tried yet")

@@ -6,6 +6,7 @@ Used by the service. Fields of messages are those of the wire; what they mean is
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from keystead.keeper import siblings
 from keystead.keeper.protocol import Message
 from keystead.keeper.watch import Watch
 from keystead.kit.clock import Clock
@@ -19,6 +20,7 @@ def of(watch: Watch, clock: Clock) -> dict[str, Verb]:
     return {
         "cut": verbs.cut,
         "limit": verbs.limit,
+        "sent": verbs.sent,
         "addresses": verbs.addresses,
         "carried": verbs.carried,
         "carried_now": verbs.carried_now,
@@ -47,6 +49,11 @@ class _Verbs:
     async def limit(self, message: Message) -> Message:
         self._watch.limit(message["limits"], message.get("addresses", {}))
         return {}
+
+    async def sent(self, _: Message) -> dict[str, list[list[object]]]:
+        """Return what the open connections of limited labels have sent, for another keeper that has some of them."""
+        self._watch.look_again()
+        return siblings.told(self._watch.speeds.sent())
 
     async def addresses(self, message: Message) -> dict[str, list[Any]]:
         """Return by label its limit, how many addresses are active, and which are refused."""
