@@ -66,7 +66,7 @@ class FakeWatching:
         tricks = dict.fromkeys(("dump", "borrow", "pace", "reset", "destroy"), self.reason)
         if self.reason is not None:
             return WatchState(tricks, "none", is_managed=False)
-        return WatchState(tricks, "destroy", 7, len(self.live), 0.25)
+        return WatchState(tricks, "destroy", 7, len(self.live), 0.25, doubtful=0)
 
 
 class FakeXray:

@@ -18,13 +18,15 @@ from keystead.keeper.borrowed import Borrower
 from keystead.keeper.budgets import Conn
 from keystead.keeper.carrying import Connection, LabelCarried
 from keystead.keeper.condemned import Condemned
-from keystead.keeper.connections import Hunted, Table
+from keystead.keeper.connections import Table
+from keystead.keeper.hunting import Hunted, Told
 from keystead.keeper.journal import note
 from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.process import Process
 from keystead.keeper.proving import Cutter, Tricks
 from keystead.keeper.siblings import Sent
 from keystead.keeper.speeds import Speeds
+from keystead.keeper.wall import Seconds, Wall
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Unsupported
 from keystead.kit.waiting import within
@@ -78,6 +80,7 @@ class Watch:
         self._hurry = asyncio.Event()
         self._trouble = ""
         self._next_look_s = 0.0
+        self._wall = Wall(clock)
         self._next_forget_s = clock.monotonic_s() + FORGET_EVERY_S
         self._ended_told_s: dict[str, float] = {}
         self._serial = 0
@@ -93,6 +96,7 @@ class Watch:
         while True:
             self._hurry.clear()
             self._look()
+            self._wall.check()
             self.forget()
             if await within(self._clock, LOOK_EVERY_S, self._hurry.wait()):
                 await self._clock.sleep(max(HURRY_S, self._next_look_s - self._clock.monotonic_s()))
@@ -179,19 +183,30 @@ class Watch:
         found = self._processes.get(process)
         return 0 if found is None else found.table.attribute(online, self._clock.monotonic_s())
 
-    def suspects(self) -> dict[str, int]:
-        """Return by process how many connections without an owner may be of a label that was cut, as of now."""
-        self.look_again()
-        now_s = self._clock.monotonic_s()
-        return {name: count for name, each in self._processes.items() if (count := each.table.suspects(now_s))}
+    def suspects(self, process: str | None) -> dict[str, int]:
+        """Return by process how many connections without an owner may be of a label that was cut.
 
-    def hunt(self, process: str, online: Mapping[str, Collection[str]]) -> Hunted:
-        """End those of a process, by who is online where; tell whether nothing is left to be found."""
+        Take notice of those of one process, or of all: its core is asked about them next.
+        """
+        now_s = self._clock.monotonic_s()
+        found = {
+            name: each.table.notice(now_s) if process in {None, name} else each.table.suspects(now_s)
+            for name, each in self._processes.items()
+        }
+        return {name: count for name, count in found.items() if count}
+
+    def hunt(self, process: str, online: Seconds, counted: Mapping[str, int]) -> Hunted:
+        """End those of a process that are proven to be of a label that was cut, by what its core said.
+
+        ``online`` tells for each address who is online there, and in which second of the wall clock each connected
+        last, where that is known. Only a look that is newer than the core's answer proves anything.
+        """
         found = self._processes.get(process)
         if found is None:
             return Hunted(0, is_over=True)
-        self.look_again()
-        hunted = found.table.hunt(online, self._clock.monotonic_s())
+        if not self.look_again():
+            return Hunted(0, is_over=False, doubtful=found.table.doubtful)
+        hunted = found.table.hunt(Told(self._wall.placed(online), counted))
         if hunted.given:
             note("connections that no line told of are cut", process=process, count=hunted.given)
             self._cut_condemned(found)
@@ -224,10 +239,15 @@ class Watch:
             "changed": changed,
         }
 
-    def look_again(self) -> None:
-        """Look before somebody is answered who asks for now; many who ask at a time are answered from one look."""
-        if self._clock.monotonic_s() >= self._next_look_s:
+    def look_again(self) -> bool:
+        """Look before somebody is answered who asks for now; many who ask at a time are answered from one look.
+
+        Tell whether there was one.
+        """
+        is_due = self._clock.monotonic_s() >= self._next_look_s
+        if is_due:
             self._look(is_rated=False)
+        return is_due
 
     def carried_of(self, label: str) -> dict[str, tuple[bool, dict[str, LabelCarried]]]:
         """Return what a label has carried, by process, and whether that lives."""
@@ -268,6 +288,7 @@ class Watch:
             "limits": dict(self.speeds.limits),
             "ownerless": {name: process.table.ownerless_share(now_s) for name, process in self._processes.items()},
             "connections": {name: process.table.size for name, process in self._processes.items()},
+            "doubtful": {name: list(process.table.doubtful) for name, process in self._processes.items()},
             "unowned": {name: process.table.unowned(now_s) for name, process in self._processes.items()},
             "trouble": self._trouble,
         }

@@ -84,11 +84,17 @@ class _Verbs:
     async def attribute(self, message: Message) -> int:
         return self._watch.attribute(message["process"], message["online"])
 
-    async def suspects(self, _: Message) -> dict[str, int]:
-        return self._watch.suspects()
+    async def suspects(self, message: Message) -> dict[str, int]:
+        return self._watch.suspects(message.get("process"))
 
     async def hunt(self, message: Message) -> Message:
-        return self._watch.hunt(message["process"], message["online"])._asdict()
+        """Judge by who is online where; when each connected last is in a field of its own, younger than this verb."""
+        last = message.get("last", {})
+        online = {
+            host: {label: last.get(host, {}).get(label) for label in labels}
+            for host, labels in message["online"].items()
+        }
+        return self._watch.hunt(message["process"], online, message.get("counted", {}))._asdict()
 
     async def seen(self, message: Message) -> dict[str, float]:
         return self._watch.seen(float(message["within_s"]), is_behind=message.get("is_behind"))

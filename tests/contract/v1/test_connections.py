@@ -164,6 +164,7 @@ async def test_metrics_and_doctor_tell_what_works(instance: InProcess) -> None:
 
     assert 'keystead_connections{scope="xray/main"} 1.0' in page
     assert 'keystead_connections_ownerless_share{scope="xray/main"} 0.25' in page
+    assert 'keystead_cut_doubtful_keys{scope="xray/main"} 0.0' in page
     assert 'keystead_trick_works{scope="xray/main",trick="lines"} 1.0' in page
     assert 'keystead_trick_works{scope="xray/main",trick="pace"} 1.0' in page
     assert 'keystead_cut_way{scope="xray/main",way="destroy"} 1.0' in page
