@@ -14,7 +14,6 @@ never goes back.
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from keystead.keeper.condemned import UNLISTED_WITHIN_S, Condemned
@@ -54,16 +53,14 @@ class _Window(NamedTuple):
     received: Mapping[int, tuple[int, int]]
 
 
-@dataclass
-class _Sole:
+class _Sole(NamedTuple):
     cookie: int
     since_s: float
 
 
-@dataclass
-class _Proof:
-    cookie: int = -1
-    windows: int = 0
+class _Proof(NamedTuple):
+    cookie: int
+    windows: int
 
 
 class Hunt:
@@ -77,6 +74,7 @@ class Hunt:
         self._shown_s = -math.inf
         self._windows: dict[str, _Window] = {}
         self._proofs: dict[str, _Proof] = {}
+        self._carriers: dict[str, Open | None] = {}
         self._sole: dict[tuple[str, str], _Sole] = {}
 
     def notice(self, opened: Collection[Open], now_s: float) -> int:
@@ -98,7 +96,7 @@ class Hunt:
 
     def judge(self, opened: Collection[Open], told: Told, shown_s: float, give: Callable[[Open, str], None]) -> Hunted:
         """Give connections, as shown by a dump, to the condemned labels they are proven to be of."""
-        self._shown_s = shown_s
+        self._shown_s, self._carriers = shown_s, {}
         given, is_over, doubtful = 0, True, set[str]()
         for case in self._cases(opened, told):
             is_over = False
@@ -163,15 +161,25 @@ class Hunt:
         A label that is removed makes no new connections, so all that might be its own are known at both ends of a
         window; in its begin more may have been received than was read.
         """
-        window, counted = self._windows.get(case.label), told.counted.get(case.label)
+        if case.label not in self._carriers:
+            self._carriers[case.label] = found = self._carrier_now(case.label, opened, told)
+            if found is not None:
+                proof = self._proofs.get(case.label)
+                is_again = proof is not None and proof.cookie == found.socket.cookie
+                self._proofs[case.label] = _Proof(found.socket.cookie, proof.windows + 1 if proof and is_again else 1)
+        found = self._carriers[case.label]
+        is_proven = found is not None and self._proofs[case.label].windows >= _WINDOWS
+        return [found] if found is not None and is_proven and found in case.used else ()
+
+    def _carrier_now(self, label: str, opened: Collection[Open], told: Told) -> Open | None:
+        """Return which connection the window that ends now proves; one that proves none breaks the row."""
+        window, counted = self._windows.get(label), told.counted.get(label)
         if window is None or counted is None or counted <= window.counted:
-            return ()
-        proof = self._proofs.setdefault(case.label, _Proof())
-        found = self._carrier(case.label, opened, window, counted - window.counted)
-        if found is None or found.socket.cookie != proof.cookie:
-            self._proofs[case.label] = proof = _Proof(-1 if found is None else found.socket.cookie)
-        proof.windows += found is not None
-        return [found] if found is not None and proof.windows >= _WINDOWS and found in case.used else ()
+            return None
+        found = self._carrier(label, opened, window, counted - window.counted)
+        if found is None:
+            self._proofs.pop(label, None)
+        return found
 
     def _carrier(self, label: str, opened: Collection[Open], window: _Window, counted: int) -> Open | None:
         able = [

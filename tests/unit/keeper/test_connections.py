@@ -213,6 +213,7 @@ class Hunting:
         self.table = Table(condemned=self.condemned)
         self.sockets = list(sockets)
         self.counted: dict[str, int] = {}
+        self.elsewhere: dict[str, dict[str, float]] = {}
         self.table.take_dump(self.sockets, 9.0)
 
     def remove(self) -> None:
@@ -222,7 +223,8 @@ class Hunting:
         """Hunt while these labels are online; ``last_s`` is when each was last known to connect."""
         self.table.notice(now_s)
         self.table.take_dump(self.sockets, now_s, is_rated=False)
-        return self.table.hunt(Told({HOST: {label: last_s.get(label[:2], math.inf) for label in online}}, self.counted))
+        here = {label: last_s.get(label[:2], math.inf) for label in online}
+        return self.table.hunt(Told({HOST: here, **self.elsewhere}, self.counted))
 
     def cut(self) -> list[int]:
         """Cut what is to be cut; return the cookies."""
@@ -358,6 +360,17 @@ def test_what_alone_can_have_received_what_the_core_counted_is_the_removed_label
     once, twice = on.step(900, 400, 950), on.step(5_000, 0, 5_200)
 
     assert (once, twice) == ([], [2])
+
+
+def test_one_window_is_one_however_many_addresses_a_label_is_online_at() -> None:
+    on = Counting()
+    on.sockets += [sock(number, peer=number, host="192.0.2.9", down=500) for number in (3, 4)]
+    on.table.take_dump(on.sockets, on.now_s)
+    on.elsewhere = {"192.0.2.9": {"k1-1": math.inf, "k2-1": math.inf}}
+    on.step(0)
+    on.step(0)
+
+    assert (on.step(900, 0, 950), on.step(900, 0, 950)) == ([], [2])
 
 
 @pytest.mark.parametrize(
