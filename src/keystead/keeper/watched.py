@@ -34,13 +34,16 @@ class Watched:
         told = await self._keepers.ask_all("connections", labels=None if labels is None else list(labels))
         return [row for rows in told for row in rows]
 
-    async def seen(self, within_s: float, *, is_behind: bool | None = None) -> dict[str, float]:
-        """Return how many seconds ago labels connected or moved bytes, those seen within so many seconds.
+    async def seen(
+        self, within_s: float, labels: Collection[str] | None = None, *, is_behind: bool | None = None
+    ) -> dict[str, float]:
+        """Return how many seconds ago labels (None: all) connected or moved bytes, those seen within so many seconds.
 
         With ``is_behind`` only what came through inbounds behind others counts, or what did not.
         """
         found: dict[str, float] = {}
-        for told in await self._keepers.ask_all("seen", within_s=within_s, is_behind=is_behind):
+        wanted = None if labels is None else list(labels)
+        for told in await self._keepers.ask_all("seen", within_s=within_s, labels=wanted, is_behind=is_behind):
             found |= {label: min(ago_s, found.get(label, ago_s)) for label, ago_s in told.items()}
         return found
 

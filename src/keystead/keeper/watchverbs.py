@@ -97,7 +97,9 @@ class _Verbs:
         return self._watch.hunt(message["process"], online, message.get("counted", {}))._asdict()
 
     async def seen(self, message: Message) -> dict[str, float]:
-        return self._watch.seen(float(message["within_s"]), is_behind=message.get("is_behind"))
+        seen = self._watch.seen(float(message["within_s"]), is_behind=message.get("is_behind"))
+        wanted = message.get("labels")
+        return seen if wanted is None else {label: seen[label] for label in wanted if label in seen}
 
     async def state(self, _: Message) -> Message:
         await self._watch.proven.wait()

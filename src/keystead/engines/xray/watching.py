@@ -75,12 +75,15 @@ class Watching:
         found = itertools.starmap(LiveConnection, await self._watched.connections(labels))
         return [one for one in found if one.label is None or not _is_own(one.label)]
 
-    async def seen(self, within_s: float, *, is_behind: bool | None = None) -> Mapping[str, float]:
+    async def seen(
+        self, within_s: float, labels: Collection[str] | None = None, *, is_behind: bool | None = None
+    ) -> Mapping[str, float]:
         """Return how many seconds ago customers' labels connected or moved bytes, those seen within so many seconds.
 
-        With ``is_behind`` only through inbounds that stand behind others, or only through those others.
+        Of some labels, or of all with None. With ``is_behind`` only through inbounds that stand behind others, or only
+        through those others.
         """
-        seen = await self._watched.seen(within_s, is_behind=is_behind)
+        seen = await self._watched.seen(within_s, labels, is_behind=is_behind)
         return {label: ago_s for label, ago_s in seen.items() if not _is_own(label)}
 
     async def state(self) -> WatchState:
@@ -222,7 +225,9 @@ class Unwatched:
         """Raise Unsupported."""
         raise Unsupported(f"live connections are unknown: {self._reason}")
 
-    async def seen(self, within_s: float, *, is_behind: bool | None = None) -> Mapping[str, float]:
+    async def seen(
+        self, within_s: float, labels: Collection[str] | None = None, *, is_behind: bool | None = None
+    ) -> Mapping[str, float]:
         """Raise Unsupported."""
         raise Unsupported(f"when a key was last seen is unknown: {self._reason}")
 
