@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.support import xray
-from tests.support.downloads import GAP_MAX_S, downloading
+from tests.support.downloads import GAP_MAX_S, MB, downloading, streaming
 from tests.support.keystead import Keystead, keystead
 
 
@@ -39,6 +39,26 @@ async def test_a_download_goes_on_while_keystead_is_away_and_keys_are_as_they_we
             assert not download.is_over
             assert download.longest_gap_s < GAP_MAX_S
         await instance.until_agreed()
+
+
+async def test_a_speed_limit_and_a_cut_stay_in_force_while_keystead_is_killed(tmp_path: Path) -> None:
+    async with keystead(tmp_path, is_detached=True) as instance:
+        limited, gone = await instance.create("slow"), await instance.create("leaving")
+        profile, gone_profile = [await instance.profile(each["key_id"]) for each in (limited, gone)]
+        terms = {"speed_bytes_s": MB}
+        changed = await instance.http.patch(f"/v1/vpn/keys/{limited['key_id']}/terms", json=terms)
+        await instance.http.delete(f"/api/keys/{gone['key_id']}")
+        await instance.stop(signal.SIGKILL)
+        async with streaming(profile, bytes_per_s=10 * MB) as stream:
+            await asyncio.sleep(2)
+            limited_per_s = await stream.per_s(2)
+        refused = await xray.dial(gone_profile, instance.world.origin, within_s=3)
+        await instance.start()
+        await instance.ready()
+
+    assert changed.status_code == 200
+    assert 0 < limited_per_s < 2 * MB
+    assert refused is None
 
 
 async def test_a_core_that_crashes_while_keystead_is_away_comes_back_with_the_keys_of_the_last_moment(

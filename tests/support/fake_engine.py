@@ -53,9 +53,12 @@ class FakeWatching:
             raise Unsupported(f"live connections are unknown: {self.reason}")
         return [one for one in self.live if labels is None or one.label in labels]
 
-    async def seen(self, within_s: float, *, is_behind: bool | None = None) -> Mapping[str, float]:
+    async def seen(
+        self, within_s: float, labels: Collection[str] | None = None, *, is_behind: bool | None = None
+    ) -> Mapping[str, float]:
         seen = self.ago_s if is_behind is None else self.ago_s_by_side[is_behind]
-        return {label: ago_s for label, ago_s in seen.items() if ago_s <= within_s}
+        wanted = seen if labels is None else labels
+        return {label: ago_s for label, ago_s in seen.items() if ago_s <= within_s and label in wanted}
 
     async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
         if self.reason is not None:
@@ -66,7 +69,7 @@ class FakeWatching:
         tricks = dict.fromkeys(("dump", "borrow", "pace", "reset", "destroy"), self.reason)
         if self.reason is not None:
             return WatchState(tricks, "none", is_managed=False)
-        return WatchState(tricks, "destroy", 7, len(self.live), 0.25)
+        return WatchState(tricks, "destroy", 7, len(self.live), 0.25, doubtful=0)
 
 
 class FakeXray:

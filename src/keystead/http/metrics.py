@@ -42,6 +42,12 @@ class Metrics:
             ["scope"],
             registry=self.registry,
         )
+        self.doubtful = Gauge(
+            "keystead_cut_doubtful_keys",
+            "Removed keys still online by a connection not proven to be theirs; absent where nobody knows.",
+            ["scope"],
+            registry=self.registry,
+        )
         self.tricks = Gauge(
             "keystead_trick_works",
             "1 when a trick with connections works here; see keystead doctor.",
@@ -59,7 +65,8 @@ class Metrics:
         """Take how the connections of a scope are watched; None when that is not known now."""
         counted = None if state is None else state.connections
         share = None if state is None else state.ownerless_share
-        for gauge, value in ((self.connections, counted), (self.ownerless, share)):
+        doubtful = None if state is None else state.doubtful
+        for gauge, value in ((self.connections, counted), (self.ownerless, share), (self.doubtful, doubtful)):
             if value is None:
                 gauge.remove_by_labels({"scope": scope})
             else:

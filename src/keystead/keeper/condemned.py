@@ -1,12 +1,11 @@
-"""The labels that may not be connected any more, and which connections without an owner are ended for one of them.
+"""The labels that may not be connected any more, and which connections are old enough to be one of theirs.
 
 One object for all processes of a keeper, so that an order to cut outlives every process it was given to: a connection
 whose access line comes late is ended when it comes, and a process that is started later is under the order too. It is
 lifted when the label may connect again. Pure; times are seconds of a clock that never goes back.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable
 
 # The oldest order is forgotten beyond so many; a label is never given to another key.
 CONDEMNED_MAX = 20_000
@@ -15,15 +14,12 @@ SHOWN_WITHIN_S = 1.0
 # So long after the end of a connection the engine may still list its label as online, on a machine that is busy.
 UNLISTED_WITHIN_S = 0.5
 
-T = TypeVar("T")
-
 
 class Condemned:
     """Orders to cut, by label, with the moment of each."""
 
     def __init__(self) -> None:
         self._since_s: dict[str, float] = {}
-        self._asked_s: dict[str, float] = {}
         self._last_s: float | None = None
 
     def add(self, labels: Iterable[str], now_s: float) -> None:
@@ -38,7 +34,9 @@ class Condemned:
         """Let these labels connect again."""
         for label in labels:
             self._since_s.pop(label, None)
-            self._asked_s.pop(label, None)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._since_s
 
     def among(self, labels: Collection[str]) -> list[str]:
         """Return those of some labels that are condemned."""
@@ -56,15 +54,4 @@ class Condemned:
 
     def is_listed_in_error(self, label: str, now_s: float) -> bool:
         """Tell whether the engine may list a label as online because of a connection that was ended a moment ago."""
-        return now_s < max(self._since_s[label], self._asked_s.get(label, 0.0)) + UNLISTED_WITHIN_S
-
-    def chosen(self, label: str, doubtful: Sequence[T], online: Collection[str], now_s: float) -> Sequence[T]:
-        """Return which of these connections to end: without an owner, from an address where the label is online.
-
-        The label has no other connection there, so at least one of them is its own. All of them are where nobody else
-        is online. Else one is chosen, and the engine asked again whether the label is gone before another one is.
-        """
-        if len(self.among(online)) == len(online):
-            return doubtful
-        self._asked_s[label] = now_s
-        return doubtful[:1]
+        return now_s < self._since_s[label] + UNLISTED_WITHIN_S

@@ -13,19 +13,19 @@ What it can and cannot know:
 - What a connection carries after the last dump that showed it is known to the engine alone.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from keystead.keeper.carrying import Connection, LabelCarried, canonical
 from keystead.keeper.condemned import Condemned
 from keystead.keeper.diag import Socket
+from keystead.keeper.hunting import OWNER_WITHIN_S, Hunt, Hunted, Told
 from keystead.keeper.opened import STILL, Account, Open, countable, per_s
 from keystead.keeper.seen import Seen
 
 LINE_KEPT_S = 10.0
 LINES_MAX = 20_000
-# After this long a connection that belongs to somebody has had its line.
-OWNER_WITHIN_S = 5.0
 # A dump takes a moment: a line noted this shortly before it may be about a socket that it does not show yet.
 _DUMP_LASTS_S = 1.0
 
@@ -33,13 +33,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 Peer = tuple[str, int]
-
-
-class Hunted(NamedTuple):
-    """How many connections were found to be condemned labels', and whether none of those is online any more."""
-
-    given: int
-    is_over: bool
 
 
 class _Line(NamedTuple):
@@ -75,6 +68,8 @@ class Table:
         self._ownerless: dict[Peer, _Ownerless] = {}
         self._dumped_s: float | None = None
         self._rated_s: float | None = None
+        self._rated_before_s = -math.inf
+        self._hunt = Hunt(self._condemned)
         self._unrated: dict[int, tuple[int, int]] = {}
         self._dumps = 0
 
@@ -121,7 +116,7 @@ class Table:
         if elapsed_s is not None:
             self._end_missing(now_s)
             self._rate_unrated(elapsed_s)
-            self._rated_s = now_s
+            self._rated_before_s, self._rated_s = last_s if self._dumps > 1 else -math.inf, now_s
         self._forget_old(now_s)
 
     def attribute(self, online: Mapping[str, Collection[str]], now_s: float) -> int:
@@ -140,27 +135,24 @@ class Table:
                     given += 1
         return given
 
-    def hunt(self, online: Mapping[str, Collection[str]], now_s: float) -> Hunted:
-        """Give connections that no line told about to the condemned labels they belong to, so that they are cut.
+    def notice(self, now_s: float) -> int:
+        """Take notice of connections that may be condemned labels' before the core is asked; return how many."""
+        return self._hunt.notice(self._opened.values(), now_s)
 
-        ``online`` maps addresses to labels as of now. A condemned label that is online at an address without a
-        connection known as its own there has one among those without an owner.
+    def hunt(self, told: Told) -> Hunted:
+        """Give connections that no line told about to the condemned labels they are proven to be of, so they are cut.
+
+        ``told`` is what the core said after the last notice and before the last dump.
         """
-        labels_at = {canonical(host): set(names) for host, names in online.items()}
-        given, is_over = 0, True
-        for host, unowned in self._suspects(now_s).items():
-            for label in self._condemned.among(labels_at.get(host, ())):
-                theirs = [
-                    one for one in unowned if one.label is None and self._condemned.may_be_of(label, one.first_seen_s)
-                ]
-                is_over = is_over and not theirs
-                if not theirs or self._is_listed_for_others(label, host, now_s):
-                    continue
-                chosen = self._condemned.chosen(label, theirs, labels_at[host], now_s)
-                for one in chosen:
-                    self._learn(one, _Line(label, now_s, None), is_certain=False)
-                given += len(chosen)
-        return Hunted(given, is_over)
+        online: dict[str, Mapping[str, float]] = {}
+        for host, labels in told.online.items():
+            online[canonical(host)] = {**online.get(canonical(host), {}), **labels}
+        shown_s = -math.inf if self._dumped_s is None else self._dumped_s
+
+        def give(one: Open, label: str) -> None:
+            self._learn(one, _Line(label, shown_s, None), is_certain=False)
+
+        return self._hunt.judge(self._opened.values(), told._replace(online=online), shown_s, give)
 
     def forget(self, known: Collection[str], before_s: float) -> bool:
         """Drop figures of labels not known any more that have no connection and were last seen before; tell if any."""
@@ -225,27 +217,12 @@ class Table:
 
     def suspects(self, now_s: float) -> int:
         """Return how many connections without an owner may be a condemned label's."""
-        return sum(map(len, self._suspects(now_s).values()))
+        return self._hunt.count(self._opened.values(), now_s)
 
-    # --- whose are those that no line told about ---
-
-    def _suspects(self, now_s: float) -> dict[str, list[Open]]:
-        """Return by address the connections that may be a condemned label's; a handshake under way is nobody's yet."""
-        found: dict[str, list[Open]] = {}
-        for one in self._opened.values():
-            if one.label is None and self._condemned.may_be_of_one(one.first_seen_s):
-                is_used = countable(one.socket) != (0, 0) or now_s - one.first_seen_s >= OWNER_WITHIN_S
-                if is_used and one.shown_s == self._dumped_s:
-                    found.setdefault(one.socket.peer_host, []).append(one)
-        return found
-
-    def _is_listed_for_others(self, label: str, host: str, now_s: float) -> bool:
-        """Tell whether a label may be online at an address because of connections that are known as its own."""
-        account = self._accounts.get(label)
-        own = [one for one in account.opened.values() if one.socket.peer_host == host] if account is not None else []
-        if any(one.shown_s == self._dumped_s for one in own):
-            return True
-        return bool(own) and self._condemned.is_listed_in_error(label, now_s)
+    @property
+    def doubtful(self) -> Sequence[str]:
+        """Return the condemned labels that are online by a connection of which it is not proven which one it is."""
+        return self._hunt.doubtful
 
     # --- one connection's life ---
 
@@ -257,7 +234,7 @@ class Table:
         reused = self._opened.get(found.cookie)
         if reused is not None:
             self._end(reused, now_s)
-        one = self._opened[found.cookie] = Open(found, now_s)
+        one = self._opened[found.cookie] = Open(found, now_s, self._rated_before_s)
         if elapsed_s is None:
             self._unrated[found.cookie] = STILL
         else:

@@ -33,9 +33,10 @@ _HEADER = struct.Struct("=IHHII")
 _ASK = struct.Struct("=BBBBI")
 _SIZE_AND_KIND = struct.Struct("=IH")
 _STATUS = struct.Struct("=i")
-# nlmsghdr and inet_diag_msg: size, kind, family, local and peer port, local and peer address, cookie, uid, inode.
-_MESSAGE = struct.Struct("=IH10xB3xHH16s16s4xQ12xII")
-_LOCAL_PORT, _LOCAL, _UID, _INODE = 3, 5, 8, 9
+# nlmsghdr and inet_diag_msg: size, kind, family, local and peer port, local and peer address, cookie,
+# bytes that wait to be read, uid, inode.
+_MESSAGE = struct.Struct("=IH10xB3xHH16s16s4xQ4xI4xII")
+_LOCAL_PORT, _LOCAL, _UID, _INODE = 3, 5, 9, 10
 _IDENTITY_AT, _IDENTITY_SIZE = 20, 48
 _IDENTITY_END = _IDENTITY_AT + _IDENTITY_SIZE
 _ATTRIBUTE = struct.Struct("=HH")
@@ -56,7 +57,7 @@ class Socket(NamedTuple):
 
     ``cookie`` names the socket for as long as the kernel keeps it. ``inode`` is 0 before its process has accepted it
     and after it has closed it, while the kernel still sends what is left. ``acked`` are the bytes the peer has
-    confirmed, ``received`` those it sent.
+    confirmed, ``received`` those it sent, of which ``waiting`` were not read yet.
     """
 
     local_port: int
@@ -68,6 +69,7 @@ class Socket(NamedTuple):
     received: int
     family: int = socket.AF_INET
     identity: bytes = b""
+    waiting: int = 0
 
 
 class Listener(NamedTuple):
@@ -230,7 +232,7 @@ def _read_connections(answers: Iterable[bytes]) -> Iterator[Socket]:
                 place = places[size] = _place_of_info(answer, at, size)
             if not place:
                 continue
-            _, _, family, port, peer_port, _, address, cookie, _, inode = message(answer, at)
+            _, _, family, port, peer_port, _, address, cookie, waiting, _, inode = message(answer, at)
             # The ports are in the network's order.
             read = (
                 port >> 8 | (port & 255) << 8,
@@ -241,6 +243,7 @@ def _read_connections(answers: Iterable[bytes]) -> Iterator[Socket]:
                 *carried(answer, at + place + _CARRIED_AT),
                 family,
                 answer[at + _IDENTITY_AT : at + _IDENTITY_END],
+                waiting,
             )
             yield new(Socket, read)
 

@@ -3,6 +3,8 @@
 Pure, and made for being gone through every second: there are tens of thousands.
 """
 
+import math
+
 from keystead.keeper.carrying import Connection, LabelCarried
 from keystead.keeper.diag import Socket
 
@@ -19,7 +21,8 @@ STILL = (0, 0)
 class Open:
     """A connection of the last dump or the one before it.
 
-    ``counted`` is what its label was given of its bytes; ``shown_s`` is the last dump that had it.
+    ``counted`` is what its label was given of its bytes; ``shown_s`` is the last dump that had it, ``made_after_s`` the
+    last moment at which it was not there for certain.
     """
 
     __slots__ = (
@@ -28,6 +31,7 @@ class Open:
         "first_seen_s",
         "is_certain",
         "label",
+        "made_after_s",
         "moved_s",
         "per_s",
         "seen",
@@ -36,8 +40,9 @@ class Open:
         "tag",
     )
 
-    def __init__(self, found: Socket, now_s: float) -> None:
+    def __init__(self, found: Socket, now_s: float, made_after_s: float = -math.inf) -> None:
         self.socket = found
+        self.made_after_s = made_after_s
         self.label: str | None = None
         self.tag: str | None = None
         self.is_certain = False

@@ -67,5 +67,10 @@ def free_socket(first: Path) -> Path | None:
 
 def is_alone(socket: Path) -> bool:
     """Tell whether the keeper at ``socket`` is the only one of its directory."""
+    return not siblings(socket)
+
+
+def siblings(socket: Path) -> list[Path]:
+    """Return where the other keepers of the directory of the one at ``socket`` listen."""
     first = socket.with_name(f"{socket.stem.rstrip('23456789')}{socket.suffix}")
-    return len(sockets(first)) <= 1
+    return [other for other in sockets(first) if other != socket]

@@ -26,6 +26,7 @@ from keystead.keeper.logfile import LogFile
 from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.output import Output
 from keystead.keeper.protocol import Message
+from keystead.keeper.siblings import Siblings
 from keystead.keeper.watch import Watch
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Broken, KeysteadError, NotFound
@@ -61,6 +62,7 @@ class Keeper:
         self._cores: dict[int, Core] = {}
         self._processes = self._numbers = 0
         self._since_s = clock.now().timestamp()
+        self._siblings = Siblings(socket_path, clock)
         self._watch = Watch(
             clock,
             without=without,
@@ -68,6 +70,7 @@ class Keeper:
             is_alone=lambda: protocol.is_alone(socket_path),
             on_foreign=self._announce_foreign,
             known_labels=self._known_labels,
+            beside=self._siblings.beside,
         )
         self._echo = Echo(clock)
         self._echo_port = 0
@@ -86,7 +89,8 @@ class Keeper:
         self._socket_path.chmod(0o600)
         ours = self._socket_path.stat().st_ino
         note("keeper serves", pid=os.getpid(), boot=self._boot, attached=self._is_attached)
-        tasks = [asyncio.create_task(self._keep_running(loop)) for loop in (self._watch_idleness, self._watch.run)]
+        loops = (self._watch_idleness, self._siblings.run, self._watch.run)
+        tasks = [asyncio.create_task(self._keep_running(loop)) for loop in loops]
         try:
             await self._ending.wait()
         finally:

@@ -15,14 +15,18 @@ from typing import Any
 from keystead.keeper import diag, proving
 from keystead.keeper.addresses import AddressLimits, counted_as
 from keystead.keeper.borrowed import Borrower
-from keystead.keeper.budgets import Budgets, Conn
+from keystead.keeper.budgets import Conn
 from keystead.keeper.carrying import Connection, LabelCarried
 from keystead.keeper.condemned import Condemned
-from keystead.keeper.connections import Hunted, Table
+from keystead.keeper.connections import Table
+from keystead.keeper.hunting import Hunted, Told
 from keystead.keeper.journal import note
 from keystead.keeper.neighbours import Neighbours
 from keystead.keeper.process import Process
 from keystead.keeper.proving import Cutter, Tricks
+from keystead.keeper.siblings import Sent
+from keystead.keeper.speeds import Speeds
+from keystead.keeper.wall import Seconds, Wall
 from keystead.kit.clock import Clock
 from keystead.kit.errors import Unsupported
 from keystead.kit.waiting import within
@@ -56,7 +60,9 @@ class Watch:
         is_alone: Callable[[], bool] = lambda: True,
         on_foreign: Callable[[list[str]], None] = lambda _: None,
         known_labels: Callable[[], Collection[str]] = tuple,
+        beside: Callable[[Sent], Mapping[str, Mapping[Conn, int]]] = dict,
     ) -> None:
+        """Take who else is on this machine; ``beside`` adds what other keepers' connections of labels have sent."""
         self.tricks: Tricks | None = None
         self.proven = asyncio.Event()
         self.foreign: list[str] = []
@@ -68,12 +74,13 @@ class Watch:
         self._without = frozenset(without)
         self._processes: dict[str, Process] = {}
         self._ended: dict[str, dict[str, LabelCarried]] = {}
-        self._budgets = Budgets()
+        self.speeds = Speeds(self._processes, beside)
         self._condemned = Condemned()
         self.addresses = AddressLimits()
         self._hurry = asyncio.Event()
         self._trouble = ""
         self._next_look_s = 0.0
+        self._wall = Wall(clock)
         self._next_forget_s = clock.monotonic_s() + FORGET_EVERY_S
         self._ended_told_s: dict[str, float] = {}
         self._serial = 0
@@ -89,6 +96,7 @@ class Watch:
         while True:
             self._hurry.clear()
             self._look()
+            self._wall.check()
             self.forget()
             if await within(self._clock, LOOK_EVERY_S, self._hurry.wait()):
                 await self._clock.sleep(max(HURRY_S, self._next_look_s - self._clock.monotonic_s()))
@@ -128,7 +136,7 @@ class Watch:
         if found is not None and LINES not in self._without:
             found.lines += 1
             found.table.note_access(host, port, tag, label, self._clock.monotonic_s())
-            if label in self._budgets.limits or label in self.addresses.limits:
+            if label in self.speeds.limits or label in self.addresses.limits:
                 self._hurry.set()
 
     # --- rules ---
@@ -161,16 +169,12 @@ class Watch:
     def limit(self, limits: Mapping[str, int | None], addresses: Mapping[str, int | None]) -> None:
         """Hold labels to bytes a second and others to so many addresses, or let them go with None."""
         self.addresses.change(addresses)
-        for label, rate in limits.items():
-            if rate is None:
-                self._budgets.limits.pop(label, None)
-            else:
-                self._budgets.limits[label] = rate
+        self.speeds.change(limits)
         self._hurry.set()
 
     def limit_only(self, limits: Mapping[str, int], addresses: Mapping[str, int]) -> None:
         """Hold exactly these labels to bytes a second, and exactly those to so many addresses."""
-        self._budgets.limits = dict(limits)
+        self.speeds.keep_only(limits)
         self.addresses.keep_only(addresses)
         self._hurry.set()
 
@@ -179,19 +183,30 @@ class Watch:
         found = self._processes.get(process)
         return 0 if found is None else found.table.attribute(online, self._clock.monotonic_s())
 
-    def suspects(self) -> dict[str, int]:
-        """Return by process how many connections without an owner may be of a label that was cut, as of now."""
-        self.look_again()
-        now_s = self._clock.monotonic_s()
-        return {name: count for name, each in self._processes.items() if (count := each.table.suspects(now_s))}
+    def suspects(self, process: str | None) -> dict[str, int]:
+        """Return by process how many connections without an owner may be of a label that was cut.
 
-    def hunt(self, process: str, online: Mapping[str, Collection[str]]) -> Hunted:
-        """End those of a process, by who is online where; tell whether nothing is left to be found."""
+        Take notice of those of one process, or of all: its core is asked about them next.
+        """
+        now_s = self._clock.monotonic_s()
+        found = {
+            name: each.table.notice(now_s) if process in {None, name} else each.table.suspects(now_s)
+            for name, each in self._processes.items()
+        }
+        return {name: count for name, count in found.items() if count}
+
+    def hunt(self, process: str, online: Seconds, counted: Mapping[str, int]) -> Hunted:
+        """End those of a process that are proven to be of a label that was cut, by what its core said.
+
+        ``online`` tells for each address who is online there, and in which second of the wall clock each connected
+        last, where that is known. Only a look that is newer than the core's answer proves anything.
+        """
         found = self._processes.get(process)
         if found is None:
             return Hunted(0, is_over=True)
-        self.look_again()
-        hunted = found.table.hunt(online, self._clock.monotonic_s())
+        if not self.look_again():
+            return Hunted(0, is_over=False, doubtful=found.table.doubtful)
+        hunted = found.table.hunt(Told(self._wall.placed(online), counted))
         if hunted.given:
             note("connections that no line told of are cut", process=process, count=hunted.given)
             self._cut_condemned(found)
@@ -224,10 +239,15 @@ class Watch:
             "changed": changed,
         }
 
-    def look_again(self) -> None:
-        """Look before somebody is answered who asks for now; many who ask at a time are answered from one look."""
-        if self._clock.monotonic_s() >= self._next_look_s:
+    def look_again(self) -> bool:
+        """Look before somebody is answered who asks for now; many who ask at a time are answered from one look.
+
+        Tell whether there was one.
+        """
+        is_due = self._clock.monotonic_s() >= self._next_look_s
+        if is_due:
             self._look(is_rated=False)
+        return is_due
 
     def carried_of(self, label: str) -> dict[str, tuple[bool, dict[str, LabelCarried]]]:
         """Return what a label has carried, by process, and whether that lives."""
@@ -265,9 +285,10 @@ class Watch:
             "tricks": None if self.tricks is None else vars(self.tricks),
             "cut": {name: process.cutter.way.value for name, process in self._processes.items()},
             "lines": {name: process.lines for name, process in self._processes.items()},
-            "limits": dict(self._budgets.limits),
+            "limits": dict(self.speeds.limits),
             "ownerless": {name: process.table.ownerless_share(now_s) for name, process in self._processes.items()},
             "connections": {name: process.table.size for name, process in self._processes.items()},
+            "doubtful": {name: list(process.table.doubtful) for name, process in self._processes.items()},
             "unowned": {name: process.table.unowned(now_s) for name, process in self._processes.items()},
             "trouble": self._trouble,
         }
@@ -321,7 +342,8 @@ class Watch:
             process.table.take_dump(found, now_s, is_rated=is_rated)
             self._cut_condemned(process)
         self._refuse(now_s)
-        self._pace(now_s)
+        if self.tricks.works(proving.Trick.PACE):
+            self.speeds.pace(now_s)
 
     def _shared_out(self, sockets: list[diag.Socket]) -> Iterable[tuple[Process, list[diag.Socket]]]:
         """Give each process its own sockets: while several share a port, the kernel does not say whose is whose."""
@@ -371,27 +393,6 @@ class Watch:
             self._trouble = f"connections not cut: {error.strerror}"
             note("connections not cut", error=error.strerror)
             return 0
-
-    def _pace(self, now_s: float) -> None:
-        """Hold every limited label to its one budget, each connection through the process that has it."""
-        if self.tricks is None or not self.tricks.works(proving.Trick.PACE):
-            return
-        by_process: dict[str, dict[int, int | None]] = {}
-        for (name, inode), cap in self._budgets.share(self._sent(), now_s).items():
-            by_process.setdefault(name, {})[inode] = cap
-        for name, process in self._processes.items():
-            if name in by_process and process.borrower is not None:
-                process.borrower.pace_many(by_process[name])
-
-    def _sent(self) -> dict[str, dict[Conn, int]]:
-        """Return what the open connections of limited labels have sent; labels without any cost nothing."""
-        sent: dict[str, dict[Conn, int]] = {}
-        for name, process in self._processes.items():
-            limited = [label for label in process.table.connected if label in self._budgets.limits]
-            for one in process.live(limited if process.borrower is not None else ()):
-                if one.label is not None and one.socket.inode:
-                    sent.setdefault(one.label, {})[name, one.socket.inode] = one.downlink
-        return sent
 
 
 _NOTHING_WORKS = Tricks("not tried yet", "not tried yet", "not tried yet", "not tried yet", "not tried yet")

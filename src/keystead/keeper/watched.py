@@ -16,7 +16,7 @@ log = get_logger()
 
 
 # What a keeper's state tells of each of its processes.
-_BY_PROCESS = ("cut", "lines", "ownerless", "connections", "unowned")
+_BY_PROCESS = ("cut", "lines", "ownerless", "connections", "unowned", "doubtful")
 
 
 class Watched:
@@ -34,13 +34,16 @@ class Watched:
         told = await self._keepers.ask_all("connections", labels=None if labels is None else list(labels))
         return [row for rows in told for row in rows]
 
-    async def seen(self, within_s: float, *, is_behind: bool | None = None) -> dict[str, float]:
-        """Return how many seconds ago labels connected or moved bytes, those seen within so many seconds.
+    async def seen(
+        self, within_s: float, labels: Collection[str] | None = None, *, is_behind: bool | None = None
+    ) -> dict[str, float]:
+        """Return how many seconds ago labels (None: all) connected or moved bytes, those seen within so many seconds.
 
         With ``is_behind`` only what came through inbounds behind others counts, or what did not.
         """
         found: dict[str, float] = {}
-        for told in await self._keepers.ask_all("seen", within_s=within_s, is_behind=is_behind):
+        wanted = None if labels is None else list(labels)
+        for told in await self._keepers.ask_all("seen", within_s=within_s, labels=wanted, is_behind=is_behind):
             found |= {label: min(ago_s, found.get(label, ago_s)) for label, ago_s in told.items()}
         return found
 
@@ -73,7 +76,7 @@ class Watched:
         first, *others = await self._keepers.ask_all("state")
         for told in others:
             for name in _BY_PROCESS:
-                first[name] |= told[name]
+                first[name] = {**first.get(name, {}), **told.get(name, {})}
         found: dict[str, Any] = first
         return found
 
@@ -108,16 +111,30 @@ class Watched:
         told = {host: list(labels) for host, labels in online.items()}
         return sum(await self._keepers.ask_all("attribute", process=process, online=told))
 
-    async def suspects(self) -> dict[str, int]:
+    async def suspects(self, process: str) -> dict[str, int]:
         """Return by process how many connections without an owner may be of a label that was cut.
 
-        None for a keeper that is older than the question.
+        The keeper takes notice of those of one process, whose core is to be asked next. None for a keeper that is older
+        than the question.
         """
         with suppress(Rejected):
-            return {name: count for told in await self._keepers.ask_all("suspects") for name, count in told.items()}
+            told = await self._keepers.ask_all("suspects", process=process)
+            return {name: count for counts in told for name, count in counts.items()}
         return {}
 
-    async def hunt(self, process: str, online: Mapping[str, Collection[str]]) -> bool:
-        """End those of a process, by who is online at which address; tell whether none is left to be found."""
-        told = {host: list(labels) for host, labels in online.items()}
-        return all(hunted["is_over"] for hunted in await self._keepers.ask_all("hunt", process=process, online=told))
+    async def hunt(
+        self, process: str, online: Mapping[str, Mapping[str, int]], counted: Mapping[str, int]
+    ) -> tuple[bool, Collection[str]]:
+        """End those of a process that are proven to be of a label that was cut, by what its core has just said.
+
+        ``online`` tells who is online at which address and when each connected last, ``counted`` the bytes received
+        from labels in doubt. Tell whether none is left to be found, and which labels are in doubt.
+        """
+        told = await self._keepers.ask_all(
+            "hunt",
+            process=process,
+            online={host: list(labels) for host, labels in online.items()},
+            last={host: dict(labels) for host, labels in online.items()},
+            counted=dict(counted),
+        )
+        return all(one["is_over"] for one in told), {label for one in told for label in one.get("doubtful", ())}

@@ -6,6 +6,7 @@ Used by the service. Fields of messages are those of the wire; what they mean is
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from keystead.keeper import siblings
 from keystead.keeper.protocol import Message
 from keystead.keeper.watch import Watch
 from keystead.kit.clock import Clock
@@ -19,6 +20,7 @@ def of(watch: Watch, clock: Clock) -> dict[str, Verb]:
     return {
         "cut": verbs.cut,
         "limit": verbs.limit,
+        "sent": verbs.sent,
         "addresses": verbs.addresses,
         "carried": verbs.carried,
         "carried_now": verbs.carried_now,
@@ -47,6 +49,11 @@ class _Verbs:
     async def limit(self, message: Message) -> Message:
         self._watch.limit(message["limits"], message.get("addresses", {}))
         return {}
+
+    async def sent(self, _: Message) -> dict[str, list[list[object]]]:
+        """Return what the open connections of limited labels have sent, for another keeper that has some of them."""
+        self._watch.look_again()
+        return siblings.told(self._watch.speeds.sent())
 
     async def addresses(self, message: Message) -> dict[str, list[Any]]:
         """Return by label its limit, how many addresses are active, and which are refused."""
@@ -77,14 +84,22 @@ class _Verbs:
     async def attribute(self, message: Message) -> int:
         return self._watch.attribute(message["process"], message["online"])
 
-    async def suspects(self, _: Message) -> dict[str, int]:
-        return self._watch.suspects()
+    async def suspects(self, message: Message) -> dict[str, int]:
+        return self._watch.suspects(message.get("process"))
 
     async def hunt(self, message: Message) -> Message:
-        return self._watch.hunt(message["process"], message["online"])._asdict()
+        """Judge by who is online where; when each connected last is in a field of its own, younger than this verb."""
+        last = message.get("last", {})
+        online = {
+            host: {label: last.get(host, {}).get(label) for label in labels}
+            for host, labels in message["online"].items()
+        }
+        return self._watch.hunt(message["process"], online, message.get("counted", {}))._asdict()
 
     async def seen(self, message: Message) -> dict[str, float]:
-        return self._watch.seen(float(message["within_s"]), is_behind=message.get("is_behind"))
+        seen = self._watch.seen(float(message["within_s"]), is_behind=message.get("is_behind"))
+        wanted = message.get("labels")
+        return seen if wanted is None else {label: seen[label] for label in wanted if label in seen}
 
     async def state(self, _: Message) -> Message:
         await self._watch.proven.wait()

@@ -23,8 +23,8 @@ class ConnectionSource(Protocol):
         """Return live connections of labels (None: of all, owned or not). Raises Unavailable and Unsupported."""
         ...
 
-    async def seen(self, within_s: float) -> Mapping[str, float]:
-        """Return how many seconds ago labels were last seen. Raises Unavailable and Unsupported."""
+    async def seen(self, within_s: float, labels: Collection[str] | None = None) -> Mapping[str, float]:
+        """Return how many seconds ago labels (None: all) were last seen. Raises Unavailable and Unsupported."""
         ...
 
     async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
@@ -93,8 +93,11 @@ def presence_of(
     now: datetime,
     *,
     use: AddressUse | None = None,
+    seen_ago_s: float | None = None,
 ) -> Presence:
     """Return how a key is present; ``live`` are its connections, None when nobody knows them.
+
+    ``seen_ago_s`` is for how long it has not been seen, where that is not noted yet.
 
     No address is shown when ``addresses``, those known besides, are None.
     """
@@ -103,6 +106,8 @@ def presence_of(
     moments = [now - timedelta(seconds=one.idle_s) for one in live]
     if key.last_seen_at is not None:
         moments.append(key.last_seen_at)
+    if seen_ago_s is not None:
+        moments.append(now - timedelta(seconds=seen_ago_s))
     shown = None if addresses is None else tuple(sorted({*addresses, *(one.peer_host for one in live)}))
     return Presence(len(live), max(moments, default=None), shown, _shown_use(use, is_shown=addresses is not None))
 

@@ -123,6 +123,17 @@ async def test_a_confined_token_sees_the_connections_of_its_own_keys_only(instan
     assert (await bot.get(f"{KEYS}/{theirs['id']}/connections")).status_code == 404
 
 
+async def test_a_key_whose_only_connection_has_just_ended_was_last_seen_then(instance: InProcess) -> None:
+    key, other = await issue(instance), await issue(instance)
+    instance.engine.watching.ago_s = {label(key): 5.0}
+
+    shown = (await instance.operator.get(f"{KEYS}/{key['id']}")).json()
+    never = (await instance.operator.get(f"{KEYS}/{other['id']}")).json()
+
+    assert (shown["online"], shown["last_seen_at"] is not None) == (0, True)
+    assert (never["online"], never["last_seen_at"]) == (0, None)
+
+
 async def test_pages_follow_each_other_without_a_gap(instance: InProcess) -> None:
     keys = [await issue(instance), await issue(instance)]
     made = [instance.engine.watching.connect(label(keys[number % 2])).id for number in range(5)]
@@ -164,6 +175,7 @@ async def test_metrics_and_doctor_tell_what_works(instance: InProcess) -> None:
 
     assert 'keystead_connections{scope="xray/main"} 1.0' in page
     assert 'keystead_connections_ownerless_share{scope="xray/main"} 0.25' in page
+    assert 'keystead_cut_doubtful_keys{scope="xray/main"} 0.0' in page
     assert 'keystead_trick_works{scope="xray/main",trick="lines"} 1.0' in page
     assert 'keystead_trick_works{scope="xray/main",trick="pace"} 1.0' in page
     assert 'keystead_cut_way{scope="xray/main",way="destroy"} 1.0' in page

@@ -133,7 +133,12 @@ async def counted_in_all(lab: xray.Lab, *, processes: int) -> dict[str, int]:
     return total
 
 
-async def test_a_speed_limit_holds_over_the_process_that_leaves_and_the_one_that_serves(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "has_new_keeper", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one keeper", "two keepers"]
+)
+async def test_a_speed_limit_holds_over_the_process_that_leaves_and_the_one_that_serves(
+    tmp_path: Path, has_new_keeper: bool
+) -> None:
     async with xray.lab(tmp_path) as lab:
         user, other = await lab.add("k1-1"), await lab.add("k2-1")
         lab.limits["k1-1"] = 3 * MB
@@ -142,7 +147,7 @@ async def test_a_speed_limit_holds_over_the_process_that_leaves_and_the_one_that
             streaming(lab.profile(user), bytes_per_s=20 * MB) as before,
             streaming(lab.profile(other), bytes_per_s=4 * MB) as neighbour,
         ):
-            await lab.replace()
+            await lab.replace(has_new_keeper=has_new_keeper)
             async with streaming(lab.profile(user), bytes_per_s=20 * MB) as after:
                 await asyncio.sleep(3)
                 rates = await asyncio.gather(*(stream.per_s(8) for stream in (before, after, neighbour)))

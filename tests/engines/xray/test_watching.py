@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from keystead.engines.xray import launching, watching
+from keystead.engines.xray import launching, messages, watching
 from keystead.engines.xray.binary import Binary
+from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.state import LiveConnection
 from keystead.keeper.service import Keeper
 from keystead.kit.clock import SystemClock
@@ -117,23 +118,60 @@ async def test_a_removed_key_whose_line_was_lost_is_cut_and_the_others_at_its_ad
             assert kept.longest_gap_s < GAP_MAX_S
 
 
-async def test_a_removed_key_is_cut_although_the_line_of_another_at_its_address_was_lost_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_first", [True, False], ids=["removed key came first", "removed key came second"])
+async def test_a_removed_key_is_told_from_another_whose_line_was_lost_too_by_when_each_connected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_first: bool
 ) -> None:
     losing_lines_of(monkeypatch, "k1-1", "k2-1")
     async with xray.lab(tmp_path) as lab:
         user, other = await lab.add("k1-1"), await lab.add("k2-1")
+        first, second = (user, other) if is_first else (other, user)
+        async with downloading(lab.profile(first), source=OTHER) as former:
+            await until_ownerless(lab, 1)
+            await asyncio.sleep(4)  # three looks and a second of the core's clock lie between them
+            async with downloading(lab.profile(second), source=OTHER) as latter:
+                cut, kept = (former, latter) if is_first else (latter, former)
+                await until_ownerless(lab, 2)
+                await lab.remove("k1-1")
+                took_s = await cut.over_after_s()
+                await asyncio.sleep(0.5)
+
+                assert took_s is not None
+                assert took_s < CUT_WITHIN_S
+                assert not kept.is_over
+                assert kept.longest_gap_s < GAP_MAX_S
+
+
+async def test_where_two_lines_were_lost_and_nothing_tells_them_apart_nobody_is_cut_and_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing_lines_of(monkeypatch, "k1-1", "k2-1")
+    told = messages.labels_by_address
+    monkeypatch.setattr(  # as if each had connected a moment ago, however slow the machine is
+        messages,
+        "labels_by_address",
+        lambda users: told({name: dict.fromkeys(at, 1 << 40) for name, at in users.items()}),
+    )
+    async with xray.lab(tmp_path) as lab:
+        user, other = await lab.add("k1-1"), await lab.add("k2-1")
         async with (
-            downloading(lab.profile(user), source=OTHER) as cut,
-            downloading(lab.profile(other), source=OTHER) as doubtful,
+            downloading(lab.profile(user), source=OTHER) as removed,
+            downloading(lab.profile(other), source=OTHER) as kept,
         ):
             await until_ownerless(lab, 2)
             await lab.remove("k1-1")
-            took_s = await cut.over_after_s()
 
-            assert took_s is not None
-            assert took_s < CUT_WITHIN_S
-            assert not doubtful.is_over  # the older of the two was tried first
+            async def is_told() -> bool:
+                return (await lab.driver.watching.state()).doubtful == 1
+
+            await until(is_told)
+            client = XrayClient.on_socket(lab.options.socket)
+            blocked = await client.rules()
+            await client.close()
+
+            assert "k1-1" in blocked
+            assert not kept.is_over
+            assert not removed.is_over
 
 
 async def test_a_removed_key_is_cut_in_a_process_that_is_on_its_way_out(

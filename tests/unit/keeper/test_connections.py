@@ -1,5 +1,7 @@
 """The table of connections: owners, figures, ends, cuts; times and dumps are made up."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 from keystead.keeper import connections
 from keystead.keeper.carrying import LabelCarried, canonical
 from keystead.keeper.condemned import Condemned
-from keystead.keeper.connections import Hunted, Table
+from keystead.keeper.connections import Table
 from keystead.keeper.diag import Socket
+from keystead.keeper.hunting import Hunted, Told
 from keystead.keeper.opened import HANDSHAKE_DOWNLINK, HANDSHAKE_UPLINK
 
 HOST = "192.0.2.1"
@@ -209,14 +212,19 @@ class Hunting:
         self.condemned = Condemned()
         self.table = Table(condemned=self.condemned)
         self.sockets = list(sockets)
+        self.counted: dict[str, int] = {}
+        self.elsewhere: dict[str, dict[str, float]] = {}
         self.table.take_dump(self.sockets, 9.0)
 
     def remove(self) -> None:
         self.condemned.add(["k1-1"], 10.0)
 
-    def hunt(self, *online: str, now_s: float) -> Hunted:
+    def hunt(self, *online: str, now_s: float, **last_s: float) -> Hunted:
+        """Hunt while these labels are online; ``last_s`` is when each was last known to connect."""
+        self.table.notice(now_s)
         self.table.take_dump(self.sockets, now_s, is_rated=False)
-        return self.table.hunt({HOST: online}, now_s)
+        here = {label: last_s.get(label[:2], math.inf) for label in online}
+        return self.table.hunt(Told({HOST: here, **self.elsewhere}, self.counted))
 
     def cut(self) -> list[int]:
         """Cut what is to be cut; return the cookies."""
@@ -244,30 +252,167 @@ def test_nothing_is_cut_at_an_address_where_the_removed_label_is_not_online() ->
     assert (hunted, on.cut()) == (Hunted(0, is_over=True), [])
 
 
-def test_the_only_ownerless_connection_is_the_removed_labels_although_others_are_online() -> None:
+def test_the_only_ownerless_connection_is_the_removed_labels_if_the_core_says_twice_that_it_is_there() -> None:
     on = Hunting(sock(1, down=500), sock(2, peer=1, down=500))
     on.table.note_access(HOST, 1, None, "k2-1", 9.5)
     on.remove()
 
     on.hunt("k1-1", "k2-1", now_s=10.1)
+    at_once = on.cut()
+    on.hunt("k1-1", "k2-1", now_s=10.6)
+
+    assert (at_once, on.cut()) == ([], [1])
+
+
+def test_the_only_ownerless_connection_is_left_alone_when_the_core_was_late_to_see_the_removed_labels_end() -> None:
+    on = Hunting(sock(1, down=500))
+    on.remove()
+
+    on.hunt("k1-1", "k2-1", now_s=10.1)
+    on.hunt("k2-1", now_s=10.4)
+    after = on.hunt("k2-1", now_s=10.9)
+
+    assert (after, on.cut()) == (Hunted(0, is_over=True), [])
+
+
+def test_a_handshake_beside_the_only_ownerless_connection_may_be_the_removed_labels() -> None:
+    on = Hunting(sock(1, down=500), sock(2, peer=1))
+    on.remove()
+
+    on.hunt("k1-1", "k2-1", now_s=10.1)
+    on.hunt("k1-1", "k2-1", now_s=10.9)
+
+    assert on.cut() == []
+
+
+def test_of_several_in_doubt_none_is_cut_and_the_label_is_told() -> None:
+    on = Hunting(sock(1, down=500), sock(2, peer=1, down=500), sock(3, peer=2, down=500))
+    on.remove()
+
+    for tenths in range(1, 30):
+        hunted = on.hunt("k1-1", "k2-1", now_s=10 + tenths / 10)
+
+    assert (hunted, on.cut()) == (Hunted(0, is_over=False, doubtful=("k1-1",)), [])
+
+
+class Later(Hunting):
+    """The same, with a connection that was made at second 8 beside one from before second 4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for second in range(1, 11):
+            self.sockets = [sock(1, down=500), sock(2, peer=1, down=500)][: 1 if second < 8 else 2]
+            self.table.take_dump(self.sockets, 9.0 + second)
+        self.condemned.add(["k1-1"], 19.0)
+
+
+def test_what_was_made_after_the_others_connected_last_is_the_removed_labels() -> None:
+    on = Later()
+
+    on.hunt("k1-1", "k2-1", now_s=19.1, k1=17.5, k2=14.0)
+
+    assert on.cut() == [2]
+
+
+def test_what_was_made_after_the_removed_label_connected_last_is_not_its_own() -> None:
+    on = Later()
+
+    on.hunt("k1-1", "k2-1", now_s=19.1, k1=14.0, k2=17.5)
+    on.hunt("k1-1", "k2-1", now_s=19.7, k1=14.0, k2=17.5)
 
     assert on.cut() == [1]
 
 
-def test_of_several_in_doubt_one_at_a_time_is_cut_until_the_removed_label_is_gone() -> None:
-    on = Hunting(sock(1, down=500), sock(2, peer=1, down=500), sock(3, peer=2, down=500))
-    on.remove()
+def test_moments_that_are_too_close_prove_nothing() -> None:
+    on = Later()
 
-    on.hunt("k1-1", "k2-1", now_s=10.1)
-    first = on.cut()
-    on.hunt("k1-1", "k2-1", now_s=10.3)
-    too_soon = on.cut()
-    on.hunt("k1-1", "k2-1", now_s=10.7)
-    second = on.cut()
-    after = on.hunt("k2-1", now_s=11.3)
+    for tenths in range(1, 30):
+        on.hunt("k1-1", "k2-1", now_s=19 + tenths / 10, k1=16.5, k2=16.5)
 
-    assert (first, too_soon, second) == ([1], [], [2])
-    assert (after, on.cut()) == (Hunted(0, is_over=True), [])
+    assert on.cut() == []
+
+
+class Counting(Hunting):
+    """The same two connections all along; the core tells what it has counted from the removed label."""
+
+    def __init__(self) -> None:
+        super().__init__(sock(1, up=50_000, down=500), sock(2, peer=1, up=50_000, down=500))
+        self.now_s = 10.0
+        self.remove()
+        self.counted["k1-1"] = 40_000
+        self.step(0)
+        self.step(0)
+
+    def step(self, counted: int, *received: int) -> list[int]:
+        """Let a moment pass in which both received so much and the core counted so much; return what is cut then."""
+        added = dict(zip((1, 2), received, strict=False))
+        self.table.notice(self.now_s)
+        self.now_s += 0.3
+        self.sockets = [one._replace(received=one.received + added.get(one.cookie, 0)) for one in self.sockets]
+        self.counted["k1-1"] += counted
+        self.hunt("k1-1", "k2-1", now_s=self.now_s)
+        return self.cut()
+
+
+def test_what_alone_can_have_received_what_the_core_counted_is_the_removed_labels() -> None:
+    on = Counting()
+
+    once, twice = on.step(900, 400, 950), on.step(5_000, 0, 5_200)
+
+    assert (once, twice) == ([], [2])
+
+
+def test_one_window_is_one_however_many_addresses_a_label_is_online_at() -> None:
+    on = Counting()
+    on.sockets += [sock(number, peer=number, host="192.0.2.9", down=500) for number in (3, 4)]
+    on.table.take_dump(on.sockets, on.now_s)
+    on.elsewhere = {"192.0.2.9": {"k1-1": math.inf, "k2-1": math.inf}}
+    on.step(0)
+    on.step(0)
+
+    assert (on.step(900, 0, 950), on.step(900, 0, 950)) == ([], [2])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((900, 400, 950), (900, 950, 400)),
+        ((900, 950, 950), (900, 950, 950)),
+        ((900, 0, 800), (900, 0, 800)),
+        ((900, 0, 90_000), (900, 0, 90_000)),
+        ((0, 0, 950), (0, 0, 950)),
+    ],
+    ids=["one each", "both", "too little", "far too much", "nothing counted"],
+)
+def test_what_may_be_chance_or_somebody_elses_bytes_proves_nothing(
+    first: tuple[int, int, int], second: tuple[int, int, int]
+) -> None:
+    on = Counting()
+
+    assert [on.step(*first), on.step(*second)] == [[], []]
+
+
+def test_bytes_that_waited_to_be_read_may_be_what_the_core_counts_next() -> None:
+    on = Counting()
+    on.sockets[0] = on.sockets[0]._replace(waiting=10_000)
+    on.step(0)
+    on.step(0)
+
+    assert [on.step(900, 0, 950), on.step(900, 0, 950)] == [[], []]
+
+
+def test_an_end_in_between_proves_nothing_by_what_was_counted() -> None:
+    on = Counting()
+    on.sockets.append(sock(3, peer=2, up=900))
+    on.table.take_dump(on.sockets, on.now_s)
+    on.step(0)
+    on.step(900, 0, 950)
+    del on.sockets[2]
+    on.table.take_dump(on.sockets, on.now_s + 0.1)
+    on.table.take_dump(on.sockets, on.now_s + 0.2)
+    on.now_s += 0.2
+
+    assert on.step(900, 0, 950) == []
 
 
 def test_a_label_that_is_online_by_a_connection_of_its_own_has_no_other_for_certain() -> None:

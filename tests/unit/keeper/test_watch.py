@@ -9,7 +9,10 @@ from contextlib import contextmanager
 import pytest
 
 from keystead.keeper import diag, proving
+from keystead.keeper.connections import Table
 from keystead.keeper.diag import Socket
+from keystead.keeper.hunting import Hunted
+from keystead.keeper.opened import HANDSHAKE_UPLINK
 from keystead.keeper.proving import Tricks
 from keystead.keeper.watch import ENDED_TOLD_S, FORGET_AFTER_S, Watch
 from tests.support.clock import ManualClock
@@ -115,3 +118,20 @@ def test_an_ended_process_is_told_for_minutes_to_each_who_keeps_asking() -> None
         last = on.watch.carried(later["serial"])
 
     assert [told["all"] for told in (still, anew, later, last)] == [["p-1"], ["p-1"], ["p-1"], []]
+
+
+def test_only_a_look_that_is_newer_than_the_cores_answer_ends_what_nobody_owns() -> None:
+    with watched() as on:
+        on.client.sendall(bytes(HANDSHAKE_UPLINK + 1))
+        on.watch._processes["p-1"].table = Table({"shared": on.accepted.getsockname()[1]}, on.watch._condemned)
+        on.look()
+        on.watch.cut([LABEL])
+        noticed = on.watch.suspects("p-1")
+        online = {"127.0.0.1": {LABEL: None}}
+        early = on.watch.hunt("p-1", online, {})
+        was_cut = on.is_cut()
+        on.clock.advance(0.9)
+        late = on.watch.hunt("p-1", online, {})
+
+        assert (noticed, early, was_cut) == ({"p-1": 1}, Hunted(0, is_over=False), False)
+        assert (late.given, on.is_cut()) == (1, True)

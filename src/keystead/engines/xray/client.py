@@ -8,7 +8,7 @@ The API has no authentication: the socket's mode is its lock.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -115,8 +115,11 @@ class XrayClient:
         """Return the core's age in whole seconds: the cheapest question there is."""
         return (await self._ask(f"{_STATS}GetSysStats", wire.Empty(), wire.SysStatsResponse)).uptime_s
 
-    async def online(self) -> Mapping[str, Collection[str]]:
+    async def online(self) -> Mapping[str, Mapping[str, int]]:
         """Return the labels online at each address, 127.0.0.1 and ::1 left out: the core does not note them.
+
+        With each stands the second of the wall clock in which it last opened a connection, or a stream in one, from
+        that address (app/stats/online_map.go, app/dispatcher/default.go of v26.7.28).
 
         One call from v26.4.13 on; a call for each user online before that.
         """
@@ -126,16 +129,18 @@ class XrayClient:
             )
         except Unsupported:
             return messages.labels_by_address(await self._online_one_by_one())
-        return messages.labels_by_address({user.email: [entry.ip for entry in user.ips] for user in answer.users})
+        return messages.labels_by_address(
+            {user.email: {entry.ip: entry.last_seen for entry in user.ips} for user in answer.users}
+        )
 
-    async def _online_one_by_one(self) -> dict[str, list[str]]:
+    async def _online_one_by_one(self) -> dict[str, dict[str, int]]:
         told = await self._ask(f"{_STATS}GetAllOnlineUsers", wire.Empty(), wire.AllOnlineUsersResponse)
-        found: dict[str, list[str]] = {}
+        found: dict[str, dict[str, int]] = {}
         for name in told.users:
             with suppress(NotFound):
                 request = wire.StatsRequest(name=name)
                 listed = await self._ask(f"{_STATS}GetStatsOnlineIpList", request, wire.OnlineAddressesResponse)
-                found[name.split(">>>")[1]] = list(listed.ips)
+                found[name.split(">>>")[1]] = dict(listed.ips)
         return found
 
     async def block(self, labels: Iterable[str], outbound: str) -> None:

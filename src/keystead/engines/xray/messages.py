@@ -81,12 +81,12 @@ def counters_of(response: wire.QueryStatsResponse) -> Mapping[str, Counters]:
     return {label: Counters(up.get(label, 0), down.get(label, 0)) for label in up | down}
 
 
-def labels_by_address(users: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """Return the labels online at each address, from the addresses of each label."""
-    found: dict[str, set[str]] = {}
+def labels_by_address(users: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Return the labels online at each address with their last second there, from the addresses of each label."""
+    found: dict[str, dict[str, int]] = {}
     for label, addresses in users.items():
-        for address in addresses:
-            found.setdefault(address, set()).add(label)
+        for address, last_seen in addresses.items():
+            found.setdefault(address, {})[label] = last_seen
     return found
 
 

@@ -234,8 +234,9 @@ class WatchState:
 
     ``tricks`` maps each trick (dump, borrow, pace, reset, destroy) to why it does not work, None when it does; ``cut``
     is the way in force (destroy, reset, shutdown, none). ``lines`` counts the access lines that told an owner since the
-    process started. ``ownerless_share`` is the part of the connections whose owner no line told; None, as
-    ``connections``, when nobody sees them.
+    process started. ``ownerless_share`` is the part of the connections whose owner no line told, ``doubtful`` how many
+    removed labels are still online by a connection that cannot be proven to be theirs; None, as ``connections``, when
+    nobody sees them.
     """
 
     tricks: Mapping[str, str | None]
@@ -243,6 +244,7 @@ class WatchState:
     lines: int = 0
     connections: int | None = None
     ownerless_share: float | None = None
+    doubtful: int | None = None
     is_managed: bool = True
 
 

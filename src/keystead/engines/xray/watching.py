@@ -44,6 +44,8 @@ HUNT_EVERY_S = 0.25
 HUNT_FOR_S = 10.0
 HUNT_AT_LEAST_S = 1.5
 _AGAIN_S = 1.0
+# Of so many labels in doubt the core's count is asked for at a time.
+_COUNTED_MAX = 16
 
 
 class Watching:
@@ -61,6 +63,7 @@ class Watching:
         self._address_limits: Mapping[str, int] = {}
         self._cut = asyncio.Event()
         self._cut_s = -math.inf
+        self._doubtful: dict[str, Collection[str]] = {}
 
     # --- what is known ---
 
@@ -72,12 +75,15 @@ class Watching:
         found = itertools.starmap(LiveConnection, await self._watched.connections(labels))
         return [one for one in found if one.label is None or not _is_own(one.label)]
 
-    async def seen(self, within_s: float, *, is_behind: bool | None = None) -> Mapping[str, float]:
+    async def seen(
+        self, within_s: float, labels: Collection[str] | None = None, *, is_behind: bool | None = None
+    ) -> Mapping[str, float]:
         """Return how many seconds ago customers' labels connected or moved bytes, those seen within so many seconds.
 
-        With ``is_behind`` only through inbounds that stand behind others, or only through those others.
+        Of some labels, or of all with None. With ``is_behind`` only through inbounds that stand behind others, or only
+        through those others.
         """
-        seen = await self._watched.seen(within_s, is_behind=is_behind)
+        seen = await self._watched.seen(within_s, labels, is_behind=is_behind)
         return {label: ago_s for label, ago_s in seen.items() if not _is_own(label)}
 
     async def state(self) -> WatchState:
@@ -91,6 +97,7 @@ class Watching:
             lines=told["lines"].get(process, 0),
             connections=sum(told["connections"].values()) if sees else None,
             ownerless_share=told["ownerless"].get(process, 0.0) if sees else None,
+            doubtful=len({label for labels in told.get("doubtful", {}).values() for label in labels}) if sees else None,
         )
 
     async def address_use(self, labels: Collection[str] | None = None) -> Mapping[str, AddressUse]:
@@ -167,7 +174,7 @@ class Watching:
             is_due = self._clock.monotonic_s() >= next_look_s
             next_look_s += LOOK_EVERY_S * is_due
             try:
-                is_over = await self._hunt(process, client)
+                is_over = await self._hunt(process, client, blocks)
                 if is_due:
                     await self._attribute(process, client, blocks)
             except KeysteadError as error:
@@ -178,18 +185,28 @@ class Watching:
                 is_hot = now_s < self._cut_s + (HUNT_AT_LEAST_S if is_over else HUNT_FOR_S)
                 pause_s = HUNT_EVERY_S if is_hot else max(0.0, next_look_s - now_s)
 
-    async def _hunt(self, process: str, client: "XrayClient") -> bool:
-        """Have connections of labels that were cut ended that no line told of; tell whether none is left."""
-        if process not in await self._watched.suspects():
+    async def _hunt(self, process: str, client: "XrayClient", blocks: Blocks) -> bool:
+        """Have connections of labels that were cut ended that no line told of; tell whether none is left.
+
+        What cannot be proven to be theirs goes on, and new streams in it are refused.
+        """
+        if process not in await self._watched.suspects(process):
+            self._doubtful.pop(process, None)
             return True
-        return await self._watched.hunt(process, _customers(await client.online()))
+        in_doubt = sorted(self._doubtful.get(process, ()))[:_COUNTED_MAX]
+        counted = {label: found.uplink for each in in_doubt for label, found in (await client.counters(each)).items()}
+        is_over, self._doubtful[process] = await self._watched.hunt(process, _customers(await client.online()), counted)
+        if self._doubtful[process]:
+            await blocks.put(self._doubtful[process])
+        return is_over
 
     async def _attribute(self, process: str, client: "XrayClient", blocks: Blocks) -> None:
         if (await self._watched.state())["unowned"].get(process):
             given = await self._watched.attribute(process, _customers(await client.online()))
             log.debug("connections attributed", process=process, given=given)
         if blocks.labels:
-            await blocks.expire(await self._live(blocks.labels))
+            live = await self._live(blocks.labels)
+            await blocks.expire(live if live is None else live.union(self._doubtful.get(process, ())))
 
     async def _live(self, labels: Collection[str]) -> set[str] | None:
         try:
@@ -208,7 +225,9 @@ class Unwatched:
         """Raise Unsupported."""
         raise Unsupported(f"live connections are unknown: {self._reason}")
 
-    async def seen(self, within_s: float, *, is_behind: bool | None = None) -> Mapping[str, float]:
+    async def seen(
+        self, within_s: float, labels: Collection[str] | None = None, *, is_behind: bool | None = None
+    ) -> Mapping[str, float]:
         """Raise Unsupported."""
         raise Unsupported(f"when a key was last seen is unknown: {self._reason}")
 
@@ -229,9 +248,11 @@ def _with(told: Mapping[str, int], changes: Mapping[str, int | None]) -> dict[st
     return {label: limit for label, limit in {**told, **changes}.items() if limit is not None}
 
 
-def _customers(online: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """Return who is online where, Keystead's own left out."""
-    return {host: [label for label in labels if not _is_own(label)] for host, labels in online.items()}
+def _customers(online: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Return who is online where and since when at the latest, Keystead's own left out."""
+    return {
+        host: {label: last for label, last in labels.items() if not _is_own(label)} for host, labels in online.items()
+    }
 
 
 def _is_own(label: str) -> bool:

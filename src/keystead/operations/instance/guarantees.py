@@ -97,5 +97,11 @@ def _unheeded(scope: str, state: WatchState, without: Collection[str]) -> Sequen
 def _cut(scope: str, state: WatchState) -> Check:
     failed = [f"{name}: {state.tricks[name]}" for name in ("destroy", "reset") if state.tricks.get(name)]
     told = f"{state.cut}: {_CUT[state.cut]}" + (f" ({'; '.join(failed)})" if failed else "")
+    if state.cut in {"destroy", "reset"} and state.doubtful:
+        told += (
+            f"; except {state.doubtful} removed keys whose access lines were lost: which connection is theirs is not "
+            "proven, and no other key's is ended in its place"
+        )
+        return Check(f"{scope} cut", Status.WARN, told, "wait until it is, or until they disconnect")
     is_whole = state.cut in {"destroy", "reset"}
     return Check(f"{scope} cut", Status.OK if is_whole else Status.WARN, told, None if is_whole else _ADVICE)

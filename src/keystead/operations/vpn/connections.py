@@ -18,11 +18,13 @@ from keystead.operations.transaction import Transactions
 from keystead.vpn import connections
 from keystead.vpn.connections import ConnectionSource, Presence
 from keystead.vpn.keyvalue import KeyIdent, VpnKey, number_of
-from keystead.vpn.sightings import Sightings
+from keystead.vpn.sightings import LOOK_EVERY_S, NOTE_EVERY_S, Sightings
 
 # A key is shown in time, without its presence if need be.
 _PRESENCE_TIMEOUT_S = 1.0
 _NUMBERS_AT_ONCE = 500
+# What was seen before that stands in the key's row.
+_NOTED_WITHIN_S = NOTE_EVERY_S + 2 * LOOK_EVERY_S
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,16 @@ class ConnectionOperations:
     async def presence(self, call: Call, keys: Sequence[VpnKey], *, with_addresses: bool) -> Mapping[int, Presence]:
         """Return by number how keys are present that the caller was already allowed to see; one call for all."""
         labels = connections.labels_of_keys(keys)
-        live, use = await self._known(labels) if labels else ([], {})
+        live, use, ago_s = await self._known(labels) if labels else ([], {}, {})
         now = self._transactions.clock.now()
         is_shown = with_addresses and _may_see_addresses(call)
         by_number: dict[int, list[LiveConnection]] = {key.number: [] for key in keys}
         for one in live or ():
             by_number[labels[one.label or ""]].append(one)
+        seen_ago_s: dict[int, float] = {}
+        for label, label_ago_s in ago_s.items():
+            number = labels[label]
+            seen_ago_s[number] = min(label_ago_s, seen_ago_s.get(number, label_ago_s))
         found = {
             key.number: connections.presence_of(
                 key,
@@ -94,19 +100,28 @@ class ConnectionOperations:
                 self._sightings.addresses(key.number) if is_shown else None,
                 now,
                 use=use.get(key.label),
+                seen_ago_s=seen_ago_s.get(key.number),
             )
             for key in keys
         }
         await self._note_read(call, [number for number, presence in found.items() if _shows_addresses(presence)])
         return found
 
-    async def _known(self, labels: Collection[str]) -> tuple[list[LiveConnection] | None, Mapping[str, AddressUse]]:
+    async def _known(
+        self, labels: Collection[str]
+    ) -> tuple[list[LiveConnection] | None, Mapping[str, AddressUse], Mapping[str, float]]:
+        """Return connections, use of addresses, and how long ago labels were seen since that was noted last."""
         try:
             async with asyncio.timeout(_PRESENCE_TIMEOUT_S):
                 names = list(labels)
-                return await asyncio.gather(self._source.connections(names), self._source.address_use(names))
+                live, use, ago_s = await asyncio.gather(
+                    self._source.connections(names),
+                    self._source.address_use(names),
+                    self._source.seen(_NOTED_WITHIN_S, names),
+                )
+                return live, use, {label: ago_s[label] for label in names if label in ago_s}
         except (TimeoutError, Unavailable, Unsupported):
-            return None, {}
+            return None, {}, {}
 
     async def _owned(self, call: Call, numbers: Sequence[int]) -> dict[int, VpnKey]:
         return await self._transactions.read_many(

@@ -45,6 +45,15 @@ def test_the_way_to_cut_says_what_it_guarantees(tricks: tuple[str, ...], status:
     assert said[1].startswith(begins)
 
 
+def test_removed_keys_that_could_not_be_cut_without_doubt_are_told() -> None:
+    status, said = found(replace(ALL_WORK, doubtful=2))["cut"]
+
+    assert status is Status.WARN
+    assert said.startswith("destroy: ")
+    assert "except 2 removed keys" in said
+    assert found(replace(ALL_WORK, doubtful=0))["cut"][0] is Status.OK
+
+
 @pytest.mark.parametrize(
     ("trick", "name"), [("dump", "socket table"), ("borrow", "borrowed sockets"), ("pace", "speed limits")]
 )
