@@ -74,6 +74,7 @@ async def standing(database: Database, tmp_path: Path) -> AsyncIterator[Standing
 
 async def test_a_move_is_planned_approved_paused_continued_and_undone(standing: Standing) -> None:
     planned = await standing.post("", **LIST, dry_run=True)
+    by_hand = await standing.post("", **LIST, by_hand=True, dry_run=True)
     held = standing.remote.fault("POST", "/zones", Fate.HOLD, times=2)
     begun = await standing.post("", 202, **LIST, digest=planned["digest"])
     number = begun["id"]
@@ -90,11 +91,13 @@ async def test_a_move_is_planned_approved_paused_continued_and_undone(standing: 
 
     shapes.MovePlanned.model_validate(planned, strict=False)
     assert (planned["change"], planned["refused"], planned["zones_made"]) == (2, 1, 2)
+    assert (by_hand["change"], by_hand["by_hand"], by_hand["items"][2]["by_hand"]) == (3, 1, True)
+    assert [one["registrar"] for one in by_hand["items"]] == ["namecheap", "namecheap", None]
     assert (paused["state"], continued["state"]) == ("paused", "waiting")
     assert (done.state, done.done, done.states["done"], done.states["refused"]) == ("done", 2, 2, 1)
     assert [one["previous"] for one in results["items"]] == [OWN_DNS, OWN_DNS, None]
     assert results["items"][2]["reason"] == "it is not registered with credential 2"
-    assert foreseen == {"name_servers": 2, "zones": 2}
+    assert foreseen == {"name_servers": 2, "by_hand": 0, "zones": 2}
     assert (undone.direction, undone.undoes, undone.states["done"]) == ("undo", number, 2)
     assert (standing.remote.zones, standing.registrar.name_servers) == ({}, {})
 
