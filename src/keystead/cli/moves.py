@@ -97,7 +97,7 @@ def list_(
 
 @app.command("show")
 def show(context: typer.Context, move: Id, as_json: AsJson = False) -> None:
-    """Show how a move stands, which domains failed, and which wait for you to set their name servers."""
+    """Show how a move stands, and which domains failed or wait for you."""
     from keystead.cli.client import connect
 
     with connect(context) as client:
