@@ -13,7 +13,7 @@ from starlette.responses import Response
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, WRITE
-from keystead.http.calls import Call
+from keystead.operations.calls import Call
 
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
