@@ -39,10 +39,21 @@ class Story:
 
 
 @pytest.fixture
+def standing_clock(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let who waits not move the time: else a wait would outrun what is really under way, and its lease."""
+
+    async def sleep(_: float) -> None:
+        await asyncio.sleep(0.002)
+
+    monkeypatch.setattr(workplace.clock, "sleep", sleep)
+
+
+@pytest.fixture
 def processes(workplace: Workplace) -> list[Vaulted]:
     return [Vaulted(workplace, Cloudflare()) for _ in range(3)]
 
 
+@pytest.mark.usefixtures("standing_clock")
 async def test_changes_of_several_processes_come_one_after_the_other(processes: list[Vaulted]) -> None:
     story = Story()
     apart = [(one, Alone(one.transactions)) for one in processes]
@@ -104,6 +115,7 @@ async def test_another_place_is_not_waited_for(processes: list[Vaulted]) -> None
         pass
 
 
+@pytest.mark.usefixtures("standing_clock")
 async def test_two_processes_put_redirects_into_one_list_and_none_is_lost(workplace: Workplace) -> None:
     remote = Cloudflare()
     first, second = Vaulted(workplace, remote), Vaulted(workplace, remote)
