@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from keystead.operations.calls import Call
-from keystead.operations.transaction import Transactions
 from keystead.kit.errors import KeysteadError, Unavailable
 from keystead.kit.log import get_logger
+from keystead.operations.calls import Call
+from keystead.operations.transaction import Transactions
 from keystead.vault import leases
 from keystead.vault.store.leases import Lease
 

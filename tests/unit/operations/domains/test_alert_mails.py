@@ -4,15 +4,15 @@ from datetime import datetime
 
 import pytest
 
-from keystead.operations.instance import checks
-from keystead.operations.domains.watch.alerts import AlertMails
-from keystead.operations.instance.doctor import Check, Status
 from keystead.jobs import store as jobs
 from keystead.jobs.runner import JobRunner
 from keystead.jobs.store import Job, NewJob, State
 from keystead.kit.errors import KeysteadError, Rejected, Unavailable
 from keystead.kit.patience import DELAYS_S
 from keystead.kit.secret import Secret
+from keystead.operations.domains.watch.alerts import AlertMails
+from keystead.operations.instance import checks
+from keystead.operations.instance.doctor import Check, Status
 from keystead.vault.alerts import MAIL_KIND
 from tests.support.work import Workplace
 
