@@ -1,7 +1,7 @@
 """Leases: one process at a time changes what is made anew, at a provider, of what is there before.
 
 A provider's list of redirects is such: it is read, merged and put as a whole. Processes of one database agree by a row.
-``operations/alone.py`` holds a lease while a change goes on; one whose process was killed runs out.
+``operations/vault/alone.py`` holds a lease while a change goes on; one whose process was killed runs out.
 """
 
 from datetime import timedelta

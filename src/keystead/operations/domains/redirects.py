@@ -9,10 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from keystead.kit.errors import Invalid
-from keystead.operations.alone import Alone
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import Host, ZoneHosts
 from keystead.operations.transaction import Transactions
+from keystead.operations.vault.alone import Alone
 from keystead.providers import redirect as redirects
 from keystead.providers.cloudflare import CLOUDFLARE
 from keystead.providers.cloudflare_rules import BulkItem, SeenRule, ref_of

@@ -6,9 +6,9 @@ import pytest
 
 from keystead.kit.errors import Unavailable
 from keystead.kit.secret import Secret
-from keystead.operations import alone
-from keystead.operations.alone import Alone
 from keystead.operations.providers.cloudflare import Application
+from keystead.operations.vault import alone
+from keystead.operations.vault.alone import Alone
 from keystead.providers.cloudflare_permissions import Profile
 from keystead.providers.redirect import BulkRedirect
 from keystead.vault import leases
