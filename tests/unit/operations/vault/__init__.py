@@ -1,1 +1,1 @@
-"""Operations on credentials and what is done with them."""
+"""Tests."""
