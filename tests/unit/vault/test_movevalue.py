@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keystead.vault import movevalue
@@ -26,6 +26,8 @@ from keystead.vault.movevalue import (
 )
 from tests.support.clock import START
 
+# On a machine that is busy with other things drawing takes long, and an example too.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MOVE, UNDO = Direction.MOVE, Direction.UNDO
 PATH = (Stage.ZONE, Stage.RECORDS, Stage.NAME_SERVERS, Stage.DELEGATION, Stage.ACTIVATION)
 OUTCOMES = st.one_of(
@@ -51,6 +53,7 @@ def item(**more: Any) -> Item:
     return Item(**{**values, **more})
 
 
+@PATIENT
 @given(st.lists(st.tuples(OUTCOMES, st.floats(0, 86_400)), max_size=60))
 def test_stages_are_passed_in_their_order_none_is_skipped_and_attempts_end(
     story: list[tuple[Outcome, float]],
@@ -73,6 +76,7 @@ def test_stages_are_passed_in_their_order_none_is_skipped_and_attempts_end(
     assert (domain.state is State.DONE) == (passed == len(path))
 
 
+@PATIENT
 @given(st.lists(OUTCOMES, min_size=1, max_size=30))
 def test_a_retry_goes_on_from_the_stage_that_failed(outcomes: list[Outcome]) -> None:
     domain = item()
