@@ -39,6 +39,7 @@ class Examinations:
         return [
             await checks.database(parts.database),
             await checks.audit_trail(parts.database, parts.settings.data_dir),
+            await checks.alert_mails(parts.database, has_mail=parts.mailer is not None),
         ]
 
     async def _examine_engines(self) -> Sequence[Check]:

@@ -271,7 +271,8 @@ def _bulks(
     place = BulkPlace(ground.scope, pool, grace_s, public_host)
     operations = BulkOperations(transactions, figures, targets, place, on_started=lambda: runner.wake())
     is_alone = ground.database.engine.dialect.name == "sqlite"
-    handlers = {bulks.KIND: operations.carry_out, alerts.MAIL_KIND: AlertMails(_mailer(ground.settings)).carry_out}
+    mails = AlertMails(_mailer(ground.settings), ground.clock)
+    handlers = {bulks.KIND: operations.carry_out, alerts.MAIL_KIND: mails.carry_out}
     runner = JobRunner(ground.database, handlers, clock=ground.clock, ids=ground.ids, is_alone=is_alone)
     return operations, runner
 

@@ -154,7 +154,7 @@ async def test_what_is_no_name_is_refused_before_anything_is_sent(
         ("254", ProviderRejected),
         ("115", ProviderUnavailable),
         ("201", ProviderUnavailable),
-        ("400", ProviderUnavailable),
+        ("400", ProviderBusy),
     ],
 )
 async def test_a_code_means_what_the_reference_says(

@@ -208,7 +208,7 @@ async def in_process(
     terms = TermsOperations(transactions, figures)
     place = BulkPlace(SCOPE, POOL, 3600, foundation.public_host)
     bulk = BulkOperations(transactions, figures, targets, place, on_started=lambda: jobs.wake())
-    handlers = {bulks.KIND: bulk.carry_out, alerts.MAIL_KIND: AlertMails(mailer).carry_out}
+    handlers = {bulks.KIND: bulk.carry_out, alerts.MAIL_KIND: AlertMails(mailer, clock).carry_out}
     jobs = JobRunner(database, handlers, clock=clock, ids=ids, is_alone=True)
     vault = vault_operations(
         transactions,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keystead.access.principal import Principal
@@ -15,6 +15,7 @@ from keystead.operations.domains.moving.desk import Openings
 from keystead.operations.domains.moving.job import MoveJob
 from keystead.operations.domains.moving.stages import Stages
 from keystead.outgoing.dns import Delegation, NoServers
+from keystead.providers import namesilo
 from keystead.vault import moves
 from keystead.vault.moveplan import MoveOrder, Wanted
 from keystead.vault.moves import Move
@@ -22,24 +23,30 @@ from keystead.vault.movevalue import Item, State
 from keystead.vault.relays import Way
 from tests.support.standins.cloudflare import MINE, Cloudflare
 from tests.support.standins.namecheap import API_KEY, IP, OWN_DNS, USERNAME, Namecheap
+from tests.support.standins.namesilo import API_KEY as NAMESILO_KEY
+from tests.support.standins.namesilo import NameSilo
 from tests.support.vaulted import Vaulted
 from tests.support.work import Workplace
 
 CLOUDFLARES = ["bob.ns.cloudflare.com", "lola.ns.cloudflare.com"]
+OWN_SERVERS = ["ns1.dnsowl.com", "ns2.dnsowl.com"]
 OPEN = frozenset({"waiting", "running"})
 
 
 @dataclass
 class Parents:
-    """What domains' parents delegate: what the registrar has, unless a test holds a domain back."""
+    """What domains' parents delegate: what their registrar has, unless a test holds a domain back."""
 
     registrar: Namecheap
+    second: NameSilo
     held: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def told(self, name: str) -> Sequence[str] | None:
         """Return to whom a domain is delegated."""
         if name in self.held:
             return self.held[name]
+        if name in self.second.mine.domains:
+            return self.second.mine.name_servers.get(name, OWN_SERVERS)
         return self.registrar.name_servers.get(name, OWN_DNS) if name in self.registrar.domains else None
 
     async def delegation(self, name: str) -> Delegation:
@@ -57,14 +64,16 @@ class Moving:
     registrar: Namecheap = field(default_factory=Namecheap)
     zone_credential: int = 0
     registrar_credential: int = 0
+    second: NameSilo = field(default_factory=NameSilo)
+    second_credential: int = 0
 
     def __post_init__(self) -> None:
-        self.vaulted = made = Vaulted(self.workplace, self.remote, self.registrar)
-        self.parents = Parents(self.registrar)
+        self.vaulted = made = Vaulted(self.workplace, self.remote, self.registrar, self.second)
+        self.parents = Parents(self.registrar, self.second)
         self.remote.delegated = self.parents.told
         place = self.workplace
         self.runner = JobRunner(place.database, {}, clock=place.clock, ids=place.ids, is_alone=True)
-        openings = Openings(ZoneHosts(made.transactions, made.clients, made.credentials), made.namecheap)
+        openings = Openings(ZoneHosts(made.transactions, made.clients, made.credentials), made.registrars)
         stages = Stages(made.transactions, self.parents)
         self.job = MoveJob(made.transactions, openings, stages, made.chores)
         self.runner.on(moves.KIND, self.job.carry_out)
@@ -81,9 +90,17 @@ class Moving:
         self.registrar_credential = found.id
         self.registrar.add_domains(domains)
 
+    async def connect_second(self, *domains: str) -> None:
+        """Connect a second registrar, which has these domains."""
+        made = self.vaulted
+        given = {"api_key": NAMESILO_KEY}
+        joined = await made.providers.connect(made.call(), namesilo.CONNECTABLE, given, alias=None)
+        self.second_credential = joined.credential.id
+        self.second.mine.domains |= dict.fromkeys(domains, "2030-01-22")
+
     def after_a_kill(self) -> "Moving":
         """Return the process that comes after this one."""
-        return Moving(self.workplace, self.remote, self.registrar, self.zone_credential, self.registrar_credential)
+        return replace(self)
 
     def order(self, *names: str, **more: Any) -> MoveOrder:
         """Return an order for domains, or for all that the registrar has."""

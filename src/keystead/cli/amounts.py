@@ -38,6 +38,13 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def yes(text: str) -> bool:
+    """Return whether a word is ``yes``; the other one is ``no``."""
+    if text not in {"yes", "no"}:
+        raise typer.BadParameter(f"{text!r} is neither yes nor no")
+    return text == "yes"
+
+
 def duration(text: str) -> int:
     """Return seconds: ``30d``, ``12h``, ``90m``, ``10s``, ``2w``; a day has 24 hours."""
     found = _DURATION.fullmatch(text.strip())

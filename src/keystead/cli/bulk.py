@@ -1,15 +1,15 @@
 """``keystead vpn bulk …``: one order for many keys, as a plan that is shown first, and its progress."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keystead.cli import amounts, asking, output
+from keystead.cli import amounts, asking, bulktables, output
 from keystead.cli.approving import Approval, Approve, DryRun, Yes
 from keystead.cli.files import written_beside
+from keystead.cli.underway import Underway
 from keystead.cli.where import AsJson
 from keystead.kit.errors import Invalid, Misconfigured
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Bulks: one order for many keys, planned first.")
 
 BULK = "/v1/vpn/bulk"
-_POLL_S = 0.25
-_OPEN = frozenset({"waiting", "running"})
-_REFUSALS_SHOWN = 20
+_BULK = Underway(BULK, "vpn bulk", "bulk", lambda bulk: bulk["message"] or str(bulk["action"]), bulktables.say_done)
 _ALL = "all"
 _CONDITIONS = ("plan", "state", "name", "placement")
 _MOMENTS = ("created-after", "created-before", "expires-after", "expires-before")
@@ -72,10 +70,12 @@ def create(
         body["names"] = _column(csv, ("name",))
     order = {"action": "create", "create": {field: value for field, value in body.items() if value is not None}}
     with connect(context) as client:
-        done = _carried_out(client, client.post(BULK, order), is_quiet=as_json)
+        done = _BULK.watched(client, client.post(BULK, order), is_quiet=as_json)
         if links is not None:
             _write_links(client, done["id"], links)
-    output.answer({"bulk": done, "links": links and str(links)}, as_json, lambda shown: _say_done(shown["bulk"]))
+    output.answer(
+        {"bulk": done, "links": links and str(links)}, as_json, lambda shown: bulktables.say_done(shown["bulk"])
+    )
     _check(done)
 
 
@@ -111,50 +111,32 @@ def top_up(
     _change(context, order, Approval(dry_run, approve, yes), as_json)
 
 
-@app.command("disable")
-def disable(
-    context: typer.Context,
-    which: Which = None,
-    csv: CsvFile = None,
-    dry_run: DryRun = False,
-    approve: Approve = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
+def _add_plain(action: str, told: str) -> None:
+    """Add a command for an action that has nothing to say beside which keys are meant."""
+
+    @app.command(action, help=told)
+    def command(
+        context: typer.Context,
+        which: Which = None,
+        csv: CsvFile = None,
+        dry_run: DryRun = False,
+        approve: Approve = None,
+        yes: Yes = False,
+        as_json: AsJson = False,
+    ) -> None:
+        _change(context, {"action": action, "where": _where(which, csv)}, Approval(dry_run, approve, yes), as_json)
+
+
+_add_plain(
+    "disable",
     """Disable keys: they are cut, and stay listed.
 
     Conditions: plan=month-50g, state=active, name='batch-*', placement=shared, created-after=2027-01-01,
     created-before, expires-after, expires-before.
-    """
-    _change(context, {"action": "disable", "where": _where(which, csv)}, Approval(dry_run, approve, yes), as_json)
-
-
-@app.command("enable")
-def enable(
-    context: typer.Context,
-    which: Which = None,
-    csv: CsvFile = None,
-    dry_run: DryRun = False,
-    approve: Approve = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Enable disabled keys."""
-    _change(context, {"action": "enable", "where": _where(which, csv)}, Approval(dry_run, approve, yes), as_json)
-
-
-@app.command("delete")
-def delete(
-    context: typer.Context,
-    which: Which = None,
-    csv: CsvFile = None,
-    dry_run: DryRun = False,
-    approve: Approve = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Delete keys for good."""
-    _change(context, {"action": "delete", "where": _where(which, csv)}, Approval(dry_run, approve, yes), as_json)
+    """,
+)
+_add_plain("enable", "Enable disabled keys.")
+_add_plain("delete", "Delete keys for good.")
 
 
 @app.command("move")
@@ -183,7 +165,7 @@ def list_(
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        output.answer(client.pages(BULK, limit=limit), as_json, _say_bulks)
+        output.answer(client.pages(BULK, limit=limit), as_json, bulktables.say_bulks)
 
 
 @app.command("show")
@@ -194,25 +176,10 @@ def show(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
     with connect(context) as client:
         found = client.get(f"{BULK}/{bulk}")
         found["refusals"] = client.get(f"{BULK}/{bulk}/results", {"outcome": "refused", "limit": 100})["items"]
-    output.answer(found, as_json, _say_bulk)
+    output.answer(found, as_json, bulktables.say_bulk)
 
 
-@app.command("pause")
-def pause(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
-    """Have nothing more done until the bulk is continued."""
-    _act(context, bulk, "pause", as_json)
-
-
-@app.command("continue")
-def go_on(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
-    """Go on with a bulk that was paused."""
-    _act(context, bulk, "continue", as_json)
-
-
-@app.command("cancel")
-def cancel(context: typer.Context, bulk: Id, as_json: AsJson = False) -> None:
-    """End a bulk where it is; what is done stays done."""
-    _act(context, bulk, "cancel", as_json)
+_BULK.add_acts(app, "pause", "continue", "cancel")
 
 
 @app.command("links")
@@ -230,46 +197,21 @@ def links(
     output.answer({"links": str(file)}, as_json, lambda shown: output.say(f"the links are in {shown['links']}"))
 
 
-def _act(context: typer.Context, bulk: int, act: str, as_json: bool) -> None:
-    from keystead.cli.client import connect
-
-    with connect(context) as client:
-        output.answer(client.post(f"{BULK}/{bulk}/{act}"), as_json, _say_done)
-
-
 def _change(context: typer.Context, order: Mapping[str, Any], approval: Approval, as_json: bool) -> None:
     from keystead.cli.client import connect
 
     with connect(context) as client:
         plan = client.post(BULK, {**order, "dry_run": True})
         if not as_json:
-            _say_plan(plan)
+            bulktables.say_plan(plan)
         if approval.is_dry or not plan["change"]:
             output.answer({"plan": plan, "bulk": None}, as_json, lambda _: None)
             return
         asking.confirm(f"{plan['action'].capitalize()} {plan['change']:,} keys?", is_given=approval.is_agreed)
         begun = client.post(BULK, {**order, "digest": approval.digest or plan["digest"]})
-        done = _carried_out(client, begun, is_quiet=as_json)
-    output.answer({"plan": plan, "bulk": done}, as_json, lambda shown: _say_done(shown["bulk"]))
+        done = _BULK.watched(client, begun, is_quiet=as_json)
+    output.answer({"plan": plan, "bulk": done}, as_json, lambda shown: bulktables.say_done(shown["bulk"]))
     _check(done, refused=plan["refused"])
-
-
-def _carried_out(client: "Client", bulk: dict[str, Any], *, is_quiet: bool) -> dict[str, Any]:
-    """Show how far a bulk is until it has ended; it goes on when nobody looks."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    try:
-        with Progress(console=Console(stderr=True), transient=True, disable=is_quiet) as shown:
-            task = shown.add_task(bulk["action"], total=bulk["total"])
-            while bulk["state"] in _OPEN:
-                time.sleep(_POLL_S)  # noqa: TID251 - a person looks on; the service does the work
-                bulk = client.get(f"{BULK}/{bulk['id']}")
-                shown.update(task, completed=bulk["done"], description=bulk["message"] or bulk["action"])
-    except KeyboardInterrupt:
-        output.note(f"it goes on; see: keystead vpn bulk show {bulk['id']}, keystead vpn bulk cancel {bulk['id']}")
-        raise
-    return bulk
 
 
 def _check(done: Mapping[str, Any], *, refused: int = 0) -> None:
@@ -312,14 +254,8 @@ def _settings(given: Iterable[str] | None) -> dict[str, Any]:
         name, _, value = text.partition("=")
         if name not in _SETTINGS or not value:
             raise typer.BadParameter(f"{text!r} is no setting; write SETTING=VALUE with one of: {', '.join(_SETTINGS)}")
-        found[name] = {"first": amounts.whole, "subscriptions": _is_yes}.get(name, str)(value)
+        found[name] = {"first": amounts.whole, "subscriptions": amounts.yes}.get(name, str)(value)
     return found
-
-
-def _is_yes(text: str) -> bool:
-    if text not in {"yes", "no"}:
-        raise typer.BadParameter(f"{text!r} is neither yes nor no")
-    return text == "yes"
 
 
 def _column(file: Path, names: Sequence[str]) -> list[str]:
@@ -335,48 +271,3 @@ def _column(file: Path, names: Sequence[str]) -> list[str]:
     here = next((name for name in names if name in head), None)
     column = 0 if here is None else head.index(here)
     return [row[column].strip() for row in rows[0 if here is None else 1 :] if len(row) > column]
-
-
-def _say_plan(plan: Mapping[str, Any]) -> None:
-    output.say(f"{plan['action']}: {plan['change']:,} keys; {plan['same']:,} are so already")
-    for key in plan["sample"]:
-        output.say(f"  {key['number']}  {output.shown(key['name'])}")
-    if plan["change"] > len(plan["sample"]):
-        output.say(f"  and {plan['change'] - len(plan['sample']):,} more")
-    if plan["refused"]:
-        output.say(f"{plan['refused']:,} cannot be changed:")
-    _say_refusals(plan["refusals"])
-    output.say(f"digest {plan['digest']}")
-
-
-def _say_refusals(refusals: Sequence[Mapping[str, Any]]) -> None:
-    for one in refusals[:_REFUSALS_SHOWN]:
-        output.say(f"  {output.shown(one['number'] or one['key'])}  {output.shown(one['reason'])}")
-    if len(refusals) > _REFUSALS_SHOWN:
-        output.say("  …")
-
-
-def _say_done(bulk: Mapping[str, Any]) -> None:
-    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted((bulk["outcomes"] or {}).items()))
-    output.say(f"bulk {bulk['id']} is {bulk['state']}: {counts or 'nothing'}")
-    if bulk["message"]:
-        output.say(output.shown(bulk["message"]))
-    if (bulk["outcomes"] or {}).get("refused"):
-        output.say(f"which ones, and why: keystead vpn bulk show {bulk['id']}")
-
-
-def _say_bulk(found: Mapping[str, Any]) -> None:
-    names = ("id", "action", "state", "done", "total", "message", "asked_by")
-    moments = [(name, output.moment(found[name])) for name in ("created_at", "ended_at")]
-    outcomes = [(outcome, count) for outcome, count in (found["outcomes"] or {}).items() if outcome != "done"]
-    output.say_fields([*((name, found[name]) for name in names), *moments, *outcomes])
-    _say_refusals(found["refusals"])
-
-
-def _say_bulks(found: Sequence[Mapping[str, Any]]) -> None:
-    rows = [
-        (*(one[name] for name in ("id", "action", "state", "done", "total")), output.moment(one["created_at"]))
-        for one in found
-    ]
-    columns = ("id", "action", "state", "done", "total", "asked for (UTC)")
-    output.say_table(columns, rows, nothing="No bulk was asked for yet.")

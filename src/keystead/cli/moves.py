@@ -2,28 +2,27 @@
 
 import csv
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from keystead.cli import amounts, asking, movetables, output
 from keystead.cli.files import written_beside
+from keystead.cli.underway import Underway
 from keystead.cli.where import AsJson
 from keystead.kit.errors import Misconfigured
-
-if TYPE_CHECKING:
-    from keystead.cli.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="Moves: many domains to zones of yours, planned first.")
 
 MOVES = "/v1/domain-moves"
-_POLL_S = 0.5
-_OPEN = frozenset({"waiting", "running"})
-_COLUMNS = {"domain": "domain", "zone-key": "zone_credential_id", "registrar-key": "registrar_credential_id"}
-_SETTINGS = ("source", "zone-key", "registrar-key", "records")
+BY_HAND = "by-hand"
+_MOVE = Underway(
+    MOVES, "domain move", "move", movetables.stages, movetables.say_done, hints=("show", "watch", "pause", "cancel")
+)
+_COLUMNS = {"zone-key": "zone_credential_id", "registrar-key": "registrar_credential_id"}
+_SETTINGS = ("source", "zone-key", "registrar-key", "by-hand", "records")
 _RESULT_COLUMNS = ("domain", "state", "stage", "reason", "previous", "name_servers", "zone_id", "made_zone", "attempts")
 
 File = Annotated[
@@ -34,7 +33,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SETTING=VALUE",
-        help="source=template.com (copy its records), records=FILE (JSON), zone-key=3, registrar-key=5",
+        help="source=template.com (copy its records), records=FILE (JSON), zone-key=3, registrar-key=5, by-hand=yes",
         show_default=False,
     ),
 ]
@@ -78,7 +77,7 @@ def apply(
             return
         asking.confirm(f"Move {planned['change']:,} domains?", is_given=yes or approve is not None)
         move = client.post(MOVES, {**order, "digest": approve or planned["digest"]})
-        done = move if detach else _watched(client, move, is_quiet=as_json)
+        done = move if detach else _MOVE.watched(client, move, is_quiet=as_json)
     output.answer({"plan": planned, "move": done}, as_json, lambda shown: movetables.say_done(shown["move"]))
     _check(done)
 
@@ -98,12 +97,14 @@ def list_(
 
 @app.command("show")
 def show(context: typer.Context, move: Id, as_json: AsJson = False) -> None:
-    """Show how a move stands, and which domains failed."""
+    """Show how a move stands, and which domains failed or wait for you."""
     from keystead.cli.client import connect
 
     with connect(context) as client:
         found = client.get(f"{MOVES}/{move}")
         found["failed"] = client.pages(f"{MOVES}/{move}/results", {"state": "failed"})
+        waiting = client.pages(f"{MOVES}/{move}/results", {"state": "waiting"}) if found["stages"].get(BY_HAND) else []
+        found["by_hand"] = [one for one in waiting if one["stage"] == BY_HAND]
     output.answer(found, as_json, movetables.say_move)
 
 
@@ -113,33 +114,18 @@ def watch(context: typer.Context, move: Id, as_json: AsJson = False) -> None:
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        done = _watched(client, client.get(f"{MOVES}/{move}"), is_quiet=as_json)
+        done = _MOVE.watched(client, client.get(f"{MOVES}/{move}"), is_quiet=as_json)
     output.answer(done, as_json, movetables.say_done)
     _check(done)
 
 
-@app.command("pause")
-def pause(context: typer.Context, move: Id, as_json: AsJson = False) -> None:
-    """Have nothing more done until the move is continued."""
-    _act(context, move, "pause", as_json)
-
-
-@app.command("continue")
-def go_on(context: typer.Context, move: Id, as_json: AsJson = False) -> None:
-    """Go on with a move that was paused."""
-    _act(context, move, "continue", as_json)
-
-
-@app.command("cancel")
-def cancel(context: typer.Context, move: Id, as_json: AsJson = False) -> None:
-    """End a move where it is; what is done stays done."""
-    _act(context, move, "cancel", as_json)
+_MOVE.add_acts(app, "pause", "continue", "cancel")
 
 
 @app.command("retry")
 def retry(context: typer.Context, move: Id, as_json: AsJson = False) -> None:
     """Try the domains that failed again, each from the stage where it failed."""
-    _act(context, move, "retry", as_json)
+    _MOVE.act(context, move, "retry", as_json)
 
 
 @app.command("undo")
@@ -156,10 +142,11 @@ def undo(
     path, body = f"{MOVES}/{move}/undo", {"removes_zones": zones}
     with connect(context) as client:
         planned = client.post(path, {**body, "dry_run": True})
+        waits = f", wait for {planned['by_hand']:,} that you set back yourself" if planned["by_hand"] else ""
         deleted = f" and delete {planned['zones']:,} zones" if planned["zones"] else ""
-        question = f"Set the name servers of {planned['name_servers']:,} domains back{deleted}?"
+        question = f"Set the name servers of {planned['name_servers']:,} domains back{waits}{deleted}?"
         asking.confirm(question, is_given=yes)
-        done = _watched(client, client.post(path, body), is_quiet=as_json)
+        done = _MOVE.watched(client, client.post(path, body), is_quiet=as_json)
     output.answer(done, as_json, movetables.say_done)
     _check(done)
 
@@ -184,33 +171,6 @@ def results(
     output.answer(found, as_json, movetables.say_results)
 
 
-def _act(context: typer.Context, move: int, act: str, as_json: bool) -> None:
-    from keystead.cli.client import connect
-
-    with connect(context) as client:
-        output.answer(client.post(f"{MOVES}/{move}/{act}"), as_json, movetables.say_done)
-
-
-def _watched(client: "Client", move: dict[str, Any], *, is_quiet: bool) -> dict[str, Any]:
-    """Show how far a move is until it has ended or is paused; it goes on when nobody looks."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    try:
-        with Progress(console=Console(stderr=True), transient=True, disable=is_quiet) as shown:
-            task = shown.add_task("moving", total=move["total"])
-            while move["state"] in _OPEN:
-                time.sleep(_POLL_S)  # noqa: TID251 - a person looks on; the service does the work
-                move = client.get(f"{MOVES}/{move['id']}")
-                shown.update(task, completed=move["done"], description=movetables.stages(move))
-    except KeyboardInterrupt:
-        output.note(
-            f"it goes on; see: keystead domain move watch {move['id']}, keystead domain move pause {move['id']}"
-        )
-        raise
-    return move
-
-
 def _check(done: Mapping[str, Any]) -> None:
     """End with 1 when a move that has ended did not do all that was planned."""
     if done["state"] in ("failed", "cancelled") or done["states"].get("failed"):
@@ -227,7 +187,7 @@ def _order(file: Path, settings: Sequence[str] | None) -> dict[str, Any]:
         if name == "records":
             order["records"] = _records(Path(value))
         else:
-            order[_COLUMNS.get(name, name)] = value if name == "source" else amounts.whole(value)
+            order |= _setting(name, value)
     return order
 
 
@@ -247,12 +207,21 @@ def _domains(file: Path) -> list[dict[str, Any]]:
 
 def _domain(cells: Mapping[str, str]) -> dict[str, Any]:
     made: dict[str, Any] = {"domain": cells["domain"]}
-    if "source" in cells:
-        made["source"] = cells["source"]
-    for column in ("zone-key", "registrar-key"):
+    for column in _SETTINGS[:-1]:
         if column in cells:
-            made[_COLUMNS[column]] = amounts.whole(cells[column])
+            made |= _setting(column, cells[column])
     return made
+
+
+def _setting(name: str, text: str) -> dict[str, Any]:
+    """Return what a setting says of a domain, or of all of them."""
+    match name:
+        case "source":
+            return {name: text}
+        case "by-hand":
+            return {"by_hand": amounts.yes(text)}
+        case _:
+            return {_COLUMNS[name]: amounts.whole(text)}
 
 
 def _rows(file: Path) -> list[list[str]]:

@@ -6,7 +6,17 @@ from typing import Any
 from keystead.cli import output
 
 _SHOWN = 20
-_ORDER = ("zone", "records", "name-servers", "delegation", "activation", "restore", "restored", "zone-removal")
+_ORDER = (
+    "zone",
+    "records",
+    "name-servers",
+    "by-hand",
+    "delegation",
+    "activation",
+    "restore",
+    "restored",
+    "zone-removal",
+)
 
 
 def say_plan(plan: Mapping[str, Any]) -> None:
@@ -14,6 +24,8 @@ def say_plan(plan: Mapping[str, Any]) -> None:
     output.say(
         f"{plan['change']:,} domains are moved, {plan['zones_made']:,} zones made; {plan['same']:,} are so already"
     )
+    if plan["by_hand"]:
+        output.say(f"{plan['by_hand']:,} of them no registrar here has: you set their name servers, and are told which")
     changed = [one for one in plan["items"] if one["fate"] == "change"]
     for one in changed[:_SHOWN]:
         output.say(f"  {one['domain']}  {_step(one)}")
@@ -33,6 +45,8 @@ def say_done(move: Mapping[str, Any]) -> None:
     output.say(f"move {move['id']} is {move['state']}: {counts or 'nothing'}")
     if move["message"]:
         output.say(output.shown(move["message"]))
+    if move["stages"].get("by-hand"):
+        output.say(f"name servers for you to set: keystead domain move show {move['id']}")
     if move["states"].get("failed"):
         output.say(f"which ones, and why: keystead domain move show {move['id']}")
 
@@ -42,6 +56,10 @@ def say_move(found: Mapping[str, Any]) -> None:
     names = ("id", "direction", "undoes", "state", "done", "total", "message", "asked_by")
     moments = [(name, output.moment(found[name])) for name in ("created_at", "ended_at")]
     output.say_fields([*((name, found[name]) for name in names), *moments, ("under way", stages(found))])
+    if found["by_hand"]:
+        output.say(f"{len(found['by_hand']):,} wait for you:")
+    for one in found["by_hand"]:
+        output.say(f"  {one['domain']}  {output.shown(one['reason'] or 'set its name servers at its registrar')}")
     say_results(found["failed"])
 
 
@@ -73,5 +91,9 @@ def stages(move: Mapping[str, Any]) -> str:
 def _step(one: Mapping[str, Any]) -> str:
     zone = "a zone is made" if one["makes_zone"] else one["note"] or "its zone is there"
     records = f", records of {one['source']}" if one["source"] else ""
+    if one["by_hand"]:
+        where = "you set its name servers at its registrar"
+    else:
+        where = f"name servers at {one['registrar']} with key {one['registrar_credential_id']}"
     now = ", ".join(one["delegated"]) or "nobody"
-    return f"{zone}{records}; delegated to {now}"
+    return f"{zone}{records}; {where}; delegated to {now}"

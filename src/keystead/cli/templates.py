@@ -1,28 +1,30 @@
 """``keystead template …`` and ``keystead rollout …``: records and redirects by a name, applied to many zones."""
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import asking, output
+from keystead.cli import asking, output, templatetables
 from keystead.cli.approving import Yes
+from keystead.cli.underway import Underway
 from keystead.cli.where import AsJson
 from keystead.kit.errors import Invalid, Misconfigured
-
-if TYPE_CHECKING:
-    from keystead.cli.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="Templates of records and redirects, applied to many zones as one plan.")
 rollouts = typer.Typer(no_args_is_help=True, help="Rollouts: templates being applied, and what they did to which zone.")
 
 TEMPLATES, ROLLOUTS = "/v1/templates", "/v1/rollouts"
-_POLL_S = 0.25
-_STEPS_SHOWN = 20
 _ALL = "all"
-_UNDER_WAY = frozenset({"planning", "applying"})
+_ROLLOUT = Underway(
+    ROLLOUTS,
+    "rollout",
+    "rollout",
+    lambda found: found["message"] or str(found["state"]),
+    templatetables.say_done,
+    open_states=frozenset({"planning", "applying"}),
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The template's name.")]
 Id = Annotated[int, typer.Argument(metavar="ID", help="The rollout's number.")]
@@ -44,7 +46,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        output.answer(client.get(TEMPLATES)["items"], as_json, _say_templates)
+        output.answer(client.get(TEMPLATES)["items"], as_json, templatetables.say_templates)
 
 
 @app.command("show")
@@ -53,7 +55,7 @@ def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        output.answer(client.get(f"{TEMPLATES}/{name}"), as_json, _say_template)
+        output.answer(client.get(f"{TEMPLATES}/{name}"), as_json, templatetables.say_template)
 
 
 @app.command("set")
@@ -68,7 +70,7 @@ def set_(
 
     body = _read(file)
     with connect(context) as client:
-        output.answer(client.put(f"{TEMPLATES}/{name}", body), as_json, _say_template)
+        output.answer(client.put(f"{TEMPLATES}/{name}", body), as_json, templatetables.say_template)
 
 
 @app.command("rm")
@@ -101,16 +103,16 @@ def apply(
     chosen: dict[str, Any] = {"every": True} if zones == [_ALL] else {"zones": zones}
     body = {"template": name, "values": _values(values), **chosen}
     with connect(context) as client:
-        plan = _ended(client, client.post(ROLLOUTS, body), is_quiet=as_json)
+        plan = _ROLLOUT.watched(client, client.post(ROLLOUTS, body), is_quiet=as_json)
         if not as_json:
-            _say_plan(plan, client.pages(f"{ROLLOUTS}/{plan['id']}/zones"))
+            templatetables.say_plan(plan, client.pages(f"{ROLLOUTS}/{plan['id']}/zones"))
         if dry_run or not plan["outcomes"].get("planned"):
             output.answer(plan, as_json, lambda _: None)
             return
         asking.confirm(f"Change {plan['outcomes']['planned']:,} zones?", is_given=yes)
         start = {"digest": plan["digest"], "force": list(force or ())}
-        done = _ended(client, client.post(f"{ROLLOUTS}/{plan['id']}/start", start), is_quiet=as_json)
-    output.answer(done, as_json, _say_done)
+        done = _ROLLOUT.watched(client, client.post(f"{ROLLOUTS}/{plan['id']}/start", start), is_quiet=as_json)
+    output.answer(done, as_json, templatetables.say_done)
     _check(done)
 
 
@@ -124,7 +126,7 @@ def list_rollouts(
     from keystead.cli.client import connect
 
     with connect(context) as client:
-        output.answer(client.pages(ROLLOUTS, limit=limit), as_json, _say_rollouts)
+        output.answer(client.pages(ROLLOUTS, limit=limit), as_json, templatetables.say_rollouts)
 
 
 @rollouts.command("show")
@@ -135,7 +137,7 @@ def show_rollout(context: typer.Context, number: Id, as_json: AsJson = False) ->
     with connect(context) as client:
         found = client.get(f"{ROLLOUTS}/{number}")
         found["zones"] = client.pages(f"{ROLLOUTS}/{number}/zones")
-    output.answer(found, as_json, lambda told: _say_plan(told, told["zones"]))
+    output.answer(found, as_json, lambda told: templatetables.say_plan(told, told["zones"]))
 
 
 @rollouts.command("start")
@@ -153,36 +155,12 @@ def start_rollout(
 
     with connect(context) as client:
         begun = client.post(f"{ROLLOUTS}/{number}/start", {"digest": digest, "force": list(force or ())})
-        done = _ended(client, begun, is_quiet=as_json)
-    output.answer(done, as_json, _say_done)
+        done = _ROLLOUT.watched(client, begun, is_quiet=as_json)
+    output.answer(done, as_json, templatetables.say_done)
     _check(done)
 
 
-@rollouts.command("cancel")
-def cancel_rollout(context: typer.Context, number: Id, as_json: AsJson = False) -> None:
-    """End a rollout where it is; what is done stays done."""
-    from keystead.cli.client import connect
-
-    with connect(context) as client:
-        output.answer(client.post(f"{ROLLOUTS}/{number}/cancel"), as_json, _say_done)
-
-
-def _ended(client: "Client", found: dict[str, Any], *, is_quiet: bool) -> dict[str, Any]:
-    """Show how far a rollout is until it is planned or over; it goes on when nobody looks."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    try:
-        with Progress(console=Console(stderr=True), transient=True, disable=is_quiet) as shown:
-            task = shown.add_task(found["state"], total=found["total"])
-            while found["state"] in _UNDER_WAY:
-                time.sleep(_POLL_S)  # noqa: TID251 - a person looks on; the service does the work
-                found = client.get(f"{ROLLOUTS}/{found['id']}")
-                shown.update(task, completed=found["done"], description=found["message"] or found["state"])
-    except KeyboardInterrupt:
-        output.note(f"it goes on; see: keystead rollout show {found['id']}, keystead rollout cancel {found['id']}")
-        raise
-    return found
+_ROLLOUT.add_acts(rollouts, "cancel")
 
 
 def _check(done: Mapping[str, Any]) -> None:
@@ -210,63 +188,3 @@ def _values(given: Sequence[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"{text!r} is no value; write --set NAME=VALUE")
         found[name] = value
     return found
-
-
-def _say_plan(plan: Mapping[str, Any], zones: Sequence[Mapping[str, Any]]) -> None:
-    for zone in zones:
-        if zone["outcome"] == "same":
-            continue
-        counts = f"{zone['create']} new, {zone['change']} changed, {zone['delete']} deleted, {zone['left']} left alone"
-        output.say(f"{zone['zone']} ({zone['outcome']}): {counts}")
-        for step in zone["steps"][:_STEPS_SHOWN]:
-            output.say(f"  {_step(step)}")
-        if len(zone["steps"]) > _STEPS_SHOWN:
-            output.say(f"  and {len(zone['steps']) - _STEPS_SHOWN} more")
-        if zone["reason"]:
-            output.say(f"  {output.shown(zone['reason'])}")
-    _say_done(plan)
-    for problem in plan["unsafe"]:
-        output.say(f"unsafe: {problem}")
-    if plan["digest"]:
-        output.say(f"digest {plan['digest']}")
-
-
-def _step(step: Mapping[str, Any]) -> str:
-    said = {"create": f"→ {step['after']}", "delete": f"was {step['before']}"}
-    told = said.get(step["verb"], f"{step['before']} → {step['after']}")
-    reason = f" ({step['reason']})" if step["reason"] else ""
-    return f"{step['verb']} {step['subject']}: {told}{reason}"
-
-
-def _say_done(found: Mapping[str, Any]) -> None:
-    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(found["outcomes"].items()))
-    output.say(f"rollout {found['id']} is {found['state']}: {counts or 'no zone'}")
-    if found["message"]:
-        output.say(output.shown(found["message"]))
-
-
-def _say_template(found: Mapping[str, Any]) -> None:
-    output.say(f"{found['name']}: {len(found['records'])} records, {len(found['redirects'])} redirects")
-    for one in found["records"]:
-        output.say(f"  {one['type']} {one['name']} → {one['content']}")
-    for one in found["redirects"]:
-        output.say(f"  redirect {one['host']}{one['path']} → {one['target']} ({one['status']})")
-    if found["placeholders"]:
-        output.say(f"needs values for: {', '.join(found['placeholders'])}")
-
-
-def _say_templates(found: Sequence[Mapping[str, Any]]) -> None:
-    rows = [
-        (one["name"], len(one["records"]), len(one["redirects"]), ", ".join(one["placeholders"]) or None)
-        for one in found
-    ]
-    output.say_table(("name", "records", "redirects", "needs"), rows, nothing="There is no template yet.")
-
-
-def _say_rollouts(found: Sequence[Mapping[str, Any]]) -> None:
-    rows = [
-        (one["id"], one["template"], one["state"], one["done"], one["total"], output.moment(one["created_at"]))
-        for one in found
-    ]
-    columns = ("id", "template", "state", "done", "total", "asked for (UTC)")
-    output.say_table(columns, rows, nothing="No template was applied yet.")

@@ -63,6 +63,15 @@ _FIND = select(JOBS).where(*_OF_ACCOUNT, J.number == bindparam("number"))
 _PAGE = (
     select(JOBS).where(*_OF_ACCOUNT, J.number < bindparam("before")).order_by(J.number.desc()).limit(bindparam("limit"))
 )
+_LAST_ENDED = (
+    select(JOBS).where(J.kind == bindparam("kind"), J.ended_at.is_not(None)).order_by(J.ended_at.desc()).limit(1)
+)
+_PUT_OFF = (
+    select(JOBS)
+    .where(J.kind == bindparam("kind"), J.state.in_(_OPEN), J.message.is_not(None))
+    .order_by(J.number)
+    .limit(bindparam("limit"))
+)
 _DUE = (
     select(JOBS)
     .where(
@@ -129,6 +138,17 @@ def page(connection: Connection, account_id: int, kind: str, *, before: int, lim
     """Return an account's jobs of a kind, the newest first."""
     values = {"account_id": account_id, "kind": kind, "before": before, "limit": limit}
     return [_job(row) for row in connection.execute(_PAGE, values).mappings()]
+
+
+def last_ended(connection: Connection, kind: str) -> Job | None:
+    """Return the job of a kind that ended last, of whatever account; for who looks after the installation."""
+    row = connection.execute(_LAST_ENDED, {"kind": kind}).mappings().first()
+    return None if row is None else _job(row)
+
+
+def put_off(connection: Connection, kind: str, *, limit: int) -> Sequence[Job]:
+    """Return jobs of a kind that were begun and put off, of all accounts, the oldest first."""
+    return [_job(row) for row in connection.execute(_PUT_OFF, {"kind": kind, "limit": limit}).mappings()]
 
 
 def is_any_due(connection: Connection, at: datetime) -> bool:

@@ -111,7 +111,8 @@ def vault_operations(
     seeing.on_seen = watch.note_seen
     domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
     hosts = ZoneHosts(transactions, clients, credentials)
-    openings = Openings(hosts, namecheap)
+    registering = RegistrarOperations(transactions, openers)
+    openings = Openings(hosts, registering)
     rolling = RolloutJobs(transactions, hosts)
     jobs.on(moves.KIND, MoveJob(transactions, openings, Stages(transactions, watching.lookup), chores).carry_out)
     jobs.on(rollouts.PLAN_KIND, rolling.plan)
@@ -121,7 +122,7 @@ def vault_operations(
         CloudflareOperations(transactions, clients, errands, chores),
         namecheap,
         providers,
-        RegistrarOperations(transactions, openers),
+        registering,
         MonitorOperations(transactions, providers, ids),
         ZoneOperations(transactions, hosts, chores),
         RecordOperations(hosts),

@@ -23,6 +23,7 @@ from keystead.kit.crypto import KeyRing, Place
 from keystead.kit.errors import KeysteadError
 from keystead.kit.ids import Ids
 from keystead.kit.log import get_logger
+from keystead.kit.patience import delay_s
 from keystead.kit.secret import Secret
 from keystead.kit.waiting import within
 from keystead.outbox import signing
@@ -33,8 +34,6 @@ from keystead.outgoing.client import Reply
 
 log = get_logger()
 
-# The waits between attempts: twelve attempts over about a day.
-DELAYS_S = (5, 30, 120, 600, 1800, 3600, 7200, 10800, 14400, 18000, 25200)
 JITTER = 0.2
 # Longer than a request may take, its writing down included.
 LEASE = timedelta(seconds=60)
@@ -225,10 +224,11 @@ def judge(attempts: int, reply: Reply | _Unsent, now: datetime, *, jitter: float
         return Verdict(State.DELIVERED, now)
     if reply.status == _GONE:
         return Verdict(State.GIVEN_UP, now, "the receiver answered 410 Gone")
-    if attempts > len(DELAYS_S):
+    wait_s = delay_s(attempts)
+    if wait_s is None:
         return Verdict(State.GIVEN_UP, now)
-    wait_s = max(DELAYS_S[max(attempts, 1) - 1] * (1 + jitter), reply.retry_after_s or 0)
-    return Verdict(State.WAITING, now + timedelta(seconds=wait_s))
+    after = timedelta(seconds=max(wait_s * (1 + jitter), reply.retry_after_s or 0))
+    return Verdict(State.WAITING, now + after)
 
 
 def place_of(webhook_id: int, column: str) -> Place:

@@ -66,8 +66,13 @@ class SmtpMailer:
             with self._connected() as client:
                 client.send_message(message)
         except smtplib.SMTPResponseException as error:
+            if _is_for_now(error.smtp_code):
+                told = f"the mail server {self._server.host} takes nothing for now ({error.smtp_code})"
+                raise Unavailable(told) from error
             raise Rejected(f"the mail server refused ({error.smtp_code}); look at KEYSTEAD_SMTP_URL") from error
         except smtplib.SMTPRecipientsRefused as error:
+            if all(_is_for_now(code) for code, _ in error.recipients.values()):
+                raise Unavailable(f"the mail server {self._server.host} does not take the recipient yet") from error
             raise Rejected("the mail server refused the recipient") from error
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(f"the mail server {self._server.host} is out of reach: {type(error).__name__}") from error
@@ -95,3 +100,8 @@ class SmtpMailer:
             client.ehlo()
         if server.user is not None and server.password is not None:
             client.login(server.user, server.password.reveal())
+
+
+def _is_for_now(code: int) -> bool:
+    """Tell whether a reply says that the same may be taken later (RFC 5321, 4.2.1): greylisting, a full disk."""
+    return 400 <= code < 500

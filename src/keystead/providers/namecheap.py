@@ -22,7 +22,7 @@ from keystead.providers.errors import (
     ProviderUnreadable,
     SecretRefused,
 )
-from keystead.providers.registrar import RegisteredDomain
+from keystead.providers.registrar import NameServers, RegisteredDomain
 from keystead.providers.transport import Ask, Repeat, Transport
 from keystead.providers.xmlanswer import local_name, root_of
 
@@ -72,14 +72,6 @@ class Login:
     relay_auth: Secret[str] | None = None
 
 
-@dataclass(frozen=True)
-class NameServers:
-    """A domain's name servers at the registrar, and whether they are the registrar's own DNS."""
-
-    names: tuple[str, ...]
-    is_own_dns: bool
-
-
 class Namecheap:
     """Call Namecheap for one login."""
 
@@ -120,6 +112,13 @@ class Namecheap:
         named = [(element.text or "").strip().rstrip(".").lower() for element in _all(root, "Nameserver")]
         is_own = _is_true(_first(root, "DomainDNSGetListResult").get("IsUsingOurDNS", ""))
         return NameServers(tuple(name for name in named if name), is_own)
+
+    async def point_back(self, domain: str, former: NameServers) -> None:
+        """Point a registered domain at what it was pointed at before: Namecheap's own DNS is a choice of its own."""
+        if former.is_own_dns:
+            await self.set_own_dns(domain)
+            return
+        await self.set_name_servers(domain, former.names)
 
     async def set_own_dns(self, domain: str) -> None:
         """Point a registered domain at Namecheap's own DNS, as a new one is."""

@@ -18,12 +18,13 @@ from keystead.providers.capability import Capability, Provider
 from keystead.providers.connectable import Connectable, Field, RemoteAccount
 from keystead.providers.errors import (
     AddressRefused,
+    ProviderBusy,
     ProviderRejected,
     ProviderUnavailable,
     ProviderUnreadable,
     SecretRefused,
 )
-from keystead.providers.registrar import RegisteredDomain
+from keystead.providers.registrar import NameServers, RegisteredDomain
 from keystead.providers.transport import Ask, Repeat, Transport
 from keystead.providers.xmlanswer import root_of
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 GOOD_CODES = frozenset({"300", "301", "302"})
 SECRET_CODES = frozenset({"110", "111"})
 ADDRESS_CODES = frozenset({"113"})
-LATER_CODES = frozenset({"115", "201", "400"})
+LATER_CODES = frozenset({"115", "201"})
+BUSY_CODES = frozenset({"400"})
 
 NAMESILO = Provider(
     id="namesilo",
@@ -47,7 +49,8 @@ NAMESILO = Provider(
     errors={
         "110, 111": "the key is wrong",
         "113": "the key is not for the address that requests come from",
-        "115, 201, 400": "not available for now: the registry, NameSilo itself, or an earlier request still at work",
+        "115, 201": "not available for now: the registry, or NameSilo itself",
+        "400": "an earlier request is still at work; tried again a little later",
         "254": "the name servers were left as they are; its sentence says why",
         "200": "the domain is not in this account, or not active",
         "any other": "told by its code and its own sentence",
@@ -58,6 +61,7 @@ NAMESILO = Provider(
         "DNS records": "nothing here needs them yet",
     },
     pace=((1, 1.0),),
+    parallel=1,
 )
 
 PAGE_SIZE = 100
@@ -67,6 +71,7 @@ _COMMA_LENGTH = len("%2C")
 NAME_SERVERS_MIN, NAME_SERVERS_MAX = 2, 13
 _PAGES_MAX = 1000
 _LATER_S = 30
+_BUSY_S = 10
 
 
 class NameSilo:
@@ -104,6 +109,14 @@ class NameSilo:
         reply = await self._call("getDomainInfo", {"domain": _registered(domain)})
         listed = sorted(reply.iterfind("nameservers/nameserver"), key=lambda one: _number(one.get("position", "0")))
         return [(one.text or "").strip().lower() for one in listed]
+
+    async def pointed(self, domain: str) -> NameServers:
+        """Do the same; NameSilo's own are name servers like any others."""
+        return NameServers(tuple(await self.name_servers(domain)))
+
+    async def point_back(self, domain: str, former: NameServers) -> None:
+        """Point a registered domain at the name servers that it had before."""
+        await self.set_name_servers(domain, former.names)
 
     async def set_name_servers(self, domain: str, servers: Sequence[str]) -> None:
         """Point a registered domain at its name servers; raise Invalid for a name that is not a registered one."""
@@ -154,6 +167,8 @@ def _checked(root: "Element") -> "Element":
     if code in ADDRESS_CODES:
         seen = (root.findtext("request/ip") or "").strip()
         raise AddressRefused(f"NameSilo refused: {code}", number=code, text=detail, seen=seen)
+    if code in BUSY_CODES:
+        raise ProviderBusy("NameSilo is still at an earlier request", retry_after_s=_BUSY_S)
     if code in LATER_CODES:
         raise ProviderUnavailable(f"NameSilo cannot answer for now: {code}", retry_after_s=_LATER_S)
     raise ProviderRejected(f"NameSilo refused: {code}", number=code, text=detail)

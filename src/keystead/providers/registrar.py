@@ -21,6 +21,17 @@ class RegisteredDomain:
     has_own_dns: bool | None = None
 
 
+@dataclass(frozen=True)
+class NameServers:
+    """A domain's name servers at the registrar, in its order.
+
+    ``is_own_dns`` says that they are the registrar's own by a choice that is made otherwise than by naming them.
+    """
+
+    names: tuple[str, ...]
+    is_own_dns: bool = False
+
+
 class Registrar(Protocol):
     """A client of a registrar."""
 
@@ -41,4 +52,12 @@ class Registrar(Protocol):
 
         Raises Invalid for a name that is not a registered one, and ProviderRejected when the registrar leaves them.
         """
+        ...
+
+    async def pointed(self, domain: str) -> NameServers:
+        """Return a registered domain's name servers, as they would have to be chosen again."""
+        ...
+
+    async def point_back(self, domain: str, former: NameServers) -> None:
+        """Point a registered domain at the name servers that ``pointed`` told before."""
         ...

@@ -3,6 +3,10 @@
 An errand is written in the transaction of what it belongs to: before a remote object is made, so that a kill leaves
 nobody without knowing; and with the activation of what makes something else superfluous. They are carried out by
 ``operations/vault/errands.py``. ``details`` says about what.
+
+An errand is no job: it has a secret that goes with it, belongs to a credential and goes with that, may be carried out
+at once by who wrote it, changes what it says as it comes along, stays to be seen when it was given up, and must not
+wait behind jobs of hours.
 """
 
 from collections.abc import Mapping

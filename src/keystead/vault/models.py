@@ -274,3 +274,12 @@ ALERTS = Table(
     Column("told_at", UtcTime, nullable=False),
     PrimaryKeyConstraint("account_id", "kind", "subject"),
 )
+
+# Who changes something at a provider that is made anew of what is there (``place``), and until when nobody else may.
+LEASES = Table(
+    "vault_leases",
+    METADATA,
+    Column("place", String(128), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("until", UtcTime, nullable=False),
+)

@@ -6,8 +6,9 @@ as wanted already, and which cannot be moved, each with the reason.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -27,12 +28,16 @@ _USABLE = frozenset({"active", "pending", "initializing"})
 
 @dataclass(frozen=True)
 class Wanted:
-    """A line of the list. ``source`` names the zone that records are copied from; what is None is found out."""
+    """A line of the list. ``source`` names the zone that records are copied from; what is None is found out.
+
+    ``is_by_hand`` takes a domain that no registrar here has: a person sets its name servers.
+    """
 
     domain: str
     zone_credential_id: int | None = None
     registrar_credential_id: int | None = None
     source: str | None = None
+    is_by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,24 +67,32 @@ class Fate(StrEnum):
 class Sight:
     """What was seen for a plan: zones and registered domains by credential and name, and parents' delegations.
 
-    ``unusable`` says of a credential why nothing could be asked with it.
+    ``registrars`` are the providers of the registrars' credentials that the list leaves a choice of; ``unusable`` says
+    of a credential why nothing could be asked with it.
     """
 
     zones: Mapping[int, Mapping[str, RemoteZone]]
     registered: Mapping[int, Mapping[str, RegisteredDomain]]
+    registrars: Mapping[int, str] = field(default_factory=dict)
     delegated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unusable: Mapping[int, str] = field(default_factory=dict)
+    today: date | None = None
 
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What a move would do to one domain; ``note`` is the reason, or what a person should know."""
+    """What a move would do to one domain; ``note`` is the reason, or what a person should know.
+
+    ``registrar`` is the provider at which its name servers are set; ``is_by_hand`` says that a person sets them.
+    """
 
     fate: Fate
     domain: str
     zone_credential_id: int | None = None
     registrar_credential_id: int | None = None
     source: str | None = None
+    registrar: str | None = None
+    is_by_hand: bool = False
     makes_zone: bool = False
     name_servers: tuple[str, ...] = ()
     delegated: tuple[str, ...] = ()
@@ -105,6 +118,11 @@ class MovePlan:
         return sum(one.makes_zone for one in self.foreseen)
 
     @property
+    def by_hand(self) -> int:
+        """Return how many domains would be moved whose name servers a person sets."""
+        return sum(one.is_by_hand and one.fate is Fate.CHANGE for one in self.foreseen)
+
+    @property
     def digest(self) -> str:
         """Return a short digest: what was reviewed is what runs. What DNS says at the moment is not in it."""
         rows = [
@@ -121,17 +139,19 @@ def plan(order: MoveOrder, sight: Sight) -> MovePlan:
     foreseen = []
     for wanted in order.domains:
         one = _foreseen(wanted, sight, has_records=bool(order.records))
-        if one.fate is not Fate.REFUSED and one.domain in seen:
-            one = _refused(wanted, one.domain, "it is in the list twice")
-        seen.add(one.domain)
+        if one.fate is not Fate.REFUSED:
+            if one.domain in seen:
+                one = _refused(wanted, one.domain, "it is in the list twice")
+            seen.add(one.domain)
         foreseen.append(one)
     return MovePlan(order, tuple(foreseen))
 
 
-def names_of(order: MoveOrder) -> list[str]:
-    """Return the names of a list that are registrable domains, each once."""
-    found = (_name(wanted.domain)[0] for wanted in order.domains)
-    return list(dict.fromkeys(name for name in found if name is not None))
+def names_of(order: MoveOrder, sight: Sight) -> list[str]:
+    """Return the names of a list whose parents are worth asking, each once: those that may be moved."""
+    ours = {name for known in sight.registered.values() for name in known}
+    found = ((_name(wanted.domain)[0], wanted.is_by_hand) for wanted in order.domains)
+    return list(dict.fromkeys(name for name, is_by_hand in found if name and (is_by_hand or name in ours)))
 
 
 def _foreseen(wanted: Wanted, sight: Sight, *, has_records: bool) -> Foreseen:
@@ -142,9 +162,9 @@ def _foreseen(wanted: Wanted, sight: Sight, *, has_records: bool) -> Foreseen:
     if zone_credential is None:
         return _refused(wanted, name, problem)
     registrar, problem = _registrar(wanted, sight, name)
-    if registrar is None:
+    if problem:
         return _refused(wanted, name, problem)
-    if sight.registered[registrar][name].is_expired:
+    if registrar is not None and _has_expired(sight.registered[registrar][name], sight.today):
         return _refused(wanted, name, "its registration has expired; renew it first")
     source, problem = _source(wanted, sight.zones[zone_credential])
     if problem:
@@ -162,6 +182,8 @@ def _foreseen(wanted: Wanted, sight: Sight, *, has_records: bool) -> Foreseen:
         zone_credential,
         registrar,
         source,
+        registrar=None if registrar is None else sight.registrars.get(registrar),
+        is_by_hand=registrar is None,
         makes_zone=zone is None,
         name_servers=servers,
         delegated=tuple(sorted(delegated)),
@@ -199,13 +221,41 @@ def _chosen(
 
 
 def _registrar(wanted: Wanted, sight: Sight, name: str) -> tuple[int | None, str]:
-    chosen, problem = _chosen(wanted.registrar_credential_id, sight.registered, sight.unusable, name, "a registrar")
-    if chosen is not None and name not in sight.registered[chosen]:
-        return None, f"it is not registered with credential {chosen}"
-    if chosen is None and wanted.registrar_credential_id is None and len(sight.registered) > 1:
-        holders = [one for one, known in sight.registered.items() if name in known]
-        return None, problem if holders else "it is not registered with any credential here"
-    return chosen, problem
+    """Return the credential of the registrar that has a domain, or why there is none; neither when it is by hand."""
+    named = wanted.registrar_credential_id
+    if named is not None and named not in sight.registered:
+        return None, sight.unusable.get(named, f"credential {named} is none of this account's at a registrar")
+    asked = list(sight.registered) if named is None else [named]
+    holders = sorted(one for one in asked if name in sight.registered[one])
+    if len(holders) == 1:
+        return holders[0], ""
+    if holders:
+        told = " and ".join(_labelled(one, sight) for one in holders)
+        return None, f"credentials {told} both have it; name the one whose registrar it is at"
+    if named is None and wanted.is_by_hand:
+        return None, ""
+    return None, _held_by_none(asked, sight)
+
+
+def _held_by_none(asked: Sequence[int], sight: Sight) -> str:
+    """Return why no registrar serves a domain: not one of those that were asked has it."""
+    silent = [sight.unusable[one] for one in sight.registrars if one in sight.unusable]
+    if not asked:
+        return silent[0] if silent else "no credential of a registrar is connected"
+    told = f"credential {asked[0]}" if len(asked) == 1 else "any credential here"
+    return "; ".join([f"it is not registered with {told}", *silent])
+
+
+def _labelled(credential_id: int, sight: Sight) -> str:
+    provider = sight.registrars.get(credential_id)
+    return f"{credential_id} ({provider})" if provider else str(credential_id)
+
+
+def _has_expired(domain: RegisteredDomain, today: date | None) -> bool:
+    """Tell whether a registration has ended; by its day where the registrar's list does not say."""
+    if domain.is_expired is not None or domain.expires_on is None or today is None:
+        return bool(domain.is_expired)
+    return domain.expires_on < today
 
 
 def _source(wanted: Wanted, zones: Mapping[str, RemoteZone]) -> tuple[str | None, str]:
@@ -222,8 +272,3 @@ def _refused(wanted: Wanted, domain: str, reason: str) -> Foreseen:
     return Foreseen(
         Fate.REFUSED, domain, wanted.zone_credential_id, wanted.registrar_credential_id, wanted.source, note=reason
     )
-
-
-def changed(foreseen: Iterable[Foreseen]) -> Sequence[Foreseen]:
-    """Return the domains that are moved."""
-    return [one for one in foreseen if one.fate is Fate.CHANGE]

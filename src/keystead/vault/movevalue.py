@@ -3,6 +3,11 @@
     move   zone → records → name-servers → delegation → activation
     undo   restore → restored → zone-removal
 
+A domain without a registrar here is *by hand*: a person sets its name servers, and DNS tells when that is done.
+
+    move   zone → records → by-hand → activation
+    undo   by-hand → zone-removal
+
 A stage is tried until it is passed. Waiting is not a failure: for a provider's limit it costs nothing, and for DNS it
 has an end of its own. What goes wrong for now is tried again, ever later and so many times; what is refused ends the
 domain as failed, at that stage, from where a retry goes on.
@@ -19,6 +24,8 @@ ATTEMPTS_MAX = 8
 DELAYS_S = (5, 15, 60, 300, 900)
 # Registries publish within minutes to hours, and what a parent's servers hold may be two days old.
 WAITED_MAX = timedelta(hours=48)
+# A person has to hear of it first, and may not have the password at hand.
+BY_HAND_MAX = timedelta(days=14)
 _WAIT_S = (5, 600)
 
 
@@ -35,6 +42,7 @@ class Stage(StrEnum):
     ZONE = "zone"
     RECORDS = "records"
     NAME_SERVERS = "name-servers"
+    BY_HAND = "by-hand"
     DELEGATION = "delegation"
     ACTIVATION = "activation"
     RESTORE = "restore"
@@ -53,10 +61,23 @@ class State(StrEnum):
 
 
 PATHS: Mapping[Direction, tuple[Stage, ...]] = {
-    Direction.MOVE: (Stage.ZONE, Stage.RECORDS, Stage.NAME_SERVERS, Stage.DELEGATION, Stage.ACTIVATION),
-    Direction.UNDO: (Stage.RESTORE, Stage.RESTORED, Stage.ZONE_REMOVAL),
+    Direction.MOVE: (
+        Stage.ZONE,
+        Stage.RECORDS,
+        Stage.NAME_SERVERS,
+        Stage.BY_HAND,
+        Stage.DELEGATION,
+        Stage.ACTIVATION,
+    ),
+    Direction.UNDO: (Stage.RESTORE, Stage.RESTORED, Stage.BY_HAND, Stage.ZONE_REMOVAL),
 }
-_WAITING_STAGES = frozenset({Stage.DELEGATION, Stage.ACTIVATION, Stage.RESTORED})
+_AT_A_REGISTRAR = frozenset({Stage.NAME_SERVERS, Stage.DELEGATION, Stage.RESTORE, Stage.RESTORED})
+_WAITED: Mapping[Stage, timedelta] = {
+    Stage.BY_HAND: BY_HAND_MAX,
+    Stage.DELEGATION: WAITED_MAX,
+    Stage.ACTIVATION: WAITED_MAX,
+    Stage.RESTORED: WAITED_MAX,
+}
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,11 @@ class Item:
     previous: Previous | None = None
     removes_zone: bool = False
     problem: str | None = None
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Tell whether a person sets its name servers, because no registrar here has it."""
+        return self.registrar_credential_id is None
 
     @property
     def is_over(self) -> bool:
@@ -149,12 +175,12 @@ def first(direction: Direction, item: Item) -> Stage | None:
 
 def path_of(direction: Direction, item: Item) -> tuple[Stage, ...]:
     """Return the stages that a domain has to pass: nothing is restored that was not changed."""
-    left_out = set()
-    if item.previous is None:
-        left_out |= {Stage.RESTORE, Stage.RESTORED}
+    left_out = set(_AT_A_REGISTRAR) if item.is_by_hand else {Stage.BY_HAND}
+    if direction is Direction.UNDO and item.previous is None:
+        left_out |= {Stage.RESTORE, Stage.RESTORED, Stage.BY_HAND}
     if not (item.removes_zone and item.is_made):
         left_out.add(Stage.ZONE_REMOVAL)
-    return tuple(stage for stage in PATHS[direction] if direction is Direction.MOVE or stage not in left_out)
+    return tuple(stage for stage in PATHS[direction] if stage not in left_out)
 
 
 def follow(direction: Direction, item: Item, outcome: Outcome, now: datetime) -> Item:
@@ -163,8 +189,9 @@ def follow(direction: Direction, item: Item, outcome: Outcome, now: datetime) ->
         case Passed(learnt):
             return _passed(direction, replace(item, **learnt), now)
         case Waits(what, after_s):
-            if item.stage in _WAITING_STAGES and now - item.since >= WAITED_MAX:
-                return _failed(item, f"not within {WAITED_MAX // timedelta(hours=1)} hours: {what}", now)
+            most = _WAITED.get(item.stage)
+            if most is not None and now - item.since >= most:
+                return _failed(item, f"not within {_written(most)}: {what}", now)
             wait_s = _growing_s(item, now) if after_s is None else after_s
             return _later(_known(item, outcome), what, wait_s, now)
         case Missed(problem, after_s):
@@ -207,6 +234,10 @@ def _later(item: Item, problem: str, wait_s: float, now: datetime) -> Item:
 
 def _failed(item: Item, problem: str, now: datetime) -> Item:
     return replace(item, state=State.FAILED, problem=problem, due_at=now)
+
+
+def _written(time: timedelta) -> str:
+    return f"{time // timedelta(hours=1)} hours" if time <= WAITED_MAX else f"{time.days} days"
 
 
 def _growing_s(item: Item, now: datetime) -> float:

@@ -15,6 +15,8 @@ from tests.support.instance import InProcess, in_process
 from tests.support.standins.cloudflare import MINE, Cloudflare, cloudflare
 from tests.support.standins.dns import ADDRESS, NameServers, name_servers
 from tests.support.standins.namecheap import API_KEY, OWN_DNS, USERNAME, Namecheap, namecheap
+from tests.support.standins.namesilo import API_KEY as NAMESILO_KEY
+from tests.support.standins.namesilo import NameSilo, namesilo
 from tests.support.standins.server import Fate
 
 MOVES = "/v1/domain-moves"
@@ -28,6 +30,7 @@ class Standing:
     instance: InProcess
     remote: Cloudflare
     registrar: Namecheap
+    second: NameSilo
     servers: NameServers
 
     async def post(self, path: str, status: int = 200, **body: Any) -> dict[str, Any]:
@@ -49,11 +52,12 @@ class Standing:
 
 @pytest.fixture
 async def standing(database: Database, tmp_path: Path) -> AsyncIterator[Standing]:
-    with cloudflare() as remote, namecheap() as registrar, name_servers() as servers:
+    with cloudflare() as remote, namecheap() as registrar, namesilo() as second, name_servers() as servers:
         registrar.add_domains(2)
         urls = {
             "provider_cloudflare_url": remote.url,
             "provider_namecheap_url": registrar.url,
+            **second.settings(),
             "dns_resolvers": ADDRESS,
             "dns_port": servers.port,
         }
@@ -69,7 +73,7 @@ async def standing(database: Database, tmp_path: Path) -> AsyncIterator[Standing
             ):
                 made = await owner.post(f"/integrations/{provider}/init", json=body)
                 assert made.status_code == 200, made.text
-            yield Standing(instance, remote, registrar, servers)
+            yield Standing(instance, remote, registrar, second, servers)
 
 
 async def test_a_move_is_planned_approved_paused_continued_and_undone(standing: Standing) -> None:
@@ -94,9 +98,30 @@ async def test_a_move_is_planned_approved_paused_continued_and_undone(standing: 
     assert (done.state, done.done, done.states["done"], done.states["refused"]) == ("done", 2, 2, 1)
     assert [one["previous"] for one in results["items"]] == [OWN_DNS, OWN_DNS, None]
     assert results["items"][2]["reason"] == "it is not registered with credential 2"
-    assert foreseen == {"name_servers": 2, "zones": 2}
+    assert foreseen == {"name_servers": 2, "by_hand": 0, "zones": 2}
     assert (undone.direction, undone.undoes, undone.states["done"]) == ("undo", number, 2)
     assert (standing.remote.zones, standing.registrar.name_servers) == ({}, {})
+
+
+async def test_a_plan_names_the_registrar_of_each_domain_and_what_is_left_to_a_person(standing: Standing) -> None:
+    owner = await standing.instance.caller()
+    standing.second.mine.domains["second.com"] = "2030-01-22"
+    made = (await owner.post("/integrations/namesilo/init", json={"api_key": NAMESILO_KEY})).json()
+    names = ("domain-000.pro", "second.com", "not-ours.com")
+
+    wanted = [{"domain": name} for name in names]
+    planned = await standing.post("", domains=wanted, by_hand=True, dry_run=True)
+    strict = await standing.post("", domains=[*wanted[:2], {**wanted[2], "by_hand": False}], by_hand=True, dry_run=True)
+
+    shapes.MovePlanned.model_validate(planned, strict=False)
+    assert [(one["registrar"], one["by_hand"]) for one in planned["items"]] == [
+        ("namecheap", False),
+        ("namesilo", False),
+        (None, True),
+    ]
+    assert planned["items"][1]["registrar_credential_id"] == made["key_id"]
+    assert (planned["change"], planned["by_hand"], strict["refused"]) == (3, 1, 1)
+    assert strict["items"][2]["note"] == "it is not registered with any credential here"
 
 
 async def test_what_does_not_fit_is_refused(standing: Standing) -> None:

@@ -14,13 +14,25 @@ FORESEEN: dict[str, Any] = {
     "domain": "a.com",
     "fate": "change",
     "makes_zone": True,
+    "registrar_credential_id": 5,
+    "registrar": "namesilo",
+    "by_hand": False,
     "source": None,
     "name_servers": [],
     "delegated": ["ns1.old.net"],
     "note": None,
 }
+BY_HAND = {**FORESEEN, "domain": "c.com", "registrar_credential_id": None, "registrar": None, "by_hand": True}
 REFUSED = {**FORESEEN, "domain": "b.com", "fate": "refused", "note": "its registration has expired; renew it first"}
-PLAN = {"digest": "d1", "change": 1, "same": 0, "refused": 1, "zones_made": 1, "items": [FORESEEN, REFUSED]}
+PLAN: dict[str, Any] = {
+    "digest": "d1",
+    "change": 2,
+    "same": 0,
+    "refused": 1,
+    "zones_made": 2,
+    "by_hand": 1,
+    "items": [FORESEEN, BY_HAND, REFUSED],
+}
 MOVE: dict[str, Any] = {
     "id": 3,
     "direction": "move",
@@ -40,7 +52,7 @@ MOVE: dict[str, Any] = {
 @pytest.fixture
 def listed(tmp_path: Path) -> Path:
     file = tmp_path / "domains.csv"
-    file.write_text("domain,zone_key,source\na.com,3,\nb.com,,t.com\n")
+    file.write_text("domain,zone_key,source,by_hand\na.com,3,,\nb.com,,t.com,\nc.com,,,yes\n")
     return file
 
 
@@ -50,14 +62,20 @@ def test_a_plan_is_shown_with_what_cannot_be_moved(run: Run, service: Service, l
     said = run("domain", "move", "plan", str(listed), "registrar-key=5")
 
     assert said.out == (
-        "1 domains are moved, 1 zones made; 0 are so already\n"
-        "  a.com  a zone is made; delegated to ns1.old.net\n"
+        "2 domains are moved, 2 zones made; 0 are so already\n"
+        "1 of them no registrar here has: you set their name servers, and are told which\n"
+        "  a.com  a zone is made; name servers at namesilo with key 5; delegated to ns1.old.net\n"
+        "  c.com  a zone is made; you set its name servers at its registrar; delegated to ns1.old.net\n"
         "1 cannot be moved:\n"
         "  b.com  its registration has expired; renew it first\n"
         "digest d1\n"
     )
     assert service.asked[-1][1] == {
-        "domains": [{"domain": "a.com", "zone_credential_id": 3}, {"domain": "b.com", "source": "t.com"}],
+        "domains": [
+            {"domain": "a.com", "zone_credential_id": 3},
+            {"domain": "b.com", "source": "t.com"},
+            {"domain": "c.com", "by_hand": True},
+        ],
         "registrar_credential_id": 5,
         "dry_run": True,
     }
@@ -75,7 +93,7 @@ def test_a_list_without_a_head_is_a_domain_a_line(run: Run, service: Service, tm
     assert (asked["records"][0]["type"], asked["source"]) == ("A", "t.com")
 
 
-@pytest.mark.parametrize("argument", ["colour=red", "source=", "zone-key=x"])
+@pytest.mark.parametrize("argument", ["colour=red", "source=", "zone-key=x", "by-hand=perhaps"])
 def test_a_setting_that_is_none_is_wrong_usage(run: Run, listed: Path, argument: str) -> None:
     assert run("domain", "move", "plan", str(listed), argument).code == 2
 
@@ -96,8 +114,22 @@ def test_a_move_is_acted_on(run: Run, service: Service, act: str) -> None:
     assert run("domain", "move", act, "3").out == "move 3 is done: 1 done, 1 refused\n"
 
 
+def test_what_waits_for_a_person_is_shown_with_what_is_to_be_set(run: Run, service: Service) -> None:
+    service.will(f"GET {MOVES}/3", {**MOVE, "state": "running", "stages": {"by-hand": 1, "delegation": 1}})
+    waiting = [
+        {"domain": "c.com", "stage": "by-hand", "reason": "set its name servers to x.test, y.test at its registrar"},
+        {"domain": "d.com", "stage": "delegation", "reason": None},
+    ]
+    service.will(f"GET {MOVES}/3/results?state=failed&limit=500", {"items": [], "next": None})
+    service.will(f"GET {MOVES}/3/results?state=waiting&limit=500", {"items": waiting, "next": None})
+
+    said = run("domain", "move", "show", "3")
+
+    assert "1 wait for you:\n  c.com  set its name servers to x.test, y.test at its registrar\n" in said.out
+
+
 def test_undoing_says_what_it_does(run: Run, service: Service) -> None:
-    service.will(f"POST {MOVES}/3/undo", {**MOVE, "name_servers": 4, "zones": 2})
+    service.will(f"POST {MOVES}/3/undo", {**MOVE, "name_servers": 4, "by_hand": 1, "zones": 2})
 
     said = run("domain", "move", "undo", "3", "--zones", "--yes")
 

@@ -17,10 +17,10 @@ from keystead.access.webhooks import NewSecret, WebhookChanges
 from keystead.access.work import Work
 from keystead.kit.errors import StorageBusy
 from keystead.kit.page import Page
+from keystead.kit.patience import DELAYS_S
 from keystead.kit.reach import reach
 from keystead.outbox import courier as courier_module
 from keystead.outbox.courier import (
-    DELAYS_S,
     GIVE_UP_ON_WEBHOOK_AFTER,
     KEPT_FOR,
     LEASE,

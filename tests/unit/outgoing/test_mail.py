@@ -28,6 +28,8 @@ class Inbox:
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Envelope, to: str, _options: Any) -> str:  # noqa: N802
         if to.startswith("nobody"):
             return "550 no such mailbox"
+        if to.startswith("later"):
+            return "450 greylisted, try again later"
         envelope.rcpt_tos.append(to)
         return "250 OK"
 
@@ -112,3 +114,12 @@ async def test_a_server_out_of_reach_is_unavailable() -> None:
 @pytest.mark.parametrize(("url", "port"), [("smtps://mail.example.com", 465), ("smtp://mail.example.com", 587)])
 def test_ports_are_those_of_the_scheme(url: str, port: int) -> None:
     assert server_of(Secret(url), "k@example.com").port == port
+
+
+async def test_a_recipient_that_is_not_taken_yet_is_worth_another_attempt(
+    inbox: tuple[Inbox, MailServer], certificate: tuple[Path, Path]
+) -> None:
+    _, server = inbox
+
+    with pytest.raises(Unavailable, match="does not take the recipient yet"):
+        await SmtpMailer(server, lambda: trusting(certificate)).send("later@example.com", "Hello", TEXT)

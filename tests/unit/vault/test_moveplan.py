@@ -61,6 +61,21 @@ def test_a_domain_is_as_wanted_when_its_zone_is_active_and_the_parent_delegates_
             {"registered": {7: {}, 8: {}}},
             "it is not registered with any credential here",
         ),
+        (
+            Wanted("c.com"),
+            {"registrars": {7: "namecheap", 9: "namesilo"}, "unusable": {9: "credential 9 is gone"}},
+            "it is not registered with credential 7; credential 9 is gone",
+        ),
+        (Wanted("c.com"), {"registered": {}}, "no credential of a registrar is connected"),
+        (
+            Wanted("a.com"),
+            {
+                "registered": {8: {"a.com": domain("a.com")}, 7: {"a.com": domain("a.com")}},
+                "registrars": {7: "namecheap", 8: "namesilo"},
+            },
+            "credentials 7 (namecheap) and 8 (namesilo) both have it; name the one whose registrar it is at",
+        ),
+        (Wanted("c.com", registrar_credential_id=7, is_by_hand=True), {}, "it is not registered with credential 7"),
     ],
 )
 def test_what_cannot_be_moved_says_why(wanted: Wanted, more: dict[str, object], note: str) -> None:
@@ -73,6 +88,27 @@ def test_of_several_credentials_the_one_that_has_the_zone_is_taken() -> None:
     [one] = moveplan.plan(MoveOrder((Wanted("a.com"),)), seen).foreseen
 
     assert (one.zone_credential_id, one.makes_zone, one.note) == (4, False, "its zone is pending")
+
+
+def test_each_domain_is_served_by_the_registrar_that_has_it_and_what_none_has_is_left_to_a_person() -> None:
+    seen = sight(
+        registered={7: {"a.com": domain("a.com")}, 8: {"d.com": domain("d.com"), "a.com": domain("a.com")}},
+        registrars={7: "namecheap", 8: "namesilo"},
+    )
+    listed = (Wanted("a.com", registrar_credential_id=8), Wanted("d.com"), Wanted("e.com", is_by_hand=True))
+
+    made = moveplan.plan(MoveOrder(listed), seen)
+
+    told = [(one.registrar_credential_id, one.registrar, one.is_by_hand) for one in made.foreseen]
+    assert told == [(8, "namesilo", False), (8, "namesilo", False), (None, None, True)]
+    assert made.by_hand == 1
+
+
+def test_an_end_is_known_by_its_day_where_the_registrars_list_does_not_say() -> None:
+    ended = sight(registered={7: {"a.com": RegisteredDomain("a.com", date(2026, 1, 1))}}, today=date(2026, 1, 2))
+
+    assert told(Wanted("a.com"), ended) == (Fate.REFUSED, "its registration has expired; renew it first")
+    assert told(Wanted("a.com"), replace(ended, today=date(2026, 1, 1)))[0] is Fate.CHANGE
 
 
 def test_the_digest_is_of_what_is_done_and_not_of_what_dns_says_at_the_moment() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import Request
 
 from keystead.dialects.integrations import asking, present, schemas
 from keystead.dialects.integrations.errors import WireError

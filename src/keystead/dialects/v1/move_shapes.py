@@ -26,6 +26,7 @@ class MoveDomain(Body):
     zone_credential_id: _Credential | None = Field(None, description="The credential for its zone.")
     registrar_credential_id: _Credential | None = Field(None, description="The credential of its registrar.")
     source: _Name | None = Field(None, description="The zone of the same credential whose records are copied.")
+    by_hand: bool | None = Field(None, description="Take it also without a registrar; you set its name servers.")
 
 
 class MoveRecord(Body):
@@ -49,6 +50,7 @@ class MoveOrdered(Body):
     zone_credential_id: _Credential | None = None
     registrar_credential_id: _Credential | None = None
     source: _Name | None = None
+    by_hand: bool = False
     dry_run: bool = False
     digest: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
@@ -61,13 +63,18 @@ class MoveUndo(Body):
 
 
 class MoveForeseen(Answer):
-    """What a move would do to one domain; ``note`` is the reason of a refusal, or what else should be known."""
+    """What a move would do to one domain; ``note`` is the reason of a refusal, or what else should be known.
+
+    ``registrar`` is the provider at which its name servers are set; with ``by_hand`` that is left to a person.
+    """
 
     domain: str
     fate: Fate
     makes_zone: bool
     zone_credential_id: int | None
     registrar_credential_id: int | None
+    registrar: str | None
+    by_hand: bool
     source: str | None
     name_servers: list[str]
     delegated: list[str]
@@ -75,20 +82,25 @@ class MoveForeseen(Answer):
 
 
 class MovePlanned(Answer):
-    """What an order would do now: ``change`` domains are moved, ``same`` are as wanted already."""
+    """What an order would do now: ``change`` domains are moved, ``same`` are as wanted already.
+
+    ``by_hand`` of those that are moved have their name servers set by a person.
+    """
 
     digest: str
     change: int
     same: int
     refused: int
     zones_made: int
+    by_hand: int
     items: list[MoveForeseen]
 
 
 class UndoPlanned(Answer):
-    """What undoing would do: name servers that are set back, and zones that are deleted."""
+    """What undoing would do: name servers that are set back, here or by hand, and zones that are deleted."""
 
     name_servers: int
+    by_hand: int
     zones: int
 
 
@@ -149,6 +161,7 @@ def order(wanted: MoveOrdered) -> MoveOrder:
             one.zone_credential_id or wanted.zone_credential_id,
             one.registrar_credential_id or wanted.registrar_credential_id,
             one.source or wanted.source,
+            is_by_hand=wanted.by_hand if one.by_hand is None else one.by_hand,
         )
         for one in wanted.domains
     )
@@ -161,6 +174,7 @@ def planned(plan: MovePlan) -> dict[str, Any]:
         "digest": plan.digest,
         **{fate.value: count for fate, count in plan.counts.items()},
         "zones_made": plan.zones_made,
+        "by_hand": plan.by_hand,
         "items": [_foreseen(one) for one in plan.foreseen],
     }
 
@@ -168,7 +182,8 @@ def planned(plan: MovePlan) -> dict[str, Any]:
 def undo_planned(items: Sequence[Item]) -> dict[str, Any]:
     """Present what undoing would do."""
     return {
-        "name_servers": sum(item.previous is not None for item in items),
+        "name_servers": sum(item.previous is not None and not item.is_by_hand for item in items),
+        "by_hand": sum(item.previous is not None and item.is_by_hand for item in items),
         "zones": sum(item.removes_zone and item.is_made for item in items),
     }
 
@@ -218,6 +233,8 @@ def _foreseen(one: Foreseen) -> dict[str, Any]:
         "makes_zone": one.makes_zone,
         "zone_credential_id": one.zone_credential_id,
         "registrar_credential_id": one.registrar_credential_id,
+        "registrar": one.registrar,
+        "by_hand": one.is_by_hand,
         "source": one.source,
         "name_servers": list(one.name_servers),
         "delegated": list(one.delegated),

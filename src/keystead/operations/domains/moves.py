@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from keystead.kit.errors import KeysteadError, Unavailable
@@ -12,7 +13,6 @@ from keystead.operations.transaction import Transactions
 from keystead.outgoing.dns import Lookup
 from keystead.providers.cloudflare import CLOUDFLARE
 from keystead.providers.cloudflare_answers import RemoteZone
-from keystead.providers.namecheap import NAMECHEAP
 from keystead.providers.registrar import RegisteredDomain
 from keystead.vault import credentials, moveplan, moves
 from keystead.vault.credentialvalue import Credential, Status
@@ -22,7 +22,6 @@ from keystead.vault.movevalue import Item, State
 
 # Registrars are slow to list and let themselves be asked seldom: who starts what was just planned does not ask again.
 _KEPT_S = 120.0
-_REGISTRARS = frozenset({NAMECHEAP.id})
 
 
 class MoveOperations:
@@ -99,15 +98,16 @@ class MoveOperations:
         ours = await self._transactions.read_many(call, credentials.list_)
         wanted = order.domains
         zones_of = _meant(ours, {CLOUDFLARE.id}, {one.zone_credential_id for one in wanted})
-        registrars = _meant(ours, _REGISTRARS, {one.registrar_credential_id for one in wanted})
+        providers = self._openings.registrar_providers
+        registrars = _meant(ours, providers, {one.registrar_credential_id for one in wanted})
         unusable: dict[int, str] = {}
         zones, registered = await asyncio.gather(
             self._each(zones_of, unusable, lambda one: self._zones(call, one)),
             self._each(registrars, unusable, lambda one: self._registered(call, one)),
         )
-        ours_too = {name for known in registered.values() for name in known}
-        delegated = await self._delegated([name for name in moveplan.names_of(order) if name in ours_too])
-        return Sight(zones, registered, delegated, unusable)
+        holders = {one.id: one.provider for one in registrars}
+        sight = Sight(zones, registered, holders, unusable=unusable, today=self._transactions.clock.now().date())
+        return replace(sight, delegated=await self._delegated(moveplan.names_of(order, sight)))
 
     async def _zones(self, call: Call, credential: Credential) -> dict[str, RemoteZone]:
         access = await self._openings.cloudflare(call, credential.id)

@@ -4,15 +4,17 @@ Redirects are not kept here: they are read from the provider when somebody asks,
 were made here are changed; others are counted.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from keystead.kit.errors import Invalid
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import Host, ZoneHosts
 from keystead.operations.transaction import Transactions
+from keystead.operations.vault.alone import Alone
 from keystead.providers import redirect as redirects
+from keystead.providers.cloudflare import CLOUDFLARE
 from keystead.providers.cloudflare_rules import BulkItem, SeenRule, ref_of
 from keystead.providers.errors import NotThere
 from keystead.providers.redirect import BulkRedirect, Redirect
@@ -48,7 +50,7 @@ class RedirectOperations:
     def __init__(self, transactions: Transactions, hosts: ZoneHosts) -> None:
         self._transactions = transactions
         self._hosts = hosts
-        self._locks: dict[int, asyncio.Lock] = {}
+        self._apart = Alone(transactions)
 
     async def list_(self, call: Call, zone_id: int) -> ZoneRedirects:
         """Return the redirects of a zone."""
@@ -87,7 +89,7 @@ class RedirectOperations:
         """Add bulk redirects and change those that have the same source, all in one operation."""
         checked = {one.source: one for one in _checked(wanted)}
         host = await self._hosts.of_credential(call, credential_id)
-        async with self._alone(host):
+        async with self._alone(call, host):
             return await self._merge(call, host, checked)
 
     async def remove_bulk(self, call: Call, credential_id: int, sources: Sequence[str]) -> int:
@@ -95,7 +97,7 @@ class RedirectOperations:
         named = {redirects.canonical_source(source) for source in sources}
         host = await self._hosts.of_credential(call, credential_id)
         account_id = host.credential.external_id
-        async with self._alone(host):
+        async with self._alone(call, host):
             gone = [one.id for one in await host.client.bulk_redirects(account_id) if one.redirect.source in named]
             if gone:
                 place, facts = credentials.subject(credential_id), {"count": len(gone)}
@@ -104,9 +106,9 @@ class RedirectOperations:
                 await self._hosts.done_at(call, Change.BULK_REDIRECTS_REMOVE, place, **facts)
         return len(gone)
 
-    def _alone(self, host: Host) -> asyncio.Lock:
-        """Return what keeps two changes of a list apart: each is made of what is there before it."""
-        return self._locks.setdefault(host.credential.id, asyncio.Lock())
+    def _alone(self, call: Call, host: Host) -> AbstractAsyncContextManager[None]:
+        """Return what keeps two changes of an account's list apart: each is made of what is there before it."""
+        return self._apart.at(call, f"{CLOUDFLARE.id} lists {host.credential.external_id}")
 
     async def _merge(self, call: Call, host: Host, checked: Mapping[str, BulkRedirect]) -> BulkPut:
         account_id = host.credential.external_id

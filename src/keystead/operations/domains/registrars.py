@@ -44,3 +44,8 @@ class RegistrarOperations:
         if provider not in self._openers:
             raise CredentialNotFound(credential_id)
         return await self._openers[provider](call, credential_id)
+
+    async def of_credential(self, call: Call, credential_id: int) -> Registrar:
+        """Return the registrar that a credential is for."""
+        credential = await self._transactions.read(call, credentials.find, credential_id)
+        return await self.opened(call, credential.provider, credential_id)

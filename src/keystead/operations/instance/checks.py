@@ -13,6 +13,8 @@ from keystead.access import datakeys, seal
 from keystead.access.store import audit as audit_store
 from keystead.db import checkup
 from keystead.db.session import Database, Weight
+from keystead.jobs import store as jobs
+from keystead.jobs.store import State as JobState
 from keystead.kit import names
 from keystead.kit.machine import may_listen, own_address
 from keystead.operations.instance import resources
@@ -20,11 +22,13 @@ from keystead.operations.instance.doctor import Check, Status
 from keystead.operations.instance.engines import EngineStatus
 from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
 from keystead.settings import Settings
+from keystead.vault import alerts
 from keystead.vpn import clientrules
 from keystead.vpn.clientrules import ClientVersions
 
 PYTHON_OLDEST = (3, 11)
 _LAG_MAX = 1000
+_WAITING_MAX = 1000
 
 
 def machine() -> Check:
@@ -96,6 +100,24 @@ async def audit_trail(opened: Database, data_dir: Path) -> Check:
     if waiting > _LAG_MAX:
         return Check("audit trail", Status.WARN, f"{waiting} records wait for their seal", "look for errors in the log")
     return Check("audit trail", Status.OK, f"{head.position} records sealed, {waiting} wait")
+
+
+async def alert_mails(opened: Database, *, has_mail: bool) -> Check:
+    """Examine whether alerts reach people by mail: what was given up, and what waits for the mail server."""
+    name, advice = "alert mails", "look at KEYSTEAD_SMTP_URL; what was to be told: keystead domain drift, domain list"
+    if not has_mail:
+        return Check(name, Status.OK, "none are sent: no mail server is set")
+    last = await opened.read(lambda connection: jobs.last_ended(connection, alerts.MAIL_KIND))
+    waiting = await opened.read(lambda connection: jobs.put_off(connection, alerts.MAIL_KIND, limit=_WAITING_MAX))
+    if last is not None and last.state is JobState.FAILED:
+        told = f"the last one was not sent, {last.ended_at:%Y-%m-%d %H:%M} UTC: {last.message}"
+        return Check(name, Status.WARN, told, advice)
+    if waiting:
+        told = f"{len(waiting)} wait since {waiting[0].created_at:%Y-%m-%d %H:%M} UTC: {waiting[0].message}"
+        return Check(name, Status.WARN, told, advice)
+    return Check(
+        name, Status.OK, "none waits" if last is None else f"the last one was taken {last.ended_at:%Y-%m-%d} UTC"
+    )
 
 
 def engine_condition(name: str, status: EngineStatus) -> Check:

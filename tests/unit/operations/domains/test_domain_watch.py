@@ -31,6 +31,7 @@ from keystead.vault.store.domaintable import Narrowed, Row, Window
 from keystead.vault.store.findings import Finding
 from keystead.vault.zones import SeenZone
 from tests.support import people
+from tests.support.clock import ManualClock
 from tests.support.standins.cloudflare import Cloudflare
 from tests.support.standins.namecheap import API_KEY, IP, USERNAME
 from tests.support.vaulted import EVERY, Vaulted
@@ -393,9 +394,9 @@ async def test_a_mail_is_sent_by_its_job_or_says_why_not() -> None:
     request = {"to": "anna@example.com", "subject": "Keystead: 1 thing needs attention", "text": "- one.com"}
     job = cast("Job", SimpleNamespace(request=request))  # of a job only its request is looked at
 
-    await AlertMails(Post()).carry_out(job)
+    await AlertMails(Post(), ManualClock()).carry_out(job)
     with pytest.raises(Rejected):
-        await AlertMails(None).carry_out(job)
+        await AlertMails(None, ManualClock()).carry_out(job)
 
     assert sent == [("anna@example.com", "Keystead: 1 thing needs attention", "- one.com")]
 

@@ -3,25 +3,24 @@
 from itertools import chain
 from typing import Annotated, Literal
 
-from fastapi import Path, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from keystead.dialects.v1 import bulk_shapes as shapes
 from keystead.dialects.v1 import present
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
+from keystead.dialects.v1.routes.acts import Number, add_acts
+from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
-
-Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
 def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of bulks."""
     routes = ValidatedEndpoints(prefix="/v1/vpn/bulk", tags=["Bulks"])
     _add_orders(routes, services)
-    _add_acts(routes, services)
+    add_acts(routes, services.bulks, shapes.bulk, noun="bulk", model=shapes.Bulk)
     _add_outcomes(routes, services)
     return routes
 
@@ -56,25 +55,6 @@ def _add_orders(routes: ValidatedEndpoints, services: Services) -> None:
     async def get_bulk(call: Caller, number: Number) -> Response:
         """Show how a bulk stands."""
         return answer(shapes.bulk(await bulks.find(call, number)))
-
-
-def _add_acts(routes: ValidatedEndpoints, services: Services) -> None:
-    bulks = services.bulks
-
-    @routes.post("/{number}/pause", response_model=shapes.Bulk, responses=WRITE)
-    async def pause_bulk(call: Caller, number: Number) -> Response:
-        """Have nothing more done until the bulk is continued."""
-        return answer(shapes.bulk(await bulks.pause(call, number)))
-
-    @routes.post("/{number}/continue", response_model=shapes.Bulk, responses=WRITE)
-    async def continue_bulk(call: Caller, number: Number) -> Response:
-        """Go on with a bulk that was paused."""
-        return answer(shapes.bulk(await bulks.go_on(call, number)))
-
-    @routes.post("/{number}/cancel", response_model=shapes.Bulk, responses=WRITE)
-    async def cancel_bulk(call: Caller, number: Number) -> Response:
-        """End a bulk where it is; what is done stays done."""
-        return answer(shapes.bulk(await bulks.cancel(call, number)))
 
 
 def _add_outcomes(routes: ValidatedEndpoints, services: Services) -> None:

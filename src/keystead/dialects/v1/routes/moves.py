@@ -1,27 +1,25 @@
 """Domain moves: planned, started, watched, paused, retried and undone."""
 
-from typing import Annotated
-
-from fastapi import Path, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from keystead.dialects.v1 import move_shapes as shapes
 from keystead.dialects.v1 import present
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
+from keystead.dialects.v1.routes.acts import Number, add_acts
+from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 from keystead.vault.movevalue import State
-
-Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
 
 def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of domain moves."""
     routes = ValidatedEndpoints(prefix="/v1/domain-moves", tags=["Domain moves"])
     _add_orders(routes, services)
-    _add_acts(routes, services)
+    add_acts(routes, services.vault.moves, shapes.move, noun="move", model=shapes.DomainMove)
+    _add_second_thoughts(routes, services)
     return routes
 
 
@@ -64,23 +62,8 @@ def _add_orders(routes: ValidatedEndpoints, services: Services) -> None:
         return answer({"items": items, "next": following})
 
 
-def _add_acts(routes: ValidatedEndpoints, services: Services) -> None:
+def _add_second_thoughts(routes: ValidatedEndpoints, services: Services) -> None:
     moves = services.vault.moves
-
-    @routes.post("/{number}/pause", response_model=shapes.DomainMove, responses=WRITE)
-    async def pause_move(call: Caller, number: Number) -> Response:
-        """Have nothing more done until the move is continued."""
-        return answer(shapes.move(await moves.pause(call, number)))
-
-    @routes.post("/{number}/continue", response_model=shapes.DomainMove, responses=WRITE)
-    async def continue_move(call: Caller, number: Number) -> Response:
-        """Go on with a move that was paused."""
-        return answer(shapes.move(await moves.go_on(call, number)))
-
-    @routes.post("/{number}/cancel", response_model=shapes.DomainMove, responses=WRITE)
-    async def cancel_move(call: Caller, number: Number) -> Response:
-        """End a move where it is; what is done stays done."""
-        return answer(shapes.move(await moves.cancel(call, number)))
 
     @routes.post("/{number}/retry", response_model=shapes.DomainMove, responses=WRITE)
     async def retry_move(call: Caller, number: Number) -> Response:

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from keystead.kit.clock import Clock
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import ZoneHosts
-from keystead.operations.providers.namecheap import NamecheapOperations
+from keystead.operations.domains.registrars import RegistrarOperations
 from keystead.providers.cloudflare import Cloudflare
 from keystead.providers.cloudflare_answers import Json, RemoteZone
-from keystead.providers.namecheap import Namecheap
+from keystead.providers.registrar import Registrar
 from keystead.vault.errors import CredentialNotFound
 
 T = TypeVar("T")
@@ -37,18 +37,23 @@ class Access:
 class Openings:
     """Make clients of credentials."""
 
-    def __init__(self, hosts: ZoneHosts, namecheap: NamecheapOperations) -> None:
+    def __init__(self, hosts: ZoneHosts, registrars: RegistrarOperations) -> None:
         self._hosts = hosts
-        self._namecheap = namecheap
+        self._registrars = registrars
+
+    @property
+    def registrar_providers(self) -> frozenset[str]:
+        """Return the providers that are registrars."""
+        return frozenset(self._registrars.providers)
 
     async def cloudflare(self, call: Call, credential_id: int) -> Access:
         """Open a credential of Cloudflare."""
         host = await self._hosts.of_credential(call, credential_id)
         return Access(host.client, host.credential.external_id)
 
-    async def registrar(self, call: Call, credential_id: int) -> Namecheap:
+    async def registrar(self, call: Call, credential_id: int) -> Registrar:
         """Open a credential of a registrar."""
-        return await self._namecheap.opened(call, credential_id)
+        return await self._registrars.of_credential(call, credential_id)
 
 
 @dataclass
@@ -74,7 +79,7 @@ class Desk:
             ("cloudflare", ident), _OPENED_FOR_S, lambda: self.openings.cloudflare(self.call, ident)
         )
 
-    async def registrar(self, credential_id: int | None) -> Namecheap:
+    async def registrar(self, credential_id: int | None) -> Registrar:
         """Return the client of a registrar's credential."""
         ident = _known(credential_id)
         return await self._shared(

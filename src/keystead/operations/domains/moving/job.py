@@ -55,6 +55,7 @@ _LANES: Mapping[Stage, Lane] = {
     Stage.ZONE: Lane.ZONES,
     Stage.RECORDS: Lane.ZONES,
     Stage.NAME_SERVERS: Lane.REGISTRAR,
+    Stage.BY_HAND: Lane.DNS,
     Stage.DELEGATION: Lane.DNS,
     Stage.ACTIVATION: Lane.ZONES,
     Stage.RESTORE: Lane.REGISTRAR,

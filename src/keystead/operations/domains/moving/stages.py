@@ -17,9 +17,9 @@ from keystead.providers.cloudflare import Cloudflare
 from keystead.providers.cloudflare_answers import Json, RemoteZone
 from keystead.providers.cloudflare_records import RecordChanges
 from keystead.providers.errors import AlreadyThere, ProviderBusy, ProviderRejected, ProviderUnavailable
-from keystead.providers.namecheap import Namecheap
+from keystead.providers.registrar import NameServers
 from keystead.vault import moverecords, moves, zones
-from keystead.vault.movevalue import Item, Missed, Outcome, Passed, Previous, Refused, Stage, Waits
+from keystead.vault.movevalue import Direction, Item, Missed, Outcome, Passed, Previous, Refused, Stage, Waits
 
 # How old a list of zones may be in which a zone is looked for before it is made. When one was asked for without an
 # answer the list is read again.
@@ -44,6 +44,7 @@ class Stages:
             Stage.ZONE: self._zone,
             Stage.RECORDS: self._records,
             Stage.NAME_SERVERS: self._name_servers,
+            Stage.BY_HAND: self._by_hand,
             Stage.DELEGATION: partial(self._delegated, is_back=False),
             Stage.ACTIVATION: self._activation,
             Stage.RESTORE: self._restore,
@@ -109,6 +110,19 @@ class Stages:
         credential_id = int(item.registrar_credential_id or 0)
         await self._transactions.write(desk.call, zones.note_name_servers, credential_id, item.domain, servers)
 
+    async def _by_hand(self, desk: Desk, job: Job, item: Item) -> Outcome:
+        """Wait until a person has pointed the domain at its zone, or back; nobody here can."""
+        is_back = job.request["direction"] == Direction.UNDO.value
+        wanted = item.previous.names if is_back and item.previous is not None else item.name_servers
+        told = await self._lookup.delegation(item.domain)
+        if _same(told.name_servers, wanted):
+            return Passed()
+        if is_back and told.name_servers and not _same(told.name_servers, item.name_servers):
+            return _meanwhile(told.name_servers)
+        if not is_back and told.name_servers and item.previous is None:
+            await self._transactions.write(desk.call, moves.keep_previous, job, item, Previous(told.name_servers))
+        return Waits(f"set its name servers to {', '.join(wanted)} at its registrar; now they are {_written(told)}")
+
     async def _delegated(self, _: Desk, __: Job, item: Item, *, is_back: bool) -> Outcome:
         """Wait until the parent delegates the domain to where it was pointed, or back to where it was."""
         wanted = item.previous.names if is_back and item.previous is not None else item.name_servers
@@ -139,8 +153,8 @@ class Stages:
         current = await registrar.pointed(item.domain)
         if not _same(current.names, previous.names):
             if not _same(current.names, item.name_servers):
-                return Refused(f"somebody has pointed it at {', '.join(current.names)} meanwhile; nothing was changed")
-            await _set_back(registrar, item.domain, previous)
+                return _meanwhile(current.names)
+            await registrar.point_back(item.domain, NameServers(previous.names, previous.is_own_dns))
             await self._note(desk, item, previous.names)
         return Passed(did={"before": list(current.names), "name_servers": list(previous.names)})
 
@@ -178,13 +192,6 @@ async def _added(client: Cloudflare, zone_id: str, records: Sequence[Json]) -> N
                 await client.create_record(zone_id, record)
 
 
-async def _set_back(registrar: Namecheap, domain: str, previous: Previous) -> None:
-    if previous.is_own_dns:
-        await registrar.set_own_dns(domain)
-        return
-    await registrar.set_name_servers(domain, list(previous.names))
-
-
 def _has_zone(zone: RemoteZone, *, is_made: bool) -> Outcome:
     if not zone.name_servers:
         return Missed("Cloudflare names no name servers for the zone")
@@ -199,6 +206,10 @@ def _has_zone(zone: RemoteZone, *, is_made: bool) -> Outcome:
 
 def _rejected(error: ProviderRejected, *, is_making: bool | None) -> Refused:
     return Refused(f"{error.message}: {error.text}" if error.text else error.message, is_making=is_making)
+
+
+def _meanwhile(names: Sequence[str]) -> Refused:
+    return Refused(f"somebody has pointed it at {', '.join(names)} meanwhile; nothing was changed")
 
 
 def _pointed(before: tuple[str, ...], item: Item) -> dict[str, list[str]]:
