@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
+from keystead.operations.domains.contents import ContentOperations
 from keystead.operations.domains.hosts import ZoneHosts
 from keystead.operations.domains.moves import MoveOperations
 from keystead.operations.domains.moving.desk import Openings
@@ -17,6 +18,7 @@ from keystead.operations.domains.registrars import Open, RegistrarOperations
 from keystead.operations.domains.rollouts import RolloutJobs
 from keystead.operations.domains.table import DomainOperations
 from keystead.operations.domains.templates import TemplateOperations
+from keystead.operations.domains.watch.contents import ContentWatch
 from keystead.operations.domains.watch.domains import DomainWatch, Rhythm
 from keystead.operations.domains.watch.looks import DomainErrands, looking_at_cloudflare
 from keystead.operations.domains.watch.registrars import opening, opening_namecheap
@@ -68,6 +70,8 @@ class VaultOperations:
     moves: MoveOperations
     domains: DomainOperations
     domain_watch: DomainWatch
+    contents: ContentOperations
+    content_watch: ContentWatch
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def vault_operations(
     seeing.on_seen = watch.note_seen
     domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
     hosts = ZoneHosts(transactions, clients, credentials)
+    contents = ContentOperations(transactions, hosts, on_seen=watch.wake)
     openings = Openings(hosts, namecheap)
     rolling = RolloutJobs(transactions, hosts)
     jobs.on(moves.KIND, MoveJob(transactions, openings, Stages(transactions, watching.lookup), chores).carry_out)
@@ -132,6 +137,14 @@ def vault_operations(
         MoveOperations(transactions, openings, watching.lookup, on_started=jobs.wake),
         domains,
         watch,
+        contents,
+        ContentWatch(
+            transactions,
+            contents,
+            every=watching.rhythm.contents_every,
+            account_id=account_id,
+            on_seen=watch.note_seen,
+        ),
     )
 
 
