@@ -28,6 +28,7 @@ class Compared:
     accepted_at: datetime | None
     records: Difference | None
     redirects: Difference | None
+    problem: str | None
 
 
 @requires(Permission.VAULT_USE)
@@ -43,7 +44,7 @@ def find(work: Work, zone_id: int) -> Compared:
     """Return how a zone differed when it was last looked into; raise ZoneNotFound."""
     zone = zones.find(work, zone_id)
     kept = store.find(work.connection, zone_id)
-    return Compared(zone.name, kept.seen_at, kept.accepted_at, kept.record_drift, kept.redirect_drift)
+    return Compared(zone.name, kept.seen_at, kept.accepted_at, kept.record_drift, kept.redirect_drift, kept.problem)
 
 
 @requires(Permission.VAULT_READ)

@@ -68,6 +68,7 @@ class Kept:
     redirect_drift: Difference | None = None
     accepted_at: datetime | None = None
     seen_at: datetime | None = None
+    problem: str | None = None
     revision: int = 0
 
     @property
@@ -173,5 +174,6 @@ def _kept(row: AnyRow) -> Kept:
         redirect_drift=difference(row.redirect_drift),
         accepted_at=row.accepted_at,
         seen_at=row.seen_at,
+        problem=row.problem,
         revision=row.revision,
     )
