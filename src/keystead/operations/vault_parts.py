@@ -116,6 +116,8 @@ def vault_operations(
     domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
     hosts = ZoneHosts(transactions, clients, credentials)
     contents = ContentOperations(transactions, hosts, on_seen=watch.wake)
+    looking_into = ContentWatch(transactions, contents, every=watching.rhythm.contents_every, account_id=account_id)
+    looking_into.on_seen = watch.note_seen
     openings = Openings(hosts, namecheap)
     rolling = RolloutJobs(transactions, hosts)
     jobs.on(moves.KIND, MoveJob(transactions, openings, Stages(transactions, watching.lookup), chores).carry_out)
@@ -138,13 +140,7 @@ def vault_operations(
         domains,
         watch,
         contents,
-        ContentWatch(
-            transactions,
-            contents,
-            every=watching.rhythm.contents_every,
-            account_id=account_id,
-            on_seen=watch.note_seen,
-        ),
+        looking_into,
     )
 
 

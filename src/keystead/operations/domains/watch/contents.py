@@ -25,7 +25,10 @@ _REQUEST_ID = "contents"
 
 
 class ContentWatch:
-    """Look into zones of all accounts; one per process, which share the zones of one database."""
+    """Look into zones of all accounts; one per process, which share the zones of one database.
+
+    ``on_seen`` is told that something may have to be compared.
+    """
 
     def __init__(
         self,
@@ -34,13 +37,12 @@ class ContentWatch:
         *,
         every: timedelta,
         account_id: int,
-        on_seen: Callable[[], None] = lambda: None,
     ) -> None:
         self._transactions = transactions
         self._operations = operations
         self._every = every
         self._system = Call(system(account_id), _REQUEST_ID)
-        self._on_seen = on_seen
+        self.on_seen: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Look into what is due until cancelled."""
@@ -58,7 +60,7 @@ class ContentWatch:
         for question in claimed.value:
             await self._look(question)
         if claimed.value:
-            self._on_seen()
+            self.on_seen()
         return len(claimed.value)
 
     async def _look(self, question: Question) -> None:
