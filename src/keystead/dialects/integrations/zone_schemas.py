@@ -113,6 +113,18 @@ class Roots(BaseModel):
     key_id: int | None = None
 
 
+class DomainNamed(BaseModel):
+    """A domain by its name."""
+
+    domain_name: str
+
+
+class DomainsNamed(BaseModel):
+    """Up to 10 domains."""
+
+    domains: list[str | DomainNamed] = Field(max_length=10)
+
+
 class Settings(BaseModel):
     """Settings by name."""
 
