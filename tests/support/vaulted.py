@@ -116,7 +116,7 @@ class Vaulted:
         self.seeing = DomainErrands(
             self.transactions,
             self.runner,
-            looks={"cloudflare": looking_at_cloudflare(self.clients, self.credentials, self.chores)},
+            looks={"cloudflare": looking_at_cloudflare(self.transactions, self.clients, self.credentials, self.chores)},
             registrars={"namecheap": opening_namecheap(self.namecheap)},
             every=EVERY,
         )

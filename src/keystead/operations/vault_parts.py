@@ -101,7 +101,7 @@ def vault_operations(
     openers = registrar_openers(namecheap, providers)
     registrars = {name: opening(opener) for name, opener in openers.items()}
     registrars[NAMECHEAP.id] = opening_namecheap(namecheap)
-    looks = {CLOUDFLARE.id: looking_at_cloudflare(clients, credentials, chores)}
+    looks = {CLOUDFLARE.id: looking_at_cloudflare(transactions, clients, credentials, chores)}
     every = watching.rhythm.every
     seeing = DomainErrands(transactions, errands, looks=looks, registrars=registrars, every=every)
     watch = DomainWatch(

@@ -22,7 +22,7 @@ from tests.support import people
 from tests.support.standins.cloudflare import MINE, Cloudflare
 from tests.support.vaulted import EVERY, Vaulted
 from tests.support.work import Workplace
-from tests.unit.http.test_domain_watch import listening, told
+from tests.unit.operations.domains.test_domain_watch import listening, told
 
 A = {"type": "A", "name": "www", "content": "192.0.2.1", "ttl": 1, "proxied": False}
 
