@@ -9,8 +9,10 @@ from datetime import datetime
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
-from keystead.vault import contentvalue, zones
+from keystead.kit.errors import Conflict
+from keystead.vault import contentvalue, looks, zones
 from keystead.vault.contentvalue import Contents, Difference, Noted
+from keystead.vault.errands import Kind
 from keystead.vault.store import contents as store
 from keystead.vault.store.contents import Kept, Question
 
@@ -83,16 +85,23 @@ def record(work: Work, zone_id: int, seen: Contents, *, revision: int) -> bool:
 
 @requires(Permission.VAULT_USE)
 def note_problem(work: Work, zone_id: int, problem: str, *, is_refused: bool) -> None:
-    """Write down why a zone could not be looked into; ``is_refused`` says that the credential may not."""
-    zones.find(work, zone_id)
+    """Write down why a zone could not be looked into; ``is_refused`` says that the credential may not.
+
+    The first time it may not, the credential is verified: it may be refused for everything.
+    """
+    credential_id = zones.find(work, zone_id).credential_id
+    if is_refused and credential_id not in store.unreadable(work.connection, work.principal.account_id):
+        looks.follow(work, credential_id, Kind.LOOK)
     store.note_problem(work.connection, zone_id, problem[:PROBLEM_LENGTH_MAX], is_refused=is_refused)
 
 
 @requires(Permission.VAULT_CHANGE)
-def accept(work: Work, zone_id: int, seen: Contents) -> Compared:
-    """Take what a zone holds now for right; raise ZoneNotFound."""
+def accept(work: Work, zone_id: int, seen: Contents, *, revision: int) -> Compared:
+    """Take what a zone holds now for right; raise ZoneNotFound, and Conflict when it was changed here meanwhile."""
     zone = zones.find(work, zone_id)
     before = store.find(work.connection, zone_id, is_held=True)
+    if before.revision != revision:
+        raise Conflict(f"{zone.name} was changed here meanwhile; look at it and accept it again")
     _accept(work, zone_id, seen)
     settled = {"records": before.record_drift is not None, "redirects": before.redirect_drift is not None}
     work.audit("vault.zone.accept", zones.subject(zone.name), differed=[name for name, was in settled.items() if was])

@@ -42,8 +42,9 @@ class ContentOperations:
 
     async def accept(self, call: Call, zone_id: int) -> Compared:
         """Look into a zone now, and take what it holds for right."""
+        revision = await self._transactions.read(call, contents.revision, zone_id)
         seen = await self._read(call, zone_id)
-        accepted = await self._transactions.write(call, contents.accept, zone_id, seen)
+        accepted = await self._transactions.write(call, contents.accept, zone_id, seen, revision=revision)
         self._on_seen()
         return accepted.value
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from keystead.access.principal import operator
-from keystead.kit.errors import KeysteadError
+from keystead.dialects.v1 import domain_shapes
+from keystead.kit.errors import Conflict, KeysteadError
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
 from keystead.operations.domains.records import Action, RecordChange
@@ -22,7 +23,7 @@ from tests.support import people
 from tests.support.standins.cloudflare import MINE, Cloudflare
 from tests.support.vaulted import EVERY, Vaulted
 from tests.support.work import Workplace
-from tests.unit.operations.domains.test_domain_watch import listening, told
+from tests.unit.operations.domains.test_domain_watch import listening, told, watched
 
 A = {"type": "A", "name": "www", "content": "192.0.2.1", "ttl": 1, "proxied": False}
 
@@ -161,6 +162,7 @@ async def test_redirects_of_ours_are_compared_and_shown_and_those_of_others_coun
 
     assert shown is not None
     assert shown.redirects == [f"{lead_of(vaulted).source} → {lead_of(vaulted).text}"]
+    assert f"{lead_of(vaulted).source} → https://elsewhere.example" in next(domain_shapes.table([shown]))
     assert disabled.seen == [f"changed: {lead_of(vaulted).source}: {lead_of(vaulted).text} (disabled)"]
     assert removed.seen[0].startswith("removed: ")
     assert seen is not None
@@ -190,6 +192,8 @@ async def test_what_was_seen_while_something_was_changed_here_says_nothing(vault
 
     is_known = await vaulted.workplace.do(contents.record, zone, stale, revision=revision)
 
+    with pytest.raises(Conflict):
+        await vaulted.workplace.do(contents.accept, zone, stale, revision=revision)
     assert is_known is False
     assert await compared(vaulted) == []
     assert await vaulted.content_watch.round() == 1
@@ -216,6 +220,18 @@ async def test_a_zone_that_cannot_be_read_says_so_and_keeps_nobody_waiting(vault
     assert found.problem is not None
     with pytest.raises(KeysteadError):
         await vaulted.contents.compare(vaulted.call(), await zone_id(vaulted))
+
+
+async def test_a_token_that_is_gone_is_verified_at_once_and_found_refused(vaulted: Vaulted) -> None:
+    await watched(vaulted)
+    vaulted.remote.tokens.clear()
+
+    await later(vaulted)
+    await vaulted.settle()
+    await vaulted.workplace.do(findings.compare)
+
+    kinds = [one.kind for one in await vaulted.workplace.do(findings.list_, Page()) if one.credential_id is not None]
+    assert kinds == ["credential-refused"]
 
 
 async def test_a_key_for_dns_alone_has_its_records_compared_and_nothing_said_of_redirects(workplace: Workplace) -> None:
