@@ -1,7 +1,7 @@
 """The verbs of zones' contents: what is right in a zone, what was seen there, and how the two differ.
 
 What is right is what was there when the zone was first looked at, with every change that is made here; or what is there
-when its owner says so. Nothing here asks a provider: ``operations/domains/contents.py`` does, and notes what came of it.
+when its owner says so. Nothing here asks a provider: ``operations/domains/contents.py`` does.
 """
 
 from dataclasses import dataclass
