@@ -2,7 +2,8 @@
 
 A real Keystead starts in a temporary directory; Cloudflare, Namecheap behind its relay, and DNS are stand-ins on
 loopback that keep state and refuse now and then. A list is planned, approved, carried out with progress, paused and
-continued; what failed is retried; then one domain is changed behind Keystead's back, and found by planning once more.
+continued; what failed is retried; then one domain is changed behind Keystead's back, and found by planning once more,
+and one record, found by looking into its zone.
 Every claim on the way is checked: the exit code is 0 only when all of them hold. Nothing is left behind.
 """
 
@@ -103,6 +104,7 @@ async def play(story: Story, directory: Path, domains: int) -> None:
         await plan(story, directory, outside, listed)
         moved = await move(story, local, outside, listed)
         await drift(story, local, outside, listed)
+        await record_drift(story, local, outside)
         await tell_results(story, directory, moved, outside)
 
 
@@ -198,6 +200,26 @@ async def drift(story: Story, local: httpx2.AsyncClient, outside: Outside, liste
     story.claim(
         "Moved once more, it is as it should be", holds=(again["change"], again["same"]) == (0, outside.domains)
     )
+
+
+async def record_drift(story: Story, local: httpx2.AsyncClient, outside: Outside) -> None:
+    """Change one record behind Keystead's back, find it by looking into its zone, and put it back."""
+    victim = sorted(outside.registrar.domains)[outside.domains // 4]
+    [zone] = (await local.get("/v1/zones", params={"name": victim})).json()["items"]
+    compare = f"/v1/zones/{zone['id']}/compare"
+    before = (await local.post(compare)).json()
+    record = next(one for one in outside.remote.records[zone["remote_id"]].values() if one["type"] == "A")
+    right, record["content"] = record["content"], "198.51.100.7"
+    found = (await local.post(compare)).json()
+    record["content"] = right
+    after = (await local.post(compare)).json()
+    seen = (found["records"] or {}).get("seen", [])
+    story.claim(
+        f"A record changed behind our back, and found: {', '.join(seen)}",
+        holds=before["records"] is None and len(seen) == 1 and "198.51.100.7" in seen[0],
+        otherwise=f"{before} {found}",
+    )
+    story.claim("Put back, it is as it should be", holds=after["records"] is None, otherwise=str(after))
 
 
 async def tell_results(story: Story, directory: Path, number: int, outside: Outside) -> None:

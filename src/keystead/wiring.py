@@ -212,6 +212,7 @@ def _loops(ground: Ground, parts: Parts, meter: Meter, upkeep: Upkeep) -> dict[s
         "errands": parts.vault.errands.run,
         "expiries": parts.vault.credentials.run,
         "domains": parts.vault.domain_watch.run,
+        "contents": parts.vault.content_watch.run,
         "zones": parts.vault.watch.run,
     }
 
@@ -307,7 +308,12 @@ def _watching(ground: Ground, jobs: JobRunner) -> Watching:
     settings = ground.settings
     balance_min = Decimal(settings.alert_balance) if settings.alert_balance else None
     rules = Rules(settings.alert_days, balance_min)
-    rhythm = Rhythm(timedelta(seconds=settings.domain_sync_s), rules, has_mail=settings.smtp_url is not None)
+    rhythm = Rhythm(
+        timedelta(seconds=settings.domain_sync_s),
+        rules,
+        has_mail=settings.smtp_url is not None,
+        contents_every=timedelta(seconds=settings.zone_contents_s),
+    )
     lookup = ParentLookup(ground.clock, settings.dns_resolvers, port=settings.dns_port)
     return Watching(lookup, rhythm, on_mail=jobs.wake)
 

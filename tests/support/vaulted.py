@@ -13,11 +13,14 @@ from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
 from keystead.operations.calls import Call
+from keystead.operations.domains.contents import ContentOperations
 from keystead.operations.domains.hosts import ZoneHosts
+from keystead.operations.domains.records import RecordOperations
 from keystead.operations.domains.redirects import RedirectOperations
 from keystead.operations.domains.registrars import RegistrarOperations
 from keystead.operations.domains.rollouts import RolloutJobs
 from keystead.operations.domains.templates import TemplateOperations
+from keystead.operations.domains.watch.contents import ContentWatch
 from keystead.operations.domains.watch.domains import DomainWatch, Rhythm
 from keystead.operations.domains.watch.looks import DomainErrands, looking_at_cloudflare
 from keystead.operations.domains.watch.registrars import opening_namecheap
@@ -97,6 +100,7 @@ class Vaulted:
         self.chores = CloudflareErrands(self.transactions, self.clients, self.credentials, self.runner, RandomIds())
         self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
         self.hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
+        self.records = RecordOperations(self.hosts)
         self.redirects = RedirectOperations(self.transactions, self.hosts)
         self.templates = TemplateOperations(self.transactions, Limits(), on_started=lambda: None)
         rolling = RolloutJobs(self.transactions, self.hosts)
@@ -112,7 +116,7 @@ class Vaulted:
         self.seeing = DomainErrands(
             self.transactions,
             self.runner,
-            looks={"cloudflare": looking_at_cloudflare(self.clients, self.credentials, self.chores)},
+            looks={"cloudflare": looking_at_cloudflare(self.transactions, self.clients, self.credentials, self.chores)},
             registrars={"namecheap": opening_namecheap(self.namecheap)},
             every=EVERY,
         )
@@ -124,6 +128,9 @@ class Vaulted:
             account_id=place.account_id,
         )
         self.seeing.on_seen = self.domain_watch.note_seen
+        self.contents = ContentOperations(self.transactions, self.hosts)
+        self.content_watch = ContentWatch(self.transactions, self.contents, every=EVERY, account_id=place.account_id)
+        self.content_watch.on_seen = self.domain_watch.note_seen
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

@@ -36,7 +36,7 @@ _ONLY = {
 }
 
 Name = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's name.")]
-Text = Annotated[str | None, typer.Option("--search", "-s", metavar="TEXT", help="Part of the name.")]
+Text = Annotated[str | None, typer.Option("--search", "-s", metavar="TEXT", help="Part of the name, or of a redirect.")]
 Provider = Annotated[str | None, typer.Option(help="At this registrar, or with a zone there.")]
 Within = Annotated[int | None, typer.Option("--expires-within", min=0, metavar="DAYS", help="Ends within DAYS days.")]
 Only = Annotated[list[Kind] | None, typer.Option(help="Those with findings or without, with a zone or without.")]
@@ -191,7 +191,7 @@ def _id(client: Any, name: str) -> int:
 
 
 def _say_list(found: list[dict[str, Any]]) -> None:
-    columns = ("domain", "registrar", "ends", "renews", "zone", "name servers", "findings", "tags")
+    columns = ("domain", "registrar", "ends", "renews", "zone", "name servers", "redirects", "findings", "tags")
     rows = [
         (
             one["name"],
@@ -200,6 +200,7 @@ def _say_list(found: list[dict[str, Any]]) -> None:
             (one["registration"] or {}).get("renews_itself"),
             _zone_of(one),
             (one["dns"] or one["registration"] or one["zone"] or {}).get("name_servers"),
+            _redirects_of(one),
             one["findings"],
             one["tags"],
         )
@@ -215,8 +216,18 @@ def _zone_of(one: dict[str, Any]) -> str | None:
     return f"{zone['provider']}, {'missing' if zone['missing_since'] else zone['status']}"
 
 
+def _redirects_of(one: dict[str, Any]) -> str | None:
+    """Return what a domain redirects: the first of it, and how much more there is."""
+    seen = one["redirects"]
+    if seen is None or not (seen["ours"] or seen["foreign"]):
+        return None
+    told = seen["ours"][:1] + ([f"{len(seen['ours']) - 1} more"] if len(seen["ours"]) > 1 else [])
+    return ", ".join(told + ([f"{seen['foreign']} of others"] if seen["foreign"] else []))
+
+
 def _say_one(one: dict[str, Any]) -> None:
     registration, zone, dns = one["registration"] or {}, one["zone"] or {}, one["dns"] or {}
+    redirects = one["redirects"] or {}
     output.say_fields(
         [
             ("domain", one["name"]),
@@ -228,6 +239,8 @@ def _say_one(one: dict[str, Any]) -> None:
             ("  asked", output.moment(registration.get("name_servers_at"))),
             ("zone", _zone_of(one)),
             ("the zone wants", zone.get("name_servers")),
+            ("redirects", redirects.get("ours")),
+            ("  of others", redirects.get("foreign")),
             ("DNS says", dns.get("problem") or dns.get("name_servers")),
             ("  asked", output.moment(dns.get("at"))),
             ("note", one["note"]),

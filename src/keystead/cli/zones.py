@@ -103,6 +103,25 @@ def check(context: typer.Context, zone: Zone, as_json: AsJson = False) -> None:
         output.answer(client.post(f"{path(client, zone)}/check"), as_json, _say_zone)
 
 
+@app.command("compare")
+def compare(context: typer.Context, zone: Zone, as_json: AsJson = False) -> None:
+    """Look into a zone now, and show how its records and redirects differ from what is right there."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        output.answer(client.post(f"{path(client, zone)}/compare"), as_json, _say_drift)
+
+
+@app.command("accept")
+def accept(context: typer.Context, zone: Zone, as_json: AsJson = False) -> None:
+    """Take the records and redirects that a zone has now for right."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        found = client.post(f"{path(client, zone)}/accept")
+    output.answer(found, as_json, lambda told: output.say(f"{told['zone']}: what it holds now is right"))
+
+
 @app.command("settings")
 def settings(context: typer.Context, zone: Zone, as_json: AsJson = False) -> None:
     """Show a zone's settings as its provider has them."""
@@ -197,6 +216,19 @@ def _say_zone(found: dict[str, Any]) -> None:
     if found["check_at"]:
         fields.append(("  looked at again (UTC)", output.moment(found["check_at"])))
     output.say_fields(fields)
+
+
+def _say_drift(found: dict[str, Any]) -> None:
+    kinds = [(kind, found[kind]) for kind in ("records", "redirects") if found[kind] is not None]
+    if not kinds:
+        output.say(f"{found['zone']}: records and redirects are as they should be")
+    for kind, told in kinds:
+        output.say(f"{found['zone']}: {kind} are not as they should be")
+        for line in told["seen"]:
+            output.say(output.shown(f"  {line}"))
+        output.say("  should be")
+        for line in told["expected"]:
+            output.say(output.shown(f"  {line}"))
 
 
 def _status(found: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
+from keystead.operations.domains.contents import ContentOperations
 from keystead.operations.domains.hosts import ZoneHosts
 from keystead.operations.domains.moves import MoveOperations
 from keystead.operations.domains.moving.desk import Openings
@@ -17,6 +18,7 @@ from keystead.operations.domains.registrars import Open, RegistrarOperations
 from keystead.operations.domains.rollouts import RolloutJobs
 from keystead.operations.domains.table import DomainOperations
 from keystead.operations.domains.templates import TemplateOperations
+from keystead.operations.domains.watch.contents import ContentWatch
 from keystead.operations.domains.watch.domains import DomainWatch, Rhythm
 from keystead.operations.domains.watch.looks import DomainErrands, looking_at_cloudflare
 from keystead.operations.domains.watch.registrars import opening, opening_namecheap
@@ -68,6 +70,8 @@ class VaultOperations:
     moves: MoveOperations
     domains: DomainOperations
     domain_watch: DomainWatch
+    contents: ContentOperations
+    content_watch: ContentWatch
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def vault_operations(
     openers = registrar_openers(namecheap, providers)
     registrars = {name: opening(opener) for name, opener in openers.items()}
     registrars[NAMECHEAP.id] = opening_namecheap(namecheap)
-    looks = {CLOUDFLARE.id: looking_at_cloudflare(clients, credentials, chores)}
+    looks = {CLOUDFLARE.id: looking_at_cloudflare(transactions, clients, credentials, chores)}
     every = watching.rhythm.every
     seeing = DomainErrands(transactions, errands, looks=looks, registrars=registrars, every=every)
     watch = DomainWatch(
@@ -111,6 +115,9 @@ def vault_operations(
     seeing.on_seen = watch.note_seen
     domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
     hosts = ZoneHosts(transactions, clients, credentials)
+    contents = ContentOperations(transactions, hosts, on_seen=watch.wake)
+    looking_into = ContentWatch(transactions, contents, every=watching.rhythm.contents_every, account_id=account_id)
+    looking_into.on_seen = watch.note_seen
     registering = RegistrarOperations(transactions, openers)
     openings = Openings(hosts, registering)
     rolling = RolloutJobs(transactions, hosts)
@@ -133,6 +140,8 @@ def vault_operations(
         MoveOperations(transactions, openings, watching.lookup, on_started=jobs.wake),
         domains,
         watch,
+        contents,
+        looking_into,
     )
 
 

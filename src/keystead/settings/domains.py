@@ -15,6 +15,11 @@ class DomainSettings(BaseModel):
         description="Seconds after which providers and DNS are asked about domains and credentials again.",
         examples=[21_600],
     )
+    zone_contents_s: Annotated[int, Field(ge=600)] = Field(
+        86_400,
+        description="Seconds after which a zone's records and redirects are compared again with what is right there.",
+        examples=[21_600],
+    )
     alert_days: Days = Field(
         (30, 14, 7, 1),
         description="Days before a domain or a credential ends at which its account's people are told; none: never.",

@@ -6,6 +6,7 @@ How a credential comes into being is ``connecting``.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 
@@ -151,6 +152,15 @@ def note_check(work: Work, credential_id: int, problem: str | None) -> Credentia
     store.note_check(work.connection, credential_id, problem, work.now)
     work.audit("vault.credential.check", subject(credential_id), problem=problem)
     return _found(work, credential_id)
+
+
+@requires(Permission.VAULT_USE)
+def note_end(work: Work, credential_id: int, expires_at: datetime) -> None:
+    """Take over when a credential ends as its provider says, where somebody changed that there."""
+    before = _found(work, credential_id).expires_at
+    if before != expires_at:
+        store.set_end(work.connection, credential_id, expires_at)
+        work.audit("vault.credential.end", subject(credential_id), before=before, after=expires_at)
 
 
 @requires(Permission.VAULT_CHANGE)

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from keystead.vault.contentvalue import Difference
+
 ZONE_ERROR = "error"
 
 K = TypeVar("K")
@@ -30,6 +32,12 @@ class Drift(StrEnum):
     ZONE_MOVED = "zone-moved"
     # The registrar does not list the domain any more.
     REGISTRATION_MISSING = "registration-missing"
+    # The zone has other records than are right there.
+    RECORDS = "records"
+    # Redirects that were made here are others, or gone.
+    REDIRECTS = "redirects"
+    # The provider takes the credential, and does not let it read what a zone holds.
+    PERMISSION_MISSING = "credential-permission-missing"
     # The provider does not take the credential any more.
     CREDENTIAL_REFUSED = "credential-refused"
 
@@ -53,6 +61,8 @@ class Seen:
     dns_problem: str | None = None
     zone_status: str | None = None
     zone_missing_since: datetime | None = None
+    records: Difference | None = None
+    redirects: Difference | None = None
     registration_missing_since: datetime | None = None
 
 
@@ -83,7 +93,7 @@ def deviations(seen: Seen) -> list[Deviation]:
         found.append(Deviation(Drift.ZONE_MISSING, ("there",), ("not there",)))
     elif seen.zone_status == ZONE_ERROR:
         found.append(Deviation(Drift.ZONE_MOVED, ("active",), ("moved or deactivated",)))
-    return [*found, *_of_name_servers(seen)]
+    return [*found, *_of_contents(seen), *_of_name_servers(seen)]
 
 
 def compared(stored: Mapping[K, Deviation], now: Mapping[K, Deviation]) -> Change[K]:
@@ -93,6 +103,14 @@ def compared(stored: Mapping[K, Deviation], now: Mapping[K, Deviation]) -> Chang
         changed={key: found for key, found in now.items() if key in stored and stored[key] != found},
         cured=tuple(key for key in stored if key not in now),
     )
+
+
+def _of_contents(seen: Seen) -> list[Deviation]:
+    """Return how what the zone holds differs; of a zone that is not there nothing is said."""
+    if seen.zone_missing_since is not None:
+        return []
+    told = ((Drift.RECORDS, seen.records), (Drift.REDIRECTS, seen.redirects))
+    return [Deviation(kind, found.expected, found.seen) for kind, found in told if found is not None]
 
 
 def _of_name_servers(seen: Seen) -> list[Deviation]:

@@ -11,6 +11,7 @@ from keystead.kit.page import Page
 from keystead.vault import looks
 from keystead.vault.drift import OF_NAME_SERVERS, Change, Deviation, Drift, Seen, compared, deviations
 from keystead.vault.errands import Kind
+from keystead.vault.store import contents as content_store
 from keystead.vault.store import delegations as delegation_store
 from keystead.vault.store import findings as store
 from keystead.vault.store import registrations as registration_store
@@ -80,9 +81,16 @@ def _now(work: Work) -> dict[_Key, Deviation]:
             zone_status=row["zone_status"],
             zone_missing_since=row["zone_missing_since"],
             registration_missing_since=row["registration_missing_since"],
+            records=content_store.difference(row["record_drift"]),
+            redirects=content_store.difference(row["redirect_drift"]),
         )
         found.update(((row["id"], None, one.kind), one) for one in deviations(seen))
-    for credential_id, problem in store.refused(work.connection, account_id).items():
+    all_refused = store.refused(work.connection, account_id)
+    for credential_id, reason in content_store.unreadable(work.connection, account_id).items():
+        if credential_id not in all_refused:
+            lacking = Deviation(Drift.PERMISSION_MISSING, ("may read records and redirects",), (reason,))
+            found[None, credential_id, lacking.kind] = lacking
+    for credential_id, problem in all_refused.items():
         refused = Deviation(Drift.CREDENTIAL_REFUSED, ("accepted",), (problem or "refused",))
         found[None, credential_id, refused.kind] = refused
     return found

@@ -11,6 +11,7 @@ from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.vault import credentials, errands
 from keystead.vault.errands import Kind
+from keystead.vault.store import contents as content_store
 from keystead.vault.store import delegations as delegation_store
 from keystead.vault.store import errands as errand_store
 from keystead.vault.store import looks as store
@@ -46,6 +47,7 @@ def ask(work: Work, credential_ids: Sequence[int], *, every: timedelta) -> list[
     for credential_id in credential_ids:
         credentials.find(work, credential_id)
     put = [_begun(work, credential_id, every, is_forced=True) for credential_id in credential_ids]
+    content_store.make_all_due(work.connection, credential_ids)
     delegation_store.make_all_due(work.connection, work.principal.account_id)
     work.audit("vault.domains.look", "domains", credentials=list(credential_ids))
     return [errand_id for errand_id in put if errand_id is not None]

@@ -134,6 +134,30 @@ DOMAINS = Table(
     sqlite_autoincrement=True,
 )
 
+# What is right in a zone, as entries of records and of redirects made here; what was seen there last, at ``seen_at``;
+# and how the two differ. ``redirects`` are None where the credential may not read them. ``revision`` grows with every
+# change made here. ``asked_at`` is when somebody took it upon himself to look, ``problem`` why that failed last, and
+# ``is_refused`` that the credential may not.
+ZONE_CONTENTS = Table(
+    "zone_contents",
+    METADATA,
+    Column("zone_id", BigNumber, ForeignKey("zones.id", ondelete="CASCADE"), autoincrement=False),
+    Column("records", Json),
+    Column("redirects", Json),
+    Column("seen_redirects", Json),
+    Column("foreign_redirects", Integer),
+    Column("record_drift", Json),
+    Column("redirect_drift", Json),
+    Column("accepted_at", UtcTime),
+    Column("seen_at", UtcTime),
+    Column("asked_at", UtcTime),
+    Column("problem", String(255)),
+    Column("is_refused", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    PrimaryKeyConstraint("zone_id"),
+    Index("ix_zone_contents_asked_at", "asked_at"),
+)
+
 # Records and redirects by a name, to be applied to many zones.
 TEMPLATES = Table(
     "templates",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keystead.outbox.events import Event
+from keystead.vault.drift import Drift
 from keystead.vault.store.findings import Ending, Finding, Watched
 from keystead.vault.thresholds import days_until
 
@@ -51,8 +52,11 @@ def drifted(finding: Finding) -> Notice:
     if finding.domain_id is None:
         credential = {"id": finding.credential_id, "provider": finding.provider, "alias": finding.credential}
         data = {"credential": credential, **told}
-        sentence = f"credential {finding.credential} is refused by {finding.provider}: {', '.join(finding.seen)}"
-        return Notice(Event.CREDENTIAL_REFUSED, f"credential {finding.credential_id}", 0, data, sentence)
+        subject, said = f"credential {finding.credential_id}", "is refused by"
+        if finding.kind == Drift.PERMISSION_MISSING:
+            subject, said = f"{subject} permission", "lacks a permission at"
+        sentence = f"credential {finding.credential} {said} {finding.provider}: {', '.join(finding.seen)}"
+        return Notice(Event.CREDENTIAL_REFUSED, subject, 0, data, sentence)
     data = {"domain": {"id": finding.domain_id, "name": finding.domain}, **told}
     sentence = f"{finding.domain}: {finding.kind}: {', '.join(finding.seen)} instead of {', '.join(finding.expected)}"
     return Notice(Event.DOMAIN_DRIFTED, f"domain {finding.domain_id} {finding.kind}", 0, data, sentence)

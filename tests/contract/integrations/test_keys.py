@@ -219,6 +219,7 @@ async def test_a_slash_at_the_end_is_passed_over_and_the_specification_is_served
         "PATCH /zones/{ident}/settings",
         "POST /zones/{ident}/purge-cache",
         "GET /domains",
+        "POST /domains/batch",
         "POST /domains/zones/batch",
     }
 

@@ -182,6 +182,24 @@ async def test_several_roots_are_made_and_each_says_how_it_went(wire: Wire) -> N
     assert told(none) == (400, failure("domains_required"))
 
 
+async def test_several_domains_are_written_down_and_each_says_how_it_went(wire: Wire) -> None:
+    first = await wire.owner.post("/domains/batch", json={"domains": ["One.example", {"domain_name": "two.example"}]})
+    again = await wire.owner.post("/domains/batch", json={"domains": ["one.example", "a b"]})
+    many = await wire.owner.post("/domains/batch", json={"domains": ["x.example"] * 11})
+    wrong = [await wire.owner.post("/domains/batch", json={"domains": one}) for one in ([], "x.example", [{}], [7])]
+    listed = (await wire.owner.get("/domains")).json()["domains"]
+
+    assert (first.status_code, [one["added"] for one in first.json()["results"]]) == (200, [True, True])
+    body = again.json()
+    assert (body["ok"], body["succeeded"], body["failed"], body["results"][0]["added"]) == (False, 1, 1, False)
+    assert (body["results"][1]["domain"], body["results"][1]["error"]) == ("a b", "invalid_domain")
+    assert told(many) == (400, failure("too_many_domains", context={"limit": 10}))
+    words_of = [one.json()["error"] for one in wrong]
+    assert words_of == ["domains_required", "domains_required", "domain_required", "domains_required"]
+    assert sorted(one["domain_name"] for one in listed) == ["one.example", "two.example"]
+    assert wire.remote.came == []
+
+
 async def test_settings_are_shown_set_and_refused_each_by_itself(wire: Wire) -> None:
     await wire.connect()
     path = f"/zones/{(await made(wire))['id']}/settings"
@@ -318,7 +336,7 @@ async def test_who_is_nobody_is_told_to_sign_in_and_who_may_not_that_owners_may(
     viewer = await wire.instance.caller(Permission.VAULT_READ)
     everything = [(method, f"/zones/1{path}") for method, path, _ in ROUTES]
     everything += [("GET", "/zones"), ("POST", "/zones"), ("POST", "/zones/sync")]
-    everything += [("GET", "/domains"), ("POST", "/domains/zones/batch")]
+    everything += [("GET", "/domains"), ("POST", "/domains/batch"), ("POST", "/domains/zones/batch")]
 
     for method, path in everything:
         answer = await stranger.request(method, path, json=None if method in ("GET", "DELETE") else {})

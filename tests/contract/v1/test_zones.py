@@ -52,6 +52,29 @@ async def hosted(database: Database, tmp_path: Path, remote: Cloudflare) -> Asyn
         yield Hosted(instance, remote, made.json())
 
 
+async def test_a_record_changed_elsewhere_is_named_found_in_the_table_and_accepted(hosted: Hosted) -> None:
+    made = await hosted.ask("POST", "/records", A)
+    never = await hosted.ask("GET", "/drift")
+    first = await hosted.ask("POST", "/compare")
+    hosted.remote.records[hosted.zone["remote_id"]][made["id"]]["content"] = "198.51.100.7"
+
+    found = await hosted.ask("POST", "/compare")
+    viewer = await hosted.instance.caller(Permission.VAULT_READ)
+    shown = await viewer.get(f"{hosted.path}/drift")
+    refused = await viewer.post(f"{hosted.path}/accept")
+    accepted = await hosted.ask("POST", "/accept")
+    [listed] = (await hosted.instance.operator.get("/v1/domains?q=new")).json()["items"]
+
+    assert (never["seen_at"], first["records"], first["zone"]) == (None, None, "new.example")
+    assert found["records"] == {
+        "expected": ["A www.new.example: 192.0.2.1"],
+        "seen": ["changed: A www.new.example: 198.51.100.7"],
+    }
+    assert (shown.json(), refused.status_code) == (found, 403)
+    assert (accepted["records"], accepted["problem"]) == (None, None)
+    assert listed["redirects"] == {"ours": [], "foreign": 0}
+
+
 async def test_zones_are_made_found_checked_and_deleted(hosted: Hosted) -> None:
     operator, path = hosted.instance.operator, hosted.path
     hosted.remote.add_zones(2)

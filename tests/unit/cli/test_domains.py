@@ -19,6 +19,7 @@ DOMAIN: dict[str, Any] = {
         "name_servers_at": "2026-11-21T16:00:00Z",
     },
     "zone": {"provider": "cloudflare", "status": "active", "name_servers": ["bob.ns.test"], "missing_since": None},
+    "redirects": {"ours": ["www.one.com/* → https://one.com, 301", "b.one.com/* → https://one.com, 301"], "foreign": 3},
     "dns": None,
     "findings": ["registrar-name-servers"],
     "note": None,
@@ -54,6 +55,7 @@ def test_a_list_narrows_and_shows_what_is_wrong(run: Run, service: Service) -> N
 
     assert said.code == 0
     assert "2027-01-22" in said.out
+    assert "www.one.com/* → https://one.com, 301, 1 more, 3 of others" in said.out
     assert "registrar-name-servers" in said.out
 
 

@@ -54,6 +54,26 @@ def test_a_zone_is_added_and_its_name_servers_are_told(run: Run, service: Servic
     assert service.asked[-1][1] == {"name": "example.com", "credential_id": 1}
 
 
+def test_what_differs_in_a_zone_is_said_and_accepted(run: Run, service: Service) -> None:
+    told = {"expected": ["A www.example.com: 192.0.2.1"], "seen": ["changed: A www.example.com: 198.51.100.7"]}
+    drift = {"zone": "example.com", "records": told, "redirects": None}
+    service.will(f"POST {PATH}/7/compare", drift)
+    service.will(f"POST {PATH}/7/accept", {**drift, "records": None})
+
+    differs, accepted = run("zone", "compare", "7"), run("zone", "accept", "7")
+    service.will(f"POST {PATH}/7/compare", {**drift, "records": None})
+    same = run("zone", "compare", "7")
+
+    assert differs.out.splitlines() == [
+        "example.com: records are not as they should be",
+        "  changed: A www.example.com: 198.51.100.7",
+        "  should be",
+        "  A www.example.com: 192.0.2.1",
+    ]
+    assert accepted.out == "example.com: what it holds now is right\n"
+    assert same.out == "example.com: records and redirects are as they should be\n"
+
+
 def test_a_zone_is_named_by_its_number_or_its_name(run: Run, service: Service) -> None:
     service.will(NAMED, page(ZONE))
     for action in ("check", "sync"):

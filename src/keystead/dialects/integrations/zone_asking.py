@@ -51,7 +51,7 @@ def key_id(found: Json) -> int | None:
 
 def root(found: Json) -> str:
     """Read the root domain of a zone."""
-    for name in ("root_domain", "name", "domain"):
+    for name in ("root_domain", "domain_name", "name", "domain"):
         value = found.get(name)
         if isinstance(value, str) and value.strip():
             return value
@@ -64,6 +64,13 @@ def roots(found: Json) -> list[str]:
     if not isinstance(named, list) or not named or not all(isinstance(one, str) and one.strip() for one in named):
         raise WireError("domains_required")
     return _bounded(named, ROOTS_MAX, "too_many_domains")
+
+
+def domains(found: Json) -> list[str]:
+    """Read the names of several domains: texts, or objects that have one."""
+    listed = found.get("domains")
+    named = [root(one) if isinstance(one, dict) else one for one in listed] if isinstance(listed, list) else []
+    return roots({"domains": named})
 
 
 def record(found: Json) -> dict[str, Any]:

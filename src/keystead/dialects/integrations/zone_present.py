@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keystead.dialects.integrations.errors import Family, told_of
-from keystead.kit.errors import KeysteadError
+from keystead.kit.errors import Invalid, KeysteadError
 from keystead.operations.domains.records import RecordOutcome
 from keystead.operations.domains.zones import SettingsChanged, SyncedAll
 from keystead.providers.cloudflare_answers import Json
@@ -83,6 +83,11 @@ def root(domain: str, found: Zone | None, error: KeysteadError | None) -> dict[s
     if error is not None or found is None:
         return {"domain": domain, "ok": False} | ({} if error is None else failure(error))
     return {"domain": domain, "ok": True, "zone": _zone(found)}
+
+
+def unreadable(domain: str, word: str, error: Invalid) -> dict[str, Any]:
+    """Present one domain of several that is none, or for which nobody can be asked."""
+    return {"domain": domain, "ok": False, "error": word, "recoverable": False, "message": error.message}
 
 
 def roots(results: Sequence[Json]) -> dict[str, Any]:

@@ -18,9 +18,11 @@ from keystead.dialects.integrations.shown import FAILURES, SECURED
 from keystead.http.bodies import answer
 from keystead.http.routing import DirectEndpoints
 from keystead.kit.errors import Forbidden, Invalid, KeysteadError, StorageFailed, Unauthenticated
+from keystead.kit.names import hostname
 from keystead.operations.calls import Call
 from keystead.operations.domains.records import Action, RecordChange
-from keystead.vault import intents, zones
+from keystead.vault import domains, intents, zones
+from keystead.vault.domains import Entry
 
 _ZONE = f"{ZONES}/{{ident}}"
 _DNS = f"{_ZONE}/dns"
@@ -39,6 +41,7 @@ FAMILIES: Mapping[str, Family] = dict.fromkeys(
         "purge_cache",
         "list_all_domains",
         "create_zones",
+        "add_domains",
     ),
     Family.ZONES,
 ) | dict.fromkeys(("list_records", "create_record", "change_record", "delete_record", "change_records"), Family.RECORDS)
@@ -76,6 +79,7 @@ def add_endpoints(routes: DirectEndpoints, services: Services) -> None:
     add("PATCH", f"{_ZONE}/settings", handlers.change_settings, schemas.Settings)
     add("POST", f"{_ZONE}/purge-cache", handlers.purge_cache, Done, schemas.Purge)
     add("GET", DOMAINS, handlers.list_all_domains, schemas.Domains)
+    add("POST", f"{DOMAINS}/batch", handlers.add_domains, schemas.Results, schemas.DomainsNamed)
     add("POST", f"{DOMAINS}/zones/batch", handlers.create_zones, schemas.Results, schemas.Roots)
 
 
@@ -86,6 +90,7 @@ class Handlers:
         self._services = services
         self._zones = services.vault.zones
         self._records = services.vault.records
+        self._domains = services.vault.domains
 
     async def list_zones(self, request: Request) -> Response:
         """List the account's zones by name; ``status`` and ``key_id`` narrow."""
@@ -199,18 +204,27 @@ class Handlers:
         call = await self._enter(request, zones.list_domains)
         return answer(zone_present.domains(await self._zones.domains(call)))
 
+    async def add_domains(self, request: Request) -> Response:
+        """Write up to ten domains down in the account's table, and say of each how it went."""
+        call = await self._enter(request, domains.put)
+        wanted = zone_asking.domains(await asking.body(request))
+        return answer(zone_present.roots([await self._domain(call, name) for name in wanted]))
+
+    async def _domain(self, call: Call, name: str) -> dict[str, Any]:
+        """Write one domain of several down; nothing is asked of anybody."""
+        try:
+            hostname(name)
+            written = await self._domains.put(call, [Entry(name)])
+        except Invalid as error:
+            return zone_present.unreadable(name, "invalid_domain", error)
+        return {"domain": name, "ok": True, "added": written.added == 1}
+
     async def _root(self, call: Call, domain: str, key_id: int | None) -> dict[str, Any]:
         """Make one zone of several; what fails is told of it alone, but not what would fail all of them."""
         try:
             made = await self._zones.create(call, domain, key_id)
         except Invalid as error:
-            return {
-                "domain": domain,
-                "ok": False,
-                "error": _word(error),
-                "recoverable": False,
-                "message": error.message,
-            }
+            return zone_present.unreadable(domain, _word(error), error)
         except (Unauthenticated, Forbidden, StorageFailed):
             raise
         except KeysteadError as error:

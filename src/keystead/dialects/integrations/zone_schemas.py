@@ -115,6 +115,18 @@ class Roots(Shape):
     key_id: int | None = None
 
 
+class DomainNamed(Shape):
+    """A domain by its name."""
+
+    domain_name: str
+
+
+class DomainsNamed(Shape):
+    """Up to 10 domains."""
+
+    domains: list[str | DomainNamed] = Field(max_length=10)
+
+
 class Settings(Shape):
     """Settings by name."""
 

@@ -30,6 +30,8 @@ COLUMNS = (
     "zone_provider",
     "zone_status",
     "zone_name_servers",
+    "redirects",
+    "foreign_redirects",
     "dns_name_servers",
     "dns_problem",
     "dns_at",
@@ -67,6 +69,16 @@ class ZoneSeen(Answer):
     synced_at: AwareDatetime
 
 
+class RedirectsSeen(Answer):
+    """What the zone redirects, as it was last looked into."""
+
+    ours: list[str] = Field(
+        description="Those made here: source → target, status",
+        examples=[["www.example.com/* → https://example.com, 301"]],
+    )
+    foreign: int = Field(description="How many others the zone has")
+
+
 class DnsSeen(Answer):
     """What DNS says."""
 
@@ -83,6 +95,7 @@ class Domain(Answer):
     name: str
     registration: Registration | None
     zone: ZoneSeen | None
+    redirects: RedirectsSeen | None = Field(description="null: not looked at yet, or not to be read with this key")
     dns: DnsSeen | None
     findings: list[str] = Field(description="The kinds of what is not as it should be", examples=[["dns-unresolved"]])
     is_blocked: bool
@@ -179,6 +192,7 @@ def domain(row: Row) -> dict[str, Any]:
         "name": row.name,
         "registration": _registration(row),
         "zone": _zone(row),
+        "redirects": None if row.redirects is None else {"ours": row.redirects, "foreign": row.foreign_redirects or 0},
         "dns": None
         if row.dns_at is None
         else {"name_servers": row.dns_name_servers or [], "problem": row.dns_problem, "at": row.dns_at},
@@ -215,7 +229,7 @@ def written(value: WrittenCounts) -> dict[str, Any]:
 def table(rows: Sequence[Row]) -> Iterator[str]:
     """Yield rows as lines of comma-separated values."""
     for row in rows:
-        yield cells.line(_cell(getattr(row, name)) for name in COLUMNS)
+        yield cells.line(_cell(_value(row, name)) for name in COLUMNS)
 
 
 def written_mark(mark: Mark, sort: Sort) -> str:
@@ -268,6 +282,12 @@ def _zone(row: Row) -> dict[str, Any] | None:
         "missing_since": row.zone_missing_since,
         "synced_at": row.zone_synced_at,
     }
+
+
+def _value(row: Row, name: str) -> object:
+    """Return what stands in a column; redirects have spaces in them, and are set apart otherwise."""
+    value = getattr(row, name)
+    return "; ".join(value) if name == "redirects" and value is not None else value
 
 
 def _cell(value: object) -> object:

@@ -1,6 +1,7 @@
 """The native API's shapes of zones and DNS records, and how they are presented."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -12,6 +13,7 @@ from keystead.operations.domains.zones import SettingsChanged, SyncedAll
 from keystead.providers.cloudflare_answers import Json
 from keystead.providers.cloudflare_records import BATCH_MAX, Imported
 from keystead.providers.errors import ProviderRejected
+from keystead.vault.contents import Compared
 from keystead.vault.store.zones import Zone as StoredZone
 
 RECORD_ID = r"^[A-Za-z0-9]{1,64}$"
@@ -56,6 +58,25 @@ class ZoneList(Answer):
 
     items: list[Zone]
     next: int | None
+
+
+class ZoneDifference(Answer):
+    """How what is there differs from what is right, as lines for people; both are cut after twenty."""
+
+    expected: list[str]
+    seen: list[str] = Field(examples=[["changed: A www.example.com: 198.51.100.7"]])
+
+
+class ZoneDrift(Answer):
+    """How a zone differs from what is right there; null: not at all, as far as it was looked at."""
+
+    zone_id: int
+    zone: str
+    seen_at: AwareDatetime | None = Field(description="When it was looked into last; null: never")
+    accepted_at: AwareDatetime | None = Field(description="When what it held was taken for right as a whole")
+    records: ZoneDifference | None
+    redirects: ZoneDifference | None
+    problem: str | None = Field(description="Why it could not be looked into last")
 
 
 class SyncProblem(Answer):
@@ -193,6 +214,11 @@ class CachePurge(Body):
     """URLs to take out of a cache."""
 
     files: list[str] | None = Field(None, min_length=1, max_length=FILES_MAX, description="Unset: everything")
+
+
+def zone_drift(zone_id: int, found: Compared) -> dict[str, Any]:
+    """Present how a zone differs."""
+    return {"zone_id": zone_id, **asdict(found)}
 
 
 def zone(found: StoredZone) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from keystead.operations.vault.credentials import CredentialOperations
 from keystead.providers.clients import Clients
 from keystead.providers.cloudflare import CLOUDFLARE, Cloudflare
 from keystead.providers.errors import ProviderRejected, ProviderUnavailable
-from keystead.vault import intents, zones
+from keystead.vault import contents, intents, zones
+from keystead.vault.contentvalue import Noted
 from keystead.vault.credentialvalue import Credential
 from keystead.vault.intents import Change
 from keystead.vault.store.zones import Zone
@@ -79,6 +80,14 @@ class ZoneHosts:
     async def done_at(self, call: Call, change: Change, subject: str, **facts: object) -> None:
         """Do the same for whatever else a change is about, as audit records name it."""
         await self._transactions.write(call, intents.done, change, subject=subject, **facts)
+
+    async def note_records(self, call: Call, host: HostedZone, noted: Noted) -> None:
+        """Have what is now in a zone's records taken for right: it was put there by a change made here."""
+        await self._transactions.write(call, contents.note_records, host.zone.remote_id, noted)
+
+    async def note_redirects(self, call: Call, host: HostedZone, noted: Noted) -> None:
+        """Do the same for redirects."""
+        await self._transactions.write(call, contents.note_redirects, host.zone.remote_id, noted)
 
     async def _note_failure(self, call: Call, change: Change, subject: str, error: KeysteadError) -> None:
         """Put a failure on record; where that fails too, the intent alone says what is not known."""

@@ -13,6 +13,7 @@ from keystead.operations.domains.hosts import HostedZone, ZoneHosts
 from keystead.providers.cloudflare_answers import Json
 from keystead.providers.cloudflare_records import BATCH_MAX, Imported, RecordChanges
 from keystead.providers.errors import NotThere, ProviderRejected, ProviderUnavailable, SecretRefused
+from keystead.vault.contentvalue import Noted, record_entry
 from keystead.vault.intents import Change
 
 
@@ -62,6 +63,7 @@ class RecordOperations:
         host = await self._hosts.of_zone(call, zone_id)
         async with self._hosts.changing(call, Change.RECORDS_CHANGE, host.zone.name, **_told([wanted])):
             record = await _made(host, wanted)
+            await self._hosts.note_records(call, host, _noted([RecordOutcome(wanted, record)]))
         await self._hosts.done(call, Change.RECORDS_CHANGE, host.zone.name, **_told([wanted]), record=record.get("id"))
         return record
 
@@ -79,6 +81,7 @@ class RecordOperations:
                 raise
             except ProviderRejected:
                 outcomes = await _one_by_one(host, wanted)
+            await self._hosts.note_records(call, host, _noted(outcomes))
         failed = sum(one.error is not None for one in outcomes)
         await self._hosts.done(call, Change.RECORDS_CHANGE, host.zone.name, **_told(wanted), failed=failed)
         return outcomes
@@ -92,8 +95,17 @@ class RecordOperations:
         """Add the records of a zone file."""
         host = await self._hosts.of_zone(call, zone_id)
         async with self._hosts.changing(call, Change.RECORDS_IMPORT, host.zone.name, characters=len(zone_file)):
-            told = await host.client.import_records(host.zone.remote_id, zone_file, proxied=proxied)
+            told = await self._imported(call, host, zone_file, proxied=proxied)
         await self._hosts.done(call, Change.RECORDS_IMPORT, host.zone.name, added=told.added, parsed=told.parsed)
+        return told
+
+    async def _imported(self, call: Call, host: HostedZone, zone_file: str, *, proxied: bool) -> Imported:
+        """Read a zone file in; which records that added is seen by who was not there before."""
+        zone_id, client = host.zone.remote_id, host.client
+        before = {str(one.get("id")) for one in await client.records(zone_id)}
+        told = await client.import_records(zone_id, zone_file, proxied=proxied)
+        added = [record_entry(one) for one in await client.records(zone_id) if str(one.get("id")) not in before]
+        await self._hosts.note_records(call, host, Noted(there=added))
         return told
 
 
@@ -142,6 +154,16 @@ async def _one_by_one(host: HostedZone, wanted: Sequence[RecordChange]) -> list[
         except ProviderUnavailable as failure:
             outcomes[number], stopped = RecordOutcome(one, error=failure), failure
     return [outcomes[number] for number in range(len(wanted))]
+
+
+def _noted(outcomes: Sequence[RecordOutcome]) -> Noted:
+    """Return what is right in a zone after changes, of those that were made."""
+    made = [one for one in outcomes if one.error is None]
+    is_gone = Action.DELETE
+    return Noted(
+        gone=[one.change.record_id for one in made if one.change.action is is_gone],
+        there=[record_entry(one.record) for one in made if one.change.action is not is_gone and one.record],
+    )
 
 
 def _told(wanted: Sequence[RecordChange]) -> dict[str, object]:

@@ -19,6 +19,7 @@ from keystead.providers.cloudflare_rules import BulkItem, SeenRule, ref_of
 from keystead.providers.errors import NotThere
 from keystead.providers.redirect import BulkRedirect, Redirect
 from keystead.vault import credentials
+from keystead.vault.contentvalue import Noted, redirect_entry
 from keystead.vault.intents import Change
 
 # What the list of an account may hold on the plan with the fewest is ten thousand (developers.cloudflare.com, 2026-11).
@@ -68,6 +69,7 @@ class RedirectOperations:
         facts = {"source": wanted.source, "target": wanted.target.partition("?")[0], "status": wanted.status}
         async with self._hosts.changing(call, Change.REDIRECT_SET, host.zone.name, **facts):
             is_new = await host.client.set_redirect(host.zone.remote_id, wanted)
+            await self._hosts.note_redirects(call, host, Noted(there=[redirect_entry(wanted)]))
         await self._hosts.done(call, Change.REDIRECT_SET, host.zone.name, **facts, is_new=is_new)
         return SeenRule("", ref_of(wanted.source), wanted, None, is_enabled=True, expression=""), is_new
 
@@ -76,6 +78,7 @@ class RedirectOperations:
         host = await self._hosts.of_zone(call, zone_id)
         async with self._hosts.changing(call, Change.REDIRECT_REMOVE, host.zone.name, ref=ref):
             was_there = await host.client.delete_redirect(host.zone.remote_id, ref)
+            await self._hosts.note_redirects(call, host, Noted(gone=[ref]))
         await self._hosts.done(call, Change.REDIRECT_REMOVE, host.zone.name, ref=ref, was_there=was_there)
         if not was_there:
             raise NotThere(f"{host.zone.name} has no redirect {ref} that was made here", status=404)

@@ -7,6 +7,7 @@ goes on with the zones it was about.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from keystead.access import principal
 from keystead.jobs.store import Job
@@ -14,16 +15,33 @@ from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import HostedZone, ZoneHosts
 from keystead.operations.transaction import Transactions
-from keystead.providers.cloudflare_records import RecordChanges
+from keystead.providers.cloudflare_answers import Json
+from keystead.providers.cloudflare_records import RecordChanges, RecordsChanged
 from keystead.providers.errors import ProviderRejected
 from keystead.providers.redirect import Redirect
-from keystead.vault import rolloutparts, templateplan, templatevalue
+from keystead.vault import contentvalue, rolloutparts, templateplan, templatevalue
+from keystead.vault.contentvalue import Noted, record_entry, redirect_entry
 from keystead.vault.rolloutparts import Part
 from keystead.vault.rolloutvalue import Outcome
 from keystead.vault.store.rollouts import ToDo
 from keystead.vault.templateplan import Kind, Step, Verb, ZonePlan
+from keystead.vault.templatevalue import Template
 
 _CHANGED = "the zone is not as it was when this was planned; plan it again"
+
+
+@dataclass(frozen=True)
+class _Now:
+    """A zone as it is now: who has it, what a template says for it, its records, and what is to be done."""
+
+    host: HostedZone
+    wanted: Template
+    records: Sequence[Json]
+    plan: ZonePlan
+
+    def steps(self, kind: Kind) -> list[Step]:
+        """Return what is to be done to records, or to redirects."""
+        return [step for step in self.plan.steps if step.kind is kind]
 
 
 class RolloutJobs:
@@ -48,20 +66,20 @@ class RolloutJobs:
     async def _plan(self, call: Call, part: Part, zone: ToDo) -> None:
         write, at = self._transactions.write, {"number": part.number, "position": zone.position}
         try:
-            _, plan = await self._planned(call, part, zone)
+            now = await self._planned(call, part, zone)
         except (Unavailable, StorageFailed):
             raise
         except KeysteadError as error:
             await write(call, rolloutparts.note_refusal, **at, reason=_told(error))
             return
-        await write(call, rolloutparts.note_plan, **at, plan=plan)
+        await write(call, rolloutparts.note_plan, **at, plan=now.plan)
 
     async def _apply(self, call: Call, part: Part, zone: ToDo) -> None:
         outcome, reason = Outcome.DONE, None
         try:
-            host, plan = await self._planned(call, part, zone)
-            if templateplan.is_within(plan.steps, zone.steps):
-                await _carry_out(host, plan.steps, part.template.name)
+            now = await self._planned(call, part, zone)
+            if templateplan.is_within(now.plan.steps, zone.steps):
+                await self._carry_out(call, now)
             else:
                 outcome, reason = Outcome.REFUSED, _CHANGED
         except (Unavailable, StorageFailed):
@@ -71,13 +89,22 @@ class RolloutJobs:
         ended = {"part": part, "zone": zone, "outcome": outcome, "reason": reason}
         await self._transactions.write(call, rolloutparts.note_end, **ended)  # type: ignore[arg-type]
 
-    async def _planned(self, call: Call, part: Part, zone: ToDo) -> tuple[HostedZone, ZonePlan]:
+    async def _carry_out(self, call: Call, now: _Now) -> None:
+        """Change records in as few requests as may be, and redirects one by one; what is there then is right."""
+        done = await _change_records(now)
+        await self._hosts.note_records(call, now.host, _noted(now, done))
+        gone = await _change_redirects(now)
+        there = [redirect_entry(one) for one in now.wanted.redirects]
+        await self._hosts.note_redirects(call, now.host, Noted(gone=gone, there=there))
+
+    async def _planned(self, call: Call, part: Part, zone: ToDo) -> _Now:
         """Return what it takes for a zone to be as the template says, from what is there now."""
         wanted = templatevalue.expanded(part.template, zone.zone, part.given)
         host = await self._hosts.of_zone(call, zone.zone_id)
-        records = [templateplan.present_record(one) for one in await host.client.records(host.zone.remote_id)]
+        found = await host.client.records(host.zone.remote_id)
         rules = await host.client.redirect_rules(host.zone.remote_id)
-        return host, templateplan.planned(wanted, records, () if rules is None else rules.rules)
+        records = [templateplan.present_record(one) for one in found]
+        return _Now(host, wanted, found, templateplan.planned(wanted, records, () if rules is None else rules.rules))
 
 
 async def _each(part: Part, do: Callable[[Call, Part, ToDo], Awaitable[None]], call: Call) -> None:
@@ -88,26 +115,39 @@ async def _each(part: Part, do: Callable[[Call, Part, ToDo], Awaitable[None]], c
             raise problem
 
 
-async def _carry_out(host: HostedZone, steps: Sequence[Step], template: str) -> None:
-    """Change records in as few requests as may be, and redirects one by one."""
-    zone_id, client = host.zone.remote_id, host.client
-    of_records = [step for step in steps if step.kind is Kind.RECORD]
-    if of_records:
-        await client.change_records(
-            zone_id,
-            RecordChanges(
-                deletes=[str(step.remote_id) for step in of_records if step.verb is Verb.DELETE],
-                patches=[
-                    {**(step.value or {}), "id": step.remote_id} for step in of_records if step.verb is Verb.CHANGE
-                ],
-                posts=[dict(step.value or {}) for step in of_records if step.verb is Verb.CREATE],
-            ),
-        )
-    of_redirects = [step for step in steps if step.kind is Kind.REDIRECT]
-    if of_redirects:
-        gone = [str(step.remote_id) for step in of_redirects if step.verb is Verb.DELETE]
-        wanted = [Redirect(**(step.value or {})) for step in of_redirects if step.verb is not Verb.DELETE]
-        await client.change_redirects(zone_id, gone=gone, wanted=wanted, template=template)
+async def _change_records(now: _Now) -> RecordsChanged:
+    steps = now.steps(Kind.RECORD)
+    if not steps:
+        return RecordsChanged()
+    return await now.host.client.change_records(
+        now.host.zone.remote_id,
+        RecordChanges(
+            deletes=[str(step.remote_id) for step in steps if step.verb is Verb.DELETE],
+            patches=[{**(step.value or {}), "id": step.remote_id} for step in steps if step.verb is Verb.CHANGE],
+            posts=[dict(step.value or {}) for step in steps if step.verb is Verb.CREATE],
+        ),
+    )
+
+
+async def _change_redirects(now: _Now) -> list[str]:
+    """Change redirects, and return the refs of those that were deleted."""
+    steps = now.steps(Kind.REDIRECT)
+    gone = [str(step.remote_id) for step in steps if step.verb is Verb.DELETE]
+    if steps:
+        wanted = [Redirect(**(step.value or {})) for step in steps if step.verb is not Verb.DELETE]
+        name = now.wanted.name
+        await now.host.client.change_redirects(now.host.zone.remote_id, gone=gone, wanted=wanted, template=name)
+    return gone
+
+
+def _noted(now: _Now, done: RecordsChanged) -> Noted:
+    """Return what is right in a zone to which a template was applied: what it says, also where nothing was changed."""
+    all_about = contentvalue.says_all((one.type, one.name) for one in now.wanted.records)
+    touched = {str(step.remote_id) for step in now.steps(Kind.RECORD)}
+    left = [one for one in map(record_entry, now.records) if one.about in all_about and one.id not in touched]
+    made = [record_entry(one) for one in (*done.patches, *done.posts)]
+    gone = [str(step.remote_id) for step in now.steps(Kind.RECORD) if step.verb is Verb.DELETE]
+    return Noted(gone, [*left, *made], all_about)
 
 
 def _call(job: Job) -> Call:

@@ -57,6 +57,7 @@ _RENAME = update(CREDENTIALS).where(_ONE).values(alias=bindparam("new_alias"))
 _LET_GO = update(CREDENTIALS).where(_ONE).values(status=bindparam("new_status"), holds=None)
 _HOLD = update(CREDENTIALS).where(_ONE).values(status=bindparam("new_status"), holds=C.external_id)
 _TOUCH = update(CREDENTIALS).where(_ONE).values(last_used_at=_NOW)
+_SET_END = update(CREDENTIALS).where(_ONE).values(expires_at=bindparam("new_expires_at", type_=C.expires_at.type))
 _NOTE_CHECK = update(CREDENTIALS).where(_ONE).values(checked_at=_NOW, problem=bindparam("new_problem"))
 _REMOVE = delete(CREDENTIALS).where(_ONE)
 _REMOVE_DEAD = delete(CREDENTIALS).where(
@@ -145,6 +146,11 @@ def touch(connection: Connection, credential_id: int, now: datetime) -> None:
 def note_check(connection: Connection, credential_id: int, problem: str | None, now: datetime) -> None:
     """Note what a provider said of a secret when it was asked."""
     connection.execute(_NOTE_CHECK, {"credential": credential_id, "new_problem": problem, "now": now})
+
+
+def set_end(connection: Connection, credential_id: int, expires_at: datetime) -> None:
+    """Write down when a credential ends."""
+    connection.execute(_SET_END, {"credential": credential_id, "new_expires_at": expires_at})
 
 
 def remove(connection: Connection, credential_id: int) -> None:

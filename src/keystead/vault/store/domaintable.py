@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from keystead.db.types import AnyRow
-from keystead.vault.models import CREDENTIALS, DOMAINS, FINDINGS, REGISTRATIONS, ZONES
+from keystead.vault.models import CREDENTIALS, DOMAINS, FINDINGS, REGISTRATIONS, ZONE_CONTENTS, ZONES
 
 D, R, Z, F = DOMAINS.c, REGISTRATIONS.c, ZONES.c, FINDINGS.c
 _HOLDER = CREDENTIALS.alias("holder")
@@ -66,6 +66,9 @@ _ROWS = (
         Z.name_servers.label("zone_name_servers"),
         Z.missing_since.label("zone_missing_since"),
         Z.synced_at.label("zone_synced_at"),
+        ZONE_CONTENTS.c.seen_redirects.label("redirects"),
+        ZONE_CONTENTS.c.foreign_redirects,
+        ZONE_CONTENTS.c.seen_at.label("contents_at"),
         D.dns_name_servers,
         D.dns_problem,
         D.dns_at,
@@ -75,6 +78,7 @@ _ROWS = (
     .outerjoin(REGISTRATIONS, R.domain_id == D.id)
     .outerjoin(_HOLDER, _HOLDER.c.id == R.credential_id)
     .outerjoin(ZONES, Z.id == D.zone_id)
+    .outerjoin(ZONE_CONTENTS, ZONE_CONTENTS.c.zone_id == Z.id)
     .outerjoin(_KEEPER, _KEEPER.c.id == Z.credential_id)
 )
 _ONE = (D.id == bindparam("domain"), D.account_id == bindparam("account"))
@@ -122,6 +126,9 @@ class Row:
     zone_name_servers: list[str] | None
     zone_missing_since: datetime | None
     zone_synced_at: datetime | None
+    redirects: list[str] | None
+    foreign_redirects: int | None
+    contents_at: datetime | None
     dns_name_servers: list[str] | None
     dns_problem: str | None
     dns_at: datetime | None
@@ -205,7 +212,9 @@ def remove(connection: Connection, account_id: int, domain_id: int) -> None:
 
 def _narrowed(statement: Select[Any], wanted: Narrowed) -> Select[Any]:
     if wanted.text is not None:
-        statement = statement.where(D.name.contains(wanted.text, autoescape=True))
+        redirects = func.lower(type_coerce(ZONE_CONTENTS.c.seen_redirects, Text))
+        is_named = D.name.contains(wanted.text, autoescape=True)
+        statement = statement.where(or_(is_named, redirects.contains(wanted.text, autoescape=True)))
     if wanted.provider is not None:
         named = wanted.provider
         statement = statement.where(or_(_HOLDER.c.provider == named, _KEEPER.c.provider == named))

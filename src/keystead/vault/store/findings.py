@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, case, delete, insert, or_, select,
 from keystead.access.models import ACCOUNTS
 from keystead.db.types import AnyRow
 from keystead.vault.credentialvalue import Status
-from keystead.vault.models import ALERTS, CREDENTIALS, DOMAINS, FINDINGS, LOOKS, REGISTRATIONS, ZONES
+from keystead.vault.models import ALERTS, CREDENTIALS, DOMAINS, FINDINGS, LOOKS, REGISTRATIONS, ZONE_CONTENTS, ZONES
 
 A, C, D, F, L, R, Z = ALERTS.c, CREDENTIALS.c, DOMAINS.c, FINDINGS.c, LOOKS.c, REGISTRATIONS.c, ZONES.c
 _OF_ACCOUNT = F.account_id == bindparam("account")
@@ -30,11 +30,14 @@ _SEEN = (
         case((_KEEPER.c.id.is_not(None), Z.missing_since)).label("zone_missing_since"),
         D.dns_name_servers,
         D.dns_problem,
+        case((_KEEPER.c.id.is_not(None), ZONE_CONTENTS.c.record_drift)).label("record_drift"),
+        case((_KEEPER.c.id.is_not(None), ZONE_CONTENTS.c.redirect_drift)).label("redirect_drift"),
     )
     .select_from(DOMAINS)
     .outerjoin(REGISTRATIONS, R.domain_id == D.id)
     .outerjoin(_HOLDER, (_HOLDER.c.id == R.credential_id) & (_HOLDER.c.status == Status.ACTIVE.value))
     .outerjoin(ZONES, Z.id == D.zone_id)
+    .outerjoin(ZONE_CONTENTS, ZONE_CONTENTS.c.zone_id == Z.id)
     .outerjoin(_KEEPER, (_KEEPER.c.id == Z.credential_id) & (_KEEPER.c.status == Status.ACTIVE.value))
     .where(D.account_id == bindparam("account"))
 )

@@ -413,6 +413,19 @@ async def test_a_dns_that_is_away_for_many_domains_keeps_nobody_from_being_told(
     assert [event for event, _ in await told(vaulted)] == ["credential.balance_low"]
 
 
+async def test_a_token_whose_end_was_changed_at_cloudflare_ends_here_then_too(vaulted: Vaulted) -> None:
+    await vaulted.connect(vaulted.remote.bootstrap().value, alias="cf")
+    soon = (vaulted.workplace.clock.now() + timedelta(days=5)).replace(microsecond=0)
+    vaulted.remote.working()[0].expires_on = soon.strftime("%Y-%m-%dT%H:%M:%SZ")
+    await listening(vaulted)
+
+    await watched(vaulted)
+
+    [token] = [one for one in await vaulted.workplace.do(credentials.list_) if one.alias == "cf"]
+    assert token.expires_at == soon
+    assert "credential.expiring" in [event for event, _ in await told(vaulted)]
+
+
 async def test_a_look_at_cloudflare_verifies_the_token_and_reads_zones(vaulted: Vaulted) -> None:
     vaulted.remote.add_zones(2)
     await vaulted.connect(vaulted.remote.bootstrap().value, alias="cf")

@@ -9,6 +9,7 @@ from keystead.access.store.audit import AuditFilter
 from keystead.access.store.audit import page as audit_page
 from keystead.kit.errors import Conflict, Invalid, NeedsConfirmation, NotFound
 from keystead.kit.page import Page
+from keystead.operations.domains.records import Action, RecordChange
 from keystead.providers.redirect import Redirect
 from keystead.vault.errors import ZoneNotFound
 from keystead.vault.rolloutvalue import Rollout, Selection, Stage, ZoneResult
@@ -399,3 +400,28 @@ async def test_every_change_of_a_zone_is_on_record(vaulted: Vaulted, workplace: 
         "delete": 0,
     }
     assert {"vault.template.set", "vault.rollout.plan", "vault.rollout.start"} <= set(records)
+
+
+async def test_what_a_template_left_is_right_and_what_is_changed_behind_it_is_drift(
+    vaulted: Vaulted, remote: Cloudflare
+) -> None:
+    await prepared(vaulted, 1)
+    [zone] = remote.zones.values()
+    await vaulted.content_watch.round()
+    await vaulted.records.change(
+        vaulted.call(), 1, RecordChange(Action.CREATE, record={"type": "A", "name": "@", "content": "203.0.113.9"})
+    )
+    # Somebody puts there what the template says, and something beside it.
+    [there] = remote.records[zone["id"]].values()
+    there.update(content="192.0.2.1", proxied=True)
+
+    await applied(vaulted, await planned(vaulted), zone["name"])
+    after = await vaulted.contents.compare(vaulted.call(), 1)
+    there.update(content="198.51.100.7")
+    remote.rules(zone["id"])[0]["enabled"] = False
+    drifted = await vaulted.contents.compare(vaulted.call(), 1)
+
+    assert (after.records, after.redirects) == (None, None)
+    assert drifted.records is not None
+    assert drifted.records.seen == (f"changed: A {zone['name']}: 198.51.100.7, proxied",)
+    assert drifted.redirects is not None

@@ -40,7 +40,7 @@ def _add_table(routes: ValidatedEndpoints, services: Services) -> None:
     domains = services.vault.domains
 
     def asked(
-        q: Annotated[str | None, Query(max_length=253, description="Part of the name.")] = None,
+        q: Annotated[str | None, Query(max_length=253, description="Part of the name, or of a redirect.")] = None,
         provider: Annotated[
             str | None, Query(max_length=32, description="At this registrar, or with a zone there.")
         ] = None,

@@ -26,6 +26,7 @@ def router(services: Services) -> ValidatedEndpoints:
     routes = ValidatedEndpoints(prefix="/v1/zones", tags=["Zones"])
     _add_zones(routes, services)
     _add_looks(routes, services)
+    _add_contents(routes, services)
     _add_settings(routes, services)
     return routes
 
@@ -81,6 +82,25 @@ def _add_looks(routes: ValidatedEndpoints, services: Services) -> None:
     async def check_zone(call: Caller, zone_id: ZoneId) -> Response:
         """Let the provider look at a zone's name servers again."""
         return answer(shapes.zone(await zones.check(call, zone_id)))
+
+
+def _add_contents(routes: ValidatedEndpoints, services: Services) -> None:
+    contents = services.vault.contents
+
+    @routes.get("/{zone_id}/drift", response_model=shapes.ZoneDrift, responses=READ)
+    async def get_zone_drift(call: Caller, zone_id: ZoneId) -> Response:
+        """Show how a zone's records and redirects differed from what is right there, when it was last looked into."""
+        return answer(shapes.zone_drift(zone_id, await contents.find(call, zone_id)))
+
+    @routes.post("/{zone_id}/compare", response_model=shapes.ZoneDrift, responses=_CHANGED)
+    async def compare_zone(call: Caller, zone_id: ZoneId) -> Response:
+        """Look into a zone now, and show how its records and redirects differ from what is right there."""
+        return answer(shapes.zone_drift(zone_id, await contents.compare(call, zone_id)))
+
+    @routes.post("/{zone_id}/accept", response_model=shapes.ZoneDrift, responses=_CHANGED)
+    async def accept_zone(call: Caller, zone_id: ZoneId) -> Response:
+        """Take what a zone holds now for right."""
+        return answer(shapes.zone_drift(zone_id, await contents.accept(call, zone_id)))
 
 
 def _add_settings(routes: ValidatedEndpoints, services: Services) -> None:

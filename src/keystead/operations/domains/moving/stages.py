@@ -18,7 +18,8 @@ from keystead.providers.cloudflare_answers import Json, RemoteZone
 from keystead.providers.cloudflare_records import RecordChanges
 from keystead.providers.errors import AlreadyThere, ProviderBusy, ProviderRejected, ProviderUnavailable
 from keystead.providers.registrar import NameServers
-from keystead.vault import moverecords, moves, zones
+from keystead.vault import contents, moverecords, moves, zones
+from keystead.vault.contentvalue import Noted, record_entry
 from keystead.vault.movevalue import Direction, Item, Missed, Outcome, Passed, Previous, Refused, Stage, Waits
 
 # How old a list of zones may be in which a zone is looked for before it is made. When one was asked for without an
@@ -88,8 +89,10 @@ class Stages:
         access = await desk.cloudflare(item.zone_credential_id)
         present = await access.client.records(str(item.zone_id))
         missing = [dict(record) for record in moverecords.missing(wanted, present)]
-        if missing:
-            await _added(access.client, str(item.zone_id), missing)
+        added = await _added(access.client, str(item.zone_id), missing) if missing else []
+        ours = [one for one in present if not moverecords.missing([one], wanted)]
+        noted = Noted(there=[record_entry(one) for one in (*ours, *added)])
+        await self._transactions.write(desk.call, contents.note_records, str(item.zone_id), noted)
         return Passed(did={"added": len(missing)})
 
     async def _name_servers(self, desk: Desk, job: Job, item: Item) -> Outcome:
@@ -182,14 +185,16 @@ async def _copied(desk: Desk, item: Item) -> list[Json]:
     return moverecords.copied(await desk.records(item.zone_credential_id, source.id), item.source, item.domain)
 
 
-async def _added(client: Cloudflare, zone_id: str, records: Sequence[Json]) -> None:
-    """Add records, all at once; where Cloudflare has one of them in other words, one by one."""
+async def _added(client: Cloudflare, zone_id: str, records: Sequence[Json]) -> list[Json]:
+    """Add records, all at once; where Cloudflare has one of them in other words, one by one. Return those it made."""
     try:
-        await client.change_records(zone_id, RecordChanges(posts=records))
+        return (await client.change_records(zone_id, RecordChanges(posts=records))).posts
     except AlreadyThere:
+        made = []
         for record in records:
             with suppress(AlreadyThere):
-                await client.create_record(zone_id, record)
+                made.append(await client.create_record(zone_id, record))
+        return made
 
 
 def _has_zone(zone: RemoteZone, *, is_made: bool) -> Outcome:

@@ -34,11 +34,12 @@ _REQUEST_ID = "domains"
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How often everything is looked at, when people are told, and whether they get mail."""
+    """How often everything is looked at, and what zones hold; when people are told, and whether they get mail."""
 
     every: timedelta
     rules: Rules
     has_mail: bool = False
+    contents_every: timedelta = timedelta(days=1)
 
 
 class DomainWatch:

@@ -144,7 +144,9 @@ class DomainErrands:
         return Later(None, ASKED_EVERY)
 
 
-def looking_at_cloudflare(clients: Clients, use: CredentialOperations, chores: CloudflareErrands) -> Look:
+def looking_at_cloudflare(
+    transactions: Transactions, clients: Clients, use: CredentialOperations, chores: CloudflareErrands
+) -> Look:
     """Return how Cloudflare is looked at: the token is verified, and all zones are read."""
 
     async def look(call: Call, credential_id: int) -> None:
@@ -154,6 +156,8 @@ def looking_at_cloudflare(clients: Clients, use: CredentialOperations, chores: C
         verified = await clients.cloudflare(token_of(opened)).verify_as(found.external_id, owner)
         if verified.status != _ACTIVE:
             raise SecretRefused(f"Cloudflare says that the token is {verified.status}", text=verified.status)
+        if verified.expires_on is not None:
+            await transactions.write(call, credentials.note_end, credential_id, verified.expires_on)
         await chores.read_zones(call, credential_id)
 
     return look
