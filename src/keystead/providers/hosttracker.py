@@ -138,7 +138,7 @@ class HostTracker:
 
     async def delete_monitor(self, ident: str, idempotency_key: str) -> bool:
         """Delete a monitor; return False when there is none with this id."""
-        if not _IDENT.fullmatch(ident):
+        if not is_monitor_id(ident):
             return False
         answer = await self._send("DELETE", f"/monitor/{ident.lower()}", idempotency_key=idempotency_key)
         try:
@@ -197,6 +197,11 @@ CONNECTABLE = Connectable(
     ways=((Field("token", "An API token, made on HostTracker's profile page; it cannot be revoked"),),),
     client=_client,
 )
+
+
+def is_monitor_id(text: str) -> bool:
+    """Tell whether a text could be a monitor's id; nothing is asked about any other."""
+    return _IDENT.fullmatch(text) is not None
 
 
 def counts(monitors: list[Monitor]) -> dict[str, int]:

@@ -25,6 +25,8 @@ class Change(StrEnum):
     REDIRECT_REMOVE = "redirect.remove"
     BULK_REDIRECTS_PUT = "redirects.put"
     BULK_REDIRECTS_REMOVE = "redirects.remove"
+    MONITOR_CREATE = "monitor.create"
+    MONITOR_DELETE = "monitor.delete"
 
 
 @requires(Permission.VAULT_USE)

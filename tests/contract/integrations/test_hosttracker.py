@@ -36,10 +36,11 @@ async def create(wire: Wire, **more: Any) -> Any:
     return await wire.post("/hosttracker/monitors", {name: value for name, value in given.items() if value is not ...})
 
 
-async def records(wire: Wire) -> list[tuple[str, str]]:
-    """Return what was put on record of monitors."""
+async def records(wire: Wire) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return what was put on record of monitors, oldest first."""
     told = (await wire.owner.get("/v1/audit?limit=100")).json()
-    return [(one["verb"], one["subject"]) for one in told["items"] if one["verb"].startswith("vault.monitor")]
+    kept = [one for one in told["items"] if one["verb"].startswith(("vault.monitor", "vault.intent"))]
+    return [(one["verb"], one["subject"], one["facts"]) for one in sorted(kept, key=lambda one: one["number"])]
 
 
 # --- init and status
@@ -213,9 +214,38 @@ async def test_a_monitor_is_made_and_deleted_and_both_are_on_record(wire: Wire, 
     )
     assert (gone.status_code, gone.json()) == (200, {"ok": True})
     assert (again.status_code, again.json()) == (404, failure("not_found"))
-    assert sorted(await records(wire)) == [
-        ("vault.monitor.create", "credential 1"),
-        ("vault.monitor.delete", "credential 1"),
+    subject, deletion = "credential 1", {"monitor": ident}
+    assert await records(wire) == [
+        ("vault.intent", subject, {"change": "monitor.create", "kind": "http", "host": "example.com"}),
+        ("vault.monitor.create", subject, {"monitor": ident}),
+        ("vault.intent", subject, {"change": "monitor.delete", **deletion}),
+        ("vault.monitor.delete", subject, deletion),
+        ("vault.intent", subject, {"change": "monitor.delete", **deletion}),
+        (
+            "vault.intent.fail",
+            subject,
+            {"change": "monitor.delete", "reason": "not_found", "may_have_landed": False},
+        ),
+    ]
+
+
+async def test_what_is_to_be_made_is_on_record_before_hosttracker_is_asked(wire: Wire, monitoring: HostTracker) -> None:
+    await join(wire)
+    for _ in range(3):
+        monitoring.fault("POST", "/monitor", Fate.ACT_AND_FAIL, status=502)
+    url = "https://anna:CANARY-password@shop.example.com/health?token=CANARY-query"
+
+    answer = await create(wire, url=url)
+
+    assert answer.status_code == 503
+    told = await records(wire)
+    assert told == [
+        ("vault.intent", "credential 1", {"change": "monitor.create", "kind": "http", "host": "shop.example.com"}),
+        (
+            "vault.intent.fail",
+            "credential 1",
+            {"change": "monitor.create", "reason": told[1][2]["reason"], "may_have_landed": True},
+        ),
     ]
 
 

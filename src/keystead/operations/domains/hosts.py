@@ -3,26 +3,21 @@
 Zones are Cloudflare's so far; the next provider of zones is chosen here, by the provider of a zone's credential.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from keystead.kit.errors import KeysteadError
-from keystead.kit.log import get_logger
 from keystead.operations.calls import Call
 from keystead.operations.providers.cloudflare_errands import token_of
 from keystead.operations.transaction import Transactions
+from keystead.operations.vault.changes import ChangeRecords
 from keystead.operations.vault.credentials import CredentialOperations
 from keystead.providers.clients import Clients
 from keystead.providers.cloudflare import CLOUDFLARE, Cloudflare
-from keystead.providers.errors import ProviderRejected, ProviderUnavailable
-from keystead.vault import contents, intents, zones
+from keystead.vault import contents, zones
 from keystead.vault.contentvalue import Noted
 from keystead.vault.credentialvalue import Credential
 from keystead.vault.intents import Change
 from keystead.vault.store.zones import Zone
-
-log = get_logger()
 
 
 @dataclass(frozen=True)
@@ -48,6 +43,7 @@ class ZoneHosts:
         self._transactions = transactions
         self._clients = clients
         self._use = use
+        self._records = ChangeRecords(transactions)
 
     async def of_credential(self, call: Call, credential_id: int) -> Host:
         """Return the provider that a credential opens; raise CredentialNotFound for one that has no zones."""
@@ -61,25 +57,21 @@ class ZoneHosts:
 
     def changing(self, call: Call, change: Change, name: str, **facts: object) -> AbstractAsyncContextManager[None]:
         """Put on record that a zone is about to be changed at its provider, and that it failed when it does."""
-        return self.changing_at(call, change, zones.subject(name), **facts)
+        return self._records.changing(call, change, zones.subject(name), **facts)
 
-    @asynccontextmanager
-    async def changing_at(self, call: Call, change: Change, subject: str, **facts: object) -> AsyncIterator[None]:
+    def changing_at(
+        self, call: Call, change: Change, subject: str, **facts: object
+    ) -> AbstractAsyncContextManager[None]:
         """Do the same for whatever else a change is about, as audit records name it."""
-        await self._transactions.write(call, intents.put, change, subject=subject, **facts)
-        try:
-            yield
-        except KeysteadError as error:
-            await self._note_failure(call, change, subject, error)
-            raise
+        return self._records.changing(call, change, subject, **facts)
 
     async def done(self, call: Call, change: Change, name: str, **facts: object) -> None:
         """Put on record that a change was made which has no rows here."""
-        await self.done_at(call, change, zones.subject(name), **facts)
+        await self._records.done(call, change, zones.subject(name), **facts)
 
     async def done_at(self, call: Call, change: Change, subject: str, **facts: object) -> None:
         """Do the same for whatever else a change is about, as audit records name it."""
-        await self._transactions.write(call, intents.done, change, subject=subject, **facts)
+        await self._records.done(call, change, subject, **facts)
 
     async def note_records(self, call: Call, host: HostedZone, noted: Noted) -> None:
         """Have what is now in a zone's records taken for right: it was put there by a change made here."""
@@ -88,20 +80,3 @@ class ZoneHosts:
     async def note_redirects(self, call: Call, host: HostedZone, noted: Noted) -> None:
         """Do the same for redirects."""
         await self._transactions.write(call, contents.note_redirects, host.zone.remote_id, noted)
-
-    async def _note_failure(self, call: Call, change: Change, subject: str, error: KeysteadError) -> None:
-        """Put a failure on record; where that fails too, the intent alone says what is not known."""
-        may_have_landed, reason = _may_have_landed(error), error.code
-        try:
-            await self._transactions.write(
-                call, intents.failed, change, subject=subject, reason=reason, may_have_landed=may_have_landed
-            )
-        except KeysteadError as failure:
-            log.error("the failure of a change is not on record", change=change.value, reason=failure.message)
-
-
-def _may_have_landed(error: KeysteadError) -> bool:
-    """Tell whether a change may have been made although it failed here: what is not the provider's came after it."""
-    if isinstance(error, ProviderUnavailable):
-        return error.may_have_landed
-    return not isinstance(error, ProviderRejected)
