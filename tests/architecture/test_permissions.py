@@ -74,6 +74,9 @@ VALUES = {
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/vpn/keys/{key_id}"): {"name": "anna"},
     ("POST", "/v1/tokens"): {"name": "bot", "permissions": []},
+    ("POST", "/v1/providers/cloudflare/credentials"): {"account_id": "a" * 32, "bootstrap_token": "b"},
+    ("POST", "/v1/providers/cloudflare/credentials/{credential_id}/rotate"): {"bootstrap_token": "b"},
+    ("POST", "/v1/providers/namecheap/credentials"): {"username": "anna", "api_key": "k"},
     ("POST", "/v1/users"): {"login": "anna", "password": "a long password"},
     ("PATCH", "/v1/users/{user_id}"): {"is_active": True},
     ("POST", "/v1/roles"): {"name": "reader", "permissions": []},

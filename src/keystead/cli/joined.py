@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from keystead.cli.client import Client
 
 PATH = "/v1/providers"
+# These take more than a secret (``cli.connecting``).
+_OWN_COMMANDS = frozenset({"cloudflare", "namecheap"})
 
 Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider, such as namesilo.")]
 Key = Annotated[int, typer.Argument(metavar="KEY", help="The key's number.")]
@@ -152,6 +154,8 @@ def _metrica(key: int) -> str:
 def _fields(client: "Client", provider: str, field: str | None) -> list[dict[str, Any]]:
     """Return the fields of a provider's usual way, or of the one that a field belongs to."""
     known = {one["id"]: one for one in client.get(PATH)["items"]}
+    if provider in _OWN_COMMANDS:
+        raise Invalid(f"{provider} takes more than a secret; run: keystead provider {provider} connect")
     if provider not in known:
         raise NotFound("provider", f"{provider} (there are: {', '.join(sorted(known))})")
     ways: list[list[dict[str, Any]]] = known[provider]["ways"]

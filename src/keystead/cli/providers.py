@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import analytics, asking, joined, monitors, output
+from keystead.cli import analytics, asking, connecting, joined, monitors, output
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="Outside providers: keys for them, and the way requests leave by.")
 relay = typer.Typer(no_args_is_help=True, help="The relay before a provider, or the direct way.")
 app.add_typer(relay, name="relay")
-for commands in (joined, monitors, analytics):
+for commands in (joined, monitors, analytics, connecting):
     commands.add(app)
 
 

@@ -133,16 +133,15 @@ def use(work: Work, credential_id: int, provider: str) -> Opened:
 
     Raises CredentialNotFound, also for another provider's, CredentialRevoked and CredentialExpired.
     """
-    found = _found(work, credential_id)
-    if found.provider != provider:
-        raise CredentialNotFound(credential_id)
-    match found.status_at(work.now):
-        case Status.REVOKED:
-            raise CredentialRevoked(f"credential {credential_id} is revoked; activate it first")
-        case Status.EXPIRED:
-            raise CredentialExpired(f"credential {credential_id} has expired; connect again")
+    found = _in_force(work, credential_id, provider)
     store.touch(work.connection, credential_id, work.now)
     return Opened(found, _opened(work, credential_id))
+
+
+@requires(Permission.VAULT_CONNECT)
+def rotatable(work: Work, credential_id: int, provider: str) -> Credential:
+    """Return a credential that may get a new secret; raise as ``use`` does."""
+    return _in_force(work, credential_id, provider)
 
 
 @requires(Permission.VAULT_USE)
@@ -196,6 +195,19 @@ def _found(work: Work, credential_id: int) -> Credential:
     found = store.find(work.connection, work.principal.account_id, credential_id)
     if found is None:
         raise CredentialNotFound(credential_id)
+    return found
+
+
+def _in_force(work: Work, credential_id: int, provider: str) -> Credential:
+    """Return a credential that may be worked with."""
+    found = _found(work, credential_id)
+    if found.provider != provider:
+        raise CredentialNotFound(credential_id)
+    match found.status_at(work.now):
+        case Status.REVOKED:
+            raise CredentialRevoked(f"credential {credential_id} is revoked; activate it first")
+        case Status.EXPIRED:
+            raise CredentialExpired(f"credential {credential_id} has expired; connect again")
     return found
 
 

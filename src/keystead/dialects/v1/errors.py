@@ -13,6 +13,7 @@ from starlette.responses import Response
 from keystead.http import failures
 from keystead.kit import errors as tree
 from keystead.providers import errors as provider
+from keystead.vault import errors as vault
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -38,6 +39,11 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
     provider.AlreadyThere: Row(409, "There already at the provider"),
     provider.NotThere: Row(404, "Not there at the provider"),
     provider.ProviderRejected: Row(502, "Refused by the provider"),
+    vault.BootstrapRefused: Row(502, "Refused by the provider"),
+    vault.BootstrapEnded: Row(502, "Refused by the provider"),
+    vault.BootstrapInactive: Row(502, "Refused by the provider"),
+    vault.PermissionsMissing: Row(502, "Refused by the provider"),
+    vault.WorkingTokenRefused: Row(502, "Refused by the provider"),
     tree.Rejected: Row(502, "Refused by the engine"),
     tree.Unsupported: Row(501, "Not possible on this instance"),
     tree.Unavailable: Row(503, "Temporarily unavailable"),

@@ -31,7 +31,7 @@ from keystead.providers.cloudflare_answers import MAY_NOT_GIVE, NewToken, Verifi
 from keystead.providers.cloudflare_permissions import PROFILES, Profile, policies, resolve
 from keystead.providers.cloudflare_tokens import USER_OWNED, TokenWish
 from keystead.providers.errors import ProviderRejected, ProviderUnavailable, SecretRefused
-from keystead.vault import connecting
+from keystead.vault import connecting, credentials
 from keystead.vault.connecting import Connected, Made, Reserved, Wish
 from keystead.vault.credentialvalue import Credential
 from keystead.vault.errors import (
@@ -136,6 +136,16 @@ class CloudflareOperations:
         made = await self._made(climb, reserved)
         connected = await self._activated(climb, reserved, made)
         return await self._finished(climb, reserved, connected)
+
+    async def rotate(
+        self, call: Call, credential_id: int, bootstrap: Secret[str], profile: Profile = Profile.DOCUMENTED
+    ) -> Result:
+        """Give a connected account a new working token, as connecting it again does.
+
+        Raises CredentialNotFound, also for another provider's, and CredentialRevoked and CredentialExpired.
+        """
+        found = await self._transactions.read(call, credentials.rotatable, credential_id, CLOUDFLARE.id)
+        return await self.connect(call, Application(found.external_id, bootstrap), profile)
 
     def _end(self, begins: datetime) -> datetime:
         """Return when a token shall end: years on, in a second of that day that no other attempt will have."""

@@ -1,7 +1,7 @@
 """Put on record what is about to be changed at a provider, and what became of it: around every request that changes.
 
-The intent is committed before the provider is asked; a kill in between leaves it as the only trace, and it says what may
-be there (``vault.intents``).
+The intent is committed before the provider is asked; a kill in between leaves it as the only trace, and it says what
+may be there (``vault.intents``).
 """
 
 from collections.abc import AsyncIterator
