@@ -10,6 +10,8 @@ import jsonschema_rs
 import orjson
 
 DOCUMENT = Path(__file__).parent / "google-discovery.json"
+# Every method takes it (cloud.google.com/apis/docs/system-parameters); Google's own clients send it.
+_SYSTEM_PARAMETERS = {"$alt"}
 _HOLE = re.compile(r"\\\{\w+\\\}")
 
 
@@ -21,7 +23,7 @@ def check_request(method: str, path: str, query: dict[str, str], body: bytes) ->
     """Raise Undocumented unless a request is as the documents have it: path, parameters, body."""
     where, operation = _found(method, path)
     for name in query:
-        if name not in operation.get("query", ()):
+        if name not in operation.get("query", ()) and name not in _SYSTEM_PARAMETERS:
             raise Undocumented(f"{where} has no parameter {name}")
     if (wanted := operation.get("request")) is not None:
         _check(wanted, body, where)

@@ -122,10 +122,18 @@ class YandexMetrica(StandIn):
             day += timedelta(days=1)
         total = float(sum(row["metrics"][0] for row in rows))
         return {
-            "query": {"ids": [counter_id]},
+            "query": {
+                **{name: query[name].split(",") for name in ("metrics", "dimensions")},
+                **{name: query[name] for name in ("date1", "date2")},
+                "ids": [counter_id],
+                "limit": int(query.get("limit", "100")),
+                "offset": int(query.get("offset", "1")),
+                "attribution": "LastSign",
+            },
             "data": rows,
             "total_rows": len(rows),
             "sampled": False,
+            "sample_share": 1.0,
             "totals": [total],
         }
 
