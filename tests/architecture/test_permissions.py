@@ -76,6 +76,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/tokens"): {"name": "bot", "permissions": []},
     ("POST", "/v1/providers/cloudflare/credentials"): {"account_id": "a" * 32, "bootstrap_token": "b"},
     ("POST", "/v1/providers/cloudflare/credentials/{credential_id}/rotate"): {"bootstrap_token": "b"},
+    ("PUT", "/v1/providers/namecheap/credentials/{credential_id}/domains/{domain}/hosts"): {
+        "items": [{"name": "@", "type": "A", "address": "192.0.2.1"}],
+        "version": "0",
+    },
     ("POST", "/v1/providers/namecheap/credentials"): {"username": "anna", "api_key": "k"},
     ("POST", "/v1/users"): {"login": "anna", "password": "a long password"},
     ("PATCH", "/v1/users/{user_id}"): {"is_active": True},

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from tests.support.standins.google_analytics import EMAIL, GoogleAnalytics, exhausted
+from tests.support.standins.namecheap import API_KEY as NAMECHEAP_KEY
+from tests.support.standins.namecheap import IP, USERNAME, namecheap
 from tests.support.standins.namesilo import API_KEY as NAMESILO_KEY
 from tests.support.standins.namesilo import NameSilo, namesilo
 from tests.support.standins.server import serving
@@ -124,9 +126,9 @@ def test_a_client_for_metrica_understands_a_refusal(metrica: YandexMetrica) -> N
     from ym_api_client import YandexMetrikaClient
     from ym_api_client.exceptions import YandexMetrikaApiError
 
-    with YandexMetrikaClient("y0_nobody", base_url=metrica.url, max_retries=1) as client:
-        with pytest.raises(YandexMetrikaApiError) as refused:
-            client.management.list_counters(offset=1)
+    client = YandexMetrikaClient("y0_nobody", base_url=metrica.url, max_retries=1)
+    with client, pytest.raises(YandexMetrikaApiError) as refused:
+        client.management.list_counters(offset=1)
 
     assert (refused.value.code, refused.value.errors[0]["error_type"]) == (401, "unauthorized")
 
@@ -145,3 +147,28 @@ def test_lexicon_signs_in_to_namesilo(registry: NameSilo) -> None:
     client.authenticate()
 
     assert client.domain_id == "example.com"
+
+
+def test_lexicon_changes_hosts_at_namecheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tldextract
+    from lexicon.config import ConfigResolver
+
+    # Its own way would ask the network for the list of public suffixes.
+    monkeypatch.setattr(tldextract, "extract", tldextract.TLDExtract(suffix_list_urls=()))
+    login = {"auth_username": USERNAME, "auth_token": NAMECHEAP_KEY, "auth_client_ip": IP}
+    settings = {"provider_name": "namecheap", "domain": "example.com", "namecheap": login}
+    with namecheap() as remote:
+        remote.is_direct = True
+        remote.domains["example.com"] = "01/22/2030"
+        client = import_module("lexicon._private.providers.namecheap").Provider(ConfigResolver().with_dict(settings))
+        client.client.endpoint = f"{remote.url}/xml.response"
+
+        client.authenticate()
+        for number in range(4):
+            client.create_record("TXT", f"_acme-{number}.example.com", "one")
+        client.delete_record(rtype="TXT", name="_acme-0.example.com", content="one")
+        found = client.list_records("TXT")
+
+    assert [(one["name"], one["content"]) for one in found] == [
+        (f"_acme-{number}.example.com", "one") for number in range(1, 4)
+    ]

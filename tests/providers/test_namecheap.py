@@ -14,7 +14,7 @@ from keystead.providers.errors import (
     ProviderUnreadable,
     SecretRefused,
 )
-from keystead.providers.namecheap import Login, seen_address
+from keystead.providers.namecheap import Host, Hosts, Login, seen_address
 from tests.providers.calling import clients, relayed
 from tests.support.standins.namecheap import API_KEY, IP, OWN_DNS, USERNAME, Namecheap, Refused
 from tests.support.standins.server import Fate, Told
@@ -180,3 +180,30 @@ async def test_name_servers_are_read_and_given_back_to_the_registrar(registrar: 
     assert await client.pointed("example.com") == before
     with pytest.raises(ProviderRejected):
         await client.pointed("other.com")
+
+
+async def test_hosts_are_set_by_one_post_with_the_key_in_the_query_and_the_hosts_in_the_body(
+    registrar: Namecheap,
+) -> None:
+    registrar.domains["example.com"] = "01/01/2030"
+    client = relayed(registrar)
+    wanted = Hosts(tuple(Host(f"www{number}", "A", f"192.0.2.{number}") for number in range(1, 31)), "NONE")
+
+    await client.set_hosts("example.com", wanted)
+    found = await client.hosts("example.com")
+
+    came = registrar.came[0]
+    assert (came.method, b"HostName30=www30" in came.body, API_KEY.encode() in came.body) == ("POST", True, False)
+    assert (found, found.version) == (wanted, wanted.version)
+
+
+async def test_setting_hosts_is_not_repeated_when_its_answer_is_lost(registrar: Namecheap) -> None:
+    registrar.domains["example.com"] = "01/01/2030"
+    for fate in (Fate.LOSE_ANSWER, Fate.ACT_AND_FAIL):
+        registrar.came.clear()
+        registrar.fault("POST", "/xml.response", fate)
+
+        with pytest.raises(ProviderUnavailable) as lost:
+            await relayed(registrar).set_hosts("example.com", Hosts((Host("@", "A", "192.0.2.1"),)))
+
+        assert (lost.value.may_have_landed, len(registrar.came)) == (True, 1)

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
 from keystead.cli import asking, output
 from keystead.cli.joined import PATH, SecretFile, opened
 from keystead.cli.where import AsJson
+from keystead.kit.errors import Invalid
 from keystead.providers.cloudflare_permissions import Profile
 
 cloudflare = typer.Typer(no_args_is_help=True, help="Cloudflare: connect an account, and give it a new token.")
-namecheap = typer.Typer(no_args_is_help=True, help="Namecheap: connect a user.")
+namecheap = typer.Typer(no_args_is_help=True, help="Namecheap: connect a user, and see to DNS hosts.")
 
 _BOOTSTRAP = "Bootstrap token of Cloudflare"
 _LEFT = {
@@ -20,6 +22,8 @@ _LEFT = {
     "old_token_left_in_other_account": "the former token is in another account; delete it in Cloudflare's dashboard",
 }
 
+Key = Annotated[int, typer.Argument(metavar="KEY", help="The key's number.")]
+Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The registered domain.")]
 Alias = Annotated[str | None, typer.Option(help="Name for people.", show_default="made from the account")]
 Permissions = Annotated[Profile, typer.Option("--profile", help="Which permissions the working token gets.")]
 
@@ -61,7 +65,7 @@ def connect_cloudflare(
 @cloudflare.command("rotate")
 def rotate_cloudflare(
     context: typer.Context,
-    key: Annotated[int, typer.Argument(metavar="KEY", help="The key's number.")],
+    key: Key,
     profile: Permissions = Profile.DOCUMENTED,
     secret_file: SecretFile = None,
     as_json: AsJson = False,
@@ -87,6 +91,58 @@ def connect_namecheap(
         body = {"username": user, "api_key": key.reveal(), "alias": alias}
         made = client.post(f"{PATH}/namecheap/credentials", body)
     output.answer(made, as_json, _say_user)
+
+
+@namecheap.command("hosts")
+def list_hosts(context: typer.Context, key: Key, domain: Domain, as_json: AsJson = False) -> None:
+    """List all DNS hosts of a domain that uses Namecheap's own DNS; as JSON they are what set-hosts takes."""
+    with opened(context) as client:
+        found = client.get(_hosts(key, domain))
+    output.answer(found, as_json, _say_hosts)
+
+
+@namecheap.command("set-hosts")
+def set_hosts(
+    context: typer.Context,
+    key: Key,
+    domain: Domain,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What hosts --json wrote, changed; - is standard input.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put the DNS hosts in a file in the place of all that a domain has; refused where they have changed meanwhile."""
+    wanted = _read_hosts(file)
+    asking.confirm(f"Replace all DNS hosts of {domain} by {len(wanted['items'])} of {file}?", is_given=yes)
+    with opened(context) as client:
+        made = client.put(_hosts(key, domain), wanted)
+    output.answer(made, as_json, _say_hosts)
+
+
+def _hosts(key: int, domain: str) -> str:
+    return f"{PATH}/namecheap/credentials/{key}/domains/{quote(domain, safe='')}/hosts"
+
+
+def _read_hosts(file: Path) -> dict[str, Any]:
+    import json
+
+    text = asking.whole("the hosts", file, option="FILE").reveal()
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise Invalid(f"{file} is not JSON: {error}") from None
+    if not isinstance(found, dict) or not isinstance(found.get("items"), list):
+        raise Invalid(f"{file} is not what keystead provider namecheap hosts --json writes")
+    return found
+
+
+def _say_hosts(found: dict[str, Any]) -> None:
+    rows = (
+        (one["name"], one["type"], one["address"], one["ttl_s"], one["preference"] if one["type"] == "MX" else None)
+        for one in found["items"]
+    )
+    output.say_table(("NAME", "TYPE", "ADDRESS", "TTL", "PREFERENCE"), rows, nothing="no hosts")
 
 
 def _bootstrap(file: Path | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from keystead.operations.providers.namecheap_hosts import HostOperations
 from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
@@ -61,6 +62,7 @@ class VaultOperations:
     providers: ProviderOperations
     registrars: RegistrarOperations
     monitors: MonitorOperations
+    hosts: HostOperations
     zones: ZoneOperations
     records: RecordOperations
     errands: ErrandRunner
@@ -131,6 +133,7 @@ def vault_operations(
         providers,
         registering,
         MonitorOperations(transactions, providers, ids),
+        HostOperations(transactions, namecheap),
         ZoneOperations(transactions, hosts, chores),
         RecordOperations(hosts),
         errands,

@@ -17,6 +17,7 @@ class Capability(StrEnum):
     DOMAINS = "list domains"
     NAME_SERVERS = "set a domain's name servers"
     READ_NAME_SERVERS = "read a domain's name servers"
+    HOSTS = "read and replace a domain's DNS hosts"
     BALANCE = "read the balance"
     MONITORS = "list, create and delete monitors, read their states"
     PROPERTIES = "list properties"

@@ -6,11 +6,13 @@ Sources: namecheap.com/support/api (methods, global parameters, error numbers; r
 Parameters travel in the query, the key among them, as the relay's contract has it; they are in no message of ours.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from keystead.kit.secret import Secret
 from keystead.providers import registrable
@@ -19,6 +21,7 @@ from keystead.providers.errors import (
     AddressRefused,
     ProviderBusy,
     ProviderRejected,
+    ProviderUnavailable,
     ProviderUnreadable,
     SecretRefused,
 )
@@ -41,7 +44,13 @@ NAMECHEAP = Provider(
     secret_fields=("api_key",),
     public_fields=("username",),
     capabilities=frozenset(
-        {Capability.BALANCE, Capability.DOMAINS, Capability.READ_NAME_SERVERS, Capability.NAME_SERVERS}
+        {
+            Capability.BALANCE,
+            Capability.DOMAINS,
+            Capability.READ_NAME_SERVERS,
+            Capability.NAME_SERVERS,
+            Capability.HOSTS,
+        }
     ),
     errors={
         "1010102, 1011102, 1030408": "the key is wrong, or API access is not enabled",
@@ -51,7 +60,7 @@ NAMECHEAP = Provider(
         "any other": "told by its number and its own sentence",
     },
     limits="20 requests a minute for each user (its answers do not tell the limit)",
-    lacks={"DNS hosts": "setting them replaces the whole zone; nothing here needs it yet"},
+    lacks={"changing one DNS host": "Namecheap replaces all of a domain's hosts at once, and so does Keystead"},
     pace=((20, 60.0),),
 )
 
@@ -70,6 +79,37 @@ class Login:
     ip: str
     relay_url: str | None = None
     relay_auth: Secret[str] | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """A DNS host of a domain: a record, as Namecheap has it. ``preference`` is of MX alone."""
+
+    name: str
+    kind: str
+    address: str
+    ttl_s: int = 1800
+    preference: int = 10
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return it by the names of a request, which lack its number."""
+        said = {"HostName": self.name, "RecordType": self.kind, "Address": self.address, "TTL": str(self.ttl_s)}
+        return said | ({"MXPref": str(self.preference)} if self.kind in {"MX", "MXE"} else {})
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """All DNS hosts of a domain, and how its mail is handled (MX, MXE, FWD, …), which they are set together with."""
+
+    items: tuple[Host, ...]
+    email_type: str = ""
+
+    @property
+    def version(self) -> str:
+        """Return what tells these hosts from others, in whatever order Namecheap lists them."""
+        rows = sorted((one.name, one.kind, one.address, one.ttl_s, one.preference) for one in self.items)
+        return hashlib.sha256(repr((self.email_type, rows)).encode()).hexdigest()[:16]
 
 
 class Namecheap:
@@ -134,7 +174,31 @@ class Namecheap:
         root = await self._call("domains.dns.setCustom", parameters)
         _check_updated(_first(root, "DomainDNSSetCustomResult").get("Updated", ""), f"{label}.{suffix}")
 
-    async def _call(self, command: str, parameters: Mapping[str, str]) -> "Element":
+    async def hosts(self, domain: str) -> Hosts:
+        """Return the DNS hosts of a registered domain that uses Namecheap's own DNS."""
+        label, suffix = registrable.split(domain)
+        root = await self._call("domains.dns.getHosts", {"SLD": label, "TLD": suffix})
+        result = _first(root, "DomainDNSGetHostsResult")
+        # Some answers write the element small (recorded).
+        listed = [element for element in result if local_name(element).lower() == "host"]
+        return Hosts(tuple(_host(element) for element in listed), result.get("EmailType", ""))
+
+    async def set_hosts(self, domain: str, hosts: Hosts) -> None:
+        """Put these in the place of all DNS hosts of a registered domain; what is not among them is gone."""
+        label, suffix = registrable.split(domain)
+        body = {"SLD": label, "TLD": suffix, **({"EmailType": hosts.email_type} if hosts.email_type else {})}
+        for number, host in enumerate(hosts.items, start=1):
+            body |= {f"{name}{number}": value for name, value in host.parameters.items()}
+        root = await self._call("domains.dns.setHosts", {}, body=body)
+        told = _first(root, "DomainDNSSetHostsResult").get("IsSuccess", "")
+        if not _is_true(told):
+            problem = f"Namecheap left the hosts of {label}.{suffix} as they were"
+            raise ProviderRejected(problem, number="not_updated", text=told)
+
+    async def _call(
+        self, command: str, parameters: Mapping[str, str], *, body: Mapping[str, str] | None = None
+    ) -> "Element":
+        """Send a command; with a body it goes as a POST, for what is too long for a query, and is not repeated."""
         login = self._login
         known = {
             "ApiUser": login.username,
@@ -144,17 +208,24 @@ class Namecheap:
             "Command": f"{_COMMAND}{command}",
         }
         auth = {} if login.relay_auth is None else {"authorization": login.relay_auth.reveal()}
+        form = {} if body is None else {"content-type": "application/x-www-form-urlencoded"}
         ask = Ask(
-            "GET",
+            "GET" if body is None else "POST",
             "/xml.response",
             key=login.username.lower(),
-            repeat=Repeat.HARMLESS,
+            repeat=Repeat.HARMLESS if body is None else Repeat.NEVER,
             query={**known, **parameters},
-            headers={"accept": "text/xml", **auth},
+            headers={"accept": "text/xml", **auth, **form},
+            body=b"" if body is None else urlencode(body).encode(),
             base_url=login.relay_url,
         )
         answer = await self._transport.send(ask)
-        return _checked(root_of(answer, NAMECHEAP.title, "ApiResponse", way=" or the relay before it"))
+        try:
+            return _checked(root_of(answer, NAMECHEAP.title, "ApiResponse", way=" or the relay before it"))
+        except ProviderUnavailable as error:
+            # It came through; what became of it, this answer does not say.
+            error.may_have_landed = error.may_have_landed or body is not None
+            raise
 
 
 def seen_address(text: str) -> str | None:
@@ -194,6 +265,17 @@ def _domain(element: "Element") -> RegisteredDomain:
         is_locked=_is_true(element.get("IsLocked", "")),
         renews_itself=_is_true(element.get("AutoRenew", "")),
         has_own_dns=_is_true(element.get("IsOurDNS", "")),
+    )
+
+
+def _host(element: "Element") -> Host:
+    ttl_s, preference = element.get("TTL", ""), element.get("MXPref", "")
+    return Host(
+        name=element.get("Name", ""),
+        kind=element.get("Type", "").upper(),
+        address=element.get("Address", ""),
+        ttl_s=int(ttl_s) if ttl_s.isdigit() else 1800,
+        preference=int(preference) if preference.isdigit() else 10,
     )
 
 

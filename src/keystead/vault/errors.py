@@ -100,6 +100,12 @@ class TooManyConnected(QuotaExceeded):
         self.plan = plan
 
 
+class HostsChanged(Conflict):
+    """A domain's DNS hosts are others than those that were looked at; read them again and decide anew."""
+
+    code = "hosts_changed"
+
+
 class BootstrapRefused(Rejected):
     """The provider does not know the bootstrap token; ``number`` and ``text`` are its own words."""
 

@@ -25,6 +25,7 @@ class Change(StrEnum):
     REDIRECT_REMOVE = "redirect.remove"
     BULK_REDIRECTS_PUT = "redirects.put"
     BULK_REDIRECTS_REMOVE = "redirects.remove"
+    HOSTS_REPLACE = "hosts.replace"
     MONITOR_CREATE = "monitor.create"
     MONITOR_DELETE = "monitor.delete"
 

@@ -118,3 +118,31 @@ async def test_a_rotation_needs_a_key_of_cloudflare_in_force_and_who_may_connect
     assert (unknown.status_code, unknown.json()["code"]) == (404, "credential_not_found")
     assert (revoked.status_code, revoked.json()["code"]) == (409, "credential_revoked")
     assert len(connecting.remote.working()) == 1
+
+
+async def test_hosts_of_a_domain_are_replaced_while_they_are_those_that_were_read(connecting: Connecting) -> None:
+    operator, registrar = connecting.instance.operator, connecting.registrar
+    registrar.domains["example.com"] = "01/22/2030"
+    registrar.hosts["example.com"] = [{"HostName": "@", "RecordType": "A", "Address": "192.0.2.1"}]
+    await operator.put(f"{PATH}/namecheap/relay", json=registrar.relay())
+    made = await connecting.post(NAMECHEAP, username=USERNAME, api_key=API_KEY)
+    path = f"{NAMECHEAP}/{made.json()['id']}/domains/example.com/hosts"
+    mail = {"name": "@", "type": "MX", "address": "mail.example.com.", "ttl_s": 300, "preference": 5}
+
+    found = (await operator.get(path)).json()
+    wanted = {**found, "items": [*found["items"], mail]}
+    put = await operator.put(path, json=wanted)
+    late = await operator.put(path, json=wanted)
+    none = await operator.put(path, json={**wanted, "items": []})
+    elsewhere = await operator.get(path.replace("example.com", "www.example.com"))
+
+    assert found["items"] == [{"name": "@", "type": "A", "address": "192.0.2.1", "ttl_s": 1800, "preference": 10}]
+    assert (put.status_code, put.json()["items"][1]) == (200, mail)
+    assert put.json() == (await operator.get(path)).json()
+    assert (late.status_code, late.json()["code"]) == (409, "hosts_changed")
+    assert [answer.status_code for answer in (none, elsewhere)] == [422, 422]
+    assert len(registrar.hosts["example.com"]) == 2
+    records = await connecting.instance.records(verb="vault.intent")
+    assert [record.facts for record in records if record.facts["change"] == "hosts.replace"] == [
+        {"change": "hosts.replace", "domain": "example.com", "before": 1, "after": 2}
+    ]

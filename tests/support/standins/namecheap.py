@@ -1,14 +1,17 @@
 """Namecheap's XML API on loopback, behind a relay that wants a password: balance, domains, name servers.
 
 Shapes are those of namecheap.com/support/api (methods users.getBalances, domains.getList, domains.dns.getList,
-domains.dns.setCustom, domains.dns.setDefault, and the page of error numbers), and of recorded answers where they
+domains.dns.setCustom, domains.dns.setDefault, domains.dns.getHosts, domains.dns.setHosts, domains.getInfo, and the page
+of error numbers), and of recorded answers where they
 differ: getBalances has no namespace there, ``Updated`` is written in several ways, and an error's answer may hold a
 response all the same (lexicon's cassettes for Namecheap).
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape, quoteattr
 
 from tests.support.standins.server import Came, StandIn, Told, serving
@@ -37,6 +40,8 @@ class Namecheap(StandIn):
         self.balance = "8.32"
         self.domains: dict[str, str] = {}
         self.name_servers: dict[str, list[str]] = {}
+        self.hosts: dict[str, list[dict[str, str]]] = {}
+        self.email_types: dict[str, str] = {}
         self.is_direct = False
         self.next_refusal: Refused | None = None
         # What is said of a domain's name servers, as long as it stands here.
@@ -61,7 +66,9 @@ class Namecheap(StandIn):
             return Told(401, b"401 Unauthorized", "text/plain")
         command = came.query.get("Command", "")
         try:
-            body = self._response(came.query, command)
+            # PyNamecheap, and with it lexicon, writes ClientIP, and asks by POST; Namecheap takes both.
+            query = {("ClientIp" if name == "ClientIP" else name): value for name, value in came.query.items()}
+            body = self._response({**query, **dict(parse_qsl(came.body.decode()))}, command)
             errors, status = "", "OK"
         except Refused as refused:
             # A recorded answer of this kind holds a CommandResponse beside its error.
@@ -87,6 +94,9 @@ class Namecheap(StandIn):
             "namecheap.domains.dns.getList": self._get_name_servers,
             "namecheap.domains.dns.setCustom": self._set_custom,
             "namecheap.domains.dns.setDefault": self._set_default,
+            "namecheap.domains.dns.getHosts": self._get_hosts,
+            "namecheap.domains.dns.setHosts": self._set_hosts,
+            "namecheap.domains.getInfo": self._get_info,
         }[command](query)
         return f"<CommandResponse Type={quoteattr(command)}>{inner}</CommandResponse>"
 
@@ -123,6 +133,39 @@ class Namecheap(StandIn):
             f'<DomainDNSGetListResult Domain={quoteattr(name)} IsUsingOurDNS="{is_own}" IsPremiumDNS="false" '
             f'IsUsingFreeDNS="false">{listed}</DomainDNSGetListResult>'
         )
+
+    def _get_info(self, query: dict[str, str]) -> str:
+        name = query["DomainName"]
+        if name not in self.domains:
+            raise Refused("2019166", f"Domain name not found {name}")
+        return (
+            f'<DomainGetInfoResult Status="Ok" ID="57582" DomainName={quoteattr(name)} OwnerName="myuser" '
+            'IsOwner="true" IsPremium="false"><Modificationrights All="true" /></DomainGetInfoResult>'
+        )
+
+    def _get_hosts(self, query: dict[str, str]) -> str:
+        name = self._registered(query)
+        listed = "".join(
+            f'<host HostId="{number}" Name={quoteattr(one["HostName"])} Type="{one["RecordType"]}" '
+            f'Address={quoteattr(one["Address"])} MXPref="{one.get("MXPref", "10")}" TTL="{one.get("TTL", "1800")}" '
+            'AssociatedAppTitle="" FriendlyName="" IsActive="true" IsDDNSEnabled="false" />'
+            for number, one in enumerate(self.hosts.get(name, []), start=1)
+        )
+        return (
+            f'<DomainDNSGetHostsResult Domain={quoteattr(name)} EmailType="{self.email_types.get(name, "FWD")}" '
+            f'IsUsingOurDNS="true">{listed}</DomainDNSGetHostsResult>'
+        )
+
+    def _set_hosts(self, query: dict[str, str]) -> str:
+        name = self._registered(query)
+        rows: dict[str, dict[str, str]] = {}
+        for key, value in query.items():
+            if found := re.fullmatch(r"(HostName|RecordType|Address|MXPref|TTL)(\d+)", key, re.IGNORECASE):
+                known = {"mxpref": "MXPref", "ttl": "TTL"}.get(found[1].lower(), found[1])
+                rows.setdefault(found[2], {})[known] = value
+        self.hosts[name] = [rows[number] for number in sorted(rows, key=int)]
+        self.email_types[name] = query.get("EmailType", "FWD")
+        return f'<DomainDNSSetHostsResult Domain={quoteattr(name)} IsSuccess="true" />'
 
     def _set_default(self, query: dict[str, str]) -> str:
         name = self._registered(query)

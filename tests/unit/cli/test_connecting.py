@@ -73,3 +73,35 @@ def test_the_general_command_names_the_one_that_is_meant(run: Run, service: Serv
 
     assert said.code == 1
     assert "keystead provider cloudflare connect" in said.err
+
+
+HOSTS = {
+    "items": [{"name": "@", "type": "A", "address": "192.0.2.1", "ttl_s": 1800, "preference": 10}],
+    "email_type": "FWD",
+    "version": "0123456789abcdef",
+}
+
+
+def test_hosts_are_written_out_changed_and_put_back(run: Run, service: Service, tmp_path: Path) -> None:
+    path = f"{NAMECHEAP}/8/domains/example.com/hosts"
+    service.will(f"GET {path}", HOSTS)
+    service.will(f"PUT {path}", HOSTS)
+    file = tmp_path / "hosts.json"
+
+    shown = run("provider", "namecheap", "hosts", 8, "example.com")
+    file.write_text(run("provider", "namecheap", "hosts", 8, "example.com", "--json").out, "utf-8")
+    put = run("provider", "namecheap", "set-hosts", 8, "example.com", file)
+
+    assert "192.0.2.1" in shown.out
+    assert (put.code, service.asked[-1][1]) == (0, HOSTS)
+
+
+def test_a_file_that_holds_no_hosts_is_refused_before_anything_is_asked(
+    run: Run, service: Service, tmp_path: Path
+) -> None:
+    file = tmp_path / "hosts.json"
+    for text, said in (("@ A 192.0.2.1", "is not JSON"), ("[]", "hosts --json writes")):
+        file.write_text(text, "utf-8")
+        refused = run("provider", "namecheap", "set-hosts", 8, "example.com", file)
+        assert (refused.code, said in refused.err) == (1, True)
+    assert service.asked == []
