@@ -138,7 +138,8 @@ class Namecheap:
         """Return a page of the account's domains, of which 1 is the first; and whether it is the last one."""
         parameters = {"Page": str(page), "PageSize": str(PAGE_SIZE), "SortBy": "NAME"}
         root = await self._call("domains.getList", parameters)
-        seen = [_domain(element) for element in _all(root, "Domain")]
+        # An answer without a list is not an account without domains.
+        seen = [_domain(element) for element in _all(_first(root, "DomainGetListResult"), "Domain")]
         return seen, not seen or page * PAGE_SIZE >= int(_text(root, "TotalItems") or 0)
 
     async def name_servers(self, domain: str) -> list[str]:

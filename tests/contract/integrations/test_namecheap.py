@@ -355,3 +355,41 @@ async def end(wire: Wire) -> None:
 
     statement = update(CREDENTIALS).where(CREDENTIALS.c.id == 1).values(expires_at=datetime(2020, 1, 1, tzinfo=UTC))
     await wire.instance.parts.database.write(lambda connection: connection.execute(statement))
+
+
+async def test_what_could_be_nobodys_name_or_key_is_not_sent(wire: Wire) -> None:
+    await wire.set_relay()
+    wrong: list[tuple[str, Any, str]] = [
+        ("username", "a" * 101, "username_required"),
+        ("username", "a\x00b", "username_required"),
+        ("api_key", "a" * 5000, "invalid_api_key"),
+        ("api_key", "two words", "invalid_api_key"),
+        ("key_alias", 7, "invalid_key_alias"),
+    ]
+    for name, value, error in wrong:
+        answer = await wire.post("/namecheap/init", {"username": USERNAME, "api_key": API_KEY, name: value})
+        told = answer.json()
+        assert (answer.status_code, told["error"], bool(told["message"])) == (400, error, True)
+    assert wire.registrar.came == []
+
+
+async def test_name_servers_that_are_no_texts_are_refused_and_not_left_out(wire: Wire) -> None:
+    key_id = await wire.register()
+    wire.registrar.domains["example.com"] = "01/22/2030"
+
+    given = {"key_id": key_id, "domain": "example.com", "nameservers": ["ns1.example.net", 7]}
+    answer = await wire.post("/namecheap/set-ns", given)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_nameservers")
+    assert wire.registrar.name_servers == {}
+
+
+async def test_an_answer_without_a_list_is_not_an_account_without_domains(wire: Wire) -> None:
+    key_id = await wire.register()
+    for _ in range(4):
+        body = b'<ApiResponse Status="OK"><CommandResponse /></ApiResponse>'
+        wire.registrar.fault("GET", "/xml.response", Fate.REFUSE, status=200, body=body)
+
+    answer = await wire.owner.get(f"/integrations/namecheap/domains?key_id={key_id}")
+
+    assert (answer.status_code, answer.json()["error"]) == (500, "namecheap_error_unreadable")

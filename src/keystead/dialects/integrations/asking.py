@@ -22,6 +22,10 @@ from keystead.vault.credentialvalue import checked_alias
 
 # It goes into a path at Cloudflare.
 _CF_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# The default alias has it in it, after a word of ours; longer names are none.
+_USERNAME_LENGTH_MAX = 100
+# It goes into a query, as Namecheap has it.
+_SECRET_LENGTH_MAX = 512
 _NUMBER_MAX = 2**63 - 1
 _STATUSES = {"active": True, "revoked": False}
 
@@ -47,9 +51,7 @@ def application(found: Json) -> Application:
     account_id, bootstrap = _text(found, "cf_account_id"), _text(found, "bootstrap_token")
     named = {
         "cf_account_id": account_id if _CF_ACCOUNT_ID.fullmatch(account_id) else "",
-        "bootstrap_token": bootstrap
-        if bootstrap.isascii() and bootstrap.isprintable() and " " not in bootstrap
-        else "",
+        "bootstrap_token": bootstrap if _is_visible(bootstrap) else "",
     }
     missing = [name for name, value in named.items() if not value]
     if missing:
@@ -59,8 +61,9 @@ def application(found: Json) -> Application:
 
 def profile(found: Json) -> Profile:
     """Read which permissions the working token gets; the document's, unless another set is named."""
-    name = _text(found, "profile") or Profile.DOCUMENTED.value
-    if name not in {one.value for one in Profile}:
+    given = found.get("profile")
+    name = Profile.DOCUMENTED.value if given is None or given == "" else given
+    if not isinstance(name, str) or name not in {one.value for one in Profile}:
         raise WireError("invalid_profile", message=f"one of {', '.join(one.value for one in Profile)}")
     return Profile(name)
 
@@ -70,8 +73,12 @@ def login(found: Json) -> tuple[str, Secret[str], str | None]:
     username, api_key = _text(found, "username"), _text(found, "api_key")
     if not username:
         raise WireError("username_required")
+    if len(username) > _USERNAME_LENGTH_MAX or not username.isprintable():
+        raise WireError("username_required", message="this is not the name of a user at Namecheap")
     if not api_key:
         raise WireError("api_key_required")
+    if len(api_key) > _SECRET_LENGTH_MAX or not _is_visible(api_key):
+        raise WireError("invalid_api_key", message="this is not a key that Namecheap could have given")
     return username, Secret(api_key), alias(found)
 
 
@@ -83,7 +90,9 @@ def name_servers(found: Json) -> tuple[int, str, list[str]]:
         raise WireError("domain_required")
     if not isinstance(servers, list) or not servers:
         raise WireError("nameservers_required")
-    named = [server.strip() for server in servers if isinstance(server, str) and server.strip()]
+    if not all(isinstance(server, str) for server in servers):
+        raise WireError("invalid_nameservers", message="write names such as ns1.example.com")
+    named = [server.strip() for server in servers if server.strip()]
     if not named:
         raise WireError("no_nameservers")
     return key_id, domain, named
@@ -127,7 +136,9 @@ def changes(found: Json) -> Changes:
 
 
 def alias(found: Json) -> str | None:
-    """Read an alias; an empty one is none."""
+    """Read an alias; an empty one is none, and one that is no text is refused rather than passed over."""
+    if not isinstance(found.get("key_alias", ""), str | None):
+        raise WireError("invalid_key_alias", message="an alias is text")
     text = _text(found, "key_alias")
     if not text:
         return None
@@ -154,6 +165,11 @@ def _day(text: str, name: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise WireError(f"invalid_{name}", message="write a day as YYYY-MM-DD") from None
+
+
+def _is_visible(secret: str) -> bool:
+    """Tell whether a text could stand in a header or a query as it is; an empty one could."""
+    return not secret or (secret.isascii() and secret.isprintable() and " " not in secret)
 
 
 def _text(found: Json, name: str) -> str:
