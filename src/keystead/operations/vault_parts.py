@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from keystead.operations.providers.namecheap_hosts import HostOperations
 from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
@@ -30,6 +29,7 @@ from keystead.operations.providers.cloudflare_errands import CloudflareErrands
 from keystead.operations.providers.joined import ProviderOperations
 from keystead.operations.providers.monitors import MonitorOperations
 from keystead.operations.providers.namecheap import NamecheapOperations
+from keystead.operations.providers.namecheap_hosts import HostOperations
 from keystead.operations.transaction import Transactions
 from keystead.operations.vault.credentials import CredentialOperations
 from keystead.operations.vault.errands import ErrandRunner

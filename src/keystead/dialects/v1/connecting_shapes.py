@@ -6,8 +6,8 @@ from pydantic import Field
 
 from keystead.dialects.v1.bases import Answer, Body
 from keystead.dialects.v1.joined_shapes import Connected
-from keystead.http.cloudflare_operations import Application, Result
 from keystead.kit.secret import Secret
+from keystead.operations.providers.cloudflare import Application, Result
 from keystead.providers.cloudflare_permissions import Profile
 from keystead.vault.credentialvalue import ALIAS_LENGTH_MAX
 

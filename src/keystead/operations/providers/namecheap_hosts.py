@@ -4,10 +4,10 @@ Namecheap knows no change of one host: whoever sets hosts sets all of them. They
 that the caller has looked at, so that nobody's change in between is lost with them.
 """
 
-from keystead.http.calls import Call
-from keystead.http.change_records import ChangeRecords
-from keystead.http.namecheap_operations import NamecheapOperations
-from keystead.http.transaction import Transactions
+from keystead.operations.calls import Call
+from keystead.operations.providers.namecheap import NamecheapOperations
+from keystead.operations.transaction import Transactions
+from keystead.operations.vault.changes import ChangeRecords
 from keystead.providers.namecheap import Hosts
 from keystead.vault import credentials
 from keystead.vault.errors import HostsChanged

@@ -9,9 +9,9 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.joined import CHANGED, CredentialId
 from keystead.dialects.v1.services import Services
-from keystead.http.cloudflare_operations import Result
-from keystead.http.provider_operations import Joined
 from keystead.kit.secret import Secret
+from keystead.operations.providers.cloudflare import Result
+from keystead.operations.providers.joined import Joined
 
 
 def router(services: Services) -> APIRouter:
