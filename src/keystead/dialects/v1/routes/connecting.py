@@ -1,6 +1,5 @@
 """Connect what takes more than a secret: Cloudflare's accounts, by a bootstrap token, and Namecheap's users."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from keystead.dialects.v1 import connecting_shapes as shapes
@@ -9,14 +8,15 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.joined import CHANGED, CredentialId
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 from keystead.kit.secret import Secret
 from keystead.operations.providers.cloudflare import Result
 from keystead.operations.providers.joined import Joined
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return their endpoints; they come before those of providers that a secret alone connects."""
-    routes = APIRouter(prefix="/v1/providers", tags=["Providers"])
+    routes = ValidatedEndpoints(prefix="/v1/providers", tags=["Providers"])
     cloudflare, namecheap = services.vault.cloudflare, services.vault.namecheap
 
     @routes.post(

@@ -1,6 +1,5 @@
 """DNS hosts of domains at Namecheap: list them, and put others in their place."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from keystead.dialects.v1 import host_shapes as shapes
@@ -8,13 +7,14 @@ from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.joined import ASKED, CHANGED, CredentialId, DomainName
 from keystead.dialects.v1.services import Services
+from keystead.http.routing import ValidatedEndpoints
 
 _HOSTS = "/credentials/{credential_id}/domains/{domain}/hosts"
 
 
-def router(services: Services) -> APIRouter:
+def router(services: Services) -> ValidatedEndpoints:
     """Return their endpoints."""
-    routes = APIRouter(prefix="/v1/providers/namecheap", tags=["Providers"])
+    routes = ValidatedEndpoints(prefix="/v1/providers/namecheap", tags=["Providers"])
     hosts = services.vault.hosts
 
     @routes.get(_HOSTS, response_model=shapes.DnsHosts, responses=ASKED)
