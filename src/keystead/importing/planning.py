@@ -261,7 +261,7 @@ def lifetime_of(terms: FoundTerms) -> Bytes:
 def _check_carried(terms: FoundTerms) -> None:
     """Raise Invalid for counters that nobody's traffic can have come to: sums of them have to fit into a database."""
     if max(terms.used.total, lifetime_of(terms).total) > _CARRIED_BYTES_MAX:
-        raise Invalid("the panel says that it carried more than 8 PiB, which is a broken counter; reset it there first")
+        raise Invalid("it is said to have carried more than 8 PiB, a broken counter; reset it in the source first")
 
 
 def held_of(terms: FoundTerms, *, created_at: datetime, now: datetime) -> Held | None:
