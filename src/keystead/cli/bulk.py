@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keystead.cli import amounts, asking, bulktables, output
+from keystead.cli import amounts, asking, bulktables, output, tables
 from keystead.cli.approving import Approval, Approve, DryRun, Yes
 from keystead.cli.files import written_beside
 from keystead.cli.underway import Underway
 from keystead.cli.where import AsJson
-from keystead.kit.errors import Invalid, Misconfigured
+from keystead.kit.errors import Invalid
 
 if TYPE_CHECKING:
     from keystead.cli.client import Client
@@ -67,7 +67,7 @@ def create(
         raise Invalid(f"{links} exists; name a new file")
     body = {"name": name, "plan": plan, "count": count, **_settings(settings)}
     if csv is not None:
-        body["names"] = _column(csv, ("name",))
+        body["names"] = tables.column(csv, ("name",))
     order = {"action": "create", "create": {field: value for field, value in body.items() if value is not None}}
     with connect(context) as client:
         done = _BULK.watched(client, client.post(BULK, order), is_quiet=as_json)
@@ -228,7 +228,7 @@ def _write_links(client: "Client", bulk: int, file: Path) -> None:
 def _where(which: Sequence[str] | None, csv: Path | None) -> dict[str, Any]:
     """Return which keys are meant; raise BadParameter for a word that says nothing."""
     where: dict[str, Any] = {}
-    keys: list[str] = [] if csv is None else _column(csv, _KEY_COLUMNS)
+    keys: list[str] = [] if csv is None else tables.column(csv, _KEY_COLUMNS)
     for word in which or ():
         field, equals, value = word.partition("=")
         if not equals:
@@ -256,18 +256,3 @@ def _settings(given: Iterable[str] | None) -> dict[str, Any]:
             raise typer.BadParameter(f"{text!r} is no setting; write SETTING=VALUE with one of: {', '.join(_SETTINGS)}")
         found[name] = {"first": amounts.whole, "subscriptions": amounts.yes}.get(name, str)(value)
     return found
-
-
-def _column(file: Path, names: Sequence[str]) -> list[str]:
-    """Return one column of a table: the first of these names in its first line, or else its first column."""
-    import csv
-
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            rows = [row for row in csv.reader(text) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Misconfigured(f"--csv {file} cannot be read: {error}") from error
-    head = [cell.strip().lower() for cell in rows[0]] if rows else []
-    here = next((name for name in names if name in head), None)
-    column = 0 if here is None else head.index(here)
-    return [row[column].strip() for row in rows[0 if here is None else 1 :] if len(row) > column]

@@ -45,6 +45,7 @@ from keystead.vpn.termvalue import Held, Progress, Terms, advance
 # Keys get their ids from here, so that a second import finds what the first one wrote.
 _ORIGINS = uuid.UUID("b3f0c5c4-6c0e-5d0a-9a49-7d8f5d2f1a11")
 _NAMED_AT_ONCE = 3
+_CARRIED_BYTES_MAX = 2**53
 
 
 def plan(
@@ -206,6 +207,7 @@ class _Judging:
     ) -> PlannedKey:
         if not is_served:
             left.append(NotCarried(What.INBOUND, "its inbound is switched off in the panel; it comes disabled"))
+        _check_carried(customer.terms)
         number = None if customer.number in self._numbers else customer.number
         if number != customer.number:
             left.append(NotCarried(What.NAME, f"number {customer.number} is taken here; it gets another one"))
@@ -254,6 +256,12 @@ class _Judging:
 def lifetime_of(terms: FoundTerms) -> Bytes:
     """Return what a customer has carried over its life, at least what counts in the running period."""
     return terms.used if terms.lifetime is None else terms.lifetime.or_more(terms.used)
+
+
+def _check_carried(terms: FoundTerms) -> None:
+    """Raise Invalid for counters that nobody's traffic can have come to: sums of them have to fit into a database."""
+    if max(terms.used.total, lifetime_of(terms).total) > _CARRIED_BYTES_MAX:
+        raise Invalid("it is said to have carried more than 8 PiB, a broken counter; reset it in the source first")
 
 
 def held_of(terms: FoundTerms, *, created_at: datetime, now: datetime) -> Held | None:

@@ -57,7 +57,7 @@ def read(keys: Path, config: Path, *, now: datetime, env: Path | None = None, hi
         kept = jsonfile.read_object(history, expected=EXPECTED_HISTORY)
         carried = {**carried, **fields.mapping(kept, "keys_history")}
     customers = [_customer(record, carried, listeners, places) for record in records]
-    known = {customer.uuid for customer in customers if customer.uuid is not None}
+    known = set(_uuids(records))
     strays = [_stray(vless_uuid) for vless_uuid in places if vless_uuid not in known]
     return Found(Source.VEIL_V2RAY, listeners.inbounds, (*customers, *strays), cautions)
 
@@ -164,6 +164,13 @@ def _own_id(source_id: str) -> str | None:
         return str(uuid.UUID(source_id))
     except ValueError:
         return None
+
+
+def _uuids(records: Iterable[Record]) -> Iterable[str]:
+    """Yield the UUIDs of all keys, those that are unclear otherwise too."""
+    for record in records:
+        with suppress(Invalid):
+            yield fields.vless_uuid(fields.text(record, "uuid"))[0]
 
 
 def _stray(vless_uuid: str) -> FoundCustomer:

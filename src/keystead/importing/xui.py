@@ -29,6 +29,7 @@ from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.periods import Period, Reset
+from keystead.vpn.termvalue import LAST_YEAR
 
 EXPECTED = "the database of 3x-ui, x-ui.db (menu: Panel Settings, Backup; or a copy of /etc/x-ui/x-ui.db)"
 _INBOUND = ("id", "enable", "listen", "port", "protocol", "settings", "stream_settings", "tag")
@@ -296,11 +297,23 @@ def _renewed(terms: FoundTerms, stat: Record, zone: str, now: datetime) -> Found
         return replace(terms, expires_at=None, hold_s=None, period=Period(Reset.MONTH, month_day=day, zone=zone))
     length = _WEEK_DAYS if weekday else days
     anchor = terms.expires_at or now
-    ends = anchor + timedelta(days=length * max(0, most - done)) if most else None
     period = Period(Reset.ROLLING, days=length)
     return replace(
-        terms, expires_at=ends, hold_s=None, period=period, period_began_at=rolling_since(anchor, length, now)
+        terms,
+        expires_at=_end_of(anchor, length * max(0, most - done)) if most else None,
+        hold_s=None,
+        period=period,
+        period_began_at=rolling_since(anchor, length, now),
     )
+
+
+def _end_of(anchor: datetime, days: int) -> datetime | None:
+    """Return the end of the last renewal; None, as for one that always renews, where the calendar has no such day."""
+    try:
+        ends = anchor + timedelta(days=days)
+    except OverflowError:
+        return None
+    return ends if ends.year <= LAST_YEAR else None
 
 
 def _cycled(terms: FoundTerms, record: Record, row: Record, zone: str) -> tuple[FoundTerms, list[NotCarried]]:

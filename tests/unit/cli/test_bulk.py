@@ -62,7 +62,14 @@ def test_which_keys_are_said_by_conditions_by_name_or_by_all(
 
 @pytest.mark.parametrize(
     ("table", "keys"),
-    [("id,key\na,12\nb,13\n", ["12", "13"]), ("12\n13\n", ["12", "13"]), ("\ufeffUUID;x\n", ["UUID;x"]), ("", [])],
+    [
+        ("id,key\na,12\nb,13\n", ["12", "13"]),
+        ("12\n13\n", ["12", "13"]),
+        ("\ufeffUUID;x\r\na;b\r\n", ["a"]),
+        ('"name"\t"number"\n"x"\t12\n', ["12"]),
+        ("x;y\n", ["x;y"]),
+        ("number,name\n\n12,a\n,,\n  ,\n13,b\n", ["12", "13"]),
+    ],
 )
 def test_keys_are_read_from_a_table(run: Run, service: Service, tmp_path: Path, table: str, keys: list[str]) -> None:
     file = tmp_path / "keys.csv"
@@ -178,6 +185,39 @@ def test_names_are_read_from_a_table(run: Run, service: Service, tmp_path: Path)
 def test_what_cannot_be_read_asks_nothing(run: Run, service: Service, words: tuple[str, ...]) -> None:
     assert run("vpn", "bulk", *words).code == 2
     assert service.asked == []
+
+
+@pytest.mark.parametrize(
+    ("table", "code", "said_of_it"),
+    [
+        ("", 1, "names nothing; it should have a column key"),
+        ("number,name\n", 1, "names nothing"),
+        ("number,name\n12,a\n,b\n13,c\n ,d\n", 1, "has no number in line 3, 5"),
+        ('number,name\n12,"a\n13,b\n', 3, "unexpected end of data"),
+    ],
+)
+def test_a_table_that_would_lose_rows_asks_nothing(
+    run: Run, service: Service, tmp_path: Path, table: str, code: int, said_of_it: str
+) -> None:
+    file = tmp_path / "keys.csv"
+    file.write_text(table, "utf-8")
+
+    said = run("vpn", "bulk", "delete", "--csv", file, "--yes")
+
+    assert (said.code, said_of_it in said.err) == (code, True), said.err
+    assert service.asked == []
+
+
+def test_names_that_were_kept_from_being_formulas_are_read_as_they_were(
+    run: Run, service: Service, tmp_path: Path
+) -> None:
+    file = tmp_path / "names.csv"
+    file.write_text("name\n'=anna\n'berta\n", "utf-8")
+    service.will(ORDERS, {**DONE, "outcomes": {"done": 2}}, 202)
+
+    run("vpn", "bulk", "create", "--csv", file)
+
+    assert posted(service) == [{"action": "create", "create": {"names": ["=anna", "'berta"]}}]
 
 
 def test_a_table_that_is_not_there_is_said(run: Run, service: Service, tmp_path: Path) -> None:

@@ -308,3 +308,18 @@ def test_a_digest_names_the_answers() -> None:
     source = found(customer(1, "a", "b"), inbounds=(inbound("a"), inbound("b", 8443)))
 
     assert len({planned(source, prefer=prefer).digest for prefer in ([], ["a"], ["b"])}) == 3
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        FoundTerms(used=Bytes(2**62, 2**62)),
+        FoundTerms(quota_bytes=GIB, used=Bytes(0, 2**62)),
+        FoundTerms(used=Bytes(0, 1), lifetime=Bytes(2**62, 2**62)),
+    ],
+)
+def test_a_broken_counter_is_named_before_anything_starts(terms: FoundTerms) -> None:
+    made = planned(found(customer(1, terms=terms), customer(2, terms=FoundTerms(used=Bytes(0, 2**53)))))
+
+    assert [key.source_id for key in made.keys] == ["2"]
+    assert "broken counter" in sentence(made.not_carried)

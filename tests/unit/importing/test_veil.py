@@ -57,6 +57,15 @@ def test_a_v2ray_key_without_an_inbound_is_named(tmp_path: Path) -> None:
     assert customer.not_carried[0].what is What.INBOUND
 
 
+def test_a_v2ray_key_whose_record_is_unclear_is_named_once(tmp_path: Path) -> None:
+    panel = v2ray.VeilV2ray()
+    panel.key("odd", 20, created_at="2024-13-99")
+
+    [customer] = veilv2ray.read(*panel.write(tmp_path), now=NOW).customers
+
+    assert (customer.name, customer.not_carried[0].what) == ("odd", What.RECORD)
+
+
 def test_a_client_of_the_configuration_that_is_no_key_is_named_and_not_revived(tmp_path: Path) -> None:
     panel = v2ray.shop()
     panel.keys = [key for key in panel.keys if key["name"] != "normal"]

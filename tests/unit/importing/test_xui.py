@@ -85,6 +85,24 @@ def test_renewals_that_are_paid_for_end_after_the_last_of_them(read: Read) -> No
     assert customer.terms.expires_at == ends + timedelta(days=60)
 
 
+def test_renewals_beyond_the_calendar_are_renewals_without_an_end(read: Read) -> None:
+    stat = {"reset": 30, "reset_max": 10**6}
+    customer = single(read, reset=30, expiryTime=parts.milliseconds(NOW), stat=stat)
+
+    assert customer.terms.expires_at is None
+    assert customer.terms.period == Period(Reset.ROLLING, days=30)
+
+
+def test_a_length_beyond_the_calendar_is_named_and_ends_nobody_elses_import(read: Read) -> None:
+    panel = shop()
+    stat = {"reset": 10**8, "reset_max": 12}
+    panel.client("in-443", "odd", 20, reset=10**8, expiryTime=parts.milliseconds(NOW), stat=stat)
+    found = read(panel)
+
+    assert [note.what for note in one(found, "odd").not_carried] == [What.RECORD]
+    assert one(found, "normal").not_carried == ()
+
+
 def test_a_monthly_cycle_is_in_the_panels_time_zone(read: Read) -> None:
     panel = shop()
     panel.client("in-443", "monthly", 20, totalGB=GIB, trafficReset="monthly", trafficResetDay=5)

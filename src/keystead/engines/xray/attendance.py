@@ -5,7 +5,7 @@ Made by the driver for every process it comes to know: the one that serves, and 
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from keystead.engines.xray.blocking import Blocks
@@ -20,6 +20,7 @@ log = get_logger()
 
 _POLL_S = 0.02
 _RETRY_S = 1.0
+_TAGS_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Patience:
     call_timeout_s: float = 2.0
     probe_every_s: float = 5.0
     hung_after_s: float = 20.0
+
+
+def warming(waiting: Collection[Route]) -> str:
+    """Return what a process that is not ready waits for, by the inbounds whose dials have not come back."""
+    tags = sorted({route.tag for route in waiting})
+    if not tags:
+        return "no dial through Xray has come back yet"
+    more = f" and {len(tags) - _TAGS_NAMED} more" if len(tags) > _TAGS_NAMED else ""
+    return f"no dial has come back yet through the inbound {', '.join(tags[:_TAGS_NAMED])}{more}"
 
 
 class Attendance:
@@ -61,6 +71,7 @@ class Attendance:
         self.ready = asyncio.Event()
         self.warm = asyncio.Event()
         self.published = asyncio.Event()
+        self.waiting: set[Route] = set()
         if started.role is not Role.CANDIDATE:
             self.published.set()
         self.is_hung = False
@@ -136,7 +147,7 @@ class Attendance:
             self.warm.set()
             await self.published.wait()
         while True:
-            await self._prober.prove(probe, probe.routes)
+            await self._prober.prove(probe, probe.routes, self.waiting)
             log.info("engine is ready", process=self.process, routes=len(probe.routes))
             self._on_served()
             self.ready.set()

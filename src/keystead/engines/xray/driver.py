@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keystead.engines.xray import config, launching, users
-from keystead.engines.xray.attendance import Attendance
+from keystead.engines.xray.attendance import Attendance, warming
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover, Wanted
@@ -392,5 +392,5 @@ class ManagedXray:
         if served.is_hung:
             return Health(Condition.HUNG, "Xray's API does not answer")
         if not served.ready.is_set():
-            return Health(Condition.WARMING, "no dial through Xray has come back yet")
+            return Health(Condition.WARMING, warming(served.waiting))
         return Health(Condition.READY)

@@ -129,9 +129,8 @@ def engine_condition(name: str, status: EngineStatus) -> Check:
     lines = "; ".join(line for line in status.last_lines[-3:] if line)
     told = f"{told}; last lines: {lines}" if lines else told
     if health.condition is Condition.WARMING:
-        return Check(
-            name, Status.WARN, told, "wait some seconds and ask again; if it stays, look at the REALITY target"
-        )
+        advice = "wait some seconds and ask again; if it stays, look at the REALITY target of that inbound"
+        return Check(name, Status.WARN, told, advice)
     return Check(name, Status.FAIL, told, "look at its last lines, here and in the data directory's log")
 
 
