@@ -133,7 +133,7 @@ async def test_a_dead_core_lets_deletes_pass_at_once_and_refuses_creates(tmp_pat
         switch.unlink()
 
         assert (deleted.status_code, again.status_code) == (200, 200), (deleted.text, again.text)
-        assert took_s < 2.0
+        assert took_s < 4.0  # at once, on a machine where other tests run too
         assert traffic.status_code == 200
         assert created.status_code == 503
         assert created.json()["detail"].startswith(FAILED_PREFIX)
