@@ -38,13 +38,16 @@ def assert_temporary(status: int, headers: object, detail: str) -> None:
 
 async def test_a_create_waits_for_a_core_that_is_warming_up(tmp_path: Path) -> None:
     async with keystead(tmp_path, is_started=False, is_trusted=True) as instance:
-        await instance.start()
         begun_s = time.monotonic()
+        await instance.start()
+        asked_s = time.monotonic()
 
         key = await instance.create("early")
-        took_s = time.monotonic() - begun_s
+        answered_s = time.monotonic()
 
-        assert 2.0 < took_s < 16.0  # the examination is REALITY's own, five seconds and a little
+        # The examination is REALITY's own, five seconds and a little; on a busy machine much of it may pass in the start.
+        assert answered_s - begun_s > 4.0
+        assert answered_s - asked_s < 16.0
         assert await instance.dial(key["key_id"], within_s=4.0) is not None
 
 
