@@ -45,7 +45,7 @@ async def test_a_create_waits_for_a_core_that_is_warming_up(tmp_path: Path) -> N
         key = await instance.create("early")
         answered_s = time.monotonic()
 
-        # The examination is REALITY's own, five seconds and a little; on a busy machine much of it may pass in the start.
+        # The examination is REALITY's own, five seconds and a little; on a busy machine much of it passes in the start.
         assert answered_s - begun_s > 4.0
         assert answered_s - asked_s < 16.0
         assert await instance.dial(key["key_id"], within_s=4.0) is not None
