@@ -25,7 +25,7 @@ demo-domains: ## Move 400 domains between stand-ins, and find what is changed be
 	@scripts/setup dev && PYTHONPATH=. exec $(PYTHON) scripts/demo_domains.py $(ARGS)
 
 test: ## Set up everything and pass every check and test, engines included, on SQLite and on PostgreSQL.
-	@scripts/setup dev && scripts/check && scripts/test $(PYTEST_ARGS)
+	@scripts/setup dev && scripts/check && exec $(PYTHON) scripts/run_tests.py $(PYTEST_ARGS)
 
 check: ## Check form, types, dependency contracts and architecture without running the long tests.
 	@scripts/setup dev && scripts/check

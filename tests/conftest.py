@@ -9,7 +9,7 @@ import pytest
 
 from keystead.access import accounts
 from keystead.db.session import Database, open_database
-from tests.support import databases
+from tests.support import databases, shares
 from tests.support.clock import ManualClock
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.work import Workplace
@@ -32,19 +32,29 @@ NEEDS_NO_DATABASE = tuple(
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to the run on SQLite what another database would not change, and the tests of SQLite's own file."""
-    if databases.chosen_backend() == "sqlite":
-        return
-    left_out = [item for item in items if _runs_once(item)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    """Keep what this run is to take: of its database, and of its share."""
+    kept = [item for item in items if databases.chosen_backend() == "sqlite" or not _runs_once(item)]
+    modules = shares.modules_of(shares.chosen_share(), [(item.nodeid, _expected_s(item)) for item in kept])
+    kept = [item for item in kept if shares.module_of(item.nodeid) in modules]
+    if len(kept) < len(items):
+        chosen = set(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = kept
 
 
 def _runs_once(item: pytest.Item) -> bool:
+    """Tell whether another database would change nothing, or the test is about SQLite's own file."""
     is_slow = "tests/e2e/" in item.nodeid and (item.get_closest_marker("slow") or item.get_closest_marker("sqlite"))
     return bool(is_slow) or item.nodeid.startswith(NEEDS_NO_DATABASE)
+
+
+def _expected_s(item: pytest.Item) -> float:
+    """Return how long a test takes beside others; those marked alone run on their own."""
+    if item.get_closest_marker("alone"):
+        return 0.0
+    return shares.expected_s(item.nodeid, is_slow=item.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ class Mounts:
             parts.gate, self._people, parts.database, parts.clock, default_account_id=parts.foundation.account_id
         )
         self._transactions, self._vpn = parts.transactions, parts.vpn
-        self._idempotency = Idempotency(parts.database, parts.clock)
+        self._idempotency = Idempotency(parts.database, parts.clock, check=parts.transactions.check)
         self._serving = Serving(
             parts.foundation.public_host,
             parts.scope,

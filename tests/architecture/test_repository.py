@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted([*ROOT.glob("requirements*.lock"), *ROOT.glob("src/**/go.lock")])
-SCRIPTS = [ROOT / name for name in ("scripts/setup", "scripts/check", "scripts/test", ".ci/run")]
+SCRIPTS = [ROOT / name for name in ("scripts/setup", "scripts/check", ".ci/run")]
 ASSETS = ROOT / "src" / "keystead" / "http" / "assets"
 
 

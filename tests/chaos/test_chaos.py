@@ -14,7 +14,7 @@ from tests.chaos import invariants, stage
 from tests.chaos.disturbances import DISTURBANCES
 from tests.chaos.play import Play, draw
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.alone]
 
 KEYS, ROUNDS, LONGEST_S = 40, 3, 1.2
 

@@ -87,6 +87,7 @@ async def create_and_dial(instance: Keystead, numbers: Sequence[int], gate: asyn
     return await dial_many(profiles, instance.world.origin)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_a_thousand_keys_made_at_once_connect_right_after_their_200(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:

@@ -77,6 +77,7 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("without", "way", "is_cut"),

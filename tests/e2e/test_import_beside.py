@@ -40,6 +40,7 @@ async def until_served(profile: xray.Profile, to: tuple[str, int]) -> None:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_links_of_a_panel_connect_at_our_port_until_their_pair_is_retired(tmp_path: Path) -> None:
     async with (

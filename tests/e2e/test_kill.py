@@ -98,6 +98,7 @@ async def check(instance: Keystead, ledger: Ledger) -> None:
     assert not any(await dial_many(list(gone.values()), instance.world.origin, within_s=3.0))
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize(("kill", "rounds"), KILLS, ids=["core", "keystead"])
 async def test_what_was_answered_survives_a_kill_at_any_step(tmp_path: Path, kill: Kill, rounds: int) -> None:

@@ -35,6 +35,7 @@ async def set_terms(instance: Keystead, number: int, **terms: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("connections", [1, 4, 16])
 async def test_a_limit_is_held_over_all_connections_of_a_key_and_nobody_else_feels_it(

@@ -159,6 +159,7 @@ async def fetch_many(instance: Keystead, origin: Origin) -> Counters:
     return core
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_figures_are_right_at_every_second_and_exact_in_the_end(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance, flows.origin(tmp_path) as origin, shown.loads(instance) as loads:

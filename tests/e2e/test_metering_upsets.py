@@ -147,6 +147,7 @@ def _serving(instance: Keystead) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_figures_stay_right_whatever_ends_in_the_middle(tmp_path: Path) -> None:
     scenarios = (stop_and_kill_keystead, kill_core, hand_over)

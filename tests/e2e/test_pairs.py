@@ -110,6 +110,7 @@ def newest_socket(instance: Keystead) -> Path:
     return max(run.glob("xray*.sock"), key=lambda path: path.stat().st_mtime)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_no_dial_fails_with_any_link_while_a_pair_is_rotated_and_retired(tmp_path: Path) -> None:
     async with keystead(tmp_path, is_trusted=True) as instance, operator(instance) as who:

@@ -23,13 +23,14 @@ from tests.support.postgres import PostgresServer
 
 # Importing a subject's models is what hangs its tables on METADATA.
 TABLES_OF = (access_models, outbox_models, reconcile_models, vault_models, vpn_models)
+BACKENDS = ("sqlite", "postgresql")
 TEMPLATE = "keystead_template"
 
 
 def chosen_backend() -> str:
     """Return the engine that the tests of this run use."""
     backend = os.environ.get("KEYSTEAD_TEST_DATABASE", "sqlite")
-    if backend not in {"sqlite", "postgresql"}:
+    if backend not in BACKENDS:
         raise RuntimeError(f"KEYSTEAD_TEST_DATABASE is {backend!r}; set it to sqlite or postgresql")
     return backend
 

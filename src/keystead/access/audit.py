@@ -8,14 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from keystead.access import seal
 from keystead.access.permissions import Permission, requires
-from keystead.access.seal import Head, VerifyReport
+from keystead.access.seal import Verification, VerifyReport
 from keystead.access.store import audit as store
 from keystead.access.store.audit import AuditFilter, AuditRecord
 from keystead.access.work import Work
 from keystead.kit.page import Page
-from keystead.kit.secret import Secret
 
 _EVERYTHING = AuditFilter()
 _SUBJECT_LENGTH_MAX = 192
@@ -29,10 +27,10 @@ def list_(work: Work, page: Page, narrowed: AuditFilter = _EVERYTHING) -> list[A
 
 
 @requires(Permission.AUDIT_READ)
-def verify(work: Work, *, key: Secret[bytes], head: Head | None) -> VerifyReport:
-    """Check the whole chain against its head, which was read before; changes nothing and may take long."""
+def verify_page(work: Work, verification: Verification) -> VerifyReport | None:
+    """Check the next page of the whole chain, changing nothing; return the report after the last."""
     work.principal.check_house("checking the whole audit trail")
-    return seal.verify(work.connection, key, head)
+    return verification.check_page(work.connection)
 
 
 @requires(Permission.AUDIT_READ)

@@ -8,7 +8,6 @@ The *head*, position and seal of the last record, is also kept in a file outside
 can write to the database could cut the end of the trail off. The file may lag behind after a crash; it is never ahead.
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -95,25 +94,39 @@ def has_unsealed(connection: Connection) -> bool:
     return store.count_unsealed(connection) > 0
 
 
-def verify(connection: Connection, key: Secret[bytes], head: Head | None) -> VerifyReport:
-    """Check every record, the order, the seals and the end of the chain; ``head`` is what the file holds.
+class Verification:
+    """A check of every record, the order, the seals and the end of the chain, a page at a time.
 
-    Reads in pages, so that memory stays bounded. The head must be read before the call: the chain may grow meanwhile.
+    The trail may be long, and others want to read meanwhile. ``head`` is what the file holds, read before the first
+    page: the chain may grow meanwhile.
     """
-    found = _Found()
-    last = Head(0, _BEFORE_THE_FIRST)
-    for link in _links(connection):
-        _check_link(found, key, link, last, head)
-        last = Head(link.position or 0, link.seal or "")
-    for number in store.stripped(connection):
-        found.add(Finding.STRIPPED, f"record {number} has a seal and no position; it was taken out of the chain")
-    _check_end(found, last, head)
-    return VerifyReport(
-        sealed=last.position,
-        unsealed=store.count_unsealed(connection),
-        discrepancy_count=found.count,
-        discrepancies=tuple(found.told),
-    )
+
+    def __init__(self, key: Secret[bytes], head: Head | None) -> None:
+        self._key = key
+        self._head = head
+        self._found = _Found()
+        self._last = Head(0, _BEFORE_THE_FIRST)
+
+    def check_page(self, connection: Connection) -> VerifyReport | None:
+        """Check the next page; return the report when there was none left."""
+        after = self._last
+        page = store.sealed(connection, after.position, _PAGE)
+        for link in page:
+            _check_link(self._found, self._key, link, self._last, self._head)
+            self._last = Head(link.position or 0, link.seal or "")
+        return self._ended(connection) if self._last.position <= after.position else None
+
+    def _ended(self, connection: Connection) -> VerifyReport:
+        found = self._found
+        for number in store.outside(connection):
+            found.add(Finding.STRIPPED, f"record {number} stands outside the chain; it was taken out or put beside it")
+        _check_end(found, self._last, self._head)
+        return VerifyReport(
+            sealed=self._last.position,
+            unsealed=store.count_unsealed(connection),
+            discrepancy_count=found.count,
+            discrepancies=tuple(found.told),
+        )
 
 
 def write_head(data_directory: Path, head: Head) -> None:
@@ -152,13 +165,6 @@ def _check_contains(connection: Connection, head: Head | None) -> None:
             f"the audit trail does not contain its head at position {head.position}; it was cut or rewritten, or an "
             "older database was put back. See: keystead audit verify"
         )
-
-
-def _links(connection: Connection) -> Iterator[ChainLink]:
-    after = 0
-    while page := store.sealed(connection, after, _PAGE):
-        yield from page
-        after = page[-1].position or after
 
 
 def _check_link(found: _Found, key: Secret[bytes], link: ChainLink, last: Head, head: Head | None) -> None:

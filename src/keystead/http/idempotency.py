@@ -6,6 +6,7 @@ successes are repeated.
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,13 +24,17 @@ log = get_logger()
 HEADER = "idempotency-key"
 _JSON = "application/json"
 
+# Raises Forbidden, and puts it on record, unless the caller holds what a verb needs.
+Check = Callable[[Call, Callable[..., Any]], Awaitable[None]]
+
 
 class Idempotency:
     """Answer repeated creates once."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, check: Check) -> None:
         self._database = database
         self._clock = clock
+        self._check = check
 
     async def once(
         self,
@@ -38,12 +43,14 @@ class Idempotency:
         body: bytes,
         create: Callable[[], Awaitable[bytes]],
         *,
+        verb: Callable[..., Any],
         status: int = 200,
         wire: str = "",
         kept: Callable[[bytes], bytes] = bytes,
     ) -> Response:
         """Answer a create with its JSON body; raise Conflict for a key that belongs to another body or is at work.
 
+        ``verb`` is what creates: whoever may no longer do that gets Forbidden, and not the answer of before.
         ``wire`` tells apart those that have the same path; ``kept`` turns the answer into what is stored for a
         repetition: an answer with a secret is stored without it.
         """
@@ -55,6 +62,7 @@ class Idempotency:
             lambda connection: idempotency.begin(connection, claim, body, self._clock.now())
         )
         if isinstance(known, idempotency.Answer):
+            await self._check(call, verb)
             return Response(known.body, known.status, {"idempotency-replayed": "true"}, _JSON)
         if known is idempotency.Progress.RUNNING:
             raise InUse("a request with this Idempotency-Key is still at work; ask again in a few seconds")

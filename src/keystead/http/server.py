@@ -21,6 +21,9 @@ GRACE_S = 10
 # What the door lets pass, the longest path there may be, and as much as one packet from the kernel brings at once.
 _HEAD_SIZE_MAX_BYTES = HEADERS_SIZE_MAX_BYTES * 4
 _HEAD_REFUSED = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+# As long as the largest body takes over a mobile network that is hardly there (1 MB at 140 kbit/s).
+ARRIVAL_MAX_S = 60.0
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -31,19 +34,36 @@ class TlsFiles:
     key: Path
 
 
-class BoundedHead(HttpToolsProtocol):
-    """HTTP/1.1 on one connection, which is closed when a request's head outgrows every limit of the door.
+class BoundedRequests(HttpToolsProtocol):
+    """HTTP/1.1 on one connection, closed when a request's head outgrows every limit of the door, or does not arrive.
 
     The door refuses what is too long, but it is asked when a head is complete: one that does not end would be kept in
-    memory for as long as somebody sends it (uvicorn 0.54 bounds heads in its other parser only).
+    memory for as long as somebody sends it (uvicorn 0.54 bounds heads in its other parser only). Nor does uvicorn bound
+    the time in which a request comes, so that anybody could hold all file descriptors by sending a byte now and then.
     """
 
     _head_size_bytes = 0
     _is_head_open = False
+    _is_whole = False
+    _arrival: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Expect a first request."""
+        super().connection_made(transport)
+        self._bound_arrival()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more."""
+        self._has_arrived()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived."""
         super().data_received(data)
+        if self._is_whole and self.cycle is not None and not self.cycle.response_complete:
+            self._has_arrived()
+        else:
+            self._bound_arrival()
         if not self._is_head_open:
             self._head_size_bytes = 0
             return
@@ -54,13 +74,34 @@ class BoundedHead(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Take notice that a head begins."""
-        self._is_head_open = True
+        self._is_head_open, self._is_whole = True, False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Take notice that a head is whole."""
         self._is_head_open = False
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Take notice that a request is whole."""
+        self._is_whole = True
+        super().on_message_complete()
+
+    def _bound_arrival(self) -> None:
+        if self._arrival is None and not self.transport.is_closing():
+            self._arrival = self.loop.call_later(ARRIVAL_MAX_S, self._give_up)
+
+    def _has_arrived(self) -> None:
+        if self._arrival is not None:
+            self._arrival.cancel()
+            self._arrival = None
+
+    def _give_up(self) -> None:
+        """Close a connection on which no request became whole in time; one that is being answered says nothing."""
+        self._arrival = None
+        if self._is_head_open and (self.cycle is None or self.cycle.response_complete):
+            self.transport.write(_TOO_SLOW)
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -81,7 +122,7 @@ def make_server(door: Door, tls: TlsFiles | None) -> Server:
         uvicorn.Config(
             door,
             loop="uvloop",
-            http=BoundedHead,
+            http=BoundedRequests,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -72,7 +72,7 @@ class ServingSettings(BaseModel):
     root_key: SecretStr | None = Field(
         None,
         description="Root key as base64 of 32 bytes. Unset: the file root.key in the data directory.",
-        examples=["(openssl rand -base64 32)"],
+        examples=["$(openssl rand -base64 32)"],
     )
     root_key_previous: SecretStr | None = Field(
         None,
@@ -83,7 +83,7 @@ class ServingSettings(BaseModel):
         None,
         validation_alias="API_SECRET_KEY",
         description="A token of the account default with VPN permissions, while it is set. At least 32 characters.",
-        examples=["(openssl rand -hex 32)"],
+        examples=["$(openssl rand -hex 32)"],
     )
     webhook_allow_private: Networks = Field(
         (),

@@ -47,6 +47,23 @@ async def test_a_repeated_create_is_answered_without_the_secret(instance: InProc
     assert again.headers["idempotency-replayed"] == "true"
 
 
+async def test_who_may_no_longer_create_is_not_answered_again(instance: InProcess) -> None:
+    user = (await instance.operator.post("/v1/users", json={"login": "anna", "password": "a long password"})).json()[
+        "id"
+    ]
+    await instance.operator.put(f"/v1/users/{user}/roles/editor")
+    made = await create(instance, user_id=user, permissions=[Permission.VPN_KEYS_ISSUE, READ])
+    bot, headers = instance.bearer(made.secret or ""), {"idempotency-key": "order-1"}
+    first = await bot.post("/v1/vpn/keys", json={}, headers=headers)
+    assert first.status_code == 201, first.text
+    await instance.operator.delete(f"/v1/users/{user}/roles/editor")
+
+    again = await bot.post("/v1/vpn/keys", json={}, headers=headers)
+
+    assert (again.status_code, again.json()["code"]) == (403, "forbidden")
+    assert [record.subject for record in await instance.records(outcome="denied")] == [Permission.VPN_KEYS_ISSUE]
+
+
 async def test_a_revoked_token_opens_nothing_at_once(instance: InProcess) -> None:
     made = await create(instance)
     bot = instance.bearer(made.secret or "")

@@ -195,6 +195,7 @@ async def test_a_new_keeper_takes_over_and_the_old_one_ends_by_itself(tmp_path: 
     assert counted["k2-1"] == sum(download.received for download in trickles.downloads)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_a_key_that_is_removed_is_cut_in_the_process_that_leaves_with_an_old_keeper(tmp_path: Path) -> None:
     async with xray.lab(tmp_path) as lab:
@@ -218,7 +219,8 @@ async def keepers(lab: xray.Lab) -> tuple[KeeperView, ...]:
 
 
 @pytest.mark.parametrize(
-    "step", [step if step in OFTEN else pytest.param(step, marks=pytest.mark.slow) for step in STEPS]
+    "step",
+    [step if step in OFTEN else pytest.param(step, marks=[pytest.mark.slow, pytest.mark.alone]) for step in STEPS],
 )
 async def test_an_api_that_is_killed_in_a_handover_leaves_one_that_the_next_finishes(tmp_path: Path, step: str) -> None:
     async with xray.lab(tmp_path, is_attached=False) as lab:

@@ -58,6 +58,7 @@ async def test_links_of_both_pairs_connect_at_one_port_and_every_byte_is_the_rig
     assert sizes == {"shared": 3, "keystead-behind-1": 4, lab.own["k3-1"].tag: 1}
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_no_dial_fails_while_a_pair_is_rotated_and_while_it_is_retired(tmp_path: Path) -> None:
     async with xray.lab(tmp_path, is_trusted=True) as lab:
@@ -131,6 +132,7 @@ async def test_who_came_through_which_pair_is_told_apart(tmp_path: Path) -> None
     assert sides == [{"k1-1"}, {"k2-1"}, {"k1-1", "k2-1"}]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_a_speed_limit_holds_for_both_pairs_together(tmp_path: Path) -> None:
     async with xray.lab(tmp_path) as lab:

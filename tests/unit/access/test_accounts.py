@@ -5,8 +5,10 @@ from keystead.access.accountplans import AccountPlan, Limit
 from keystead.access.accounts import AccountChanges
 from keystead.access.permissions import ALL_PERMISSIONS, INSTALLATION_PERMISSIONS, TENANT_PERMISSIONS, Permission
 from keystead.access.principal import Principal
+from keystead.access.seal import Verification
 from keystead.kit.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, QuotaExceeded, Unauthenticated
 from keystead.kit.page import Page
+from keystead.kit.secret import Secret
 from tests.support import people
 from tests.support.people import HASH
 from tests.support.work import Workplace
@@ -109,7 +111,7 @@ async def test_a_tenant_may_not_check_the_whole_trail(house: Workplace) -> None:
     anna = await people.principal(there, await people.user(there, "anna", roles.OWNER))
 
     with pytest.raises(Forbidden):
-        await house.do_as(anna, audit.verify, key=None, head=None)  # type: ignore[arg-type]  # never reached
+        await house.do_as(anna, audit.verify_page, Verification(Secret(bytes(32)), None))
 
 
 async def test_a_token_of_an_owner_follows_the_program_and_its_account(house: Workplace) -> None:

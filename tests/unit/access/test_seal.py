@@ -35,7 +35,10 @@ async def tamper(workplace: Workplace, *statements: str) -> None:
 
 
 async def verify(workplace: Workplace, head: Head | None, key: Secret[bytes] = KEY) -> VerifyReport:
-    return await workplace.database.read(lambda connection: seal.verify(connection, key, head))
+    verification, report = seal.Verification(key, head), None
+    while report is None:
+        report = await workplace.database.read(verification.check_page)
+    return report
 
 
 def findings(report: VerifyReport) -> list[Finding]:
@@ -164,6 +167,30 @@ async def test_a_cut_trail_is_not_continued(workplace: Workplace) -> None:
 
     with pytest.raises(Broken, match="position 5"):
         await seal_once(workplace, head)
+
+
+@pytest.mark.parametrize("position", [0, -1])
+async def test_a_record_put_before_the_first_is_found(workplace: Workplace, position: int) -> None:
+    head = await sealed_trail(workplace, 3)
+    await tamper(
+        workplace,
+        "INSERT INTO audit_records (at, request_id, account_id, actor, verb, subject, outcome, facts, position, seal)"
+        f" SELECT at, request_id, account_id, actor, verb, subject, outcome, facts, {position}, seal"
+        " FROM audit_records WHERE position = 3",
+    )
+
+    assert findings(await verify(workplace, head)) == [Finding.STRIPPED]
+
+
+async def test_a_trail_of_several_pages_is_read_to_its_end(workplace: Workplace) -> None:
+    await sealed_trail(workplace, 500)
+    head = await sealed_trail(workplace, 500)
+    await tamper(workplace, "UPDATE audit_records SET verb = 'vpn.key.list' WHERE position IN (500, 501, 1000)")
+
+    report = await verify(workplace, head)
+
+    assert report.sealed == 1000
+    assert findings(report) == [Finding.CHANGED] * 3
 
 
 async def test_a_record_taken_out_of_the_chain_is_found(workplace: Workplace) -> None:

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from keystead.access.principal import Principal
 from keystead.http.idempotency import Idempotency
 from keystead.operations.calls import Call
+from keystead.vpn.keys import issue
 from tests.support.work import Workplace
 
 REQUEST = Request(
@@ -20,8 +21,12 @@ REQUEST = Request(
 )
 
 
+async def allow(call: Call, verb: object) -> None:
+    assert (call.request_id, verb) == ("request-1", issue)
+
+
 async def test_a_secret_of_the_environment_that_replaced_another_does_not_get_its_answers(workplace: Workplace) -> None:
-    once = Idempotency(workplace.database, workplace.clock).once
+    once = Idempotency(workplace.database, workplace.clock, check=allow).once
     before, after = (
         Call(Principal(workplace.account_id, "token:env API_SECRET_KEY", frozenset(), token_id), "request-1")
         for token_id in (1, 2)
@@ -34,9 +39,9 @@ async def test_a_secret_of_the_environment_that_replaced_another_does_not_get_it
         return b"second"
 
     answers = [
-        await once(before, REQUEST, b"", first),
-        await once(before, REQUEST, b"", second),
-        await once(after, REQUEST, b"", second),
+        await once(before, REQUEST, b"", first, verb=issue),
+        await once(before, REQUEST, b"", second, verb=issue),
+        await once(after, REQUEST, b"", second, verb=issue),
     ]
 
     assert [answer.body for answer in answers] == [b"first", b"first", b"second"]

@@ -1,4 +1,4 @@
-"""The server gives up on a head that does not end, before it fills the memory."""
+"""The server gives up on a request that does not end, before it fills the memory or the table of open files."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,6 +26,11 @@ async def port() -> AsyncIterator[int]:
     yield listener.getsockname()[1]
     stopping.set()
     await serving
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ARRIVAL_MAX_S", 0.3)  # a test does not wait a minute
 
 
 @pytest.mark.parametrize("endless", [b"x" * 65536, b"a: b\r\n" * 10000], ids=["one header", "many headers"])
@@ -64,3 +69,48 @@ async def test_requests_on_one_connection_are_bounded_one_by_one(port: int) -> N
     writer.close()
 
     assert statuses == [b"200"] * 10
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"", b""),
+        (b"GET / HTTP/1.1\r\nhost: he", b"HTTP/1.1 408 Request Timeout"),
+        (b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhalf", b"HTTP/1.1 200 OK"),
+    ],
+    ids=["nothing", "half a head", "half a body"],
+)
+async def test_a_request_that_does_not_arrive_is_given_up(port: int, hurry: None, sent: bytes, told: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+
+    assert answer.partition(b"\r\n")[0] == told
+
+
+async def test_line_ends_after_a_request_keep_no_connection_open(port: int, hurry: None) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"\r\n")
+
+    async with asyncio.timeout(20):
+        rest = await reader.read()
+    writer.close()
+
+    assert rest == b""
+
+
+async def test_a_request_that_arrived_is_not_hurried(port: int, hurry: None) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answers = []
+    for _ in range(2):
+        writer.write(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+        answers.append(await reader.readuntil(b"\r\n\r\n"))
+        await asyncio.sleep(0.6)
+    writer.close()
+
+    assert [answer.split()[1] for answer in answers] == [b"200", b"200"]

@@ -124,7 +124,12 @@ _SET_SEAL = (
     .values(position=bindparam("new_position"), seal=bindparam("new_seal"))
 )
 _COUNT_UNSEALED = select(func.count()).where(_C.position.is_(None), _C.seal.is_(null()))
-_STRIPPED = select(_C.number).where(_C.position.is_(None), _C.seal.is_not(None)).order_by(_C.number).limit(100)
+_OUTSIDE = (
+    select(_C.number)
+    .where(or_(_C.position.is_(None) & _C.seal.is_not(None), _C.position < 1))
+    .order_by(_C.number)
+    .limit(100)
+)
 
 
 def insert_record(connection: Connection, values: dict[str, object]) -> None:
@@ -182,9 +187,12 @@ def count_unsealed(connection: Connection) -> int:
     return int(connection.execute(_COUNT_UNSEALED).scalar_one())
 
 
-def stripped(connection: Connection) -> list[int]:
-    """Return the numbers of up to 100 records that have a seal and no position, which the sealer never leaves."""
-    return [int(number) for number in connection.execute(_STRIPPED).scalars()]
+def outside(connection: Connection) -> list[int]:
+    """Return the numbers of up to 100 records that are sealed and stand nowhere in the chain.
+
+    The sealer leaves none without a position, and its first is 1.
+    """
+    return [int(number) for number in connection.execute(_OUTSIDE).scalars()]
 
 
 def _link(row: AnyRow) -> ChainLink:

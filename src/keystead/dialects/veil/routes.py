@@ -26,7 +26,7 @@ from keystead.http.routing import DirectEndpoints
 from keystead.operations.calls import Call
 from keystead.operations.instance.health import HealthCheck
 from keystead.operations.vpn.keys import VpnOperations
-from keystead.vpn import links
+from keystead.vpn import keys, links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish
@@ -136,7 +136,7 @@ class Handlers:
             made = await self._operations.issue(call, name=wanted.name, placement=Placement.SHARED, wish=wish)
             return orjson.dumps(present.key(made))
 
-        return await self._idempotency.once(call, request, body, create)
+        return await self._idempotency.once(call, request, body, create, verb=keys.issue)
 
     async def list_keys(self, request: Request) -> Response:
         """List all keys: the wire has no paging."""

@@ -18,7 +18,7 @@ from keystead.http.bodies import answer, parse
 from keystead.http.routing import DirectEndpoints
 from keystead.kit.page import Page
 from keystead.operations.instance import resources
-from keystead.vpn import links
+from keystead.vpn import keys, links
 from keystead.vpn.keyvalue import parse_ident
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import Wish
@@ -99,7 +99,7 @@ class Handlers:
             made = await self._operations.issue(call, name=wanted.name, placement=Placement.OWN_PORT, wish=wish)
             return orjson.dumps(present.key(made))
 
-        return await self._services.idempotency.once(call, request, body, create, wire="vpnkeys ")
+        return await self._services.idempotency.once(call, request, body, create, verb=keys.issue, wire="vpnkeys ")
 
     async def list_keys(self, request: Request) -> Response:
         """List all keys that have a port of their own."""

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from keystead.access import audit, seal
-from keystead.access.seal import VerifyReport
+from keystead.access.seal import Verification, VerifyReport
 from keystead.access.store.audit import AuditFilter, AuditRecord
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
@@ -25,8 +25,10 @@ class AuditOperations:
         return await self._transactions.read_many(call, audit.list_, page, narrowed)
 
     async def verify(self, call: Call) -> VerifyReport:
-        """Check the whole chain, and leave a record of what was found."""
-        head = await asyncio.to_thread(seal.read_head, self._data_dir)
-        report = await self._transactions.read_many(call, audit.verify, key=self._audit_key, head=head)
+        """Check the whole chain, and leave a record of what was found; others read between its pages."""
+        verification = Verification(self._audit_key, await asyncio.to_thread(seal.read_head, self._data_dir))
+        report = None
+        while report is None:
+            report = await self._transactions.read_many(call, audit.verify_page, verification)
         await self._transactions.write(call, audit.note_verification, report)
         return report

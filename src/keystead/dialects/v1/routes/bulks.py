@@ -14,6 +14,7 @@ from keystead.dialects.v1.routes.acts import Number, add_acts
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
+from keystead.vpn import bulks as bulk_verbs
 
 
 def router(services: Services) -> ValidatedEndpoints:
@@ -43,7 +44,9 @@ def _add_orders(routes: ValidatedEndpoints, services: Services) -> None:
         async def start() -> bytes:
             return present.dumped(shapes.bulk(await bulks.start(call, order, digest=wanted.digest)))
 
-        return await services.idempotency.once(call, request, await request.body(), start, status=202)
+        return await services.idempotency.once(
+            call, request, await request.body(), start, verb=bulk_verbs.start, status=202
+        )
 
     @routes.get("", response_model=shapes.BulkList, responses=READ)
     async def list_bulks(call: Caller, page: Paged) -> Response:

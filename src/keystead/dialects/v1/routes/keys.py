@@ -14,6 +14,7 @@ from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 from keystead.operations.vpn.keys import KeyChanges
+from keystead.vpn import keys as key_verbs
 from keystead.vpn.connections import Presence
 from keystead.vpn.keyvalue import KeyStatus, parse_ident
 from keystead.vpn.links import vless_link
@@ -62,7 +63,9 @@ def _add_keys(routes: ValidatedEndpoints, services: Services) -> None:
             with_terms = await terms.shown(call, made, has_terms=wish is not None)
             return present.dumped(present.key(with_terms, Presence(online=0)))
 
-        return await services.idempotency.once(call, request, await request.body(), create, status=201)
+        return await services.idempotency.once(
+            call, request, await request.body(), create, verb=key_verbs.issue, status=201
+        )
 
     @routes.get("/{key_id}", response_model=schemas.Key, responses=READ)
     async def get_key(call: Caller, key_id: str, addresses: ShowAddresses = True) -> Response:

@@ -11,6 +11,7 @@ from keystead.dialects.v1.routes.acts import Number, add_acts
 from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
+from keystead.vault import moves as move_verbs
 from keystead.vault.movevalue import State
 
 
@@ -41,7 +42,9 @@ def _add_orders(routes: ValidatedEndpoints, services: Services) -> None:
         async def start() -> bytes:
             return present.dumped(shapes.move(await moves.start(call, order, digest=wanted.digest)))
 
-        return await services.idempotency.once(call, request, await request.body(), start, status=202)
+        return await services.idempotency.once(
+            call, request, await request.body(), start, verb=move_verbs.start, status=202
+        )
 
     @routes.get("", response_model=shapes.DomainMoveList, responses=READ)
     async def list_moves(call: Caller, page: Paged) -> Response:
@@ -85,4 +88,6 @@ def _add_second_thoughts(routes: ValidatedEndpoints, services: Services) -> None
         async def start() -> bytes:
             return present.dumped(shapes.move(await moves.undo(call, number, removes_zones=removes)))
 
-        return await services.idempotency.once(call, request, await request.body(), start, status=202)
+        return await services.idempotency.once(
+            call, request, await request.body(), start, verb=move_verbs.start, status=202
+        )

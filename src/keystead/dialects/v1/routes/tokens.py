@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Path, Request
 from starlette.responses import Response
 
+from keystead.access import tokens as token_verbs
 from keystead.dialects.v1 import present, schemas
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
@@ -48,7 +49,13 @@ def router(services: Services) -> ValidatedEndpoints:
             return present.dumped(present.new_token(await access.create_token(call, wish)))
 
         return await services.idempotency.once(
-            call, request, await request.body(), create, status=201, kept=present.without_secret
+            call,
+            request,
+            await request.body(),
+            create,
+            verb=token_verbs.create,
+            status=201,
+            kept=present.without_secret,
         )
 
     @routes.get("/{token_id}", response_model=schemas.Token, responses=READ)

@@ -6,6 +6,7 @@ from fastapi import Path, Request
 from pydantic import SecretStr
 from starlette.responses import Response
 
+from keystead.access import roles, users
 from keystead.access.permissions import ALL_PERMISSIONS, written_permissions
 from keystead.dialects.v1 import present, schemas
 from keystead.dialects.v1.auth import Caller
@@ -46,7 +47,9 @@ def _add_users(routes: ValidatedEndpoints, services: Services) -> None:
             return present.dumped(present.user(made))
 
         # A digest of the body is kept for repetitions, and a password may not be in anything that is hashed fast.
-        return await services.idempotency.once(call, request, wanted.login.encode(), create, status=201)
+        return await services.idempotency.once(
+            call, request, wanted.login.encode(), create, verb=users.create, status=201
+        )
 
     @routes.get("/users/{user_id}", response_model=schemas.User, responses=READ)
     async def get_user(call: Caller, user_id: UserId) -> Response:
@@ -78,7 +81,9 @@ def _add_roles(routes: ValidatedEndpoints, services: Services) -> None:
             made = await access.create_role(call, name=wanted.name, permissions=wanted.permissions)
             return present.dumped(present.role(made))
 
-        return await services.idempotency.once(call, request, await request.body(), create, status=201)
+        return await services.idempotency.once(
+            call, request, await request.body(), create, verb=roles.create, status=201
+        )
 
     @routes.get("/users/{user_id}/roles", response_model=schemas.RoleList, responses=READ)
     async def list_roles_of_user(call: Caller, user_id: UserId) -> Response:

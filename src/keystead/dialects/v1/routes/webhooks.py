@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
+from keystead.access import webhooks as webhook_verbs
 from keystead.access.webhooks import WebhookChanges
 from keystead.dialects.v1 import present
 from keystead.dialects.v1 import webhook_shapes as shapes
@@ -49,7 +50,13 @@ def _add_webhooks(routes: ValidatedEndpoints, services: Services) -> None:
             return present.dumped(shapes.new_webhook(made))
 
         return await services.idempotency.once(
-            call, request, await request.body(), create, status=201, kept=present.without_secret
+            call,
+            request,
+            await request.body(),
+            create,
+            verb=webhook_verbs.create,
+            status=201,
+            kept=present.without_secret,
         )
 
     @routes.get("/{webhook_id}", response_model=shapes.Webhook, responses=READ)

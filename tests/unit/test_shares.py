@@ -1,0 +1,42 @@
+"""Runs that share the suite take every module once, and each as much time as it is meant to."""
+
+import random
+
+import pytest
+
+from tests.support.shares import Share, chosen_share, expected_s, module_of, modules_of
+
+
+def suite() -> list[tuple[str, float]]:
+    folders = ["tests/e2e", "tests/engines/xray", "tests/contract/v1", "tests/unit/vpn"]
+    names = [f"{folder}/test_{n}.py::test_{m}" for folder in folders for n in range(9) for m in range(n + 3)]
+    return [(name, expected_s(name, is_slow=False)) for name in names]
+
+
+def test_every_module_is_in_exactly_one_share_whatever_the_order() -> None:
+    tests = suite()
+    shuffled = random.sample(tests, len(tests))
+
+    most, rest = modules_of(Share.MOST, tests), modules_of(Share.REST, shuffled)
+
+    assert most | rest == {module_of(name) for name, _ in tests}
+    assert most & rest == set()
+    assert modules_of(Share.ALL, tests) == most | rest
+
+
+def test_most_takes_twice_the_time_of_the_rest() -> None:
+    tests = suite()
+
+    taken = {
+        share: sum(seconds for name, seconds in tests if module_of(name) in modules_of(share, tests))
+        for share in (Share.MOST, Share.REST)
+    }
+
+    assert 1.9 < taken[Share.MOST] / taken[Share.REST] < 2.1
+
+
+def test_a_share_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYSTEAD_TEST_SHARE", "half")
+
+    with pytest.raises(RuntimeError, match="set it to most or rest"):
+        chosen_share()
