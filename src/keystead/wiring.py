@@ -134,7 +134,8 @@ def _parts(
     # Who else runs a core has no keeper that could be asked.
     kept = driver if isinstance(driver, ManagedXray) else None
     planner = partial(plan_xray, settings=xray_settings)
-    wired = ScopeWiring(scope, driver, source, planner, _replacer(ground, kept) if kept else None)
+    replacer, is_light = (_replacer(ground, kept), kept.is_light) if kept else (None, None)
+    wired = ScopeWiring(scope, driver, source, planner, replacer, is_light)
     reconciler = Reconciler([wired], database=database, clock=clock)
     meter = Meter(scope, driver, database=database, clock=clock, carried=kept, draining=kept)
     examine = examining.examiner(ground, on_founded=lambda: reconciler.wake_fully(scope))

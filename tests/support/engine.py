@@ -34,6 +34,9 @@ class FakeSource:
     def desired_part(self, connection: Connection, subjects: Sequence[str]) -> Part:
         return Part(frozenset(self.wanted & set(subjects)))
 
+    def without(self, part: Part) -> Part:
+        return Part(frozenset())
+
     def present(self, part: Part) -> Collection[str]:
         return part.wanted
 
@@ -62,6 +65,7 @@ class FakeEngine:
     silent: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     is_down: bool = False
+    told: list[str] = field(default_factory=list)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -97,6 +101,7 @@ class FakeEngine:
             raise error
 
     async def apply_marked(self, desired: Part, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
+        self.told += [f"{'+' if subject in desired.wanted else '-'}{subject}" for subject in subjects]
         if self.is_down:
             return {s: EngineUnavailable("down") if s in desired.wanted else None for s in subjects}
         return {subject: self._change(subject, is_wanted=subject in desired.wanted) for subject in subjects}

@@ -17,6 +17,7 @@ from keystead.kit.crypto import KeyRing
 from keystead.kit.errors import Forbidden
 from keystead.kit.ids import Ids
 from keystead.operations.calls import Call
+from keystead.reconcile.ahead import Telling
 from keystead.reconcile.loop import Reconciler
 from keystead.reconcile.marks import Mark
 from keystead.reconcile.settle import Outcome, Settlement
@@ -71,19 +72,14 @@ class Transactions:
     ) -> Committed[R]:
         """Run a verb in a transaction, commit, and wake the reconciler; return without waiting for any engine."""
 
-        def unit(connection: Connection) -> Committed[R]:
-            work = self._work(connection, call)
-            return Committed(verb(work, *args, **kwargs), tuple(work.marks), work.emitted)
+        return await self._write(call, verb, lambda work: verb(work, *args, **kwargs), None)
 
-        try:
-            committed = await self._database.write(unit)
-        except Forbidden as denial:
-            await self._record_denial(call, verb, denial)
-            raise
-        self._reconciler.wake(committed.marks)
-        if committed.emitted:
-            self._on_emitted()
-        return committed
+    async def add(
+        self, call: Call, verb: Callable[Concatenate[Work, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Committed[R]:
+        """Do the same for a verb that adds one subject to an engine, which may be told while this is committed."""
+        telling = self._reconciler.telling()
+        return await self._write(call, verb, lambda work: verb(work, *args, **kwargs), telling)
 
     async def check(self, call: Call, verb: Callable[..., Any]) -> None:
         """Raise Forbidden, and put it on record, unless the caller holds what a verb needs; runs nothing."""
@@ -133,6 +129,32 @@ class Transactions:
         except Forbidden as denial:
             await self._record_denial(call, verb, denial)
             raise
+
+    async def _write(
+        self, call: Call, verb: Callable[..., R], run: Callable[[Work], R], telling: Telling | None
+    ) -> Committed[R]:
+        def unit(connection: Connection) -> Committed[R]:
+            work = self._work(connection, call)
+            committed = Committed(run(work), tuple(work.marks), work.emitted)
+            if telling is not None:
+                telling.note(connection, committed.marks)
+            return committed
+
+        is_committed = is_told = False
+        try:
+            committed = await self._database.write(unit)
+            is_committed = True
+        except Forbidden as denial:
+            await self._record_denial(call, verb, denial)
+            raise
+        finally:
+            if telling is not None:
+                is_told = telling.end(is_committed=is_committed)
+        if not is_told:
+            self._reconciler.wake(committed.marks)
+        if committed.emitted:
+            self._on_emitted()
+        return committed
 
     async def _record_denial(self, call: Call, verb: Callable[..., Any], denial: Forbidden) -> None:
         def unit(connection: Connection) -> None:

@@ -37,6 +37,8 @@ class ScopeWiring(Generic[D, A]):
     planner: Planner[D, A]
     # None: somebody else runs the engine.
     replacer: Replacer[D] | None = None
+    # Whether a part can be added and taken away without a trace, now; None: nothing is told before its commit.
+    is_light: Callable[[D, Collection[str]], bool] | None = None
 
 
 class Background:

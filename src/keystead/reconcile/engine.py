@@ -150,6 +150,10 @@ class Source(Protocol[DesiredOut]):
         """Read the desired state of some subjects only."""
         ...
 
+    def without(self, part: Any) -> DesiredOut:
+        """Return a part in which its subjects are absent."""
+        ...
+
     def present(self, part: Any) -> Collection[str]:
         """Return the subjects that a (part of a) desired state wants in the engine."""
         ...

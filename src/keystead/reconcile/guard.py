@@ -32,5 +32,15 @@ def judge(plan: Plan, *, explained: Collection[str], held_objects: int) -> Verdi
     return Verdict(tuple(step for step in plan.steps if step not in held), tuple(unexplained))
 
 
+def told(scope: str, plan: Plan, held: int) -> str | None:
+    """Return what an operator reads of removals that are held back; None when there are none."""
+    if not held:
+        return None
+    return (
+        f"{held} removals that nothing explains are held back; "
+        f"review them with: keystead plan {scope}, then: keystead plan {scope} --approve {plan.digest}"
+    )
+
+
 def _is_removal(step: Step) -> bool:
     return step.verb is Verb.REMOVE or step.risk is Risk.DESTRUCTIVE

@@ -10,6 +10,7 @@ from keystead.kit.clock import Clock
 from keystead.kit.errors import Conflict, EngineUnavailable, KeysteadError, NotFound
 from keystead.kit.flights import SharedFlight
 from keystead.reconcile import store
+from keystead.reconcile.ahead import Telling
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.engine import EngineView, Replacer
 from keystead.reconcile.marks import Mark
@@ -41,6 +42,10 @@ class Reconciler:
         """Take notice of committed marks."""
         for mark in marks:
             self._worker(mark.scope).wake([mark])
+
+    def telling(self) -> Telling:
+        """Return what tells engines of one write's addition while it is committed."""
+        return Telling({name: worker.ahead for name, worker in self._workers.items()})
 
     def wake_fully(self, scope: str) -> None:
         """Ask for a full pass of a scope soon."""

@@ -4,6 +4,7 @@ Called by ``Work.mark``; read by the loop. The generation is the counter of desi
 generation is what the engine is known to hold.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, update
@@ -35,3 +36,18 @@ def bump(connection: Connection, scope: str) -> int:
     if generation is None:
         raise Broken(f"scope {scope} has no row; it must be registered before it is marked")
     return int(generation)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The generation of a look, the subjects the database did not call confirmed then, and what was open here.
+
+    ``explained`` are more that the database says why they are to be gone.
+    """
+
+    reached: int
+    present: frozenset[str]
+    absent: frozenset[str]
+    dirty: Mapping[str, int]
+    uncertain: frozenset[str]
+    explained: frozenset[str]

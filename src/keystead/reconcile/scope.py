@@ -10,7 +10,6 @@ sent to.
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from keystead.db.session import Database, Weight
@@ -25,8 +24,9 @@ from keystead.kit.errors import (
 )
 from keystead.kit.log import get_logger
 from keystead.reconcile import guard, store
+from keystead.reconcile.ahead import Ahead
 from keystead.reconcile.confirming import Background, Confirmations, ScopeWiring
-from keystead.reconcile.marks import Mark
+from keystead.reconcile.marks import Mark, Snapshot
 from keystead.reconcile.plan import Passed, Plan, Step
 from keystead.reconcile.replacement import Replacement
 from keystead.reconcile.settle import Outcome, Settlement, Waiters
@@ -70,6 +70,14 @@ class ScopeWorker(Generic[D, A]):
             clock=clock,
             is_quiet=lambda: not self._dirty,
             on_put_off=self.wake_fully,
+        )
+        self.ahead = Ahead(
+            wiring,
+            self._engine_lock,
+            is_idle=lambda: not self._dirty,
+            spawn=self.background.spawn,
+            take=self._take_ahead,
+            wake_fully=self.wake_fully,
         )
 
     def wake(self, marks: Iterable[Mark]) -> None:
@@ -181,6 +189,11 @@ class ScopeWorker(Generic[D, A]):
             failed = self._sort_results(batch, results, present)
         if failed:
             raise failed
+
+    def _take_ahead(self, batch: dict[str, int], outcomes: Any, present: Collection[str]) -> None:
+        """Settle what was told ahead of its commit; what got no answer is told again."""
+        if self._sort_results(batch, outcomes, present):
+            self._wake.set()
 
     def _take_back(self, batch: dict[str, int]) -> None:
         for subject, generation in batch.items():
@@ -297,7 +310,7 @@ class ScopeWorker(Generic[D, A]):
             seen = await self._verify(desired, (*held, *waiting))
             log.info("plan applied", scope=self.name, steps=len(ready), digest=plan.digest)
         await self._settle_snapshot(snapshot, self._source.present(desired), frozenset(step.subject for step in held))
-        message = self._held_message(plan, len(held))
+        message = guard.told(self.name, plan, len(held))
         took_ms = int((self._clock.monotonic_s() - started) * 1000)
         await self._record(store.PassRecord("held" if held else "ok", message, str(plan), plan.digest, took_ms))
         return Passed(plan, seen)
@@ -317,12 +330,12 @@ class ScopeWorker(Generic[D, A]):
         if refused is not None:
             raise refused
 
-    async def _look(self) -> tuple["_Snapshot", D, Plan, int, A]:
-        def unit(connection: Any) -> tuple[_Snapshot, D]:
+    async def _look(self) -> tuple[Snapshot, D, Plan, int, A]:
+        def unit(connection: Any) -> tuple[Snapshot, D]:
             reached = store.generation(connection, self.name)
             present, absent = self._source.unconfirmed(connection)
             explained = frozenset(self._source.explained(connection))
-            snapshot = _Snapshot(reached, frozenset(present), frozenset(absent), dirty, uncertain, explained)
+            snapshot = Snapshot(reached, frozenset(present), frozenset(absent), dirty, uncertain, explained)
             return snapshot, self._source.desired(connection)
 
         dirty, uncertain = dict(self._dirty), frozenset(self._uncertain)
@@ -338,7 +351,7 @@ class ScopeWorker(Generic[D, A]):
             raise Unavailable(f"{self.name} is not as planned after the plan was applied: {left.steps[0]}")
         return seen
 
-    async def _settle_snapshot(self, snapshot: "_Snapshot", wanted: Collection[str], held: frozenset[str]) -> None:
+    async def _settle_snapshot(self, snapshot: Snapshot, wanted: Collection[str], held: frozenset[str]) -> None:
         """Confirm what was unconfirmed or marked, now that the engine was seen to hold it or to lack it."""
         open_subjects = (snapshot.present | snapshot.absent | snapshot.dirty.keys()) - held
         present = {subject: snapshot.reached for subject in open_subjects if subject in wanted}
@@ -352,14 +365,6 @@ class ScopeWorker(Generic[D, A]):
             self.background.spawn(self.confirmations.settle_when_ready(present))
         if absent:
             await self.confirmations.confirm((), absent, snapshot.reached)
-
-    def _held_message(self, plan: Plan, held: int) -> str | None:
-        if not held:
-            return None
-        return (
-            f"{held} removals that nothing explains are held back; "
-            f"review them with: keystead plan {self.name}, then: keystead plan {self.name} --approve {plan.digest}"
-        )
 
     async def _record(self, record: store.PassRecord) -> None:
         if record.state != "ok":
@@ -381,18 +386,3 @@ class ScopeWorker(Generic[D, A]):
         if not digest:
             raise NeedsConfirmation("name the digest of the plan you reviewed")
         return (await self.patient_pass(approved_digest=digest)).plan
-
-
-@dataclass(frozen=True)
-class _Snapshot:
-    """The generation of a look, the subjects the database did not call confirmed then, and what was open here.
-
-    ``explained`` are more that the database says why they are to be gone.
-    """
-
-    reached: int
-    present: frozenset[str]
-    absent: frozenset[str]
-    dirty: Mapping[str, int]
-    uncertain: frozenset[str]
-    explained: frozenset[str]

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -45,10 +46,9 @@ class Waiters:
         """Wait until every mark is settled or time is over, and say of each how it ended."""
         waits = [(mark, self.expect(mark)) for mark in marks]
         try:
-            if waits:
-                await asyncio.wait([future for _, future in waits], timeout=timeout_s)
+            await _within([future for _, future in waits], timeout_s)
             return [
-                future.result() if future.done() else Settlement(Outcome.PENDING, self.last_error(mark.subject))
+                Settlement(Outcome.PENDING, self.last_error(mark.subject)) if _is_open(future) else future.result()
                 for mark, future in waits
             ]
         finally:
@@ -101,3 +101,16 @@ class Waiters:
         self._settled[subject] = newest
         if len(self._settled) > _REMEMBERED_MAX:
             del self._settled[next(iter(self._settled))]
+
+
+async def _within(futures: "Sequence[asyncio.Future[Settlement]]", timeout_s: float) -> None:
+    """Wait for all, or until time is over; without the task for each that ``asyncio.wait`` takes."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            for future in futures:
+                await future
+
+
+def _is_open(future: "asyncio.Future[Settlement]") -> bool:
+    """Tell whether nothing was settled: when time is over, the one that is waited for is cancelled."""
+    return not future.done() or future.cancelled()

@@ -82,6 +82,10 @@ class XraySource:
         limits = _speeds(everyone), _addresses(everyone)
         return XrayDesired(opened, _by_tag(everyone), absent, *limits, leaving)
 
+    def without(self, part: XrayDesired) -> XrayDesired:
+        """Return a part in which its labels are absent."""
+        return XrayDesired((), {}, frozenset(self.present(part)))
+
     def present(self, part: XrayDesired) -> Collection[str]:
         """Return the labels a desired state wants in the engine."""
         return {label for of_tag in part.users.values() for label in of_tag}

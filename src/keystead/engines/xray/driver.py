@@ -211,6 +211,10 @@ class ManagedXray:
             return {label: error if label in present else None for label, error in outcomes.items()}
         return outcomes
 
+    def is_light(self, desired: XrayDesired, subjects: Collection[str]) -> bool:
+        """Tell whether these labels can be added by one call each now, with nothing to be remembered of them."""
+        return desired.new.issuperset(subjects) and not desired.inbounds and self._core.state is State.RUNNING
+
     async def read_counters(self, label: str | None = None) -> Reading:
         """Read the counters of a label (None: of all) of the present process; raise EngineUnavailable when it ends."""
         served = self._running()
@@ -354,10 +358,12 @@ class ManagedXray:
         self, desired: XrayDesired, subjects: Collection[str], tags: tuple[str, ...]
     ) -> Mapping[str, KeysteadError | None]:
         """Tell the core of labels that nobody has connected with: the keeper has no order about them to take back."""
-        outcomes, _ = await asyncio.gather(
-            users.apply_marked(self._running().client, desired, subjects, tags=tags),
-            self._note_meanwhile(launching.changes(desired, subjects, tags)),
-        )
+        client = self._running().client
+        noting = asyncio.create_task(self._note_meanwhile(launching.changes(desired, subjects, tags)))
+        try:
+            outcomes = await users.apply_marked(client, desired, subjects, tags=tags)
+        finally:
+            await noting
         await self.watching.limit(desired, subjects)
         return outcomes
 

@@ -107,7 +107,7 @@ class VpnOperations:
     async def _commit_issue(self, call: Call, **wanted: Any) -> Committed[VpnKey]:
         """Issue a key; where no port is left, wait first for those of keys whose removal is not written down yet."""
         try:
-            return await self._transactions.write(call, keys.issue, pool=self._pool, **wanted)
+            return await self._transactions.add(call, keys.issue, pool=self._pool, **wanted)
         except PortsExhausted:
             await self._transactions.when_written(self._meter.scope, _WRITTEN_TIMEOUT_S)
             return await self._transactions.write(call, keys.issue, pool=self._pool, **wanted)
