@@ -23,12 +23,7 @@ from keystead.engines.xray.options import XrayOptions, XrayStatus
 from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.reading import read
 from keystead.engines.xray.replacing import Replacing
-from keystead.engines.xray.state import (
-    Carried,
-    Reading,
-    XrayActual,
-    XrayDesired,
-)
+from keystead.engines.xray.state import Carried, Reading, XrayActual, XrayDesired
 from keystead.engines.xray.watching import Watching
 from keystead.keeper.core import State
 from keystead.keeper.kept import KeptCore
