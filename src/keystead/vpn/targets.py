@@ -31,8 +31,9 @@ class TargetWatch:
 
     async def when_examined(self, timeout_s: float) -> str | None:
         """Return why no new key could connect, or None; wait for the first examination after a start."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._examined.wait(), timeout_s)
+        if not self._examined.is_set():  # as it is but once; waiting in any case would take a task
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._examined.wait(), timeout_s)
         return self._problem
 
     @property
