@@ -11,8 +11,14 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 # Seconds that a test takes, roughly, by folder; the first that fits.
-_SECONDS = (("tests/e2e/", 4.0), ("tests/engines/", 1.5), ("", 0.15))
-_SLOW_S = 10.0
+_SECONDS = (
+    ("tests/architecture/", 0.02),
+    ("tests/contract/", 0.4),
+    ("tests/e2e/", 6.0),
+    ("tests/engines/", 2.5),
+    ("", 0.12),
+)
+_SLOW_S = 12.0
 
 
 class Share(StrEnum):
