@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
 from keystead.jobs.errors import JobLost
 from keystead.jobs.models import JOBS
@@ -106,10 +106,25 @@ _END = (
 _PAUSE = (
     update(JOBS).where(J.number == bindparam("job"), J.state.in_(_OPEN)).values(state=State.PAUSED.value, claim=None)
 )
-_WAIT = (
+_ANEW: dict[str, Any] = {
+    "state": State.WAITING.value,
+    "claim": None,
+    "due_at": bindparam("at"),
+    "ended_at": None,
+    "message": None,
+}
+_GO_ON = update(JOBS).where(J.number == bindparam("job"), J.state == State.PAUSED.value).values(_ANEW)
+# A worker that has done every part only finishes up and looks for no more of them: it loses its claim.
+_REOPEN = (
     update(JOBS)
-    .where(J.number == bindparam("job"), J.state.in_(bindparam("states", expanding=True)))
-    .values(state=State.WAITING.value, claim=None, due_at=bindparam("at"), ended_at=None, message=None)
+    .where(
+        J.number == bindparam("job"),
+        or_(
+            J.state.in_((State.DONE.value, State.FAILED.value)),
+            and_(J.state == State.RUNNING.value, J.done >= J.total),
+        ),
+    )
+    .values(_ANEW)
 )
 _LESS = update(JOBS).where(J.number == bindparam("job")).values(done=J.done - bindparam("less"))
 _CANCEL = (
@@ -205,17 +220,16 @@ def pause(connection: Connection, number: int) -> bool:
 
 def go_on(connection: Connection, number: int, at: datetime) -> bool:
     """Have a paused job gone on with; tell whether it was paused."""
-    values = {"job": number, "at": at, "states": [State.PAUSED.value]}
-    return connection.execute(_WAIT, values).rowcount == 1
+    return connection.execute(_GO_ON, {"job": number, "at": at}).rowcount == 1
 
 
 def reopen(connection: Connection, number: int, at: datetime, *, less: int) -> None:
-    """Have some parts of a job done again, ``less`` in number; one that has ended is gone on with.
+    """Have some parts of a job done again, ``less`` in number; one that has ended, or is about to, is gone on with.
 
     A job that was cancelled, or is paused, stays so.
     """
+    connection.execute(_REOPEN, {"job": number, "at": at})
     connection.execute(_LESS, {"job": number, "less": less})
-    connection.execute(_WAIT, {"job": number, "at": at, "states": [State.DONE.value, State.FAILED.value]})
 
 
 def free(connection: Connection, at: datetime) -> None:

@@ -264,3 +264,21 @@ async def test_a_job_that_has_ended_is_gone_on_with_when_it_is_reopened(office: 
 
     assert (await office.carried_out(number)).state is State.DONE
     assert (await office.find(number)).attempts == 2
+
+
+async def test_a_job_that_is_reopened_is_taken_from_a_worker_only_when_that_has_done_every_part(office: Office) -> None:
+    number = await office.enqueue(total=2)
+    write, now = office.place.database.write, office.place.clock.now()
+    job = await office.runner().claim()
+    assert job is not None
+    await write(lambda connection: store.advance(connection, job, 1))
+
+    await write(lambda connection: store.reopen(connection, number, now, less=1))
+    left = await office.find(number)
+    await write(lambda connection: store.advance(connection, job, 2))
+    await write(lambda connection: store.reopen(connection, number, now, less=1))
+    await write(lambda connection: store.end(connection, job, State.DONE, message=None, at=now))
+    taken = await office.find(number)
+
+    assert (left.state, left.claim, left.done) == (State.RUNNING, job.claim, 0)
+    assert (taken.state, taken.claim, taken.done) == (State.WAITING, None, 1)

@@ -188,6 +188,23 @@ async def test_a_relay_that_is_silent_fails_a_domain_in_the_end_and_a_retry_goes
         await moving.moves.retry(moving.vaulted.call(), number)
 
 
+async def test_a_retry_while_a_move_finishes_up_is_carried_out(moving: Moving) -> None:
+    number = await moving.start(moving.order(ONE))
+    moving.registrar.refused[ONE] = Refused("2016166", "Domain is not associated with your account")
+    see_zones = moving.job._see_zones
+
+    async def retried_meanwhile(*given: Any) -> None:
+        moving.job._see_zones = see_zones  # type: ignore[method-assign]
+        del moving.registrar.refused[ONE]
+        await moving.moves.retry(moving.vaulted.call(), number)
+        await see_zones(*given)
+
+    moving.job._see_zones = retried_meanwhile  # type: ignore[method-assign]
+    done = await moving.settle(number)
+
+    assert (done.job.state, done.job.done, done.by_state()["done"]) == (JobState.DONE, 1, 1)
+
+
 async def test_what_a_provider_refuses_fails_that_domain_alone_with_its_words(moving: Moving) -> None:
     number = await moving.start(moving.order())
     moving.registrar.refused[ONE] = Refused("2016166", "Domain is not associated with your account")
