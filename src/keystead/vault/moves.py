@@ -174,7 +174,14 @@ def credentials_of(work: Work, job: Job) -> list[int]:
 def begin_making(work: Work, job: Job, item: Item) -> None:
     """Write down that a zone is about to be asked for, before it is. Raises JobLost."""
     jobs.hold(work.connection, job)
-    store.begin_making(work.connection, item)
+    store.set_making(work.connection, item, is_making=True)
+
+
+@requires(Permission.VAULT_USE)
+def take_back_making(work: Work, job: Job, item: Item) -> None:
+    """Write down that a zone was not asked for after all; what an earlier attempt left open stays. Raises JobLost."""
+    jobs.hold(work.connection, job)
+    store.set_making(work.connection, item, is_making=item.is_making)
 
 
 @requires(Permission.VAULT_USE)

@@ -35,7 +35,7 @@ _SET = (
     .where(*_ONE)
     .values({name: bindparam(f"new_{name}", type_=M[name].type) for name in _NAMES if name not in _KEY})
 )
-_BEGIN_MAKING = update(MOVE_ITEMS).where(*_ONE).values(is_making=True)
+_SET_MAKING = update(MOVE_ITEMS).where(*_ONE).values(is_making=bindparam("new_making"))
 _KEEP_PREVIOUS = (
     update(MOVE_ITEMS)
     .where(*_ONE, M.previous.is_(None))
@@ -92,9 +92,10 @@ def set_(connection: Connection, item: Item) -> None:
     connection.execute(_SET, {"of_job": item.job, "at_position": item.position, **values})
 
 
-def begin_making(connection: Connection, item: Item) -> None:
-    """Write that a zone is about to be asked for."""
-    connection.execute(_BEGIN_MAKING, {"of_job": item.job, "at_position": item.position})
+def set_making(connection: Connection, item: Item, *, is_making: bool) -> None:
+    """Write whether a zone may have been asked for."""
+    one = {"of_job": item.job, "at_position": item.position}
+    connection.execute(_SET_MAKING, {**one, "new_making": is_making})
 
 
 def keep_previous(connection: Connection, item: Item, previous: Previous) -> Previous:

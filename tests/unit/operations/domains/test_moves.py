@@ -168,6 +168,20 @@ async def test_a_limit_is_waited_for_and_is_no_failure(moving: Moving) -> None:
     assert len(moving.zones()) == 4
 
 
+async def test_a_zone_that_somebody_made_while_a_limit_was_waited_for_is_not_the_moves_to_delete(
+    moving: Moving,
+) -> None:
+    number = await moving.start(moving.order(ONE))
+    moving.remote.fault("POST", "/zones", Lot.REFUSE, times=1, status=429, headers={"Retry-After": "120"})
+    await moving.turn()
+    moving.remote._zone(ONE, MINE, "pending")
+
+    await moving.after_a_kill().settle(number)
+
+    [item] = (await moving.items(number)).values()
+    assert (item.state, item.is_made, item.is_making) == (State.DONE, False, False)
+
+
 async def test_a_relay_that_is_silent_fails_a_domain_in_the_end_and_a_retry_goes_on_from_there(moving: Moving) -> None:
     number = await moving.start(moving.order())
     silence = moving.registrar.fault("GET", "/xml.response", Lot.LOSE_REQUEST, times=1_000_000)

@@ -73,6 +73,8 @@ class Stages:
                 return _has_zone(zones[item.domain], is_made=item.is_making)
             return Refused("another account of Cloudflare has a zone of this name", is_making=False)
         except ProviderBusy:
+            # Nothing was made: a zone that is there next time is somebody else's.
+            await self._transactions.write(desk.call, moves.take_back_making, job, item)
             raise
         except ProviderUnavailable as error:
             desk.forget_zones(item.zone_credential_id)
