@@ -359,6 +359,21 @@ async def test_undoing_leaves_a_domain_that_somebody_has_pointed_elsewhere_meanw
     assert list(moving.zones()) == [ONE]
 
 
+@pytest.mark.parametrize("told", [CLOUDFLARES[:1], [*CLOUDFLARES, "ns3.elsewhere.net"]])
+async def test_a_zone_to_which_any_of_its_name_servers_still_leads_is_kept(moving: Moving, told: list[str]) -> None:
+    number = await moving.start(moving.order(ONE))
+    moving.registrar.refused[ONE] = Refused("2016166", "Domain is not associated with your account")
+    await moving.settle(number)
+    moving.parents.held[ONE] = told
+
+    undoing = (await moving.moves.undo(moving.vaulted.call(), number, removes_zones=True)).job.number
+    await moving.settle(undoing)
+
+    [failed] = (await moving.items(undoing)).values()
+    assert failed.problem == "the domain is still delegated to its zone; the zone was kept"
+    assert list(moving.zones()) == [ONE]
+
+
 async def test_a_move_is_undone_only_when_it_has_ended_and_an_undoing_not_at_all(moving: Moving) -> None:
     call = moving.vaulted.call()
     number = await moving.start(moving.order())

@@ -166,7 +166,7 @@ class Stages:
     async def _zone_removal(self, desk: Desk, _: Job, item: Item) -> Outcome:
         """Delete a zone that the move made, unless the domain is still delegated to it."""
         told = await self._lookup.delegation(item.domain)
-        if item.name_servers and _same(told.name_servers, item.name_servers):
+        if _shared(told.name_servers, item.name_servers):
             return Refused("the domain is still delegated to its zone; the zone was kept")
         access = await desk.cloudflare(item.zone_credential_id)
         await access.client.delete_zone(str(item.zone_id))
@@ -225,6 +225,11 @@ def _pointed(before: tuple[str, ...], item: Item) -> dict[str, list[str]]:
 
 def _same(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
     return sorted(name.lower() for name in some) == sorted(name.lower() for name in others)
+
+
+def _shared(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Tell whether a name is in both: a zone that is asked by one of its servers alone is still in use."""
+    return not {name.lower() for name in some}.isdisjoint(name.lower() for name in others)
 
 
 def _written(told: Delegation) -> str:
