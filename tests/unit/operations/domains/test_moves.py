@@ -182,6 +182,20 @@ async def test_a_zone_that_somebody_made_while_a_limit_was_waited_for_is_not_the
     assert (item.state, item.is_made, item.is_making) == (State.DONE, False, False)
 
 
+async def test_a_check_of_a_zone_that_was_not_carried_out_is_asked_for_again_before_the_hour_is_over(
+    moving: Moving,
+) -> None:
+    number = await moving.start(moving.order(ONE))
+    moving.remote.fault("PUT", "/activation_check", Lot.REFUSE, times=1, status=429, headers={"Retry-After": "60"})
+    begun_s = moving.workplace.clock.monotonic_s()
+
+    done = await moving.settle(number, step_s=30)
+
+    assert done.by_state()["done"] == 1
+    assert moving.workplace.clock.monotonic_s() - begun_s < 600
+    assert not moving.job._stages._checked_s
+
+
 async def test_a_relay_that_is_silent_fails_a_domain_in_the_end_and_a_retry_goes_on_from_there(moving: Moving) -> None:
     number = await moving.start(moving.order())
     silence = moving.registrar.fault("GET", "/xml.response", Lot.LOSE_REQUEST, times=1_000_000)

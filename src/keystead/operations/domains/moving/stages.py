@@ -142,13 +142,14 @@ class Stages:
         if zone is None:
             return Missed("its zone is not in Cloudflare's list")
         if zone.status == _ACTIVE:
+            self._checked_s.pop(zone.id, None)
             return Passed()
         now_s = self._transactions.clock.monotonic_s()
         if now_s - self._checked_s.get(zone.id, -_CHECKED_EVERY_S) >= _CHECKED_EVERY_S:
-            self._checked_s[zone.id] = now_s
             access = await desk.cloudflare(item.zone_credential_id)
             with suppress(ProviderRejected):  # asked too often; Cloudflare looks by itself as well
                 await access.client.check_activation(zone.id)
+            self._checked_s[zone.id] = now_s
         return Waits(f"the zone is {zone.status} at Cloudflare")
 
     async def _restore(self, desk: Desk, _: Job, item: Item) -> Outcome:
