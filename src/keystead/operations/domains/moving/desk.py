@@ -15,6 +15,7 @@ from keystead.operations.domains.hosts import ZoneHosts
 from keystead.operations.domains.registrars import RegistrarOperations
 from keystead.providers.cloudflare import Cloudflare
 from keystead.providers.cloudflare_answers import Json, RemoteZone
+from keystead.providers.cloudflare_calls import PAGE_SIZE
 from keystead.providers.registrar import Registrar
 from keystead.vault.errors import CredentialNotFound
 
@@ -24,6 +25,10 @@ T = TypeVar("T")
 _OPENED_FOR_S = 30.0
 # Records of a source are copied as they were when the first domain asked for them.
 _SOURCE_FOR_S = 300.0
+# Whoever waits for zones reads all of an account's, a request a page: the more pages, the longer a list is good enough.
+# One in two seconds is an eighth of what Cloudflare takes.
+_STATUSES_FOR_S = 5.0
+_PAGE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,18 @@ class _Kept:
     at_s: float
 
 
+# The zones of an account as somebody who waits for them saw them last, by credential.
+Statuses = dict[int, _Kept]
+
+
 @dataclass
 class Desk:
-    """One run of a job."""
+    """One run of a job; ``statuses`` outlive it, for a job that waits is run again and again."""
 
     call: Call
     openings: Openings
     clock: Clock
+    statuses: Statuses = field(default_factory=dict)
     _kept: dict[object, _Kept] = field(default_factory=dict)
     _locks: dict[object, asyncio.Lock] = field(default_factory=dict)
 
@@ -89,21 +99,29 @@ class Desk:
     async def zones(self, credential_id: int | None, *, age_max_s: float) -> Mapping[str, RemoteZone]:
         """Return the zones of a credential's account by name, as they were at most so long ago."""
         access = await self.cloudflare(credential_id)
+        return await self._shared(("zones", credential_id), age_max_s, lambda: _listed(access))
 
-        async def listed() -> dict[str, RemoteZone]:
-            return {zone.name: zone for zone in await access.client.zones(access.account_id)}
-
-        return await self._shared(("zones", credential_id), age_max_s, listed)
+    async def zones_waited_for(self, credential_id: int | None) -> Mapping[str, RemoteZone]:
+        """Return the zones of a credential's account by name, as new as their number allows."""
+        ident = _known(credential_id)
+        access = await self.cloudflare(ident)
+        async with self._locks.setdefault(("statuses", ident), asyncio.Lock()):
+            now_s = self.clock.monotonic_s()
+            kept = self.statuses.get(ident)
+            if kept is None or now_s - kept.at_s > max(_STATUSES_FOR_S, len(kept.value) / PAGE_SIZE * _PAGE_S):
+                kept = self.statuses[ident] = _Kept(await _listed(access), now_s)
+            zones: Mapping[str, RemoteZone] = kept.value
+            return zones
 
     def forget_zones(self, credential_id: int | None) -> None:
         """Have the list of zones read again by who asks next."""
         self._kept.pop(("zones", credential_id), None)
 
-    async def note_zone(self, credential_id: int | None, zone: RemoteZone) -> None:
-        """Add a zone that was made to the list that is kept."""
-        kept = self._kept.get(("zones", credential_id))
-        if kept is not None:
-            kept.value[zone.name] = zone
+    def note_zone(self, credential_id: int | None, zone: RemoteZone) -> None:
+        """Add a zone that was made to the lists that are kept."""
+        for kept in (self._kept.get(("zones", credential_id)), self.statuses.get(_known(credential_id))):
+            if kept is not None:
+                kept.value[zone.name] = zone
 
     async def records(self, credential_id: int | None, zone_id: str) -> list[Json]:
         """Return the records of a zone that others are copied from."""
@@ -118,6 +136,10 @@ class Desk:
                 kept = self._kept[key] = _Kept(await make(), now_s)
             value: T = kept.value
             return value
+
+
+async def _listed(access: Access) -> dict[str, RemoteZone]:
+    return {zone.name: zone for zone in await access.client.zones(access.account_id)}
 
 
 def _known(credential_id: int | None) -> int:

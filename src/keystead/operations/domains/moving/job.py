@@ -26,7 +26,7 @@ from keystead.kit.errors import (
 )
 from keystead.kit.log import get_logger
 from keystead.operations.calls import Call
-from keystead.operations.domains.moving.desk import Desk, Openings
+from keystead.operations.domains.moving.desk import Desk, Openings, Statuses
 from keystead.operations.domains.moving.stages import Stages, failure
 from keystead.operations.providers.cloudflare_errands import CloudflareErrands
 from keystead.operations.transaction import Transactions
@@ -114,11 +114,12 @@ class MoveJob:
         self._openings = openings
         self._stages = stages
         self._chores = chores
+        self._statuses: Statuses = {}
 
     async def carry_out(self, job: Job) -> None:
         """Do the job of a move until every domain is done or has failed; raise NotYet when that takes its time."""
         call = Call(principal.from_data(job.account_id, job.caller), f"move-{job.number}")
-        desk = Desk(call, self._openings, self._transactions.clock)
+        desk = Desk(call, self._openings, self._transactions.clock, self._statuses)
         has_worked = False
         while items := await self._transactions.read_many(call, moves.waiting, job):
             run = _Run(job, desk, {item.position: item for item in items})
@@ -174,6 +175,7 @@ class MoveJob:
         """Take over the zones as they are now, once for each credential; a sync does it where that fails."""
         used = await self._transactions.read_many(call, moves.credentials_of, job)
         for credential_id in used:
+            self._statuses.pop(credential_id, None)
             try:
                 await self._chores.read_zones(call, credential_id)
             except KeysteadError as error:

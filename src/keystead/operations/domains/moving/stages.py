@@ -25,7 +25,6 @@ from keystead.vault.movevalue import Direction, Item, Missed, Outcome, Passed, P
 # How old a list of zones may be in which a zone is looked for before it is made. When one was asked for without an
 # answer the list is read again.
 _ZONES_AGE_MAX_S = 300.0
-_STATUS_AGE_MAX_S = 5.0
 _ACTIVE = "active"
 # Cloudflare takes a request to check a zone of the free plan once an hour (developers.cloudflare.com/api, "Zone
 # Activation Check", read 2026-11).
@@ -81,7 +80,7 @@ class Stages:
             return Missed(error.message, is_making=error.may_have_landed or item.is_making)
         except ProviderRejected as error:
             return _rejected(error, is_making=item.is_making)
-        await desk.note_zone(item.zone_credential_id, made)
+        desk.note_zone(item.zone_credential_id, made)
         return _has_zone(made, is_made=True)
 
     async def _records(self, desk: Desk, job: Job, item: Item) -> Outcome:
@@ -137,9 +136,9 @@ class Stages:
         return Waits(f"the parent delegates it to {_written(told)}")
 
     async def _activation(self, desk: Desk, _: Job, item: Item) -> Outcome:
-        zones = await desk.zones(item.zone_credential_id, age_max_s=_STATUS_AGE_MAX_S)
+        zones = await desk.zones_waited_for(item.zone_credential_id)
         zone = zones.get(item.domain)
-        if zone is None:
+        if zone is None or zone.id != item.zone_id:
             return Missed("its zone is not in Cloudflare's list")
         if zone.status == _ACTIVE:
             self._checked_s.pop(zone.id, None)
