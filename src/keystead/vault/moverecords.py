@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keystead.kit.errors import Invalid
+from keystead.vault.templatevalue import unquoted
 
 Record = Mapping[str, Any]
 
@@ -18,6 +19,11 @@ _FIELDS = ("type", "name", "content", "data", "ttl", "proxied", "priority", "com
 _OWN = frozenset({"SOA", "NS"})
 # Types whose content is a name.
 _POINTING = frozenset({"CNAME", "MX", "NS", "PTR"})
+# Types whose data has a name among its values.
+_TARGETED = frozenset({"HTTPS", "SRV", "SVCB"})
+# Parts of the name that the data of an SRV may repeat; Cloudflare takes them from the name.
+_NAME_PARTS = frozenset({"name", "proto", "service"})
+_Identity = tuple[str, str, str | frozenset[tuple[str, str]]]
 TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "SRV", "TXT")
 
 
@@ -55,31 +61,45 @@ def copied(records: Iterable[Record], source: str, domain: str) -> list[dict[str
             kept["content"] = _moved(str(kept["content"]).lower().rstrip("."), source, domain)
         if "data" in kept:
             kept.pop("content", None)
+            kept["data"] = _pointed(str(record["type"]), kept["data"], source, domain)
         made.append(kept)
     return made
 
 
 def missing(wanted: Sequence[Record], present: Iterable[Record]) -> list[Record]:
     """Return the records that are wanted and not there, each once."""
-    known = {_identity(record) for record in present}
+    known = {identity for record in present for identity in _identities(record)}
     made = []
     for record in wanted:
-        identity = _identity(record)
-        if identity not in known:
-            known.add(identity)
+        identities = _identities(record)
+        if known.isdisjoint(identities):
             made.append(record)
+        known |= identities
     return made
 
 
-def _identity(record: Record) -> tuple[str, str, str]:
-    """Return what makes two records one: a TXT's content may be shown in quotation marks."""
-    content = str(record.get("content") or "")
-    if not content and isinstance(record.get("data"), Mapping):
-        data = record["data"]
-        content = " ".join(str(data[name]) for name in sorted(data))
-    kind = str(record["type"])
-    bare = content.strip('"') if kind == "TXT" else content.lower().rstrip(".")
-    return kind, str(record["name"]).lower().rstrip("."), bare
+def _identities(record: Record) -> frozenset[_Identity]:
+    """Return what makes a record one with another: its data or its content, for either may say it alone."""
+    kind, name = str(record["type"]), str(record["name"]).lower().rstrip(".")
+    said: list[str | frozenset[tuple[str, str]]] = []
+    if content := str(record.get("content") or ""):
+        said.append(unquoted(content) if kind == "TXT" else content.lower().rstrip("."))
+    if data := record.get("data"):
+        # A priority may stand beside the data as well, and the name of a service in it.
+        values = {"priority": record.get("priority"), **data}
+        told = {field: str(value).lower().rstrip(".") for field, value in values.items() if value is not None}
+        said.append(frozenset(pair for pair in told.items() if pair[0] not in _NAME_PARTS))
+    return frozenset((kind, name, one) for one in said)
+
+
+def _pointed(kind: str, data: Record, source: str, domain: str) -> dict[str, Any]:
+    """Return the data of a copied record: what it points to has moved, and its name stands in the record alone."""
+    if kind not in _TARGETED:
+        return dict(data)
+    kept = {field: value for field, value in data.items() if field not in _NAME_PARTS}
+    if "target" in kept:
+        kept["target"] = _moved(str(kept["target"]).lower(), source, domain)
+    return kept
 
 
 def _moved(name: str, source: str, domain: str) -> str:

@@ -128,6 +128,18 @@ async def test_records_are_copied_from_a_source_and_given_ones_added(moving: Mov
     ]
 
 
+async def test_records_that_are_there_in_other_words_are_not_counted_as_added(moving: Moving) -> None:
+    told = b'{"success":false,"errors":[{"code":81058,"message":"An identical record already exists."}],"result":null}'
+    for ending in ("/dns_records/batch", "/dns_records"):
+        moving.remote.fault("POST", ending, Lot.REFUSE, status=400, body=told)
+    given = ({"type": "AAAA", "name": "@", "content": "2001:0db8:0:0::1", "ttl": 1},)
+
+    await moving.settle(await moving.start(MoveOrder((Wanted(ONE),), given)))
+
+    [record] = await audited(moving, "vault.move.records")
+    assert record.facts == {"added": 0}
+
+
 async def test_an_answer_that_is_lost_makes_no_second_zone(moving: Moving) -> None:
     moving.remote.fault("POST", "/zones", Lot.LOSE_ANSWER, times=2)
     moving.remote.fault("POST", "/zones", Lot.ACT_AND_FAIL, times=1)

@@ -94,7 +94,7 @@ class Stages:
         ours = [one for one in present if not moverecords.missing([one], wanted)]
         noted = Noted(there=[record_entry(one) for one in (*ours, *added)])
         await self._transactions.write(desk.call, contents.note_records, str(item.zone_id), noted)
-        return Passed(did={"added": len(missing)})
+        return Passed(did={"added": len(added)})
 
     async def _name_servers(self, desk: Desk, job: Job, item: Item) -> Outcome:
         registrar = await desk.registrar(item.registrar_credential_id)
