@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from keystead.access.permissions import Permission
+from keystead.access.permissions import Permission, permission_of
 from keystead.db.session import Database
 from keystead.dialects.v1 import move_shapes as shapes
+from keystead.operations import transaction
+from keystead.vault import moves as move_verbs
 from tests.support.instance import InProcess, in_process
 from tests.support.standins.cloudflare import MINE, Cloudflare, cloudflare
 from tests.support.standins.dns import ADDRESS, NameServers, name_servers
@@ -76,7 +78,9 @@ async def standing(database: Database, tmp_path: Path) -> AsyncIterator[Standing
             yield Standing(instance, remote, registrar, second, servers)
 
 
-async def test_a_move_is_planned_approved_paused_continued_and_undone(standing: Standing) -> None:
+async def test_a_move_is_planned_approved_paused_continued_and_undone(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     planned = await standing.post("", **LIST, dry_run=True)
     held = standing.remote.fault("POST", "/zones", Fate.HOLD, times=2)
     begun = await standing.post("", 202, **LIST, digest=planned["digest"])
@@ -90,7 +94,14 @@ async def test_a_move_is_planned_approved_paused_continued_and_undone(standing: 
     done = await standing.ended(number)
     results = (await standing.instance.operator.get(f"{MOVES}/{number}/results")).json()
     foreseen = await standing.post(f"/{number}/undo", removes_zones=True, dry_run=True)
-    undone = await standing.ended((await standing.post(f"/{number}/undo", 202, removes_zones=True))["id"])
+    checked: list[object] = []
+    monkeypatch.setattr(transaction, "permission_of", lambda verb: checked.append(verb) or permission_of(verb))
+    once = {"idempotency-key": "undo-once"}
+    begun_twice = [
+        await standing.instance.operator.post(f"{MOVES}/{number}/undo", json={"removes_zones": True}, headers=once)
+        for _ in range(2)
+    ]
+    undone = await standing.ended(begun_twice[0].json()["id"])
 
     shapes.MovePlanned.model_validate(planned, strict=False)
     assert (planned["change"], planned["refused"], planned["zones_made"]) == (2, 1, 2)
@@ -99,6 +110,9 @@ async def test_a_move_is_planned_approved_paused_continued_and_undone(standing: 
     assert [one["previous"] for one in results["items"]] == [OWN_DNS, OWN_DNS, None]
     assert results["items"][2]["reason"] == "it is not registered with credential 2"
     assert foreseen == {"name_servers": 2, "by_hand": 0, "zones": 2}
+    assert [answer.status_code for answer in begun_twice] == [202, 202]
+    assert begun_twice[0].content == begun_twice[1].content
+    assert move_verbs.undo in checked
     assert (undone.direction, undone.undoes, undone.states["done"]) == ("undo", number, 2)
     assert (standing.remote.zones, standing.registrar.name_servers) == ({}, {})
 

@@ -89,5 +89,5 @@ def _add_second_thoughts(routes: ValidatedEndpoints, services: Services) -> None
             return present.dumped(shapes.move(await moves.undo(call, number, removes_zones=removes)))
 
         return await services.idempotency.once(
-            call, request, await request.body(), start, verb=move_verbs.start, status=202
+            call, request, await request.body(), start, verb=move_verbs.undo, status=202
         )
