@@ -30,7 +30,9 @@ from keystead.operations.providers.cloudflare import Application, CloudflareOper
 from keystead.operations.providers.cloudflare_errands import CloudflareErrands
 from keystead.operations.providers.joined import ProviderOperations
 from keystead.operations.providers.namecheap import NamecheapOperations
+from keystead.operations.providers.namecheap_hosts import HostOperations
 from keystead.operations.transaction import Committed, Transactions
+from keystead.operations.vault.alone import Alone
 from keystead.operations.vault.credentials import CredentialOperations
 from keystead.operations.vault.errands import ErrandRunner
 from keystead.operations.vault_parts import registrar_openers
@@ -101,12 +103,14 @@ class Vaulted:
         self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
         self.hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
         self.records = RecordOperations(self.hosts)
-        self.redirects = RedirectOperations(self.transactions, self.hosts)
+        self.apart = Alone(self.transactions)
+        self.redirects = RedirectOperations(self.transactions, self.hosts, self.apart)
         self.templates = TemplateOperations(self.transactions, Limits(), on_started=lambda: None)
         rolling = RolloutJobs(self.transactions, self.hosts)
         handlers = {rollouts.PLAN_KIND: rolling.plan, rollouts.APPLY_KIND: rolling.carry_out}
         self.jobs = JobRunner(place.database, handlers, clock=place.clock, ids=RandomIds(), is_alone=True)
         self.namecheap = NamecheapOperations(self.transactions, self.clients, self.credentials)
+        self.registrar_hosts = HostOperations(self.transactions, self.namecheap, self.apart)
         self.providers = ProviderOperations(
             self.transactions, self.clients, self.credentials, marking_key=Secret(b"m" * 32)
         )
