@@ -132,9 +132,10 @@ class Vaulted:
             account_id=place.account_id,
         )
         self.seeing.on_seen = self.domain_watch.note_seen
-        self.contents = ContentOperations(self.transactions, self.hosts)
+        self.contents = ContentOperations(
+            self.transactions, self.hosts, on_seen=self.domain_watch.note_seen, on_asked=self.domain_watch.wake
+        )
         self.content_watch = ContentWatch(self.transactions, self.contents, every=EVERY, account_id=place.account_id)
-        self.content_watch.on_seen = self.domain_watch.note_seen
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

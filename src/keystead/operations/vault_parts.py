@@ -118,9 +118,8 @@ def vault_operations(
     seeing.on_seen = watch.note_seen
     domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
     hosts, apart = ZoneHosts(transactions, clients, credentials), Alone(transactions)
-    contents = ContentOperations(transactions, hosts, on_seen=watch.wake)
+    contents = ContentOperations(transactions, hosts, on_seen=watch.note_seen, on_asked=watch.wake)
     looking_into = ContentWatch(transactions, contents, every=watching.rhythm.contents_every, account_id=account_id)
-    looking_into.on_seen = watch.note_seen
     registering = RegistrarOperations(transactions, openers)
     openings = Openings(hosts, registering)
     rolling = RolloutJobs(transactions, hosts)

@@ -160,8 +160,7 @@ async def test_of_those_who_replace_the_same_hosts_at_once_one_does(workplace: W
     way = Way(IP, "https://namecheap.test", "namecheap.test", Secret(registrar.password))
     await first.namecheap.set_way(first.call(), way)
     registrar.domains["example.com"] = "01/22/2030"
-    login = {"username": USERNAME, "api_key": Secret(API_KEY), "alias": None}
-    made, _ = await first.namecheap.connect(first.call(), **login)
+    made, _ = await first.namecheap.connect(first.call(), username=USERNAME, api_key=Secret(API_KEY), alias=None)
     seen = await first.registrar_hosts.list_(first.call(), made.id, "example.com")
 
     async def replace(one: Vaulted, domain: str, address: str) -> type[KeysteadError] | None:
