@@ -101,6 +101,12 @@ async def test_what_namecheap_refuses_is_told_by_number_and_sentence(registrar: 
     with pytest.raises(ProviderBusy):
         await relayed(registrar).balance()
 
+    registrar.domains["example.com"] = "01/01/2030"
+    registrar.next_refusal = Refused("500000", "Too many requests")
+    with pytest.raises(ProviderBusy) as busy:
+        await relayed(registrar).set_hosts("example.com", Hosts((Host("@", "A", "192.0.2.1"),)))
+
+    assert busy.value.may_have_landed is False
     assert (refusal.value.number, refusal.value.text) == ("2019166", "Domain name not found nobody.com")
 
 
@@ -207,3 +213,14 @@ async def test_setting_hosts_is_not_repeated_when_its_answer_is_lost(registrar: 
             await relayed(registrar).set_hosts("example.com", Hosts((Host("@", "A", "192.0.2.1"),)))
 
         assert (lost.value.may_have_landed, len(registrar.came)) == (True, 1)
+
+
+async def test_name_servers_whose_answer_is_none_may_be_set(registrar: Namecheap) -> None:
+    registrar.domains["example.com"] = "01/01/2030"
+    registrar.fault("GET", "/xml.response", Fate.ACT_AND_FAIL, times=3)
+
+    with pytest.raises(ProviderFailed) as failed:
+        await relayed(registrar).set_name_servers("example.com", ["a.ns.test", "b.ns.test"])
+
+    assert failed.value.may_have_landed is True
+    assert registrar.name_servers["example.com"] == ["a.ns.test", "b.ns.test"]

@@ -30,7 +30,9 @@ from keystead.operations.providers.cloudflare import Application, CloudflareOper
 from keystead.operations.providers.cloudflare_errands import CloudflareErrands
 from keystead.operations.providers.joined import ProviderOperations
 from keystead.operations.providers.namecheap import NamecheapOperations
+from keystead.operations.providers.namecheap_hosts import HostOperations
 from keystead.operations.transaction import Committed, Transactions
+from keystead.operations.vault.alone import Alone
 from keystead.operations.vault.credentials import CredentialOperations
 from keystead.operations.vault.errands import ErrandRunner
 from keystead.operations.vault_parts import registrar_openers
@@ -101,12 +103,14 @@ class Vaulted:
         self.cloudflare = CloudflareOperations(self.transactions, self.clients, self.runner, self.chores)
         self.hosts = ZoneHosts(self.transactions, self.clients, self.credentials)
         self.records = RecordOperations(self.hosts)
-        self.redirects = RedirectOperations(self.transactions, self.hosts)
+        self.apart = Alone(self.transactions)
+        self.redirects = RedirectOperations(self.transactions, self.hosts, self.apart)
         self.templates = TemplateOperations(self.transactions, Limits(), on_started=lambda: None)
         rolling = RolloutJobs(self.transactions, self.hosts)
         handlers = {rollouts.PLAN_KIND: rolling.plan, rollouts.APPLY_KIND: rolling.carry_out}
         self.jobs = JobRunner(place.database, handlers, clock=place.clock, ids=RandomIds(), is_alone=True)
         self.namecheap = NamecheapOperations(self.transactions, self.clients, self.credentials)
+        self.registrar_hosts = HostOperations(self.transactions, self.namecheap, self.apart)
         self.providers = ProviderOperations(
             self.transactions, self.clients, self.credentials, marking_key=Secret(b"m" * 32)
         )
@@ -128,9 +132,10 @@ class Vaulted:
             account_id=place.account_id,
         )
         self.seeing.on_seen = self.domain_watch.note_seen
-        self.contents = ContentOperations(self.transactions, self.hosts)
+        self.contents = ContentOperations(
+            self.transactions, self.hosts, on_seen=self.domain_watch.note_seen, on_asked=self.domain_watch.wake
+        )
         self.content_watch = ContentWatch(self.transactions, self.contents, every=EVERY, account_id=place.account_id)
-        self.content_watch.on_seen = self.domain_watch.note_seen
 
     def call(self, principal: Principal | None = None) -> Call:
         return Call(principal or operator(self.workplace.account_id), "req-1")

@@ -31,6 +31,7 @@ from keystead.operations.providers.monitors import MonitorOperations
 from keystead.operations.providers.namecheap import NamecheapOperations
 from keystead.operations.providers.namecheap_hosts import HostOperations
 from keystead.operations.transaction import Transactions
+from keystead.operations.vault.alone import Alone
 from keystead.operations.vault.credentials import CredentialOperations
 from keystead.operations.vault.errands import ErrandRunner
 from keystead.outgoing.dns import Lookup
@@ -116,10 +117,9 @@ def vault_operations(
     )
     seeing.on_seen = watch.note_seen
     domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
-    hosts = ZoneHosts(transactions, clients, credentials)
-    contents = ContentOperations(transactions, hosts, on_seen=watch.wake)
+    hosts, apart = ZoneHosts(transactions, clients, credentials), Alone(transactions)
+    contents = ContentOperations(transactions, hosts, on_seen=watch.note_seen, on_asked=watch.wake)
     looking_into = ContentWatch(transactions, contents, every=watching.rhythm.contents_every, account_id=account_id)
-    looking_into.on_seen = watch.note_seen
     registering = RegistrarOperations(transactions, openers)
     openings = Openings(hosts, registering)
     rolling = RolloutJobs(transactions, hosts)
@@ -133,11 +133,11 @@ def vault_operations(
         providers,
         registering,
         MonitorOperations(transactions, providers, ids),
-        HostOperations(transactions, namecheap),
+        HostOperations(transactions, namecheap, apart),
         ZoneOperations(transactions, hosts, chores),
         RecordOperations(hosts),
         errands,
-        RedirectOperations(transactions, hosts),
+        RedirectOperations(transactions, hosts, apart),
         TemplateOperations(transactions, rules.limits, on_started=jobs.wake),
         ZoneWatch(transactions, hosts, account_id=account_id),
         MoveOperations(transactions, openings, watching.lookup, on_started=jobs.wake),

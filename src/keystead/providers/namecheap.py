@@ -21,7 +21,6 @@ from keystead.providers.errors import (
     AddressRefused,
     ProviderBusy,
     ProviderRejected,
-    ProviderUnavailable,
     ProviderUnreadable,
     SecretRefused,
 )
@@ -164,16 +163,16 @@ class Namecheap:
     async def set_own_dns(self, domain: str) -> None:
         """Point a registered domain at Namecheap's own DNS, as a new one is."""
         label, suffix = registrable.split(domain)
-        root = await self._call("domains.dns.setDefault", {"SLD": label, "TLD": suffix})
-        _check_updated(_first(root, "DomainDNSSetDefaultResult").get("Updated", ""), f"{label}.{suffix}")
+        root = await self._call("domains.dns.setDefault", {"SLD": label, "TLD": suffix}, has_effect=True)
+        _check_updated(_outcome(root, "DomainDNSSetDefaultResult").get("Updated", ""), f"{label}.{suffix}")
 
     async def set_name_servers(self, domain: str, servers: Sequence[str]) -> None:
         """Point a registered domain at its name servers; raise Invalid for a name that is not a registered one."""
         label, suffix = registrable.split(domain)
         names = [registrable.host_name(server) for server in servers]
         parameters = {"SLD": label, "TLD": suffix, "Nameservers": ",".join(names)}
-        root = await self._call("domains.dns.setCustom", parameters)
-        _check_updated(_first(root, "DomainDNSSetCustomResult").get("Updated", ""), f"{label}.{suffix}")
+        root = await self._call("domains.dns.setCustom", parameters, has_effect=True)
+        _check_updated(_outcome(root, "DomainDNSSetCustomResult").get("Updated", ""), f"{label}.{suffix}")
 
     async def hosts(self, domain: str) -> Hosts:
         """Return the DNS hosts of a registered domain that uses Namecheap's own DNS."""
@@ -190,14 +189,19 @@ class Namecheap:
         body = {"SLD": label, "TLD": suffix, **({"EmailType": hosts.email_type} if hosts.email_type else {})}
         for number, host in enumerate(hosts.items, start=1):
             body |= {f"{name}{number}": value for name, value in host.parameters.items()}
-        root = await self._call("domains.dns.setHosts", {}, body=body)
-        told = _first(root, "DomainDNSSetHostsResult").get("IsSuccess", "")
+        root = await self._call("domains.dns.setHosts", {}, body=body, has_effect=True)
+        told = _outcome(root, "DomainDNSSetHostsResult").get("IsSuccess", "")
         if not _is_true(told):
             problem = f"Namecheap left the hosts of {label}.{suffix} as they were"
             raise ProviderRejected(problem, number="not_updated", text=told)
 
     async def _call(
-        self, command: str, parameters: Mapping[str, str], *, body: Mapping[str, str] | None = None
+        self,
+        command: str,
+        parameters: Mapping[str, str],
+        *,
+        body: Mapping[str, str] | None = None,
+        has_effect: bool = False,
     ) -> "Element":
         """Send a command; with a body it goes as a POST, for what is too long for a query, and is not repeated."""
         login = self._login
@@ -221,12 +225,10 @@ class Namecheap:
             base_url=login.relay_url,
         )
         answer = await self._transport.send(ask)
-        try:
-            return _checked(root_of(answer, NAMECHEAP.title, "ApiResponse", way=" or the relay before it"))
-        except ProviderUnavailable as error:
-            # It came through; what became of it, this answer does not say.
-            error.may_have_landed = error.may_have_landed or body is not None
-            raise
+        way = " or the relay before it"
+        return _checked(
+            root_of(answer, NAMECHEAP.title, "ApiResponse", way=way, has_effect=has_effect), has_effect=has_effect
+        )
 
 
 def seen_address(text: str) -> str | None:
@@ -235,13 +237,13 @@ def seen_address(text: str) -> str | None:
     return found[0] if found else None
 
 
-def _checked(root: "Element") -> "Element":
+def _checked(root: "Element", *, has_effect: bool) -> "Element":
     """Return an answer without errors; raise the first one by what its number means."""
     if root.get("Status", "").upper() == "OK":
         return root
     errors = [(element.get("Number", ""), (element.text or "").strip()) for element in _all(root, "Error")]
     if not errors:
-        raise ProviderUnreadable("Namecheap answered an error without saying which")
+        raise ProviderUnreadable("Namecheap answered an error without saying which", may_have_landed=has_effect)
     for kind, numbers in ((SecretRefused, SECRET_NUMBERS), (AddressRefused, ADDRESS_NUMBERS)):
         for number, text in errors:
             if number in numbers:
@@ -296,6 +298,14 @@ def _first(root: "Element", name: str) -> "Element":
     found = _all(root, name)
     if not found:
         raise ProviderUnreadable(f"Namecheap's answer has no {name}")
+    return found[0]
+
+
+def _outcome(root: "Element", name: str) -> "Element":
+    """Return what an answer says of a change; one that says nothing of it was an answer all the same."""
+    found = _all(root, name)
+    if not found:
+        raise ProviderUnreadable(f"Namecheap's answer has no {name}", may_have_landed=True)
     return found[0]
 
 

@@ -131,9 +131,9 @@ class NameSilo:
             raise Invalid(problem, fields={"nameservers": problem})
         numbered = {f"ns{number}": host for number, host in enumerate(hosts, start=1)}
         for part in _parts(names):
-            await self._call("changeNameServers", {"domain": ",".join(part), **numbered})
+            await self._call("changeNameServers", {"domain": ",".join(part), **numbered}, has_effect=True)
 
-    async def _call(self, operation: str, parameters: Mapping[str, str]) -> "Element":
+    async def _call(self, operation: str, parameters: Mapping[str, str], *, has_effect: bool = False) -> "Element":
         known = {"version": "1", "type": "xml", "key": self._api_key.reveal()}
         ask = Ask(
             "GET",
@@ -143,7 +143,8 @@ class NameSilo:
             query={**known, **parameters},
             headers={"accept": "text/xml"},
         )
-        return _checked(root_of(await self._transport.send(ask), NAMESILO.title, "namesilo"))
+        answer = await self._transport.send(ask)
+        return _checked(root_of(answer, NAMESILO.title, "namesilo", has_effect=has_effect))
 
 
 CONNECTABLE = Connectable(

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 
-def root_of(answer: Answer, title: str, name: str, *, way: str = "") -> "Element":
+def root_of(answer: Answer, title: str, name: str, *, way: str = "", has_effect: bool = False) -> "Element":
     """Return the root of an answer, whose name is compared without its namespace and without regard to case.
 
-    ``way`` names what stands between the provider and us. Raises ProviderFailed for another status than 2xx and
+    ``way`` names what stands between the provider and us; what became of a change, an answer that is none does not
+    say. Raises ProviderFailed for another status than 2xx and
     ProviderUnreadable for what is no such XML.
     """
     # Imported where it is used: few instances ever read XML.
@@ -22,13 +23,15 @@ def root_of(answer: Answer, title: str, name: str, *, way: str = "") -> "Element
     from defusedxml.ElementTree import fromstring
 
     if not 200 <= answer.status < 300:
-        raise ProviderFailed(f"{title}{way} answered HTTP {answer.status}", status=answer.status)
+        problem = f"{title}{way} answered HTTP {answer.status}"
+        raise ProviderFailed(problem, status=answer.status, may_have_landed=has_effect)
     try:
         root: Element = fromstring(answer.body)
     except (ParseError, DefusedXmlException, ValueError) as error:
-        raise ProviderUnreadable(f"{title} answered no XML that can be read: {type(error).__name__}") from None
+        problem = f"{title} answered no XML that can be read: {type(error).__name__}"
+        raise ProviderUnreadable(problem, may_have_landed=has_effect) from None
     if local_name(root).lower() != name.lower():
-        raise ProviderUnreadable(f"{title} answered XML that is no {name}")
+        raise ProviderUnreadable(f"{title} answered XML that is no {name}", may_have_landed=has_effect)
     return root
 
 

@@ -26,6 +26,7 @@ class Change(StrEnum):
     BULK_REDIRECTS_PUT = "redirects.put"
     BULK_REDIRECTS_REMOVE = "redirects.remove"
     HOSTS_REPLACE = "hosts.replace"
+    NAME_SERVERS = "domain.name_servers"
     MONITOR_CREATE = "monitor.create"
     MONITOR_DELETE = "monitor.delete"
 

@@ -1,7 +1,8 @@
 """Leases: one process at a time changes what is made anew, at a provider, of what is there before.
 
-A provider's list of redirects is such: it is read, merged and put as a whole. Processes of one database agree by a row.
-``operations/vault/alone.py`` holds a lease while a change goes on; one whose process was killed runs out.
+A provider's list of redirects is such, and so are the hosts of a domain: each is read, and put as a whole. Processes of
+one database agree by a row. ``operations/vault/alone.py`` holds a lease while a change goes on; one whose process was
+killed runs out.
 """
 
 from datetime import timedelta
@@ -12,6 +13,8 @@ from keystead.vault.store import leases as store
 from keystead.vault.store.leases import Lease
 
 LEASE = timedelta(seconds=30)
+# As ``models.LEASES`` has it.
+PLACE_LENGTH_MAX = 128
 
 
 @requires(Permission.VAULT_USE)

@@ -136,7 +136,7 @@ DOMAINS = Table(
 
 # What is right in a zone, as entries of records and of redirects made here; what was seen there last, at ``seen_at``;
 # and how the two differ. ``redirects`` are None where the credential may not read them. ``revision`` grows with every
-# change made here. ``asked_at`` is when somebody took it upon himself to look, ``problem`` why that failed last, and
+# change made here. ``asked_at`` is when somebody looked last, or counts as such, ``problem`` why that failed last, and
 # ``is_refused`` that the credential may not.
 ZONE_CONTENTS = Table(
     "zone_contents",

@@ -101,6 +101,16 @@ async def test_a_user_is_connected_by_the_way_that_is_set(connecting: Connecting
     assert API_KEY not in made.text + again.text
 
 
+async def test_a_name_that_is_too_long_is_what_is_refused(connecting: Connecting) -> None:
+    await connecting.instance.operator.put(f"{PATH}/namecheap/relay", json=connecting.registrar.relay())
+
+    longest = await connecting.post(NAMECHEAP, username="u" * 100, api_key=API_KEY)
+    longer = await connecting.post(NAMECHEAP, username="u" * 111, api_key=API_KEY)
+
+    assert (longest.status_code, longest.json()["code"]) == (502, "secret_refused")
+    assert (longer.status_code, [one["field"] for one in longer.json()["errors"]]) == (422, ["username"])
+
+
 async def test_a_rotation_needs_a_key_of_cloudflare_in_force_and_who_may_connect(connecting: Connecting) -> None:
     made = (await connecting.connect()).json()["id"]
     path, operator = f"{CLOUDFLARE}/{made}/rotate", connecting.instance.operator

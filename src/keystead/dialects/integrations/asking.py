@@ -16,14 +16,13 @@ from keystead.dialects.integrations.errors import WireError
 from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.operations.providers.cloudflare import Application
+from keystead.operations.providers.namecheap import USERNAME_LENGTH_MAX
 from keystead.providers.cloudflare_permissions import Profile
 from keystead.vault.credentials import Changes
 from keystead.vault.credentialvalue import checked_alias
 
 # It goes into a path at Cloudflare.
 _CF_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# The default alias has it in it, after a word of ours; longer names are none.
-_USERNAME_LENGTH_MAX = 100
 # It goes into a query, as Namecheap has it.
 _SECRET_LENGTH_MAX = 512
 _NUMBER_MAX = 2**63 - 1
@@ -73,7 +72,7 @@ def login(found: Json) -> tuple[str, Secret[str], str | None]:
     username, api_key = _text(found, "username"), _text(found, "api_key")
     if not username:
         raise WireError("username_required")
-    if len(username) > _USERNAME_LENGTH_MAX or not username.isprintable():
+    if len(username) > USERNAME_LENGTH_MAX or not username.isprintable():
         raise WireError("username_required", message="this is not the name of a user at Namecheap")
     if not api_key:
         raise WireError("api_key_required")

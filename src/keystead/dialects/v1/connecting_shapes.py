@@ -8,6 +8,7 @@ from keystead.dialects.v1.bases import Answer, Body
 from keystead.dialects.v1.joined_shapes import Connected
 from keystead.kit.secret import Secret
 from keystead.operations.providers.cloudflare import Application, Result
+from keystead.operations.providers.namecheap import USERNAME_LENGTH_MAX
 from keystead.providers.cloudflare_permissions import Profile
 from keystead.vault.credentialvalue import ALIAS_LENGTH_MAX
 
@@ -63,7 +64,7 @@ class CloudflareConnected(Connected):
 class NamecheapConnect(Body):
     """What connects a user of Namecheap."""
 
-    username: str = Field(min_length=1, max_length=200, pattern=r"\S")
+    username: str = Field(min_length=1, max_length=USERNAME_LENGTH_MAX, pattern=r"\S")
     api_key: str = _secret("The API key, from the page API Access")
     alias: str | None = Field(None, max_length=ALIAS_LENGTH_MAX, description="Name for people")
 

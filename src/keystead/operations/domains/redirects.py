@@ -48,10 +48,10 @@ class BulkPut:
 class RedirectOperations:
     """What callers may do with redirects."""
 
-    def __init__(self, transactions: Transactions, hosts: ZoneHosts) -> None:
+    def __init__(self, transactions: Transactions, hosts: ZoneHosts, apart: Alone) -> None:
         self._transactions = transactions
         self._hosts = hosts
-        self._apart = Alone(transactions)
+        self._apart = apart
 
     async def list_(self, call: Call, zone_id: int) -> ZoneRedirects:
         """Return the redirects of a zone."""

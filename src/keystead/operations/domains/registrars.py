@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
+from keystead.operations.vault.changes import ChangeRecords
 from keystead.providers.registrar import RegisteredDomain, Registrar
 from keystead.vault import credentials, zones
 from keystead.vault.errors import CredentialNotFound
+from keystead.vault.intents import Change
 
 Open = Callable[[Call, int], Awaitable[Registrar]]
 
@@ -16,6 +18,7 @@ class RegistrarOperations:
 
     def __init__(self, transactions: Transactions, openers: Mapping[str, Open]) -> None:
         self._transactions = transactions
+        self._records = ChangeRecords(transactions)
         self._openers = openers
 
     @property
@@ -34,9 +37,13 @@ class RegistrarOperations:
     async def set_name_servers(
         self, call: Call, provider: str, credential_id: int, domain: str, servers: Sequence[str]
     ) -> None:
-        """Point a domain at its name servers; put on record once it is done."""
-        await (await self.opened(call, provider, credential_id)).set_name_servers(domain, list(servers))
-        await self._transactions.write(call, zones.note_name_servers, credential_id, domain, servers)
+        """Point a domain at its name servers; put on record before it is asked for, and once it is done."""
+        registrar = await self.opened(call, provider, credential_id)
+        facts = {"domain": domain, "name_servers": list(servers)}
+        subject = credentials.subject(credential_id)
+        async with self._records.changing(call, Change.NAME_SERVERS, subject, **facts):
+            await registrar.set_name_servers(domain, list(servers))
+            await self._transactions.write(call, zones.note_name_servers, credential_id, domain, servers)
 
     async def opened(self, call: Call, provider: str, credential_id: int) -> Registrar:
         """Return a registrar with a credential's secret; raise CredentialNotFound for one of no registrar."""

@@ -17,7 +17,7 @@ from keystead.vault.store.looks import Look
 
 
 class DomainOperations:
-    """What callers may do with domains; ``on_asked`` is told that somebody wants something looked at now."""
+    """What callers may do with domains; ``on_asked`` is told whose domains somebody wants looked at now."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class DomainOperations:
         *,
         providers: Sequence[str],
         every: timedelta,
-        on_asked: Callable[[], None],
+        on_asked: Callable[[int], None],
     ) -> None:
         self._transactions = transactions
         self._registrars = registrars
@@ -55,7 +55,7 @@ class DomainOperations:
         """Write many domains down at once."""
         written = (await self._transactions.write(call, domains.put, entries)).value
         if written.added:
-            self._on_asked()
+            self._on_asked(call.principal.account_id)
         return written
 
     async def remove(self, call: Call, domain_id: int) -> None:
@@ -79,7 +79,7 @@ class DomainOperations:
             found = [await self._transactions.read(call, credentials.find, credential_id)]
         wanted = [one.id for one in found if one.provider in self._providers and one.status_at(now).value == "active"]
         await self._transactions.write(call, looks.ask, wanted, every=self._every)
-        self._on_asked()
+        self._on_asked(call.principal.account_id)
         return wanted
 
     async def balance(self, call: Call, credential_id: int) -> Decimal:

@@ -15,6 +15,9 @@ from keystead.vault.credentials import Opened
 from keystead.vault.credentialvalue import Credential, checked_alias
 from keystead.vault.relays import ShownWay, Way
 
+# The default alias has the name in it, after a word of ours.
+USERNAME_LENGTH_MAX = 100
+
 
 class NamecheapOperations:
     """What callers may do at Namecheap."""

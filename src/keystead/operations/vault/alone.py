@@ -7,6 +7,7 @@ in time ends the change, for somebody else may have begun by then.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from weakref import WeakValueDictionary
 
 from keystead.kit.errors import KeysteadError, Unavailable
 from keystead.kit.log import get_logger
@@ -28,18 +29,35 @@ class Alone:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._locks: dict[str, asyncio.Lock] = {}
+        # A place is there for as long as somebody changes it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def at(self, call: Call, place: str) -> AsyncIterator[None]:
         """Wait for whoever changes a place, and keep others waiting; raise Unavailable when that takes too long."""
-        async with self._locks.setdefault(place, asyncio.Lock()):
+        async with self._queued(place):
             lease = await self._taken(call, place)
             try:
                 async with self._held(call, lease):
                     yield
             finally:
                 await self._give_back(call, lease)
+
+    @asynccontextmanager
+    async def _queued(self, place: str) -> AsyncIterator[None]:
+        """Wait for who changes a place within this process, as long as for another process."""
+        lock = self._locks.get(place)
+        if lock is None:
+            self._locks[place] = lock = asyncio.Lock()
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise Unavailable("others are changing the same thing at the provider; ask again later") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     @asynccontextmanager
     async def _held(self, call: Call, lease: Lease) -> AsyncIterator[None]:

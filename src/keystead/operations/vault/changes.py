@@ -7,7 +7,7 @@ may be there (``vault.intents``).
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from keystead.kit.errors import KeysteadError, NotFound
+from keystead.kit.errors import Invalid, KeysteadError, NotFound
 from keystead.kit.log import get_logger
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
@@ -50,7 +50,10 @@ class ChangeRecords:
 
 
 def _may_have_landed(error: KeysteadError) -> bool:
-    """Tell whether a change may have been made although it failed here: what is not the provider's came after it."""
+    """Tell whether a change may have been made although it failed here.
+
+    What is invalid was not asked for; whatever else is not the provider's came after it.
+    """
     if isinstance(error, ProviderUnavailable):
         return error.may_have_landed
-    return not isinstance(error, (ProviderRejected, NotFound))
+    return not isinstance(error, (ProviderRejected, NotFound, Invalid))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Z, K, C = ZONES.c, ZONE_CONTENTS.c, CREDENTIALS.c
 _DUE = (
-    select(Z.id, Z.account_id)
+    select(Z.id, Z.account_id, Z.credential_id)
     .select_from(ZONES)
     .join(CREDENTIALS, (C.id == Z.credential_id) & (C.status == Status.ACTIVE.value))
     .outerjoin(ZONE_CONTENTS, K.zone_id == Z.id)
@@ -42,6 +42,16 @@ _UNREADABLE = (
     .order_by(Z.id)
 )
 _DUE_AGAIN = update(ZONE_CONTENTS).where(K.zone_id == bindparam("zone")).values(asked_at=null())
+_LOOKED = (
+    update(ZONE_CONTENTS)
+    .where(K.zone_id == bindparam("zone"), K.asked_at.is_not(None))
+    .values(asked_at=bindparam("at", type_=K.asked_at.type))
+)
+_UNANSWERED = (
+    update(ZONE_CONTENTS)
+    .where(K.zone_id == bindparam("zone"), K.is_refused.is_(False))
+    .values(problem=bindparam("why"))
+)
 _ALL_DUE = (
     update(ZONE_CONTENTS)
     .where(K.zone_id.in_(select(Z.id).where(Z.credential_id == bindparam("credential"))))
@@ -55,6 +65,7 @@ class Question:
 
     zone_id: int
     account_id: int
+    credential_id: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ class Kept:
     accepted_at: datetime | None = None
     seen_at: datetime | None = None
     problem: str | None = None
+    is_refused: bool = False
     revision: int = 0
 
     @property
@@ -83,7 +95,7 @@ def due(connection: Connection, *, before: datetime, limit: int) -> list[Questio
 
 
 def note_asked(connection: Connection, zone_ids: Sequence[int], at: datetime) -> None:
-    """Write down when zones were looked into."""
+    """Write down as of when zones count as looked into."""
     if zone_ids:
         rows = [{"zone_id": zone_id, "asked_at": at, "revision": 0, "is_refused": False} for zone_id in zone_ids]
         connection.execute(_asked(connection.dialect.name), rows)
@@ -116,6 +128,16 @@ def grow(connection: Connection, zone_id: int, *, is_due: bool) -> None:
 def note_problem(connection: Connection, zone_id: int, problem: str, *, is_refused: bool) -> None:
     """Write down why a zone could not be looked into."""
     put(connection, zone_id, problem=problem, is_refused=is_refused)
+
+
+def note_unanswered(connection: Connection, zone_id: int, problem: str) -> None:
+    """Write down why nothing was heard of a zone, unless it is known that the credential may not look into it."""
+    connection.execute(_UNANSWERED, {"zone": zone_id, "why": problem})
+
+
+def note_looked(connection: Connection, zone_id: int, at: datetime) -> None:
+    """Write down when a zone was looked into; one that was made due meanwhile stays so."""
+    connection.execute(_LOOKED, {"zone": zone_id, "at": at})
 
 
 def make_due(connection: Connection, zone_id: int) -> None:
@@ -175,5 +197,6 @@ def _kept(row: AnyRow) -> Kept:
         accepted_at=row.accepted_at,
         seen_at=row.seen_at,
         problem=row.problem,
+        is_refused=row.is_refused,
         revision=row.revision,
     )

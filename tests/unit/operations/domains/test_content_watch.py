@@ -10,17 +10,21 @@ from keystead.dialects.v1 import domain_shapes
 from keystead.kit.errors import Conflict, KeysteadError
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
+from keystead.operations.calls import Call
 from keystead.operations.domains.records import Action, RecordChange
 from keystead.operations.domains.watch.contents import TOGETHER_MAX
 from keystead.operations.providers.cloudflare import Application
 from keystead.providers.cloudflare_permissions import Profile
 from keystead.providers.redirect import Redirect
 from keystead.vault import contents, domains, findings, zones
+from keystead.vault.domains import Entry
 from keystead.vault.errors import ZoneNotFound
 from keystead.vault.store.domaintable import Narrowed, Row, Window
 from keystead.vault.store.findings import Finding
 from tests.support import people
 from tests.support.standins.cloudflare import MINE, Cloudflare
+from tests.support.standins.cloudflare_state import GROUPS
+from tests.support.standins.server import Fate
 from tests.support.vaulted import EVERY, Vaulted
 from tests.support.work import Workplace
 from tests.unit.operations.domains.test_domain_watch import listening, told, watched
@@ -190,11 +194,11 @@ async def test_what_was_seen_while_something_was_changed_here_says_nothing(vault
     stale = await vaulted.contents._read(vaulted.call(), zone)
     await vaulted.records.change(vaulted.call(), zone, RecordChange(Action.CREATE, record=A))
 
-    is_known = await vaulted.workplace.do(contents.record, zone, stale, revision=revision)
+    recorded = await vaulted.workplace.do(contents.record, zone, stale, revision=revision)
 
     with pytest.raises(Conflict):
         await vaulted.workplace.do(contents.accept, zone, stale, revision=revision)
-    assert is_known is False
+    assert recorded.is_known is False
     assert await compared(vaulted) == []
     assert await vaulted.content_watch.round() == 1
 
@@ -220,6 +224,92 @@ async def test_a_zone_that_cannot_be_read_says_so_and_keeps_nobody_waiting(vault
     assert found.problem is not None
     with pytest.raises(KeysteadError):
         await vaulted.contents.compare(vaulted.call(), await zone_id(vaulted))
+
+
+@pytest.mark.parametrize(
+    ("fate", "requests"), [({"fate": Fate.REFUSE, "status": 429}, 1), ({"fate": Fate.LOSE_REQUEST, "times": 3}, 3)]
+)
+async def test_a_provider_that_does_not_answer_is_left_alone_for_ten_minutes(
+    workplace: Workplace, fate: dict[str, Any], requests: int
+) -> None:
+    vaulted = Vaulted(workplace, Cloudflare())
+    vaulted.remote.add_zones(3)
+    await vaulted.connect(vaulted.remote.bootstrap().value)
+    vaulted.remote.fault("GET", "/dns_records", **fate)
+    vaulted.remote.came.clear()
+
+    rounds = [await vaulted.content_watch.round() for _ in range(2)]
+    asked = len(vaulted.remote.came)
+    vaulted.workplace.clock.advance(timedelta(minutes=10, seconds=1).total_seconds())
+    rounds += [await vaulted.content_watch.round() for _ in range(2)]
+
+    assert (rounds, asked) == ([3, 0, 3, 0], requests)
+    for zone in await vaulted.workplace.do(zones.list_):
+        assert (await vaulted.workplace.do(contents.find, zone.id)).seen_at == vaulted.workplace.clock.now()
+
+
+async def test_who_may_not_read_does_not_get_the_permission_by_a_provider_that_is_away(vaulted: Vaulted) -> None:
+    vaulted.remote.working()[0].policies = []
+    lacking = await later(vaulted)
+    vaulted.remote.fault("GET", "/dns_records", Fate.REFUSE, status=429, headers={"Retry-After": "60"})
+
+    assert await later(vaulted) == lacking
+    assert [one.kind for one in lacking] == ["credential-permission-missing"]
+
+
+async def test_redirects_that_may_not_be_read_are_not_accepted_with_the_records(vaulted: Vaulted) -> None:
+    await vaulted.redirects.set_(vaulted.call(), await zone_id(vaulted), lead_of(vaulted))
+    vaulted.remote.rules(remote_id(vaulted)).pop(0)
+    change_behind_our_back(vaulted)
+    before = [one for one in await later(vaulted) if one.kind == "redirects"]
+    redirects = [ident for (group, _), ident in GROUPS.items() if "Redirects" in group]
+    for policy in vaulted.remote.working()[0].policies:
+        policy["permission_groups"] = [one for one in policy["permission_groups"] if one["id"] not in redirects]
+
+    accepted = await vaulted.contents.accept(vaulted.call(), await zone_id(vaulted))
+
+    assert (accepted.records, accepted.problem) == (None, contents.REDIRECTS_UNREADABLE)
+    found = await compared(vaulted)
+    assert [one for one in found if one.kind == "redirects"] == before != []
+    assert {one.kind for one in found} == {"redirects", "credential-permission-missing"}
+
+
+async def test_only_what_is_new_is_compared_and_only_with_whom_it_is(
+    vaulted: Vaulted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, zone = vaulted.call(), await zone_id(vaulted)
+    other = operator((await people.account(vaulted.workplace, "Other")).id)
+    await vaulted.workplace.do_as(other, domains.put, [Entry("other.com")])
+    await watched(vaulted)
+    seen = compares(vaulted, monkeypatch)
+
+    await vaulted.contents.look(call, zone)
+    await vaulted.domain_watch.round()
+    without_news = list(seen)
+    change_behind_our_back(vaulted)
+    for _ in range(2):
+        await vaulted.contents.look(call, zone)
+    await vaulted.domain_watch.round()
+    with_news = list(seen)
+    await vaulted.contents.compare(call, zone)
+    await vaulted.domain_watch.round()
+
+    account_id = call.principal.account_id
+    assert (without_news, with_news, seen) == ([], [account_id], [account_id, account_id])
+
+
+def compares(vaulted: Vaulted, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the accounts that are compared from now on."""
+    accounts: list[int] = []
+    write = vaulted.transactions.write
+
+    async def noting(call: Call, verb: Any, *args: Any, **more: Any) -> Any:
+        if verb is findings.compare:
+            accounts.append(call.principal.account_id)
+        return await write(call, verb, *args, **more)
+
+    monkeypatch.setattr(vaulted.transactions, "write", noting)
+    return accounts
 
 
 async def test_a_token_that_is_gone_is_verified_at_once_and_found_refused(vaulted: Vaulted) -> None:

@@ -4,13 +4,15 @@ from sqlalchemy import select
 from keystead.access.models import AUDIT_RECORDS
 from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.access.principal import Principal
-from keystead.providers.errors import ProviderUnavailable, SecretRefused
+from keystead.kit.errors import Invalid
+from keystead.providers.errors import ProviderRejected, ProviderUnavailable, SecretRefused
 from keystead.providers.namesilo import CONNECTABLE, NAMESILO
 from keystead.vault import credentials
 from keystead.vault.errors import AlreadyConnected, ConnectedElsewhere, CredentialNotFound, CredentialRevoked
 from tests.support import people
 from tests.support.standins.cloudflare import Cloudflare
 from tests.support.standins.namesilo import API_KEY, Account, Refused
+from tests.support.standins.server import Fate
 from tests.support.vaulted import Vaulted
 from tests.support.work import Workplace
 
@@ -106,10 +108,31 @@ async def test_a_registrar_is_worked_with_whatever_its_provider(vaulted: Vaulted
     assert registrars.providers == ("namecheap", "namesilo")
     assert [one.name for one in await registrars.domains(call, NAMESILO.id, credential_id)] == ["example.com"]
     assert await registrars.name_servers(call, NAMESILO.id, credential_id, "example.com") == ["a.ns.test", "b.ns.test"]
-    assert len(await records(vaulted, "vault.domain.name_servers")) == 1
+    facts = {"domain": "example.com", "name_servers": ["a.ns.test", "b.ns.test"]}
+    subject = f"credential {credential_id}"
+    assert await records(vaulted, "vault.intent") == [(subject, {"change": "domain.name_servers", **facts})]
+    assert await records(vaulted, "vault.domain.name_servers") == [(subject, facts)]
     for provider in ("namecheap", "nobody"):
         with pytest.raises(CredentialNotFound):
             await registrars.domains(call, provider, credential_id)
+
+
+async def test_name_servers_that_were_not_set_are_on_record_with_whether_they_may_be_all_the_same(
+    vaulted: Vaulted,
+) -> None:
+    credential_id = await connect(vaulted)
+    vaulted.registry.mine.domains["example.com"] = "2027-01-22"
+    vaulted.registry.fault("GET", "/changeNameServers", Fate.LOSE_ANSWER, times=3)
+
+    for domain, error in (("example.com", ProviderUnavailable), ("com", Invalid), ("other.com", ProviderRejected)):
+        with pytest.raises(error):
+            await vaulted.registrars.set_name_servers(
+                vaulted.call(), NAMESILO.id, credential_id, domain, ["a.ns.test", "b.ns.test"]
+            )
+
+    failures = [facts for _, facts in await records(vaulted, "vault.intent.fail")]
+    assert [one["may_have_landed"] for one in failures] == [True, False, False]
+    assert {one["change"] for one in failures} == {"domain.name_servers"}
 
 
 async def test_a_revoked_secret_opens_nothing(vaulted: Vaulted) -> None:

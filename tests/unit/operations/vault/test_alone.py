@@ -4,15 +4,19 @@ import asyncio
 
 import pytest
 
-from keystead.kit.errors import Unavailable
+from keystead.kit.errors import KeysteadError, Unavailable
 from keystead.kit.secret import Secret
 from keystead.operations.providers.cloudflare import Application
 from keystead.operations.vault import alone
 from keystead.operations.vault.alone import Alone
 from keystead.providers.cloudflare_permissions import Profile
+from keystead.providers.namecheap import Host, Hosts
 from keystead.providers.redirect import BulkRedirect
 from keystead.vault import leases
+from keystead.vault.errors import HostsChanged
+from keystead.vault.relays import Way
 from tests.support.standins.cloudflare import MINE, Cloudflare
+from tests.support.standins.namecheap import API_KEY, IP, USERNAME
 from tests.support.vaulted import Vaulted
 from tests.support.work import Workplace
 
@@ -90,6 +94,23 @@ async def test_who_waits_too_long_is_told_to_ask_again(
             raise AssertionError
 
 
+async def test_who_waits_too_long_within_a_process_is_told_so_too_and_leaves_nothing_behind(
+    processes: list[Vaulted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = processes[0]
+    apart = Alone(first.transactions)
+    monkeypatch.setattr(alone, "_PATIENCE_S", 0.05)
+
+    async with apart.at(first.call(), PLACE):
+        with pytest.raises(Unavailable, match="others are changing"):
+            async with asyncio.timeout(30), apart.at(first.call(), PLACE):
+                raise AssertionError
+
+    async with apart.at(first.call(), PLACE):
+        assert list(apart._locks) == [PLACE]
+    assert list(apart._locks) == []
+
+
 async def test_a_change_whose_lease_was_lost_ends(processes: list[Vaulted], monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, _ = processes
     monkeypatch.setattr(leases, "renew", leases.give_back)  # answers None: no longer ours
@@ -130,3 +151,30 @@ async def test_two_processes_put_redirects_into_one_list_and_none_is_lost(workpl
 
     listed = await first.redirects.bulk(first.call(), joined.credential.id)
     assert sorted(one.redirect.source for one in listed) == ["a.test/", "b.test/", "c.test/", "d.test/"]
+
+
+@pytest.mark.usefixtures("standing_clock")
+async def test_of_those_who_replace_the_same_hosts_at_once_one_does(workplace: Workplace) -> None:
+    first = Vaulted(workplace, Cloudflare())
+    second, registrar = Vaulted(workplace, Cloudflare(), first.registrar), first.registrar
+    way = Way(IP, "https://namecheap.test", "namecheap.test", Secret(registrar.password))
+    await first.namecheap.set_way(first.call(), way)
+    registrar.domains["example.com"] = "01/22/2030"
+    made, _ = await first.namecheap.connect(first.call(), username=USERNAME, api_key=Secret(API_KEY), alias=None)
+    seen = await first.registrar_hosts.list_(first.call(), made.id, "example.com")
+
+    async def replace(one: Vaulted, domain: str, address: str) -> type[KeysteadError] | None:
+        wanted = Hosts((*seen.items, Host("www", "A", address)))
+        try:
+            await one.registrar_hosts.replace(one.call(), made.id, domain, wanted, version=seen.version)
+        except KeysteadError as error:
+            return type(error)
+        return None
+
+    outcomes = await asyncio.gather(
+        replace(first, "example.com", "192.0.2.1"),
+        replace(first, "Example.com.", "192.0.2.2"),
+        replace(second, "example.com", "192.0.2.3"),
+    )
+
+    assert sorted(outcomes, key=str) == [HostsChanged, HostsChanged, None]

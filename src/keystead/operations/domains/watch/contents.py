@@ -4,11 +4,10 @@ A few zones at a time: four hundred of one account at Cloudflare take some twent
 it answers are left to people. What differs is a finding, which the watch over domains tells of.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from keystead.access.principal import system
-from keystead.kit.errors import KeysteadError
+from keystead.kit.errors import KeysteadError, Unavailable
 from keystead.kit.log import get_logger
 from keystead.operations.calls import Call
 from keystead.operations.domains.contents import ContentOperations
@@ -21,14 +20,13 @@ log = get_logger()
 LOOK_EVERY_S = 30.0
 # Two requests for each: at most 200 of the 1,200 that Cloudflare answers a token in five minutes.
 TOGETHER_MAX = 10
+# A zone that nothing was heard of is looked into again after this, and not only at its next turn.
+_AGAIN_AFTER = timedelta(minutes=10)
 _REQUEST_ID = "contents"
 
 
 class ContentWatch:
-    """Look into zones of all accounts; one per process, which share the zones of one database.
-
-    ``on_seen`` is told that something may have to be compared.
-    """
+    """Look into zones of all accounts; one per process, which share the zones of one database."""
 
     def __init__(
         self,
@@ -42,7 +40,6 @@ class ContentWatch:
         self._operations = operations
         self._every = every
         self._system = Call(system(account_id), _REQUEST_ID)
-        self.on_seen: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Look into what is due until cancelled."""
@@ -54,18 +51,28 @@ class ContentWatch:
             await self._transactions.clock.sleep(LOOK_EVERY_S)
 
     async def round(self) -> int:
-        """Look into the zones that are due now, one after the other; return how many those were."""
+        """Look into the zones that are due now, one after the other; return how many those were.
+
+        Where a provider does not answer, or not for now, the other zones of the credential are left for later as well.
+        """
         before = self._transactions.clock.now() - self._every
-        claimed = await self._transactions.write(self._system, contents.claim, before=before, limit=TOGETHER_MAX)
+        claimed = await self._transactions.write(
+            self._system, contents.claim, before=before, again_at=before + _AGAIN_AFTER, limit=TOGETHER_MAX
+        )
+        away: set[int] = set()
         for question in claimed.value:
-            await self._look(question)
-        if claimed.value:
-            self.on_seen()
+            if question.credential_id not in away and not await self._look(question):
+                away.add(question.credential_id)
         return len(claimed.value)
 
-    async def _look(self, question: Question) -> None:
+    async def _look(self, question: Question) -> bool:
+        """Look into a zone; return False where its provider did not answer."""
         call = Call(system(question.account_id), _REQUEST_ID)
         try:
             await self._operations.look(call, question.zone_id)
+        except Unavailable as error:
+            log.info("a look into a zone put off", zone=question.zone_id, reason=error.message)
+            return False
         except KeysteadError as error:
             log.info("a zone could not be looked into", zone=question.zone_id, reason=error.message)
+        return True

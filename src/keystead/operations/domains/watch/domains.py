@@ -5,7 +5,7 @@ repeats little, and several processes share the work. Nothing here is waited for
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -62,17 +62,17 @@ class DomainWatch:
         self._system = Call(system(account_id), _REQUEST_ID)
         self._on_mail = on_mail
         self._wake = asyncio.Event()
-        self._is_stale = True
+        self._stale: set[int] = set()
         self._next_compare_s = 0.0
 
-    def wake(self) -> None:
-        """Take notice that somebody wants domains looked at now."""
-        self.note_seen()
+    def wake(self, account_id: int) -> None:
+        """Take notice that somebody wants domains of an account looked at now."""
+        self.note_seen(account_id)
         self._wake.set()
 
-    def note_seen(self) -> None:
-        """Take notice that something was seen which may have to be compared."""
-        self._is_stale = True
+    def note_seen(self, account_id: int) -> None:
+        """Take notice that something of an account was seen which may have to be compared."""
+        self._stale.add(account_id)
 
     async def run(self) -> None:
         """Watch until cancelled; what cannot be done now is done at the next round."""
@@ -93,10 +93,13 @@ class DomainWatch:
         if is_more_to_ask:
             self._wake.set()
         now_s = self._transactions.clock.monotonic_s()
-        if now_s >= self._next_compare_s or (self._is_stale and not is_more_to_ask):
-            self._is_stale = False
+        if now_s >= self._next_compare_s:
+            self._stale.clear()
             self._next_compare_s = now_s + COMPARE_EVERY_S
-            await self._compare_all()
+            await self._compare(await self._transactions.read_many(self._system, findings.list_accounts))
+        elif self._stale and not is_more_to_ask:
+            stale, self._stale = self._stale, set()
+            await self._compare(stale)
 
     async def _begin_looks(self) -> None:
         due = await self._transactions.read_many(self._system, looks.list_due, self._providers)
@@ -112,7 +115,7 @@ class DomainWatch:
         wanted = claimed.value
         if not wanted:
             return 0
-        self._is_stale = True
+        self._stale.update(question.account_id for question in wanted)
         limit = asyncio.Semaphore(_AT_ONCE)
         answers = await asyncio.gather(*(self._answer(question, limit) for question in wanted))
         heard = [answer for answer in answers if answer is not None]
@@ -131,9 +134,9 @@ class DomainWatch:
                 return None
         return Answer(question.domain_id, found.name_servers, None if found.problem is None else found.problem.value)
 
-    async def _compare_all(self) -> None:
+    async def _compare(self, account_ids: Collection[int]) -> None:
         told = 0
-        for account_id in await self._transactions.read_many(self._system, findings.list_accounts):
+        for account_id in sorted(account_ids):
             call = Call(system(account_id), _REQUEST_ID)
             await self._transactions.write(call, findings.compare)
             rhythm = self._rhythm

@@ -38,7 +38,7 @@ _REQUEST_ID = "domains"
 
 
 class DomainErrands:
-    """What errands of the watch do; ``on_seen`` is told that something may have to be compared."""
+    """What errands of the watch do; ``on_seen`` is told of an account that something may have to be compared of."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class DomainErrands:
         self._looks = looks
         self._registrars = registrars
         self._every = every
-        self.on_seen: Callable[[], None] = lambda: None
+        self.on_seen: Callable[[int], None] = lambda _: None
         runner.on(Kind.LOOK, self.look)
         runner.on(Kind.NAME_SERVERS, self.ask_name_servers)
 
@@ -77,7 +77,7 @@ class DomainErrands:
         try:
             outcome = await carry_out(call, errand, errand.credential_id)
             if isinstance(outcome, Done):
-                self.on_seen()
+                self.on_seen(errand.account_id)
             return outcome
         except (CredentialNotFound, CredentialRevoked, CredentialExpired) as over:
             return Done({"problem": over.message})
@@ -88,7 +88,7 @@ class DomainErrands:
             await self._transactions.write(
                 call, looks.note, errand.credential_id, problem=problem, is_refused=is_refused
             )
-            self.on_seen()
+            self.on_seen(errand.account_id)
             return Done({"problem": problem})
 
     async def _look(self, call: Call, errand: Errand, credential_id: int) -> Outcome:
