@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from keystead.importing import fields
+from keystead.importing import fields, particulars
 from keystead.importing.fields import Record
 from keystead.importing.found import FoundCustomer, FoundTerms, NotCarried, What, broken, without_duplicates
 from keystead.importing.sqlitefile import Tables
@@ -144,8 +144,8 @@ def _terms(record: Record, status: str, usage: Usage) -> tuple[FoundTerms, list[
             notes.append(
                 NotCarried(What.TERMS, "begins with its first use only, and no longer by itself at some moment")
             )
-    if record.get("hwid_limit"):
-        notes.append(NotCarried(What.TERMS, "the limit of devices is not carried"))
+    devices = particulars.device_limit(record, "hwid_limit")
+    notes += devices.told
     if record.get("next_plan"):
         notes.append(NotCarried(What.TERMS, "the plan that was to follow is not carried"))
     period = _period(fields.text(record, "data_limit_reset_strategy", _NO_RESET))
@@ -162,6 +162,7 @@ def _terms(record: Record, status: str, usage: Usage) -> tuple[FoundTerms, list[
         hold_s=hold_s,
         period=period,
         period_began_at=(usage.last_reset_at or fields.moment_text(record, "created_at")) if usage.is_known else None,
+        device_limit=devices.most,
     )
     return terms, notes
 

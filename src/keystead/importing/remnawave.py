@@ -6,11 +6,12 @@ their sources.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from keystead.engines.xray.state import VISION
-from keystead.importing import fields, jsonfile, xrayjson
+from keystead.importing import fields, jsonfile, particulars, xrayjson
 from keystead.importing.fields import Record
 from keystead.importing.found import (
     Found,
@@ -117,8 +118,7 @@ def _carried(
     links, left = _links(tags, listeners, flows)
     if not tags:
         left.append(NotCarried(What.INBOUND, "is in no internal squad that has inbounds"))
-    if fields.whole(record, "hwidDeviceLimit") > 0:
-        left.append(NotCarried(What.TERMS, "the limit of devices is not carried"))
+    devices = particulars.device_limit(record, "hwidDeviceLimit")
     token = fields.text(record, "shortUuid")
     return FoundCustomer(
         source_id=source_id,
@@ -127,9 +127,9 @@ def _carried(
         links=links,
         is_enabled=status != "DISABLED",
         created_at=fields.moment_text(record, "createdAt"),
-        terms=_terms(record),
+        terms=replace(_terms(record), device_limit=devices.most),
         subscription_token=Secret(token) if token else None,
-        not_carried=without_duplicates(left),
+        not_carried=without_duplicates([*left, *devices.told]),
     )
 
 
