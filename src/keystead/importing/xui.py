@@ -226,6 +226,7 @@ def _carried(
     stat = database.stats.get(person.email, {})
     terms, notes = _terms(record, stat, person.entries[0][0], database.zone, now)
     token, told = _token(record, shared)
+    made = particulars.made(lambda: _created_at(record))
     addresses = particulars.address_limit(record, "limitIp")
     devices = particulars.device_limit(record, "limitHwid")
     return FoundCustomer(
@@ -234,10 +235,10 @@ def _carried(
         uuid=uuid,
         links=tuple(links),
         is_enabled=_is_enabled(record, stat, terms, now),
-        created_at=_created_at(record),
+        created_at=made.at,
         terms=replace(terms, address_limit=addresses.most, device_limit=devices.most),
         subscription_token=token,
-        not_carried=without_duplicates([*left, *notes, *told, *addresses.told, *devices.told]),
+        not_carried=without_duplicates([*left, *notes, *told, *made.told, *addresses.told, *devices.told]),
     )
 
 

@@ -61,6 +61,15 @@ def test_a_strategy_is_a_period_of_the_calendar(tmp_path: Path, strategy: str, p
     assert single(tmp_path, trafficLimitStrategy=strategy, createdAt=created).terms.period == period
 
 
+@pytest.mark.parametrize("created", [None, "yesterday", "2024-13-99T00:00:00Z"])
+def test_a_user_whose_creation_is_unclear_comes_along(tmp_path: Path, created: str | None) -> None:
+    customer = single(tmp_path, trafficLimitStrategy="MONTH_ROLLING", createdAt=created)
+
+    assert (customer.uuid, customer.created_at) == (parts.uuid_of(1), None)
+    assert customer.terms.period == Period(Reset.MONTH, month_day=NOW.day)
+    assert "day of the month of the import" in customer.not_carried[-1].sentence
+
+
 def test_older_versions_have_the_traffic_in_the_user_itself(tmp_path: Path) -> None:
     old = {"userTraffic": None, "usedTrafficBytes": GIB, "lifetimeUsedTrafficBytes": 5 * GIB}
 

@@ -209,3 +209,10 @@ def test_a_limit_of_addresses_comes_along(read: Read, written: int | None, carri
         if written == 1001
         else []
     )
+
+
+def test_a_client_whose_creation_is_unclear_comes_along_without_it(read: Read) -> None:
+    customer = single(read, created_at="last spring")
+
+    assert (customer.uuid, customer.created_at) == (parts.uuid_of(1), None)
+    assert "made at the moment of the import" in customer.not_carried[0].sentence
