@@ -91,6 +91,14 @@ async def test_a_confirmation_without_a_conflict_is_passed_over(wire: Wire) -> N
     assert (await wire.connect(confirm_replace=True))["is_rotation"] is False
 
 
+@pytest.mark.parametrize("given", ["true", 1, []])
+async def test_a_confirmation_of_another_type_is_refused_and_nothing_asked(wire: Wire, given: object) -> None:
+    answer = await wire.post(PATH, {**body(wire), "confirm_replace": given})
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_confirm_replace")
+    assert wire.remote.came == []
+
+
 async def test_quota_exceeded(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "cloudflare_accounts", lambda *_: Allowance("pro", 0))
 
