@@ -77,7 +77,12 @@ def extend(
 ) -> None:
     """Move a key's end; one that has expired connects again for so many days from now."""
     request = request_id or str(uuid.uuid4())
-    _call(context, lambda client: client.grant(f"{KEYS}/{key}/extend", {"days": amounts.days(days)}, request), as_json, say_terms)
+    _call(
+        context,
+        lambda client: client.grant(f"{KEYS}/{key}/extend", {"days": amounts.days(days)}, request),
+        as_json,
+        say_terms,
+    )
 
 
 def top_up(
