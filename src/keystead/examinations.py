@@ -32,7 +32,8 @@ class Examinations:
 
     async def _examine_files(self) -> Sequence[Check]:
         settings = self._parts.settings
-        return [checks.machine(), checks.data_directory(settings.data_dir), checks.root_key(settings)]
+        files = [checks.data_directory(settings.data_dir), checks.root_key(settings)]
+        return [checks.machine(), *files, *checks.setting_names()]
 
     async def _examine_database(self) -> Sequence[Check]:
         parts = self._parts

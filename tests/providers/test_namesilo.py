@@ -86,6 +86,21 @@ async def test_a_list_that_does_not_go_on_is_no_list(registry: standin.NameSilo)
     assert len(registry.came) == 2
 
 
+async def test_an_answer_without_a_list_is_not_an_account_without_domains(registry: standin.NameSilo) -> None:
+    body = b"<namesilo><reply><code>300</code><detail>success</detail></reply></namesilo>"
+    registry.fault("GET", "listDomains", Fate.REFUSE, times=9, status=200, body=body)
+
+    with pytest.raises(ProviderUnreadable):
+        await calling(registry).domains()
+
+
+async def test_a_list_that_is_left_out_where_none_are_counted_is_empty(registry: standin.NameSilo) -> None:
+    body = b"<namesilo><reply><code>300</code><pager><total>0</total></pager></reply></namesilo>"
+    registry.fault("GET", "listDomains", Fate.REFUSE, times=9, status=200, body=body)
+
+    assert await calling(registry).domains() == []
+
+
 async def test_an_empty_account_has_no_domains(registry: standin.NameSilo) -> None:
     assert await calling(registry).domains() == []
 

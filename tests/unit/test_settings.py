@@ -7,6 +7,7 @@ import pytest
 from keystead import settings
 from keystead.kit.errors import Misconfigured
 from keystead.providers.registry import PROVIDERS
+from keystead.settings import unknown
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,27 @@ def test_names_are_read_in_any_case_and_what_is_no_setting_is_left_alone(monkeyp
     monkeypatch.setenv("KEYSTEAD_PROT", "8200")
 
     assert settings.load().port == 8100
+
+
+def test_what_begins_like_a_setting_and_is_none_is_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("KEYSTEAD_ROOT_KYE=c2VjcmV0\nKEYSTEAD_PORT=8100\nOTHER_PORT=1\n")
+    monkeypatch.setenv("KEYSTEAD_PROT", "8200")
+    monkeypatch.setenv("KEYSTEAD_ZZZZ", "1")
+    monkeypatch.setenv("KEYSTEAD_EMPTY", "")
+    for known in ("KEYSTEAD_CACHE_DIR", "KEYSTEAD_PYTHON", "KEYSTEAD_TEST_DATABASE", "KEYSTEAD_CHAOS_SEED"):
+        monkeypatch.setenv(known, "x")
+
+    strange = unknown.found()
+
+    assert [(each.name, each.origin, each.nearest) for each in strange] == [
+        ("KEYSTEAD_PROT", "environment", "KEYSTEAD_PORT"),
+        ("KEYSTEAD_ROOT_KYE", ".env", "KEYSTEAD_ROOT_KEY"),
+        ("KEYSTEAD_ZZZZ", "environment", None),
+    ]
+    assert "KEYSTEAD_PORT meant" in strange[0].sentence
+    assert not any("8200" in each.sentence or "c2VjcmV0" in each.sentence for each in strange)
 
 
 def test_international_names_are_taken_in_their_ascii_form(monkeypatch: pytest.MonkeyPatch) -> None:

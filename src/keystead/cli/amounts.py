@@ -53,6 +53,16 @@ def duration(text: str) -> int:
     return int(found[1]) * _SPANS[found[2]]
 
 
+def days(text: str) -> int:
+    """Return days of 24 hours: ``30``, or a duration that is whole days, as ``30d``, ``2w`` and ``48h`` are."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    whole_days, rest = divmod(duration(text), _SPANS["d"])
+    if rest:
+        raise typer.BadParameter(f"{text!r} is not whole days; write 30, 30d or 2w")
+    return whole_days
+
+
 def moment(text: str) -> str:
     """Return an RFC 3339 moment; one without an offset is UTC, and a day alone is its beginning."""
     try:

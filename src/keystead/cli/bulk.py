@@ -82,7 +82,7 @@ def create(
 @app.command("extend")
 def extend(
     context: typer.Context,
-    days: Annotated[int, typer.Argument(metavar="DAYS", help="Days of 24 hours.")],
+    days: Annotated[str, typer.Argument(metavar="DAYS", help="Days of 24 hours: 30, 30d or 2w.")],
     which: Which = None,
     csv: CsvFile = None,
     dry_run: DryRun = False,
@@ -91,7 +91,7 @@ def extend(
     as_json: AsJson = False,
 ) -> None:
     """Move the ends of keys; those that have expired connect again for so many days from now."""
-    order = {"action": "extend", "days": days, "where": _where(which, csv)}
+    order = {"action": "extend", "days": amounts.days(days), "where": _where(which, csv)}
     _change(context, order, Approval(dry_run, approve, yes), as_json)
 
 

@@ -28,9 +28,12 @@ def run(given: Mapping[str, object], *, is_foreground: bool) -> None:
 
     from keystead import settings as settings_module
     from keystead.kit import log
+    from keystead.settings import unknown
 
     settings = settings_module.load(**given)
     log.configure(settings.log_format)
+    for strange in unknown.found():
+        log.get_logger().warning("setting not known", name=strange.name, origin=strange.origin, nearest=strange.nearest)
     uvloop.run(_serve(settings, is_foreground=is_foreground))
 
 

@@ -71,13 +71,18 @@ def set_(context: typer.Context, key: Key, said: Said = None, plan: Plan = None,
 def extend(
     context: typer.Context,
     key: Key,
-    days: Annotated[int, typer.Argument(metavar="DAYS", help="Days of 24 hours.")],
+    days: Annotated[str, typer.Argument(metavar="DAYS", help="Days of 24 hours: 30, 30d or 2w.")],
     request_id: RequestId = None,
     as_json: AsJson = False,
 ) -> None:
     """Move a key's end; one that has expired connects again for so many days from now."""
     request = request_id or str(uuid.uuid4())
-    _call(context, lambda client: client.grant(f"{KEYS}/{key}/extend", {"days": days}, request), as_json, say_terms)
+    _call(
+        context,
+        lambda client: client.grant(f"{KEYS}/{key}/extend", {"days": amounts.days(days)}, request),
+        as_json,
+        say_terms,
+    )
 
 
 def top_up(

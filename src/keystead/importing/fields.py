@@ -4,6 +4,7 @@ A record is a mapping whose values may be anything. Each function raises Invalid
 readers catch it per customer, so that one broken record is listed and does not end the reading of all others.
 """
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Xray takes a text of up to 30 bytes for a VLESS id and hashes it into a UUID (common/uuid/uuid.go, v26.7.28).
 _SHORT_ID_BYTES_MAX = 30
 _HASHED = uuid.UUID(int=0)
+# Controls and every white space but the ordinary one.
+_GAPS = re.compile(r"(?:[^\S ]|[\x00-\x1f\x7f-\x9f])+")
 
 
 def text(record: Record, name: str, default: str = "") -> str:
@@ -155,8 +158,8 @@ def vless_uuid(written: str) -> tuple[str, bool]:
 
 
 def shown_name(written: str) -> str:
-    """Return a name as Keystead keeps it: without control characters, and cut where it is too long."""
-    return "".join(letter for letter in written if letter.isprintable()).strip()[:NAME_LENGTH_MAX]
+    """Return a name as Keystead keeps it: a space for control characters, nothing that is not seen, cut to length."""
+    return "".join(letter for letter in _GAPS.sub(" ", written) if letter.isprintable()).strip()[:NAME_LENGTH_MAX]
 
 
 def _moment(unit: timedelta, count: int, name: str) -> datetime:

@@ -92,7 +92,8 @@ class FoundTerms:
 
     ``used`` is what counts against the quota of the running period; a source that keeps one sum for both ways has it
     all as download. ``lifetime`` is None where the source forgets at a reset. ``hold_s`` is a duration that waits for
-    the first bytes. ``period_began_at`` is None where the source does not say it.
+    the first bytes. ``period_began_at`` is None where the source does not say it. ``address_limit`` and
+    ``device_limit`` are as in Keystead's terms.
     """
 
     quota_bytes: int | None = None
@@ -102,6 +103,8 @@ class FoundTerms:
     hold_s: int | None = None
     period: Period = NO_PERIOD
     period_began_at: datetime | None = None
+    address_limit: int | None = None
+    device_limit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from keystead.importing import fields
+from keystead.importing import fields, particulars
 from keystead.importing.fields import Record
 from keystead.importing.found import FoundCustomer, FoundTerms, NotCarried, What, broken, without_duplicates
 from keystead.importing.sqlitefile import Tables
@@ -120,20 +120,23 @@ def _customer(
     if uuid is None:
         links = ()
         left.append(NotCarried(What.PROTOCOL, "has no VLESS id"))
-    terms, notes = _terms(record, status, usage)
+    made = particulars.made(lambda: fields.moment_text(record, "created_at"))
+    terms, notes = _terms(record, status, usage, made.at)
     return FoundCustomer(
         source_id=username,
         name=fields.shown_name(username),
         uuid=uuid,
         links=links,
         is_enabled=status != "disabled",
-        created_at=fields.moment_text(record, "created_at"),
+        created_at=made.at,
         terms=terms,
-        not_carried=without_duplicates([*left, *notes]),
+        not_carried=without_duplicates([*left, *made.told, *notes]),
     )
 
 
-def _terms(record: Record, status: str, usage: Usage) -> tuple[FoundTerms, list[NotCarried]]:
+def _terms(
+    record: Record, status: str, usage: Usage, created_at: datetime | None
+) -> tuple[FoundTerms, list[NotCarried]]:
     notes = []
     used = fields.size(record, "used_traffic")
     expires_at = _expire(record)
@@ -144,8 +147,8 @@ def _terms(record: Record, status: str, usage: Usage) -> tuple[FoundTerms, list[
             notes.append(
                 NotCarried(What.TERMS, "begins with its first use only, and no longer by itself at some moment")
             )
-    if record.get("hwid_limit"):
-        notes.append(NotCarried(What.TERMS, "the limit of devices is not carried"))
+    devices = particulars.device_limit(record, "hwid_limit")
+    notes += devices.told
     if record.get("next_plan"):
         notes.append(NotCarried(What.TERMS, "the plan that was to follow is not carried"))
     period = _period(fields.text(record, "data_limit_reset_strategy", _NO_RESET))
@@ -161,7 +164,8 @@ def _terms(record: Record, status: str, usage: Usage) -> tuple[FoundTerms, list[
         expires_at=expires_at,
         hold_s=hold_s,
         period=period,
-        period_began_at=(usage.last_reset_at or fields.moment_text(record, "created_at")) if usage.is_known else None,
+        period_began_at=(usage.last_reset_at or created_at) if usage.is_known else None,
+        device_limit=devices.most,
     )
     return terms, notes
 

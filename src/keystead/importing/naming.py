@@ -55,6 +55,7 @@ def _customer(customer: FoundCustomer) -> list[object]:
         [[link.inbound, link.flow, link.short_id, link.server_name] for link in customer.links],
         customer.is_enabled,
         [terms.quota_bytes, terms.expires_at, terms.hold_s, repr(terms.period)],
+        [terms.address_limit, terms.device_limit],
         None if customer.held is None else repr(customer.held.terms),
         None if token is None else fingerprint(token.reveal()),
         [note.sentence for note in customer.not_carried],

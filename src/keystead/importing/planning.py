@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keystead.engines.xray.state import VISION, masked
-from keystead.importing import placing, plans
+from keystead.importing import particulars, placing, plans
 from keystead.importing.found import (
     Found,
     FoundCustomer,
@@ -75,7 +75,12 @@ def plan(
         questions=_questions(outcomes, judging.inbounds),
         not_carried=_of(outcomes, "not carried"),
         notes=without_duplicates(
-            [*found.notes, *(note for planned in inbounds for note in planned.found.notes), *differing]
+            [
+                *found.notes,
+                *(note for planned in inbounds for note in planned.found.notes),
+                *differing,
+                *particulars.limits_told(found.customers),
+            ]
         ),
         subscription_path=found.subscription_path,
         plans=wanted,
@@ -269,17 +274,20 @@ def held_of(terms: FoundTerms, *, created_at: datetime, now: datetime) -> Held |
 
     What became due in the source, or since it was read, is done here, so that nobody is told of it as of news.
     """
-    if terms.quota_bytes is None and terms.expires_at is None and terms.hold_s is None:
+    sold = (terms.quota_bytes, terms.expires_at, terms.hold_s, terms.address_limit, terms.device_limit)
+    if all(term is None for term in sold):
         return None
-    sold = Terms(
+    carried = Terms(
         quota_bytes=terms.quota_bytes,
         period=terms.period,
         duration_s=terms.hold_s if terms.expires_at is None else None,
         expires_at=terms.expires_at,
+        address_limit=terms.address_limit,
+        device_limit=terms.device_limit,
     )
     lifetime = lifetime_of(terms)
     progress = Progress(_began_at(terms, created_at, now), baseline=lifetime - terms.used, unused_at=lifetime.total)
-    return _settled(Held(sold, progress), lifetime, now)
+    return _settled(Held(carried, progress), lifetime, now)
 
 
 def _settled(held: Held, lifetime: Bytes, now: datetime) -> Held:

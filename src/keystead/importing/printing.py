@@ -93,6 +93,8 @@ def _key(key: PlannedKey) -> dict[str, object]:
         "reset": None if terms is None else terms.period.reset.value,
         "expires_at": None if terms is None or terms.expires_at is None else terms.expires_at.isoformat(),
         "duration_s": None if terms is None else terms.duration_s,
+        "address_limit": None if terms is None else terms.address_limit,
+        "device_limit": None if terms is None else terms.device_limit,
         "stop": None if key.held is None or key.held.stop is None else key.held.stop.value,
         "has_subscription": key.subscription_token is not None,
         "not_carried": _reasons(key.not_carried),

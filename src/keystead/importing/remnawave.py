@@ -6,11 +6,12 @@ their sources.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from keystead.engines.xray.state import VISION
-from keystead.importing import fields, jsonfile, xrayjson
+from keystead.importing import fields, jsonfile, particulars, xrayjson
 from keystead.importing.fields import Record
 from keystead.importing.found import (
     Found,
@@ -45,7 +46,6 @@ def read(users: Path, squads: Path, profiles: Path, *, now: datetime, profile: s
     Raises Invalid when a file is something else, holds a part of the users only, or has several profiles and none is
     named.
     """
-    del now  # every moment stands in the answers
     records = jsonfile.read_pages(users, of="users", expected=EXPECTED_USERS, bare=_bare)
     by_squad = {
         fields.text(squad, "uuid"): [fields.text(inbound, "tag") for inbound in fields.mappings(squad, "inbounds")]
@@ -53,7 +53,7 @@ def read(users: Path, squads: Path, profiles: Path, *, now: datetime, profile: s
     }
     listed = jsonfile.read_pages(profiles, of="configProfiles", expected=EXPECTED_PROFILES, bare=_bare)
     listeners, flows = _listeners(listed, profile)
-    customers = [_customer(record, by_squad, listeners, flows) for record in records]
+    customers = [_customer(record, by_squad, listeners, flows, now) for record in records]
     return Found(Source.REMNAWAVE, listeners.inbounds, tuple(customers), subscription_path="/api/sub/")
 
 
@@ -93,11 +93,15 @@ def _flow(raw: Record) -> str:
 
 
 def _customer(
-    record: Record, by_squad: Mapping[str, list[str]], listeners: Listeners, flows: Mapping[str, str]
+    record: Record,
+    by_squad: Mapping[str, list[str]],
+    listeners: Listeners,
+    flows: Mapping[str, str],
+    now: datetime,
 ) -> FoundCustomer:
     source_id, name = str(record.get("uuid") or record.get("username") or ""), str(record.get("username") or "")
     try:
-        return _carried(record, source_id, by_squad, listeners, flows)
+        return _carried(record, source_id, by_squad, listeners, flows, now)
     except Invalid as error:
         return broken(source_id, fields.shown_name(name), error.message)
 
@@ -108,6 +112,7 @@ def _carried(
     by_squad: Mapping[str, list[str]],
     listeners: Listeners,
     flows: Mapping[str, str],
+    now: datetime,
 ) -> FoundCustomer:
     status = fields.text(record, "status")
     if status not in STATUSES:
@@ -117,8 +122,9 @@ def _carried(
     links, left = _links(tags, listeners, flows)
     if not tags:
         left.append(NotCarried(What.INBOUND, "is in no internal squad that has inbounds"))
-    if fields.whole(record, "hwidDeviceLimit") > 0:
-        left.append(NotCarried(What.TERMS, "the limit of devices is not carried"))
+    made = particulars.made(lambda: fields.moment_text(record, "createdAt"))
+    terms, told = _terms(record, made.at, now)
+    devices = particulars.device_limit(record, "hwidDeviceLimit")
     token = fields.text(record, "shortUuid")
     return FoundCustomer(
         source_id=source_id,
@@ -126,10 +132,10 @@ def _carried(
         uuid=fields.vless_uuid(fields.text(record, "vlessUuid"))[0],
         links=links,
         is_enabled=status != "DISABLED",
-        created_at=fields.moment_text(record, "createdAt"),
-        terms=_terms(record),
+        created_at=made.at,
+        terms=replace(terms, device_limit=devices.most),
         subscription_token=Secret(token) if token else None,
-        not_carried=without_duplicates(left),
+        not_carried=without_duplicates([*left, *made.told, *told, *devices.told]),
     )
 
 
@@ -145,28 +151,32 @@ def _links(
     return tuple(links), left
 
 
-def _terms(record: Record) -> FoundTerms:
+def _terms(record: Record, created_at: datetime | None, now: datetime) -> tuple[FoundTerms, list[NotCarried]]:
     """Return the terms; older versions have the traffic in the user itself, newer ones beside it."""
     traffic = fields.mapping(record, "userTraffic") or record
     used = fields.size(traffic, "usedTrafficBytes")
     lifetime = max(used, fields.size(traffic, "lifetimeUsedTrafficBytes"))
     strategy = fields.text(record, "trafficLimitStrategy", "NO_RESET")
-    created_at = fields.moment_text(record, "createdAt")
+    told = []
     if strategy == _ROLLING:
         if created_at is None:
-            raise Invalid("its period begins on the day it was created, which is missing")
-        period = Period(Reset.MONTH, month_day=created_at.day)
+            sentence = (
+                "its quota begins anew on the day of the month of the import: the day it was created is not known"
+            )
+            told.append(NotCarried(What.TERMS, sentence))
+        period = Period(Reset.MONTH, month_day=(created_at or now).day)
     elif strategy in _RESETS:
         period = Period(_RESETS[strategy])
     else:
         raise Invalid(f"reset strategy {fields.shown_name(strategy)} is not known")
-    return FoundTerms(
+    terms = FoundTerms(
         quota_bytes=fields.size(record, "trafficLimitBytes") or None,
         used=Bytes(0, used),
         lifetime=Bytes(0, lifetime),
         expires_at=fields.moment_text(record, "expireAt"),
         period=period,
     )
+    return terms, told
 
 
 def _shown(record: Record, name: str) -> str:

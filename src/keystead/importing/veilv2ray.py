@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from keystead.importing import envfile, fields, jsonfile, sqlitefile, xrayjson
+from keystead.importing import envfile, fields, jsonfile, particulars, sqlitefile, xrayjson
 from keystead.importing.fields import Record
 from keystead.importing.found import (
     Found,
@@ -139,15 +139,16 @@ def _carried(
     if vless_uuid not in places:
         left.append(NotCarried(What.INBOUND, "has no inbound in the configuration, so it cannot connect today either"))
     used = _used(carried.get(written))
+    made = particulars.made(lambda: fields.moment_text(record, "created_at"))
     return FoundCustomer(
         source_id=source_id,
         name=fields.shown_name(shown),
         uuid=vless_uuid,
         links=tuple(links),
         is_enabled=fields.flag(record, "is_active", True),
-        created_at=fields.moment_text(record, "created_at"),
+        created_at=made.at,
         terms=FoundTerms(used=used, lifetime=used),
-        not_carried=without_duplicates(left),
+        not_carried=without_duplicates([*left, *made.told]),
         public_id=_own_id(source_id),
     )
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from keystead.engines.xray.state import VISION
-from keystead.importing import envfile, fields, jsonfile, sqlitefile, xrayjson
+from keystead.importing import envfile, fields, jsonfile, particulars, sqlitefile, xrayjson
 from keystead.importing.fields import Record
 from keystead.importing.found import (
     Found,
@@ -80,15 +80,16 @@ def _customer(
         used = Bytes(fields.size(traffic, "upload"), fields.size(traffic, "download"))
         vless_uuid, _ = fields.vless_uuid(fields.text(key, "uuid"))
         links, left = _links(key, order, flows, listeners, settings)
+        made = particulars.made(lambda: fields.moment_s(fields.whole(key, "created_at"), "created_at"))
         return FoundCustomer(
             source_id=source_id,
             name=fields.shown_name(shown),
             uuid=vless_uuid,
             links=links,
             is_enabled=fields.flag(key, "is_active", True),
-            created_at=fields.moment_s(fields.whole(key, "created_at"), "created_at"),
+            created_at=made.at,
             terms=FoundTerms(used=used, lifetime=used),
-            not_carried=without_duplicates(left),
+            not_carried=without_duplicates([*left, *made.told]),
             number=fields.whole(key, "id"),
         )
     except Invalid as error:

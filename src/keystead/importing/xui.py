@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from keystead.importing import fields, sqlitefile, xrayjson
+from keystead.importing import fields, particulars, sqlitefile, xrayjson
 from keystead.importing.fields import Record
 from keystead.importing.found import (
     Found,
@@ -226,18 +226,19 @@ def _carried(
     stat = database.stats.get(person.email, {})
     terms, notes = _terms(record, stat, person.entries[0][0], database.zone, now)
     token, told = _token(record, shared)
-    if fields.whole(record, "limitIp") > 0:
-        told.append(NotCarried(What.TERMS, "the limit of addresses at once is not carried"))
+    made = particulars.made(lambda: _created_at(record))
+    addresses = particulars.address_limit(record, "limitIp")
+    devices = particulars.device_limit(record, "limitHwid")
     return FoundCustomer(
         source_id=person.source_id,
         name=fields.shown_name(person.email),
         uuid=uuid,
         links=tuple(links),
         is_enabled=_is_enabled(record, stat, terms, now),
-        created_at=_created_at(record),
-        terms=terms,
+        created_at=made.at,
+        terms=replace(terms, address_limit=addresses.most, device_limit=devices.most),
         subscription_token=token,
-        not_carried=without_duplicates([*left, *notes, *told]),
+        not_carried=without_duplicates([*left, *notes, *told, *made.told, *addresses.told, *devices.told]),
     )
 
 

@@ -96,8 +96,11 @@ class NameSilo:
         for page in range(1, _PAGES_MAX):
             reply = await self._call("listDomains", {"page": str(page), "pageSize": str(PAGE_SIZE)})
             known = len(found)
-            found |= {one.name: one for one in map(_domain, reply.iterfind("domains/domain"))}
+            listed = reply.find("domains")
             total = reply.findtext("pager/total")
+            if listed is None and (total is None or _number(total)):  # not an account without domains
+                raise ProviderUnreadable("NameSilo's answer has no list of domains")
+            found |= {one.name: one for one in map(_domain, () if listed is None else listed.iterfind("domain"))}
             if total is None or len(found) >= _number(total):
                 break
             if len(found) == known:

@@ -4,7 +4,7 @@ A reading is taken from the engine before the transaction and passed in, and so 
 to read never lowers a figure: the last known ones are shown with the time they were read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -80,10 +80,16 @@ class Usage:
 
 @dataclass(frozen=True)
 class AccountUsage:
-    """What keys have carried over their lives, as booked; ``departed`` is what deleted ones did, where it is told."""
+    """What keys have carried over their lives.
+
+    ``counted`` and ``estimated`` are booked, ``live`` is the sum of the keys' live figures as of now. ``departed`` is
+    what deleted ones did, where it is told.
+    """
 
     counted: Bytes
     estimated: Bytes
+    live: Bytes
+    quality: Quality
     departed: Departed | None
 
 
@@ -146,11 +152,17 @@ def sync(work: Work, *, scope: str, placement: Placement, readings: Sequence[Rea
 
 
 @requires(Permission.VPN_TRAFFIC_READ)
-def of_account(work: Work) -> AccountUsage:
-    """Return what the keys the caller sees have carried in all, deleted ones too unless it is confined."""
+def of_account(work: Work, *, moving: Mapping[str, Bytes], quality: Quality) -> AccountUsage:
+    """Return what the keys the caller sees have carried in all, deleted ones too unless it is confined.
+
+    ``moving`` is what keys have carried over their lives by their labels, of those that move now, whosever they are.
+    """
     account, confined = work.principal.account_id, work.principal.confined_to_token
-    counted, estimated, departed = departed_store.totals(work.connection, account, issued_by=confined)
-    return AccountUsage(counted, estimated, departed if confined is None else None)
+    totals = departed_store.totals(work.connection, account, issued_by=confined)
+    here = traffic_store.figures_of(work.connection, moving, account, issued_by=confined)
+    ahead = sum((moving[label].or_more(figure) - figure for label, figure in here.values()), NOTHING)
+    departed = totals.departed if confined is None else None
+    return AccountUsage(totals.counted, totals.estimated, totals.figure + ahead, quality, departed)
 
 
 def processes(connection: Connection) -> set[str]:

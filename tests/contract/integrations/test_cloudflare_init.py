@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from sqlalchemy import update
@@ -89,6 +90,14 @@ async def test_another_account_on_the_free_plan_is_replaced_once_that_is_confirm
 
 async def test_a_confirmation_without_a_conflict_is_passed_over(wire: Wire) -> None:
     assert (await wire.connect(confirm_replace=True))["is_rotation"] is False
+
+
+@pytest.mark.parametrize("given", ["true", 1, []])
+async def test_a_confirmation_of_another_type_is_refused_and_nothing_asked(wire: Wire, given: object) -> None:
+    answer = await wire.post(PATH, {**body(wire), "confirm_replace": given})
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_confirm_replace")
+    assert wire.remote.came == []
 
 
 async def test_quota_exceeded(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +247,7 @@ async def test_cf_unavailable(wire: Wire, method: str, ending: str, fate: Fate, 
     answer = await wire.post(PATH, wanted)
     again = await wire.post(PATH, wanted)
 
-    assert (answer.status_code, answer.json()) == (503, failure("cf_unavailable", recoverable=True))
+    assert (answer.status_code, answer.json()) == (503, failure("cf_unavailable", recoverable=True, message=ANY))
     assert answer.headers["retry-after"] == "5"
     assert again.status_code == 200
     assert len(wire.remote.working()) == 1
@@ -249,8 +258,9 @@ async def test_cf_unavailable_at_cloudflares_limit_says_when(wire: Wire) -> None
 
     answer = await wire.post(PATH, body(wire))
 
-    assert (answer.status_code, answer.json()) == (503, failure("cf_unavailable", recoverable=True))
+    assert (answer.status_code, answer.json()) == (503, failure("cf_unavailable", recoverable=True, message=ANY))
     assert answer.headers["retry-after"] == "120"
+    assert "Cloudflare" in answer.json()["message"]
 
 
 async def test_cf_unknown_error(wire: Wire) -> None:
@@ -258,7 +268,8 @@ async def test_cf_unknown_error(wire: Wire) -> None:
 
     answer = await wire.post(PATH, body(wire))
 
-    assert (answer.status_code, answer.json()) == (502, failure("cf_unknown_error", recoverable=True))
+    assert (answer.status_code, answer.json()) == (502, failure("cf_unknown_error", recoverable=True, message=ANY))
+    assert "Cloudflare" in answer.json()["message"]
 
 
 async def test_storage_failed_names_the_token_that_was_made(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,24 @@ async def test_figures_are_live_and_their_quality_is_named(instance: InProcess) 
     assert (shown.live.total, shown.billed.total, shown.lifetime_total, shown.estimated.total) == (1010, 50, 50, 0)
 
 
+async def test_an_account_s_figure_is_what_its_keys_add_up_to(instance: InProcess) -> None:
+    first = await key_with_an_open_download(instance)
+    second = await key_with_an_open_download(instance)
+    booked = (await instance.operator.get("/v1/vpn/traffic")).json()
+    each = [(await instance.operator.get(f"{KEYS}/{number}/traffic")).json() for number in (first, second)]
+    instance.engine.kernel.clear()  # what was shown stands, although nobody tells of it any more
+    await instance.meter.look()
+
+    later = (await instance.operator.get("/v1/vpn/traffic")).json()
+    made = await instance.token(*VPN_PERMISSIONS, is_confined=True)
+    confined = (await instance.bearer(made.secret.reveal()).get("/v1/vpn/traffic")).json()
+
+    assert (booked["live"]["total"], booked["billed"]["total"], booked["quality"]) == (2020, 0, "live")
+    assert later["live"]["total"] == sum(shown["live"]["total"] for shown in each) == 2020
+    assert later["billed"]["total"] == 100
+    assert confined["live"]["total"] == 0
+
+
 async def test_the_veil_wire_shows_live_figures_and_a_reset_returns_just_those(instance: InProcess) -> None:
     number = await key_with_an_open_download(instance)
     bot = await instance.caller(*VPN_PERMISSIONS)

@@ -86,6 +86,7 @@ def test_keys_are_read_from_a_table(run: Run, service: Service, tmp_path: Path, 
     ("command", "order"),
     [
         (("extend", "30"), {"action": "extend", "days": 30}),
+        (("extend", "30d"), {"action": "extend", "days": 30}),
         (("topup", "10GB"), {"action": "top-up", "bytes": 10_000_000_000}),
         (("disable",), {"action": "disable"}),
         (("enable",), {"action": "enable"}),

@@ -80,6 +80,9 @@ def test_a_key_is_issued_with_a_plan_and_terms_beside_it(run: Run, service: Serv
     ("command", "request_line", "body"),
     [
         (("extend", "7", "30"), "POST /v1/vpn/keys/7/extend", {"days": 30}),
+        (("extend", "7", "30d"), "POST /v1/vpn/keys/7/extend", {"days": 30}),
+        (("extend", "7", "2w"), "POST /v1/vpn/keys/7/extend", {"days": 14}),
+        (("extend", "7", "48h"), "POST /v1/vpn/keys/7/extend", {"days": 2}),
         (("topup", "7", "10GB"), "POST /v1/vpn/keys/7/top-up", {"bytes": 10_000_000_000}),
     ],
 )
@@ -145,6 +148,13 @@ def test_sizes(text: str, count: int) -> None:
 @pytest.mark.parametrize(("text", "count"), [("20Mbit/s", 2_500_000), ("500 Kbit", 62_500), ("1Gbit/s", 125_000_000)])
 def test_rates(text: str, count: int) -> None:
     assert amounts.rate(text) == count
+
+
+def test_days_are_whole() -> None:
+    assert [amounts.days(text) for text in ("30", "30d", "2w", "48h")] == [30, 30, 14, 2]
+    for text in ("12h", "-3", "a month"):
+        with pytest.raises(typer.BadParameter):
+            amounts.days(text)
 
 
 def test_moments_without_an_offset_are_utc() -> None:

@@ -63,6 +63,8 @@ terms = st.builds(
     hold_s=st.none() | st.integers(0, 10**8),
     period=periods,
     period_began_at=st.none() | moments,
+    address_limit=st.none() | st.integers(1, 1000),
+    device_limit=st.none() | st.integers(1, 100),
 )
 
 

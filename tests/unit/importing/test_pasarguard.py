@@ -86,7 +86,7 @@ def test_resets_hosts_and_devices_are_read(tmp_path: Path) -> None:
     assert customer.links[0].server_name == "example.com"
     assert (customer.terms.lifetime, customer.terms.period.days) == (Bytes(0, 8 * GIB), 7)
     assert customer.terms.period_began_at == NOW - timedelta(days=3)
-    assert "limit of devices" in customer.not_carried[0].sentence
+    assert (customer.terms.device_limit, customer.not_carried) == (2, ())
 
 
 def test_database_and_export_say_the_same(tmp_path: Path) -> None:
@@ -113,3 +113,13 @@ def test_a_part_of_the_users_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(Invalid, match="holds 10 of 3000 users"):
         pasarguard.read_export(users, groups, cores, now=NOW)
+
+
+def test_a_user_whose_creation_is_unclear_comes_along_without_it(tmp_path: Path) -> None:
+    panel = grouped("berlin")
+    panel.user("anna", 1, "all", created_at="2024-13-99", data_limit=GIB, data_limit_reset_strategy="week")
+
+    customer = only(panel, tmp_path)
+
+    assert (customer.uuid, customer.created_at, customer.terms.period_began_at) == (parts.uuid_of(1), None, None)
+    assert "made at the moment of the import" in customer.not_carried[0].sentence

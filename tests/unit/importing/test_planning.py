@@ -296,6 +296,8 @@ def test_a_digest_outlives_traffic_time_and_an_import_that_broke_off() -> None:
         {"is_enabled": False},
         {"links": (link(flow=""),)},
         {"terms": FoundTerms(quota_bytes=1)},
+        {"terms": FoundTerms(address_limit=1)},
+        {"terms": FoundTerms(device_limit=1)},
         {"terms": FoundTerms(expires_at=NOW)},
         {"source_id": "another"},
     ],
@@ -323,3 +325,15 @@ def test_a_broken_counter_is_named_before_anything_starts(terms: FoundTerms) -> 
 
     assert [key.source_id for key in made.keys] == ["2"]
     assert "broken counter" in sentence(made.not_carried)
+
+
+def test_a_limit_alone_is_terms_and_is_told_to_hold_from_here() -> None:
+    made = planned(found(customer(terms=FoundTerms(address_limit=2, device_limit=3))))
+
+    key = held_of_only_key(made)
+    assert key.held is not None
+    assert (key.held.terms.address_limit, key.held.terms.device_limit) == (2, 3)
+    assert [note.sentence.partition(" come along")[0] for note in made.notes] == [
+        "limits of addresses",
+        "limits of devices",
+    ]

@@ -61,6 +61,15 @@ def test_a_strategy_is_a_period_of_the_calendar(tmp_path: Path, strategy: str, p
     assert single(tmp_path, trafficLimitStrategy=strategy, createdAt=created).terms.period == period
 
 
+@pytest.mark.parametrize("created", [None, "yesterday", "2024-13-99T00:00:00Z"])
+def test_a_user_whose_creation_is_unclear_comes_along(tmp_path: Path, created: str | None) -> None:
+    customer = single(tmp_path, trafficLimitStrategy="MONTH_ROLLING", createdAt=created)
+
+    assert (customer.uuid, customer.created_at) == (parts.uuid_of(1), None)
+    assert customer.terms.period == Period(Reset.MONTH, month_day=NOW.day)
+    assert "day of the month of the import" in customer.not_carried[-1].sentence
+
+
 def test_older_versions_have_the_traffic_in_the_user_itself(tmp_path: Path) -> None:
     old = {"userTraffic": None, "usedTrafficBytes": GIB, "lifetimeUsedTrafficBytes": 5 * GIB}
 
@@ -104,9 +113,17 @@ def test_a_user_that_makes_no_sense_is_listed(tmp_path: Path, user: dict[str, ob
     assert (customer.links, customer.not_carried[0].what) == ((), What.RECORD)
 
 
-def test_a_user_in_no_squad_and_one_with_devices_are_told(tmp_path: Path) -> None:
+def test_a_user_in_no_squad_is_told(tmp_path: Path) -> None:
     alone = single(tmp_path, activeInternalSquads=[])
-    limited = single(tmp_path, hwidDeviceLimit=3)
 
     assert alone.not_carried[0].sentence == "is in no internal squad that has inbounds"
-    assert limited.not_carried[0].sentence == "the limit of devices is not carried"
+
+
+@pytest.mark.parametrize(
+    ("written", "carried"), [(3, 3), (100, 100), (0, None), (None, None), (101, None), ("3", None)]
+)
+def test_a_limit_of_devices_comes_along(tmp_path: Path, written: object, carried: int | None) -> None:
+    customer = single(tmp_path, hwidDeviceLimit=written)
+
+    assert customer.terms.device_limit == carried
+    assert bool(customer.not_carried) is (written in (101, "3"))

@@ -59,11 +59,27 @@ def test_a_v2ray_key_without_an_inbound_is_named(tmp_path: Path) -> None:
 
 def test_a_v2ray_key_whose_record_is_unclear_is_named_once(tmp_path: Path) -> None:
     panel = v2ray.VeilV2ray()
-    panel.key("odd", 20, created_at="2024-13-99")
+    panel.key("odd", 20, is_active=7)
 
     [customer] = veilv2ray.read(*panel.write(tmp_path), now=NOW).customers
 
     assert (customer.name, customer.not_carried[0].what) == ("odd", What.RECORD)
+
+
+def test_keys_whose_creation_is_unclear_come_along_without_it(tmp_path: Path) -> None:
+    panel, other = v2ray.VeilV2ray(), xray.VeilXray()
+    panel.key("odd", 20, created_at="2024-13-99")
+    other.key("odd", 1, created_at=10**18)
+    (tmp_path / "other").mkdir()
+
+    found = (
+        *veilv2ray.read(*panel.write(tmp_path), now=NOW).customers,
+        *veilxray.read(*other.write(tmp_path / "other"), now=NOW).customers,
+    )
+
+    assert [(customer.created_at, bool(customer.links)) for customer in found] == [(None, True)] * 2
+    told = [" ".join(note.sentence for note in customer.not_carried) for customer in found]
+    assert ["made at the moment of the import" in sentences for sentences in told] == [True] * 2
 
 
 def test_a_client_of_the_configuration_that_is_no_key_is_named_and_not_revived(tmp_path: Path) -> None:

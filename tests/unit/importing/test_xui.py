@@ -197,3 +197,22 @@ def test_another_programs_database_says_what_was_expected(tmp_path: Path) -> Non
 
     with pytest.raises(Invalid, match=r"lacks the table inbounds.*x-ui\.db"):
         xui.read(path, now=NOW)
+
+
+@pytest.mark.parametrize(("written", "carried"), [(2, 2), (0, None), (-1, None), (None, None), (1001, None)])
+def test_a_limit_of_addresses_comes_along(read: Read, written: int | None, carried: int | None) -> None:
+    customer = single(read, limitIp=written, limitHwid=3)
+
+    assert (customer.terms.address_limit, customer.terms.device_limit) == (carried, 3)
+    assert [note.sentence for note in customer.not_carried] == (
+        ["its limit of 1,001 addresses is beyond 1,000, the largest here; it comes without one"]
+        if written == 1001
+        else []
+    )
+
+
+def test_a_client_whose_creation_is_unclear_comes_along_without_it(read: Read) -> None:
+    customer = single(read, created_at="last spring")
+
+    assert (customer.uuid, customer.created_at) == (parts.uuid_of(1), None)
+    assert "made at the moment of the import" in customer.not_carried[0].sentence

@@ -139,7 +139,7 @@ async def test_a_deleted_key_takes_its_history_along_and_leaves_its_total(shop: 
 
     await shop.confirm(absent=[key.label])
 
-    account = await shop.workplace.do(traffic.of_account)
+    account = await shop.workplace.do(traffic.of_account, moving={}, quality=traffic.Quality.COUNTED)
     assert await rows(shop) == (0, 0)
     assert account.departed is not None
     assert (account.counted, account.departed.counted) == (NOTHING, Bytes(0, 3))
@@ -156,6 +156,6 @@ async def test_bytes_of_a_key_deleted_a_week_ago_are_waited_for_no_longer(shop: 
     await Pruner(shop.workplace.database, Retention(), shop.workplace.clock).prune()
     await book(shop, k1_1=9)
 
-    account = await shop.workplace.do(traffic.of_account)
+    account = await shop.workplace.do(traffic.of_account, moving={}, quality=traffic.Quality.COUNTED)
     assert account.departed is not None
     assert account.departed.counted == Bytes(0, 5)

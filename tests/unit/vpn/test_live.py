@@ -273,8 +273,8 @@ async def test_the_last_bytes_of_a_deleted_key_stay_with_the_account(bench: Benc
     await bench.meter.sync()
     await bench.meter.sync()
 
-    account = await bench.shop.workplace.do(traffic.of_account)
-    assert account == traffic.AccountUsage(NOTHING, NOTHING, Departed(1, Bytes(7, 20 * MEGABYTE + 7)))
+    gone = Departed(1, Bytes(7, 20 * MEGABYTE + 7))
+    assert await of_account(bench) == traffic.AccountUsage(NOTHING, NOTHING, NOTHING, Quality.LIVE, gone)
 
 
 async def delete(bench: Bench) -> None:
@@ -283,7 +283,8 @@ async def delete(bench: Bench) -> None:
 
 
 async def of_account(bench: Bench) -> traffic.AccountUsage:
-    found: traffic.AccountUsage = await bench.shop.workplace.do(traffic.of_account)
+    moving, quality = bench.meter.lifetimes_moving(), bench.meter.quality
+    found: traffic.AccountUsage = await bench.shop.workplace.do(traffic.of_account, moving=moving, quality=quality)
     return found
 
 

@@ -55,7 +55,15 @@ def application(found: Json) -> Application:
     missing = [name for name, value in named.items() if not value]
     if missing:
         raise WireError("missing_fields", fields=missing, context={"fields": missing})
-    return Application(account_id, Secret(bootstrap), alias(found), found.get("confirm_replace") is True)
+    return Application(account_id, Secret(bootstrap), alias(found), _is_confirmed(found))
+
+
+def _is_confirmed(found: Json) -> bool:
+    """Read whether another account may be replaced; what is neither yes nor no is refused, not taken for a no."""
+    given = found.get("confirm_replace")
+    if not isinstance(given, bool | None):
+        raise WireError("invalid_confirm_replace", message="confirm_replace is true or false")
+    return given is True
 
 
 def profile(found: Json) -> Profile:

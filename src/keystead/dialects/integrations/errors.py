@@ -249,6 +249,7 @@ _EXTRAS: Mapping[type[BaseException], Callable[[Any], dict[str, Any]]] = {
     vault.BootstrapRefused: lambda error: {"message": error.text, **_words(error.number, error.text)},
     vault.BootstrapInactive: lambda error: {"status": error.status, **_context(status=error.status)},
     vault.PermissionsMissing: lambda error: {"missing": error.missing, **_context(missing=error.missing)},
+    provider.ProviderUnavailable: lambda error: {"message": error.message},
     provider.ProviderRejected: lambda error: _words(error.number, error.text),
     vault.NotKept: lambda error: _context(cf_token_id=error.token_id, cf_account_id=error.external_id),
 }

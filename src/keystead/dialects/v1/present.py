@@ -129,6 +129,8 @@ def account_traffic(found: AccountUsage) -> dict[str, Any]:
     return {
         "billed": _both_ways(found.counted),
         "estimated": _both_ways(found.estimated),
+        "live": _both_ways(found.live),
+        "quality": found.quality.value,
         "deleted": None
         if gone is None
         else {"keys": gone.keys, "billed": _both_ways(gone.counted), "estimated": _both_ways(gone.estimated)},

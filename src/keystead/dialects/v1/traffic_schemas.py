@@ -63,8 +63,14 @@ class DepartedTraffic(Answer):
 
 
 class AccountTraffic(Answer):
-    """What the keys a caller sees have carried; ``deleted`` is null for a token that sees only its own."""
+    """What the keys a caller sees have carried over their lives.
+
+    ``billed``, ``estimated``, ``live`` and ``quality`` are as of one key; ``deleted`` is null for a token that sees
+    only its own keys.
+    """
 
     billed: BothWays
     estimated: BothWays
+    live: BothWays
+    quality: Literal["live", "counted"]
     deleted: DepartedTraffic | None

@@ -244,8 +244,9 @@ class VpnOperations:
         )
 
     async def account_traffic(self, call: Call) -> AccountUsage:
-        """Return what the keys a caller sees have carried in all, as booked."""
-        return await self._transactions.read_many(call, traffic.of_account)
+        """Return what the keys a caller sees have carried in all, as booked and as of now."""
+        moving, quality = self._meter.lifetimes_moving(), self._meter.quality
+        return await self._transactions.read_many(call, traffic.of_account, moving=moving, quality=quality)
 
     async def sync_traffic(self, call: Call, *, placement: Placement) -> SyncReport:
         """Read all counters now and book them; a key counts from its answer on."""

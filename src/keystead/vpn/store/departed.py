@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     bindparam,
     cast,
@@ -25,6 +26,7 @@ from keystead.vpn.accounting import NOTHING, Bytes, LabelReading
 from keystead.vpn.keyvalue import key_of
 from keystead.vpn.models import DEPARTED, DEPARTED_LABELS, KEYS, TRAFFIC, TRAFFIC_OTHERS
 from keystead.vpn.store.keys import CONFINED
+from keystead.vpn.store.traffic import FIGURES
 
 D, L, T, A, K = DEPARTED.c, DEPARTED_LABELS.c, TRAFFIC.c, TRAFFIC_OTHERS.c, KEYS.c
 
@@ -70,17 +72,18 @@ _SUMMED = (T.uplink, T.downlink, T.estimated_uplink, T.estimated_downlink)
 # PostgreSQL sums whole numbers to decimal ones.
 _IN_ALL = [cast(func.coalesce(func.sum(column), 0), BigInteger) for column in _SUMMED]
 _LIVING, _DELETED = 0, 1
+_NO_FIGURES: tuple[ColumnElement[int], ...] = (literal_column("0"), literal_column("0"))
 # One statement: a key that is buried between two would be in neither of them, or in both.
 _OF_ACCOUNT = Prepared(
     union_all(
-        select(literal_column(f"{_LIVING}"), literal_column("0"), *_IN_ALL)
+        select(literal_column(f"{_LIVING}"), literal_column("0"), *_IN_ALL, *FIGURES)
         .join_from(TRAFFIC, KEYS, T.key_number == K.number)
         .where(K.account_id == bindparam("account_id"), CONFINED, K.state != "removing"),
-        select(literal_column(f"{_DELETED}"), literal_column("1"), *_IN_ALL)
+        select(literal_column(f"{_DELETED}"), literal_column("1"), *_IN_ALL, *_NO_FIGURES)
         .join_from(TRAFFIC, KEYS, T.key_number == K.number)
         .where(K.account_id == bindparam("account_id"), K.state == "removing")
         .group_by(K.number),
-        select(literal_column(f"{_DELETED}"), D["keys"], *(D[name] for name in _WAYS)).where(
+        select(literal_column(f"{_DELETED}"), D["keys"], *(D[name] for name in _WAYS), *_NO_FIGURES).where(
             D.account_id == bindparam("account_id")
         ),
     )
@@ -104,6 +107,15 @@ class Departed:
     estimated: Bytes = NOTHING
 
 
+class Totals(NamedTuple):
+    """What keys have carried: counted, estimated, the figures shown of both, and what deleted keys did."""
+
+    counted: Bytes
+    estimated: Bytes
+    figure: Bytes
+    departed: Departed
+
+
 class DepartedLabel(NamedTuple):
     """A label of a deleted key: whose it was, its last reading per process, and whether the key carried nothing yet."""
 
@@ -124,16 +136,17 @@ def keep(connection: Connection, labels: Sequence[str], at: datetime) -> None:
         _add(connection, account_id, 1 if any(sums) else 0, sums)
 
 
-def totals(connection: Connection, account_id: int, *, issued_by: int | None) -> tuple[Bytes, Bytes, Departed]:
-    """Return what the keys of an account have carried, counted and estimated, and what its deleted keys did.
+def totals(connection: Connection, account_id: int, *, issued_by: int | None) -> Totals:
+    """Return what the keys of an account have carried, and what its deleted keys did.
 
-    With ``issued_by`` the former are those of one token. Keys that are just being deleted count as deleted.
+    With ``issued_by`` the former is that of one token's keys. Keys that are just being deleted count as deleted.
     """
     rows = _OF_ACCOUNT.rows(connection, {"account_id": account_id, "issued_by": issued_by})
     [living] = [sums for kind, _, *sums in rows if kind == _LIVING]
-    deleted = [(0, 0, 0, 0, 0), *((keys, *sums) for kind, keys, *sums in rows if kind == _DELETED and any(sums))]
+    deleted = [(0, 0, 0, 0, 0), *((keys, *sums) for kind, keys, *sums, _, _ in rows if kind == _DELETED and any(sums))]
     number, *ways = (int(sum(column)) for column in zip(*deleted, strict=True))
-    return Bytes(*living[:2]), Bytes(*living[2:]), Departed(number, Bytes(*ways[:2]), Bytes(*ways[2:]))
+    counted, estimated, figure = Bytes(*living[:2]), Bytes(*living[2:4]), Bytes(*living[4:])
+    return Totals(counted, estimated, figure, Departed(number, Bytes(*ways[:2]), Bytes(*ways[2:])))
 
 
 def labels(connection: Connection) -> dict[str, DepartedLabel]:

@@ -8,7 +8,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, cast, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from keystead.db.prepared import Prepared
 from keystead.vpn.accounting import NEVER_READ, Bytes, LabelReading, ProcessState, Standing
@@ -16,12 +29,21 @@ from keystead.vpn.models import INBOUNDS, KEYS, METERS, PROCESSES, TERMS, TRAFFI
 from keystead.vpn.store.keys import CONFINED
 from keystead.vpn.store.processes import Stage
 
-T, A, P = TRAFFIC.c, TRAFFIC_OTHERS.c, PROCESSES.c
+T, A, P, K = TRAFFIC.c, TRAFFIC_OTHERS.c, PROCESSES.c, KEYS.c
 
 _AT_ONCE = 500
 
+
+def _figure(way: str) -> ColumnElement[int]:
+    """Return the sum of labels' figures as they stand: what is booked, or more where more was shown already."""
+    booked, shown = T[way] + T[f"estimated_{way}"], T[f"shown_{way}"]
+    # PostgreSQL sums whole numbers to decimal ones.
+    return cast(func.coalesce(func.sum(case((shown > booked, shown), else_=booked)), 0), BigInteger)
+
+
+FIGURES = tuple(_figure(way) for way in WAYS)
+
 _START = Prepared(insert(TRAFFIC))
-# PostgreSQL sums whole numbers to decimal ones.
 _LIFETIMES = Prepared(
     select(
         T.key_number,
@@ -66,6 +88,14 @@ _THESE: BindParameter[list[str]] = bindparam("labels", expanding=True)
 _OF_LABELS = _ROWS.where(T.label.in_(_THESE))
 _OTHERS_OF_LABELS = _OTHER_ROWS.where(A.label.in_(_THESE))
 _NUMBERS = select(T.key_number).where(T.label.in_(_THESE))
+_MOVED = TRAFFIC.alias("moved")
+_FIGURES_OF_KEYS = (
+    select(_MOVED.c.label, K.number, *FIGURES)
+    .join_from(_MOVED, KEYS, _MOVED.c.key_number == K.number)
+    .join(TRAFFIC, T.key_number == K.number)
+    .where(_MOVED.c.label.in_(_THESE), K.account_id == bindparam("account_id"), CONFINED, K.state != "removing")
+    .group_by(_MOVED.c.label, K.number)
+)
 _LABELS_OF_THEIR_KEYS = select(T.label).where(T.key_number.in_(_NUMBERS))
 _ON_OTHERS = select(A.label).where(A.process == bindparam("process"))
 _KEPT = (
@@ -229,6 +259,18 @@ def with_their_keys(connection: Connection, labels: Iterable[str]) -> list[Label
     for part in _parts(labels):
         found.update(connection.execute(_LABELS_OF_THEIR_KEYS, {"labels": part}).scalars())
     return of_labels(connection, found)
+
+
+def figures_of(
+    connection: Connection, labels: Iterable[str], account_id: int, *, issued_by: int | None
+) -> dict[int, tuple[str, Bytes]]:
+    """Return by number the keys of an account among those of labels: one of the labels, and the key's figure."""
+    whose = {"account_id": account_id, "issued_by": issued_by}
+    return {
+        number: (label, Bytes(*figure))
+        for part in _parts(labels)
+        for label, number, *figure in connection.execute(_FIGURES_OF_KEYS, {"labels": part, **whose})
+    }
 
 
 def pending_on(connection: Connection, process: str) -> set[str]:

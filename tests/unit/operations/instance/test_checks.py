@@ -26,6 +26,17 @@ def engine(condition: Condition) -> EngineStatus:
     )
 
 
+def test_a_misspelt_setting_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    fine = checks.setting_names()
+    monkeypatch.setenv("KEYSTEAD_PROT", "8200")
+
+    found = checks.setting_names()
+
+    assert [check.status for check in (*fine, *found)] == [Status.OK, Status.WARN]
+    assert "is KEYSTEAD_PORT meant?" in found[0].message
+
+
 def test_a_directory_that_others_may_read_is_a_failure(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
 
