@@ -20,6 +20,7 @@ from keystead.http import pages, routing
 from keystead.http.facts import facts_of
 from keystead.http.pages import Specification
 from keystead.http.routing import DirectEndpoints
+from keystead.http.specified import Specified
 from keystead.kit.errors import Broken, KeysteadError
 
 _JSON = "application/json"
@@ -51,7 +52,6 @@ class LenientApp(Starlette):
 
     def __init__(self, wire: Wire, endpoints: DirectEndpoints) -> None:
         self._wire = wire
-        self._document: dict[str, Any] | None = None
         openapi_url = f"{wire.prefix}/openapi.json"
         super().__init__()
         self.router.redirect_slashes = False
@@ -59,7 +59,7 @@ class LenientApp(Starlette):
         self.add_exception_handler(KeysteadError, self._on_error)
         self.add_exception_handler(HTTPException, _on_http_exception)
         self.add_exception_handler(Exception, self._on_broken)
-        self.add_route(openapi_url, self._show_document)
+        self.router.routes.append(Specified(self.openapi).route(openapi_url))
         shown_url = wire.base + openapi_url
         self.router.routes += pages.routes(
             wire.title, prefix=wire.prefix, openapi_url=shown_url, specifications=wire.specifications
@@ -74,16 +74,10 @@ class LenientApp(Starlette):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document; made when it is first asked for."""
-        if self._document is None:
-            wire = self._wire
-            about = {"title": wire.title, "version": wire.version, "description": wire.description}
-            made = routing.document(self.routes, **about, servers=pages.servers(wire.base))
-            self._document = wire.complete(made)
-        return self._document
-
-    async def _show_document(self, request: Request) -> Response:
-        return Response(orjson.dumps(self.openapi()), media_type=_JSON)
+        """Make the OpenAPI document."""
+        wire = self._wire
+        about = {"title": wire.title, "version": wire.version, "description": wire.description}
+        return wire.complete(routing.document(self.routes, **about, servers=pages.servers(wire.base)))
 
     async def _on_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, KeysteadError)  # noqa: S101 - registered for this class only

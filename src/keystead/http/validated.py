@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from keystead.http import pages, routing
 from keystead.http.pages import Specification
 from keystead.http.routing import ValidatedEndpoints
+from keystead.http.specified import Specified
 
 
 class ValidatedApp(FastAPI):
@@ -33,7 +34,7 @@ class ValidatedApp(FastAPI):
             title=title,
             version=version,
             description=description,
-            openapi_url=openapi_url,
+            openapi_url=None,  # it would make the document on the loop
             servers=pages.servers(base),
             docs_url=None,
             redoc_url=None,
@@ -43,14 +44,13 @@ class ValidatedApp(FastAPI):
         )
         self._complete = complete
         # Not include_router: it makes each route a second time.
+        self.router.routes.append(Specified(self.openapi).route(openapi_url))
         self.router.routes += [route for table in endpoints for route in table.routes]
         self.router.routes += pages.routes(
             self.title, prefix=prefix, openapi_url=base + openapi_url, specifications=tuple(specifications)
         )
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document; made when it is first asked for."""
-        if self.openapi_schema is None:
-            about = {"title": self.title, "version": self.version, "description": self.description}
-            self.openapi_schema = self._complete(routing.document(self.routes, **about, servers=self.servers))
-        return self.openapi_schema
+        """Make the OpenAPI document."""
+        about = {"title": self.title, "version": self.version, "description": self.description}
+        return self._complete(routing.document(self.routes, **about, servers=self.servers))
