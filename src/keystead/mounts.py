@@ -92,8 +92,16 @@ class Mounts:
             parts.settings.vpn_device_days,
         )
         self._health = HealthCheck(parts.database, parts.driver.probe, lambda: parts.targets.problem, parts.clock)
-        # What counts or waits does so for all doors together.
+        # What counts, waits or remembers does so for all doors together.
         self._limits = RateLimits(RequestCounts(parts.clock) if settings.rate_limits == "on" else None)
+        self._secrets = SecretsOperations(
+            parts.transactions,
+            parts.database,
+            root=parts.root,
+            ring=parts.keys.ring,
+            columns=SEALED_COLUMNS,
+            clock=parts.clock,
+        )
         self._exports = Exports(parts.transactions, parts.database, data_dir=settings.data_dir)
         self._backups = Backups(
             parts.transactions,
@@ -276,14 +284,7 @@ class Mounts:
             vault=parts.vault,
             templates=parts.vault.templates,
             engines=EngineOperations(transactions, parts.reconciler, lambda: engines_of(parts)),
-            secrets=SecretsOperations(
-                transactions,
-                parts.database,
-                root=parts.root,
-                ring=parts.keys.ring,
-                columns=SEALED_COLUMNS,
-                clock=parts.clock,
-            ),
+            secrets=self._secrets,
             backups=self._backups,
             exports=self._exports,
         )

@@ -189,6 +189,21 @@ async def test_requests_a_minute_are_counted_over_all_doors(instance: InProcess)
     assert statuses == [200] * 5 + [429]
 
 
+async def test_the_key_that_a_rotation_left_is_known_at_every_door(instance: InProcess) -> None:
+    mounts, headers = Mounts(instance.parts), {"Authorization": f"Bearer {await secret_of(instance)}"}
+    doors = {
+        f"{base}/v1/secrets/rotate": client(
+            Door(mounts.at([Place("v1", base)]), ids=RandomIds(), metrics=Metrics(), trusted=())
+        )
+        for base in ("/one", "/two")
+    }
+
+    answers = [await http.post(path, headers=headers) for path, http in doors.items()]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json()["root_key"] != answers[1].json()["root_key"]
+
+
 async def test_a_path_that_no_dialect_has_is_not_found(instance: InProcess) -> None:
     mounts = Mounts(instance.parts).at([Place("veil", "/veil")])
     http = client(Door(mounts, ids=RandomIds(), metrics=Metrics(), trusted=()))
