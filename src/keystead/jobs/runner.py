@@ -136,9 +136,10 @@ class JobRunner:
             except JobLost:
                 return
             except NotYet as wait:
-                await self._release(job, due_at=wait.due_at or self._soon(), message=wait.message)
+                due_at = wait.due_at or self._clock.now() + timedelta(seconds=_PUT_OFF_S)
+                await self._release(job, due_at=due_at, message=wait.message)
             except (Unavailable, StorageFailed) as error:
-                await self._put_off(job, error.message)
+                await self._put_off(job, error)
             except KeysteadError as error:
                 log.warning("job failed", job=job.number, kind=job.kind, reason=error.message)
                 message = error.message
@@ -153,12 +154,10 @@ class JobRunner:
         except KeysteadError as error:
             log.warning("end of a job not written down", job=job.number, reason=error.message)
 
-    async def _put_off(self, job: Job, message: str) -> None:
-        log.info("job put off", job=job.number, kind=job.kind, reason=message)
-        await self._release(job, due_at=self._soon(), message=message)
-
-    def _soon(self) -> datetime:
-        return self._clock.now() + timedelta(seconds=_PUT_OFF_S)
+    async def _put_off(self, job: Job, error: Unavailable | StorageFailed) -> None:
+        log.info("job put off", job=job.number, kind=job.kind, reason=error.message)
+        wait_s = max(_PUT_OFF_S, error.retry_after_s) if isinstance(error, Unavailable) else _PUT_OFF_S
+        await self._release(job, due_at=self._clock.now() + timedelta(seconds=wait_s), message=error.message)
 
     async def _release(self, job: Job, *, due_at: datetime, message: str) -> None:
         await self._database.write(lambda connection: store.release(connection, job, due_at=due_at, message=message))

@@ -206,6 +206,9 @@ ROLLOUT_ZONES = Table(
     Column("present", Integer, nullable=False),
     Column("left_alone", Integer, nullable=False),
     Column("reason", String(255)),
+    # Of what it is at: being planned, or changed. None: it may be tried at once.
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", UtcTime),
     CheckConstraint(
         "outcome IN ('waiting', 'planned', 'same', 'applying', 'done', 'failed', 'refused')", name="outcome_is_known"
     ),

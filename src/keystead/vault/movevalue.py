@@ -196,11 +196,16 @@ def follow(direction: Direction, item: Item, outcome: Outcome, now: datetime) ->
             return _later(_known(item, outcome), what, wait_s, now)
         case Missed(problem, after_s):
             attempts = item.attempts + 1
-            wait_s = DELAYS_S[min(attempts, len(DELAYS_S)) - 1] if after_s is None else after_s
+            wait_s = delay_s(attempts) if after_s is None else after_s
             missed = replace(_known(item, outcome), attempts=attempts)
             return _failed(missed, problem, now) if attempts >= ATTEMPTS_MAX else _later(missed, problem, wait_s, now)
         case Refused(problem):
             return _failed(_known(item, outcome), problem, now)
+
+
+def delay_s(attempts: int) -> int:
+    """Return how long to wait after so many attempts that failed."""
+    return DELAYS_S[max(min(attempts, len(DELAYS_S)) - 1, 0)]
 
 
 def again(item: Item, now: datetime) -> Item:

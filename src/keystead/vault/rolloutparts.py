@@ -6,6 +6,7 @@ process that is killed in between leaves a zone that is ``applying``, which the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
@@ -15,7 +16,7 @@ from keystead.kit.errors import NotFound
 from keystead.vault import templateplan
 from keystead.vault.rolloutvalue import Outcome
 from keystead.vault.store import rollouts as store
-from keystead.vault.store.rollouts import ToDo
+from keystead.vault.store.rollouts import Soonest, ToDo
 from keystead.vault.templateplan import Kind, Verb, ZonePlan
 from keystead.vault.templatevalue import Template, template_of
 from keystead.vault.zones import subject
@@ -28,12 +29,16 @@ _OVER = (Outcome.DONE, Outcome.FAILED, Outcome.REFUSED)
 
 @dataclass(frozen=True)
 class Part:
-    """The next zones of a rollout, and what is wanted of them; none when all is done."""
+    """The next zones of a rollout, and what is wanted of them; none when all is done, or what is left is put off.
+
+    ``soonest`` says until when, where any is put off.
+    """
 
     number: int
     template: Template
     given: Mapping[str, str]
     zones: tuple[ToDo, ...]
+    soonest: Soonest | None
 
 
 @requires(Permission.VAULT_USE)
@@ -43,7 +48,7 @@ def to_plan(work: Work, *, job: Job) -> Part:
     part = _part(work, job, (Outcome.WAITING,))
     waiting = store.totals(work.connection, part.number).outcomes.get(Outcome.WAITING.value, 0)
     jobs.advance(work.connection, job, job.total - waiting)
-    if not part.zones:
+    if not waiting:
         steps = store.planned_steps(work.connection, part.number)
         store.set_digest(work.connection, part.number, templateplan.digest(steps))
     return part
@@ -66,6 +71,13 @@ def note_plan(work: Work, *, number: int, position: int, plan: ZonePlan) -> None
 def note_refusal(work: Work, *, number: int, position: int, reason: str) -> None:
     """Write down why nothing can be planned for a zone."""
     store.set_outcome(work.connection, number, position, Outcome.REFUSED, reason[:_REASON_LENGTH_MAX])
+
+
+@requires(Permission.VAULT_USE)
+def put_off(work: Work, *, number: int, zone: ToDo, wait_s: float, reason: str) -> None:
+    """Write down that a zone is tried again later, and what it waits for; its attempts are those of ``zone``."""
+    until, told = work.now + timedelta(seconds=wait_s), reason[:_REASON_LENGTH_MAX]
+    store.put_off(work.connection, number, zone.position, attempts=zone.attempts, until=until, reason=told)
 
 
 @requires(Permission.VAULT_USE)
@@ -97,5 +109,6 @@ def _part(work: Work, job: Job, outcomes: tuple[Outcome, ...]) -> Part:
     found = store.of_job(work.connection, job.number)
     if found is None:
         raise NotFound("rollout of job", job.number)
-    zones = store.next_(work.connection, found.number, outcomes, TOGETHER)
-    return Part(found.number, template_of(found.template, found.body), found.given, tuple(zones))
+    zones = store.next_(work.connection, found.number, outcomes, at=work.now, limit=TOGETHER)
+    soonest = store.soonest(work.connection, found.number, outcomes)
+    return Part(found.number, template_of(found.template, found.body), found.given, tuple(zones), soonest)

@@ -100,6 +100,19 @@ async def test_an_error_that_waiting_may_cure_puts_a_job_off(office: Office) -> 
     assert later.attempts == 2
 
 
+async def test_a_job_is_put_off_for_as_long_as_the_error_says(office: Office) -> None:
+    began = office.place.clock.now()
+
+    async def handler(job: Job) -> None:
+        raise Unavailable("the engine is away", retry_after_s=3600)
+
+    office.handler = handler
+
+    left = await office.carried_out(await office.enqueue())
+
+    assert left.due_at >= began + timedelta(seconds=3600)
+
+
 async def test_any_other_error_ends_a_job_as_failed(office: Office) -> None:
     async def handler(job: Job) -> None:
         raise Invalid("no such thing")

@@ -1,8 +1,9 @@
 """The jobs of rollouts: plan a template for many zones, and carry such a plan out, a few zones at a time.
 
 A zone is read again right before it is changed. What is then to be done has to be part of what was reviewed: less of it
-after a cut, and nothing else. What a provider refuses ends one zone; what waiting may cure puts the job off, which then
-goes on with the zones it was about.
+after a cut, and nothing else. What a provider refuses ends one zone. What waiting may cure puts one zone off, so often
+as a domain of a move and ever longer, while others go on; a provider's limit costs no attempt. The job itself is put
+off when nothing is due, or the database is away.
 """
 
 import asyncio
@@ -10,17 +11,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from keystead.access import principal
+from keystead.jobs.errors import NotYet
 from keystead.jobs.store import Job
-from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
+from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import HostedZone, ZoneHosts
 from keystead.operations.transaction import Transactions
 from keystead.providers.cloudflare_answers import Json
 from keystead.providers.cloudflare_records import RecordChanges, RecordsChanged
-from keystead.providers.errors import ProviderRejected
+from keystead.providers.errors import ProviderBusy, ProviderRejected
 from keystead.providers.redirect import Redirect
 from keystead.vault import contentvalue, rolloutparts, templateplan, templatevalue
 from keystead.vault.contentvalue import Noted, record_entry, redirect_entry
+from keystead.vault.movevalue import ATTEMPTS_MAX, delay_s
 from keystead.vault.rolloutparts import Part
 from keystead.vault.rolloutvalue import Outcome
 from keystead.vault.store.rollouts import ToDo
@@ -56,20 +59,22 @@ class RolloutJobs:
         call = _call(job)
         while (part := (await self._transactions.write(call, rolloutparts.to_plan, job=job)).value).zones:
             await _each(part, self._plan, call)
+        _require_all_over(part)
 
     async def carry_out(self, job: Job) -> None:
         """Change every zone that is planned."""
         call = _call(job)
         while (part := (await self._transactions.write(call, rolloutparts.to_apply, job=job)).value).zones:
             await _each(part, self._apply, call)
+        _require_all_over(part)
 
     async def _plan(self, call: Call, part: Part, zone: ToDo) -> None:
         write, at = self._transactions.write, {"number": part.number, "position": zone.position}
         try:
             now = await self._planned(call, part, zone)
-        except (Unavailable, StorageFailed):
-            raise
         except KeysteadError as error:
+            if await self._is_put_off(call, part, zone, error):
+                return
             await write(call, rolloutparts.note_refusal, **at, reason=_told(error))
             return
         await write(call, rolloutparts.note_plan, **at, plan=now.plan)
@@ -82,12 +87,26 @@ class RolloutJobs:
                 await self._carry_out(call, now)
             else:
                 outcome, reason = Outcome.REFUSED, _CHANGED
-        except (Unavailable, StorageFailed):
-            raise
         except KeysteadError as error:
+            if await self._is_put_off(call, part, zone, error):
+                return
             outcome, reason = Outcome.FAILED, _told(error)
         ended = {"part": part, "zone": zone, "outcome": outcome, "reason": reason}
         await self._transactions.write(call, rolloutparts.note_end, **ended)  # type: ignore[arg-type]
+
+    async def _is_put_off(self, call: Call, part: Part, zone: ToDo, error: KeysteadError) -> bool:
+        """Put a zone off for what waiting may cure; return False for what ends it. Raises what concerns the job."""
+        if isinstance(error, StorageBusy | StorageFailed):
+            raise error
+        if not isinstance(error, Unavailable):
+            return False
+        attempts = zone.attempts if isinstance(error, ProviderBusy) else zone.attempts + 1
+        if attempts >= ATTEMPTS_MAX:
+            return False
+        wait_s, tried = max(error.retry_after_s, delay_s(attempts)), zone._replace(attempts=attempts)
+        put_off = {"number": part.number, "zone": tried, "wait_s": wait_s, "reason": _told(error)}
+        await self._transactions.write(call, rolloutparts.put_off, **put_off)  # type: ignore[arg-type]
+        return True
 
     async def _carry_out(self, call: Call, now: _Now) -> None:
         """Change records in as few requests as may be, and redirects one by one; what is there then is right."""
@@ -105,6 +124,12 @@ class RolloutJobs:
         rules = await host.client.redirect_rules(host.zone.remote_id)
         records = [templateplan.present_record(one) for one in found]
         return _Now(host, wanted, found, templateplan.planned(wanted, records, () if rules is None else rules.rules))
+
+
+def _require_all_over(part: Part) -> None:
+    """Raise NotYet when zones are left that are put off."""
+    if part.soonest is not None:
+        raise NotYet(part.soonest.reason or "zones are tried again", due_at=part.soonest.due_at)
 
 
 async def _each(part: Part, do: Callable[[Call, Part, ToDo], Awaitable[None]], call: Call) -> None:

@@ -51,16 +51,23 @@ _SUMS = select(
     func.coalesce(func.sum(Z.deletes), 0),
     func.coalesce(func.sum(Z.left_alone), 0),
 ).where(_OF)
+_IS_LEFT = (_OF, Z.outcome.in_(bindparam("outcomes", expanding=True)))
 _NEXT = (
-    select(Z.position, Z.zone_id, Z.zone, Z.steps)
-    .where(_OF, Z.outcome.in_(bindparam("outcomes", expanding=True)))
+    select(Z.position, Z.zone_id, Z.zone, Z.steps, Z.attempts)
+    .where(*_IS_LEFT, or_(Z.due_at.is_(None), Z.due_at <= bindparam("at", type_=Z.due_at.type)))
     # What an earlier process was about comes first.
     .order_by(case((Z.outcome == Outcome.APPLYING.value, 0), else_=1), Z.position)
     .limit(bindparam("limit"))
 )
+_SOONEST = select(Z.due_at, Z.reason).where(*_IS_LEFT, Z.due_at.is_not(None)).order_by(Z.due_at).limit(1)
 _AT = (Z.rollout == bindparam("at_rollout"), Z.position == bindparam("at_position"))
 _SET = update(ROLLOUT_ZONES).where(*_AT).values(outcome=bindparam("new_outcome"), reason=bindparam("new_reason"))
 _END = _SET.where(Z.outcome == Outcome.APPLYING.value)
+_PUT_OFF = (
+    update(ROLLOUT_ZONES)
+    .where(*_AT, Z.outcome.in_((Outcome.WAITING.value, Outcome.APPLYING.value)))
+    .values(attempts=bindparam("new_attempts"), due_at=bindparam("until"), reason=bindparam("new_reason"))
+)
 _PLAN = (
     update(ROLLOUT_ZONES)
     .where(*_AT)
@@ -73,6 +80,9 @@ _PLAN = (
         record_deletes=bindparam("new_record_deletes"),
         present=bindparam("new_present"),
         left_alone=bindparam("new_left"),
+        reason=None,
+        attempts=0,
+        due_at=None,
     )
 )
 _LOSSES = (
@@ -141,20 +151,28 @@ class Given(NamedTuple):
 
 
 class ToDo(NamedTuple):
-    """A zone that is next, with what was planned for it."""
+    """A zone that is next, with what was planned for it; ``attempts`` are those that failed in vain so far."""
 
     position: int
     zone_id: int
     zone: str
     steps: tuple[Step, ...]
+    attempts: int
+
+
+class Soonest(NamedTuple):
+    """When the next of the zones that were put off is tried again, and why it was put off."""
+
+    due_at: datetime
+    reason: str | None
 
 
 def add(connection: Connection, new: NewRollout, zones: Iterable[tuple[int, str]]) -> int:
     """Write a rollout with its zones (ids and names), and return its number."""
     number = int(connection.execute(_INSERT, vars(new)).scalar_one())
-    counts = ("creates", "changes", "deletes", "record_deletes", "present", "left_alone")
-    names = ("rollout", "position", "zone_id", "zone", "outcome", "steps", *counts, "reason")
-    fixed: tuple[Any, ...] = (Outcome.WAITING.value, [], *(0 for _ in counts), None)
+    counts = ("creates", "changes", "deletes", "record_deletes", "present", "left_alone", "attempts")
+    names = ("rollout", "position", "zone_id", "zone", "outcome", "steps", *counts, "reason", "due_at")
+    fixed: tuple[Any, ...] = (Outcome.WAITING.value, [], *(0 for _ in counts), None, None)
     rows = [(number, position, ident, name, *fixed) for position, (ident, name) in enumerate(zones)]
     _INSERT_ZONES.run_many(connection, names, rows)
     return number
@@ -195,10 +213,16 @@ def totals(connection: Connection, number: int) -> Totals:
     return Totals(int(creates), int(changes), int(deletes), int(left), outcomes)
 
 
-def next_(connection: Connection, number: int, outcomes: Sequence[Outcome], limit: int) -> list[ToDo]:
-    """Return the next zones that have one of some outcomes."""
-    values = {"rollout": number, "outcomes": [one.value for one in outcomes], "limit": limit}
-    return [ToDo(row[0], row[1], row[2], _steps(row[3])) for row in connection.execute(_NEXT, values)]
+def next_(connection: Connection, number: int, outcomes: Sequence[Outcome], *, at: datetime, limit: int) -> list[ToDo]:
+    """Return the next zones that have one of some outcomes, without those that are put off until later."""
+    values = {"rollout": number, "outcomes": [one.value for one in outcomes], "at": at, "limit": limit}
+    return [ToDo(row[0], row[1], row[2], _steps(row[3]), row[4]) for row in connection.execute(_NEXT, values)]
+
+
+def soonest(connection: Connection, number: int, outcomes: Sequence[Outcome]) -> Soonest | None:
+    """Return when the first zone is due that has one of some outcomes and was put off; None when there is none."""
+    row = connection.execute(_SOONEST, {"rollout": number, "outcomes": [one.value for one in outcomes]}).first()
+    return None if row is None else Soonest(*row)
 
 
 def set_outcome(connection: Connection, number: int, position: int, outcome: Outcome, reason: str | None) -> None:
@@ -210,6 +234,12 @@ def end(connection: Connection, number: int, position: int, outcome: Outcome, re
     """Write down how changing a zone ended; return False when somebody else has written that."""
     values = _at(number, position) | {"new_outcome": outcome.value, "new_reason": reason}
     return connection.execute(_END, values).rowcount == 1
+
+
+def put_off(connection: Connection, number: int, position: int, *, attempts: int, until: datetime, reason: str) -> None:
+    """Write down that a zone is tried again later; one that is over already stays so."""
+    values = {"new_attempts": attempts, "until": until, "new_reason": reason}
+    connection.execute(_PUT_OFF, _at(number, position) | values)
 
 
 def set_plan(connection: Connection, number: int, position: int, plan: ZonePlan, counts: Mapping[str, int]) -> None:

@@ -68,6 +68,13 @@ async def work_off(vaulted: Vaulted) -> None:
     raise AssertionError("a rollout never ends")
 
 
+async def once(vaulted: Vaulted) -> None:
+    """Carry the next job out until it ends or is put off."""
+    job = await vaulted.jobs.claim()
+    assert job is not None
+    await vaulted.jobs.carry_out(job)
+
+
 async def is_under_way(vaulted: Vaulted) -> bool:
     latest = await vaulted.templates.rollouts(vaulted.call(), Page(1, 0))
     return any(one.stage in {Stage.PLANNING, Stage.APPLYING} for one in latest)
@@ -260,6 +267,52 @@ async def test_a_limit_puts_the_job_off_until_it_is_over(vaulted: Vaulted, remot
     done = await applied(vaulted, plan)
 
     assert done.totals.outcomes == {"done": 2}
+    assert contents(remote) == parked(remote)
+
+
+async def test_a_zone_that_cannot_be_reached_keeps_no_other_waiting_and_is_given_up_in_the_end(
+    vaulted: Vaulted, remote: Cloudflare
+) -> None:
+    await prepared(vaulted, 6)
+    plan = await planned(vaulted)
+    for zone in sorted(remote.zones.values(), key=lambda zone: zone["name"])[:4]:
+        remote.fault("GET", f"{zone['id']}/dns_records", Fate.REFUSE, status=502, times=1000)
+    await vaulted.templates.start(vaulted.call(), plan.number, digest=plan.digest, forced=())
+
+    await once(vaulted)
+    meanwhile = await vaulted.templates.rollout(vaulted.call(), plan.number)
+    await work_off(vaulted)
+    done = await vaulted.templates.rollout(vaulted.call(), plan.number)
+
+    assert (meanwhile.stage, meanwhile.totals.outcomes) == (Stage.APPLYING, {"applying": 4, "done": 2})
+    assert "502" in (meanwhile.message or "")
+    assert (done.stage, done.totals.outcomes) == (Stage.DONE, {"failed": 4, "done": 2})
+    assert [one.reason for one in await results(vaulted, done) if one.outcome == "failed"] == [meanwhile.message] * 4
+
+
+async def test_what_cannot_be_looked_at_is_refused_by_the_plan_in_the_end(vaulted: Vaulted, remote: Cloudflare) -> None:
+    await prepared(vaulted, 2)
+    remote.fault("GET", f"{next(iter(remote.zones))}/dns_records", Fate.REFUSE, status=502, times=1000)
+
+    plan = await planned(vaulted)
+
+    assert plan.totals.outcomes == {"planned": 1, "refused": 1}
+    assert (await applied(vaulted, plan)).totals.outcomes == {"done": 1, "refused": 1}
+
+
+async def test_a_limit_is_waited_for_as_long_as_the_provider_says(vaulted: Vaulted, remote: Cloudflare) -> None:
+    await prepared(vaulted, 1)
+    plan = await planned(vaulted)
+    remote.fault("POST", "/batch", Fate.REFUSE, status=429, headers={"Retry-After": "30000"})
+    await vaulted.templates.start(vaulted.call(), plan.number, digest=plan.digest, forced=())
+
+    await once(vaulted)
+    vaulted.workplace.clock.advance(20_000)
+    early = await vaulted.jobs.claim()
+    vaulted.workplace.clock.advance(10_000)
+    await work_off(vaulted)
+
+    assert early is None
     assert contents(remote) == parked(remote)
 
 
