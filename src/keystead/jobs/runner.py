@@ -32,6 +32,8 @@ Handler = Callable[[Job], Awaitable[None]]
 LEASE = timedelta(seconds=15)
 KEPT_FOR = timedelta(days=30)
 TOGETHER_MAX = 4
+# Jobs that go on for hours leave a place to those that somebody waits for.
+LONG_MAX = 3
 _RENEW_EVERY_S = 5.0
 _LOOK_EVERY_S = 1.0
 _PUT_OFF_S = 5
@@ -50,12 +52,19 @@ class JobRunner:
         self._ids = ids
         self._is_alone = is_alone
         self._wake = asyncio.Event()
-        self._busy = 0
+        self._long: set[str] = set()
+        # The kinds of what is carried out now, by claim.
+        self._busy: dict[str | None, str] = {}
         self._next_purge_s = 0.0
 
     def on(self, kind: str, handler: Handler) -> None:
         """Have jobs of a kind carried out by a handler; before the runner runs."""
         self._handlers[kind] = handler
+
+    def on_long(self, kind: str, handler: Handler) -> None:
+        """Do so for a kind whose jobs may go on for hours: no more than ``LONG_MAX`` of all such kinds at a time."""
+        self.on(kind, handler)
+        self._long.add(kind)
 
     def wake(self) -> None:
         """Take notice that a job was put in."""
@@ -63,7 +72,7 @@ class JobRunner:
 
     async def run(self) -> None:
         """Carry jobs out until cancelled; what is under way then is given back and gone on with by the next start."""
-        self._busy = 0
+        self._busy.clear()
         if self._is_alone:
             await self._free()
         async with asyncio.TaskGroup() as group:
@@ -73,11 +82,10 @@ class JobRunner:
                 await within(self._clock, _LOOK_EVERY_S, self._wake.wait())
 
     async def claim(self) -> Job | None:
-        """Take a job that is due."""
-        now = self._clock.now()
-        if not await self._database.read(lambda connection: store.is_any_due(connection, now)):
+        """Take a job that is due, of a kind that has a place left."""
+        now, claim, kinds = self._clock.now(), self._ids.hex(16), self._kinds()
+        if not await self._database.read(lambda connection: store.is_any_due(connection, kinds, now)):
             return None
-        claim, kinds = self._ids.hex(16), list(self._handlers)
         return await self._database.write(
             lambda connection: store.claim(connection, kinds, at=now, until=now + LEASE, claim=claim)
         )
@@ -95,8 +103,12 @@ class JobRunner:
             raise
         finally:
             await _ended(handling, keeping)
-            self._busy -= 1
+            self._busy.pop(job.claim, None)
             self._wake.set()
+
+    def _kinds(self) -> list[str]:
+        has_place = sum(kind in self._long for kind in self._busy.values()) < LONG_MAX
+        return [kind for kind in self._handlers if has_place or kind not in self._long]
 
     async def _free(self) -> None:
         now = self._clock.now()
@@ -107,8 +119,8 @@ class JobRunner:
 
     async def _round(self, group: asyncio.TaskGroup) -> None:
         try:
-            while self._busy < TOGETHER_MAX and (job := await self.claim()) is not None:
-                self._busy += 1
+            while len(self._busy) < TOGETHER_MAX and (job := await self.claim()) is not None:
+                self._busy[job.claim] = job.kind
                 group.create_task(self.carry_out(job), name=f"job {job.number}")
             if self._clock.monotonic_s() >= self._next_purge_s:
                 before = self._clock.now() - KEPT_FOR

@@ -72,18 +72,13 @@ _PUT_OFF = (
     .order_by(J.number)
     .limit(bindparam("limit"))
 )
-_DUE = (
-    select(JOBS)
-    .where(
-        J.state.in_(_OPEN),
-        J.due_at <= bindparam("at", type_=J.due_at.type),
-        J.kind.in_(bindparam("kinds", expanding=True)),
-    )
-    .order_by(J.due_at, J.number)
-    .limit(1)
-    .with_for_update(skip_locked=True)
+_IS_DUE = (
+    J.state.in_(_OPEN),
+    J.due_at <= bindparam("at", type_=J.due_at.type),
+    J.kind.in_(bindparam("kinds", expanding=True)),
 )
-_ANY_DUE = select(J.number).where(J.state.in_(_OPEN), J.due_at <= bindparam("at", type_=J.due_at.type)).limit(1)
+_DUE = select(JOBS).where(*_IS_DUE).order_by(J.due_at, J.number).limit(1).with_for_update(skip_locked=True)
+_ANY_DUE = select(J.number).where(*_IS_DUE).limit(1)
 _CLAIM = (
     update(JOBS)
     .where(J.number == bindparam("job"))
@@ -166,9 +161,9 @@ def put_off(connection: Connection, kind: str, *, limit: int) -> Sequence[Job]:
     return [_job(row) for row in connection.execute(_PUT_OFF, {"kind": kind, "limit": limit}).mappings()]
 
 
-def is_any_due(connection: Connection, at: datetime) -> bool:
-    """Tell whether a job is due: a look into an index."""
-    return connection.execute(_ANY_DUE, {"at": at}).first() is not None
+def is_any_due(connection: Connection, kinds: Sequence[str], at: datetime) -> bool:
+    """Tell whether a job of these kinds is due: a look into an index."""
+    return connection.execute(_ANY_DUE, {"kinds": list(kinds), "at": at}).first() is not None
 
 
 def claim(connection: Connection, kinds: Sequence[str], *, at: datetime, until: datetime, claim: str) -> Job | None:

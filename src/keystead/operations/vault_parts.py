@@ -123,9 +123,9 @@ def vault_operations(
     registering = RegistrarOperations(transactions, openers)
     openings = Openings(hosts, registering)
     rolling = RolloutJobs(transactions, hosts)
-    jobs.on(moves.KIND, MoveJob(transactions, openings, Stages(transactions, watching.lookup), chores).carry_out)
-    jobs.on(rollouts.PLAN_KIND, rolling.plan)
-    jobs.on(rollouts.APPLY_KIND, rolling.carry_out)
+    jobs.on_long(moves.KIND, MoveJob(transactions, openings, Stages(transactions, watching.lookup), chores).carry_out)
+    jobs.on_long(rollouts.PLAN_KIND, rolling.plan)
+    jobs.on_long(rollouts.APPLY_KIND, rolling.carry_out)
     return VaultOperations(
         credentials,
         CloudflareOperations(transactions, clients, errands, chores),

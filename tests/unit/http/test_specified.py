@@ -69,7 +69,7 @@ async def test_an_application_makes_its_document_in_another_thread(is_lenient: b
     if is_lenient:
         app = LenientApp(Wire(**ABOUT, response_of=None, complete=complete), DirectEndpoints())  # type: ignore[arg-type]
     else:
-        app = ValidatedApp([ValidatedEndpoints()], **ABOUT, prefix="", complete=complete)
+        app = ValidatedApp([ValidatedEndpoints()], **ABOUT, prefix="", complete=complete)  # type: ignore[arg-type]
 
     async with client(app) as http:
         titles = [(await http.get(PATH)).json()["info"]["title"] for _ in range(2)]

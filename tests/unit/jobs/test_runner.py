@@ -9,8 +9,9 @@ import pytest
 
 from keystead.jobs import store
 from keystead.jobs.errors import JobLost, NotYet
-from keystead.jobs.runner import KEPT_FOR, LEASE, JobRunner
+from keystead.jobs.runner import KEPT_FOR, LEASE, LONG_MAX, JobRunner
 from keystead.jobs.store import Job, NewJob, State
+from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.errors import Invalid, Unavailable
 from tests.support.work import Workplace
 
@@ -24,20 +25,18 @@ class Office:
         self.place = place
         self.handler: Callable[[Job], Awaitable[None]] = self._nothing
 
-    def runner(self, *, is_alone: bool = False) -> JobRunner:
-        place = self.place
-        return JobRunner(
-            place.database, {KIND: lambda job: self.handler(job)}, clock=place.clock, ids=place.ids, is_alone=is_alone
-        )
+    def runner(self, *, is_alone: bool = False, clock: Clock | None = None) -> JobRunner:
+        place, handlers = self.place, {KIND: lambda job: self.handler(job)}
+        return JobRunner(place.database, handlers, clock=clock or place.clock, ids=place.ids, is_alone=is_alone)
 
-    async def enqueue(self, total: int = 3) -> int:
-        job = NewJob(self.place.account_id, KIND, {"actor": "anna"}, {"what": 1}, total)
+    async def enqueue(self, total: int = 3, kind: str = KIND) -> int:
+        job = NewJob(self.place.account_id, kind, {"actor": "anna"}, {"what": 1}, total)
         now = self.place.clock.now()
         return await self.place.database.write(lambda connection: store.enqueue(connection, job, now))
 
-    async def find(self, number: int) -> Job:
+    async def find(self, number: int, kind: str = KIND) -> Job:
         found = await self.place.database.read(
-            lambda connection: store.find(connection, self.place.account_id, KIND, number)
+            lambda connection: store.find(connection, self.place.account_id, kind, number)
         )
         assert found is not None
         return found
@@ -206,6 +205,39 @@ async def test_a_runner_that_ends_gives_its_jobs_back(office: Office) -> None:
     again = await office.runner().claim()
     assert again is not None
     assert again.attempts == 2
+
+
+async def test_jobs_that_go_on_for_long_leave_a_place_to_others(office: Office) -> None:
+    goes_on, begun, done = asyncio.Event(), 0, asyncio.Event()
+
+    async def long(job: Job) -> None:
+        nonlocal begun
+        begun += 1
+        await goes_on.wait()
+
+    async def short(job: Job) -> None:
+        done.set()
+
+    office.handler = short
+    # Under a clock that others move on, leases would run out.
+    runner = office.runner(is_alone=True, clock=SystemClock())
+    runner.on_long("long", long)
+    numbers = [await office.enqueue(kind="long") for _ in range(LONG_MAX + 2)]
+    await office.enqueue()
+    running = asyncio.create_task(runner.run())
+    async with asyncio.timeout(60):
+        await done.wait()
+        begun_meanwhile = begun
+        goes_on.set()
+        for number in numbers:
+            while (await office.find(number, kind="long")).state is not State.DONE:
+                await asyncio.sleep(0)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+    assert begun_meanwhile <= LONG_MAX
+    assert begun == LONG_MAX + 2
 
 
 async def test_old_jobs_are_forgotten(office: Office) -> None:
