@@ -76,7 +76,8 @@ def list_(work: Work, page: Page) -> list[Move]:
     """Return the moves of the account, the newest first; ``after`` is the number before which the page begins."""
     account_id = work.principal.account_id
     found = jobs.page(work.connection, account_id, KIND, before=page.after or _LAST, limit=page.limit)
-    return [_move(work, job) for job in found]
+    counts = store.counts(work.connection, [job.number for job in found])
+    return [Move(job, tuple(counts[job.number])) for job in found]
 
 
 @requires(Permission.VAULT_READ)
@@ -252,11 +253,8 @@ def _undoing(work: Work, number: int, *, removes_zones: bool) -> list[Item]:
 
 
 def _found(work: Work, number: int) -> Move:
-    return _move(work, _job(work, number))
-
-
-def _move(work: Work, job: Job) -> Move:
-    return Move(job, tuple(store.counts(work.connection, job.number)))
+    job = _job(work, number)
+    return Move(job, tuple(store.counts(work.connection, [number])[number]))
 
 
 def _job(work: Work, number: int) -> Job:

@@ -46,7 +46,7 @@ def to_plan(work: Work, *, job: Job) -> Part:
     """Return the next zones to be planned; when there is none, write down the digest of the plan."""
     jobs.hold(work.connection, job)
     part = _part(work, job, (Outcome.WAITING,))
-    waiting = store.totals(work.connection, part.number).outcomes.get(Outcome.WAITING.value, 0)
+    waiting = store.totals(work.connection, [part.number])[part.number].outcomes.get(Outcome.WAITING.value, 0)
     jobs.advance(work.connection, job, job.total - waiting)
     if not waiting:
         steps = store.planned_steps(work.connection, part.number)
@@ -85,7 +85,7 @@ def to_apply(work: Work, *, job: Job) -> Part:
     """Return the next zones to be changed, which are ``applying`` from now on."""
     jobs.hold(work.connection, job)
     part = _part(work, job, (Outcome.APPLYING, Outcome.PLANNED))
-    outcomes = store.totals(work.connection, part.number).outcomes
+    outcomes = store.totals(work.connection, [part.number])[part.number].outcomes
     waiting = outcomes.get(Outcome.PLANNED.value, 0) + outcomes.get(Outcome.APPLYING.value, 0)
     jobs.advance(work.connection, job, job.total - waiting)
     for zone in part.zones:

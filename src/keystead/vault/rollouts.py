@@ -18,12 +18,21 @@ from keystead.kit.errors import Conflict, Invalid, NeedsConfirmation, NotFound
 from keystead.kit.page import Page
 from keystead.vault import templateplan, templates, templatevalue
 from keystead.vault.errors import ZoneNotFound
-from keystead.vault.rolloutvalue import Outcome, Rollout, Selection, Stage, ZoneResult, checked_values, stage_of
+from keystead.vault.rolloutvalue import (
+    Outcome,
+    Rollout,
+    Selection,
+    Stage,
+    Totals,
+    ZoneResult,
+    checked_values,
+    stage_of,
+)
 from keystead.vault.store import rollouts as store
 from keystead.vault.store import zones as zone_store
 from keystead.vault.store.rollouts import NewRollout, Shown
 from keystead.vault.store.zones import Zone
-from keystead.vault.templateplan import Limits
+from keystead.vault.templateplan import Limits, Loss
 from keystead.vault.templatevalue import template_of
 
 PLAN_KIND, APPLY_KIND = "vault.rollout.plan", "vault.rollout.apply"
@@ -71,13 +80,14 @@ def start(work: Work, *, number: int, digest: str | None, forced: Sequence[str],
     if digest != shown.digest:
         raise Conflict("this is not the digest of the plan; look at it again")
     named = frozenset(forced)
-    problems = [] if digest in named else templateplan.unsafe(store.losses(work.connection, number), limits, named)
+    losses = store.losses(work.connection, [number])[number]
+    problems = [] if digest in named else templateplan.unsafe(losses, limits, named)
     if problems:
         raise NeedsConfirmation(
             f"{'; '.join(problems[:5])}; force the zones by their names, or all of the plan by its digest",
             problems=problems,
         )
-    total = store.totals(work.connection, number).outcomes.get(Outcome.PLANNED.value, 0)
+    total = store.totals(work.connection, [number])[number].outcomes.get(Outcome.PLANNED.value, 0)
     if not total:
         raise Conflict(f"rollout {number} has nothing to do")
     new = NewJob(work.principal.account_id, APPLY_KIND, work.principal.as_data(), {"digest": digest}, total)
@@ -98,7 +108,7 @@ def find(work: Work, *, number: int, limits: Limits) -> Rollout:
 def list_(work: Work, *, page: Page, limits: Limits) -> list[Rollout]:
     """Return rollouts, the newest first; ``after`` of the page is the number before which it begins."""
     found = store.page(work.connection, work.principal.account_id, before=page.after or _LAST, limit=page.limit)
-    return [_told(work, shown, limits) for shown in found]
+    return _all_told(work, found, limits)
 
 
 @requires(Permission.VAULT_READ)
@@ -132,12 +142,19 @@ def _shown(work: Work, number: int) -> Shown:
 
 
 def _told(work: Work, shown: Shown, limits: Limits) -> Rollout:
-    totals, stage = store.totals(work.connection, shown.number), stage_of(shown.planning, shown.applying)
-    is_reviewed = stage is Stage.PLANNED and totals.deletes
-    problems = (
-        templateplan.unsafe(store.losses(work.connection, shown.number), limits, frozenset()) if is_reviewed else []
-    )
-    total = sum(totals.outcomes.values())
+    return _all_told(work, [shown], limits)[0]
+
+
+def _all_told(work: Work, shown: Sequence[Shown], limits: Limits) -> list[Rollout]:
+    """Return how rollouts stand; all are asked about at once."""
+    totals = store.totals(work.connection, [one.number for one in shown])
+    reviewed = [one.number for one in shown if _stage(one) is Stage.PLANNED and totals[one.number].deletes]
+    losses = store.losses(work.connection, reviewed) if reviewed else {}
+    return [_rollout(one, totals[one.number], losses.get(one.number, ()), limits) for one in shown]
+
+
+def _rollout(shown: Shown, totals: Totals, losses: Sequence[Loss], limits: Limits) -> Rollout:
+    stage, total = _stage(shown), sum(totals.outcomes.values())
     waiting = _OPEN if stage is not Stage.PLANNING else frozenset({Outcome.WAITING.value})
     left = sum(count for outcome, count in totals.outcomes.items() if outcome in waiting)
     done = total if stage is Stage.PLANNED else total - left
@@ -150,9 +167,13 @@ def _told(work: Work, shown: Shown, limits: Limits) -> Rollout:
         done,
         total,
         totals,
-        tuple(problems),
+        tuple(templateplan.unsafe(losses, limits, frozenset())),
         shown.created_at,
     )
+
+
+def _stage(shown: Shown) -> Stage:
+    return stage_of(shown.planning, shown.applying)
 
 
 def _chosen(present: Sequence[Zone], selection: Selection) -> list[Zone]:

@@ -1,6 +1,6 @@
 """Queries of domain moves: their domains, and how each stands."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -29,7 +29,11 @@ _PAGE = (
     .order_by(M.position)
     .limit(bindparam("limit"))
 )
-_COUNTS = select(M.state, M.stage, func.count()).where(_OF_JOB).group_by(M.state, M.stage)
+_COUNTS = (
+    select(M.job, M.state, M.stage, func.count())
+    .where(M.job.in_(bindparam("jobs", expanding=True)))
+    .group_by(M.job, M.state, M.stage)
+)
 _SET = (
     update(MOVE_ITEMS)
     .where(*_ONE)
@@ -80,9 +84,12 @@ def page(connection: Connection, job: int, *, state: State | None, after: int, l
     return [_item(row) for row in connection.execute(_PAGE, values).mappings()]
 
 
-def counts(connection: Connection, job: int) -> list[Count]:
-    """Count the domains of a move by state and stage."""
-    return [Count(State(row[0]), Stage(row[1]), row[2]) for row in connection.execute(_COUNTS, {"of_job": job})]
+def counts(connection: Connection, jobs: Sequence[int]) -> dict[int, list[Count]]:
+    """Count the domains of each of some moves by state and stage."""
+    found: dict[int, list[Count]] = {job: [] for job in jobs}
+    for job, state, stage, domains in connection.execute(_COUNTS, {"jobs": list(jobs)}):
+        found[job].append(Count(State(state), Stage(stage), domains))
+    return found
 
 
 def set_(connection: Connection, item: Item) -> None:

@@ -44,13 +44,20 @@ _OF_JOB = select(R.number, R.template, R.body, R.given).where(
 _START = update(ROLLOUTS).where(_ONE, R.apply_job.is_(None)).values(apply_job=bindparam("new_job"))
 _SET_DIGEST = update(ROLLOUTS).where(_ONE).values(digest=bindparam("new_digest"))
 _OF = Z.rollout == bindparam("rollout")
-_OUTCOMES = select(Z.outcome, func.count()).where(_OF).group_by(Z.outcome)
-_SUMS = select(
-    func.coalesce(func.sum(Z.creates), 0),
-    func.coalesce(func.sum(Z.changes), 0),
-    func.coalesce(func.sum(Z.deletes), 0),
-    func.coalesce(func.sum(Z.left_alone), 0),
-).where(_OF)
+_OF_THESE = Z.rollout.in_(bindparam("rollouts", expanding=True))
+_TOTALS = (
+    select(
+        Z.rollout,
+        Z.outcome,
+        func.count(),
+        func.sum(Z.creates),
+        func.sum(Z.changes),
+        func.sum(Z.deletes),
+        func.sum(Z.left_alone),
+    )
+    .where(_OF_THESE)
+    .group_by(Z.rollout, Z.outcome)
+)
 _IS_LEFT = (_OF, Z.outcome.in_(bindparam("outcomes", expanding=True)))
 _NEXT = (
     select(Z.position, Z.zone_id, Z.zone, Z.steps, Z.attempts)
@@ -86,9 +93,9 @@ _PLAN = (
     )
 )
 _LOSSES = (
-    select(Z.zone, Z.present, Z.record_deletes, Z.deletes)
-    .where(_OF, Z.deletes > 0, Z.outcome == Outcome.PLANNED.value)
-    .order_by(Z.position)
+    select(Z.rollout, Z.zone, Z.present, Z.record_deletes, Z.deletes)
+    .where(_OF_THESE, Z.deletes > 0, Z.outcome == Outcome.PLANNED.value)
+    .order_by(Z.rollout, Z.position)
 )
 _STEPS = select(Z.zone, Z.steps).where(_OF, Z.outcome == Outcome.PLANNED.value).order_by(Z.position)
 _RESULTS = (
@@ -206,11 +213,12 @@ def set_digest(connection: Connection, number: int, digest: str) -> None:
     connection.execute(_SET_DIGEST, {"rollout": number, "new_digest": digest})
 
 
-def totals(connection: Connection, number: int) -> Totals:
-    """Sum up what a rollout does, and count its zones by outcome."""
-    outcomes = {row[0]: int(row[1]) for row in connection.execute(_OUTCOMES, {"rollout": number})}
-    creates, changes, deletes, left = connection.execute(_SUMS, {"rollout": number}).one()
-    return Totals(int(creates), int(changes), int(deletes), int(left), outcomes)
+def totals(connection: Connection, numbers: Sequence[int]) -> dict[int, Totals]:
+    """Sum up what each of some rollouts does, and count its zones by outcome."""
+    found: dict[int, list[Sequence[Any]]] = {number: [] for number in numbers}
+    for rollout, *row in connection.execute(_TOTALS, {"rollouts": list(numbers)}):
+        found[rollout].append(row)
+    return {number: _totals(rows) for number, rows in found.items()}
 
 
 def next_(connection: Connection, number: int, outcomes: Sequence[Outcome], *, at: datetime, limit: int) -> list[ToDo]:
@@ -255,9 +263,12 @@ def set_plan(connection: Connection, number: int, position: int, plan: ZonePlan,
     connection.execute(_PLAN, _at(number, position) | values | named)
 
 
-def losses(connection: Connection, number: int) -> list[Loss]:
-    """Return what is planned to be deleted of which zone."""
-    return [Loss(*row) for row in connection.execute(_LOSSES, {"rollout": number})]
+def losses(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Loss]]:
+    """Return what each of some rollouts is planned to delete of which zone."""
+    found: dict[int, list[Loss]] = {number: [] for number in numbers}
+    for rollout, *row in connection.execute(_LOSSES, {"rollouts": list(numbers)}):
+        found[rollout].append(Loss(*row))
+    return found
 
 
 def planned_steps(connection: Connection, number: int) -> list[tuple[str, tuple[Step, ...]]]:
@@ -271,6 +282,11 @@ def results(connection: Connection, number: int, *, outcome: str | None, after: 
     return [
         ZoneResult(**{**row, "steps": _steps(row["steps"])}) for row in connection.execute(_RESULTS, values).mappings()
     ]
+
+
+def _totals(rows: Sequence[Sequence[Any]]) -> Totals:
+    creates, changes, deletes, left = (sum(int(row[column]) for row in rows) for column in range(2, 6))
+    return Totals(creates, changes, deletes, left, {row[0]: int(row[1]) for row in rows})
 
 
 def _shown(row: Mapping[Any, Any]) -> Shown:

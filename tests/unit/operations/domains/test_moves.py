@@ -20,6 +20,7 @@ from keystead.vault.moveplan import Fate, MoveOrder, Wanted
 from keystead.vault.movevalue import ATTEMPTS_MAX, Stage, State
 from tests.support import people
 from tests.support.moving import CLOUDFLARES, Moving
+from tests.support.queries import noted
 from tests.support.standins.cloudflare import MINE
 from tests.support.standins.namecheap import OWN_DNS, Refused
 from tests.support.standins.server import Fate as Lot
@@ -104,6 +105,20 @@ async def test_the_registrars_list_is_not_asked_for_twice_in_a_row(moving: Movin
     await moving.moves.plan(moving.vaulted.call(), moving.order())
 
     assert len(moving.registrar.came) == asked + 1
+
+
+async def test_a_list_says_the_same_as_each_and_asks_no_more_for_many_than_for_one(moving: Moving) -> None:
+    numbers = [await moving.start(moving.order(name)) for name in sorted(moving.registrar.domains)[:3]]
+    await moving.settle(numbers[0])
+    call, database = moving.vaulted.call(), moving.workplace.database
+
+    with noted(database) as for_one:
+        await moving.moves.list_(call, Page(limit=1))
+    with noted(database) as for_all:
+        listed = await moving.moves.list_(call, Page(limit=10))
+
+    assert list(listed) == [await moving.find(number) for number in reversed(numbers)]
+    assert len(for_all) == len(for_one)
 
 
 async def test_records_are_copied_from_a_source_and_given_ones_added(moving: Moving) -> None:

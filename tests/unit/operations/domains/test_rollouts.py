@@ -15,6 +15,7 @@ from keystead.vault.errors import ZoneNotFound
 from keystead.vault.rolloutvalue import Rollout, Selection, Stage, ZoneResult
 from keystead.vault.templatevalue import RecordWish, Template
 from tests.support import people
+from tests.support.queries import noted
 from tests.support.standins.cloudflare import Cloudflare
 from tests.support.standins.server import Fate
 from tests.support.vaulted import Vaulted
@@ -395,6 +396,27 @@ async def test_zones_are_chosen_by_name_or_id_and_only_the_accounts_own(vaulted:
         await vaulted.templates.plan(call, "parking", Selection(), VALUES)
     with pytest.raises(Invalid, match="no value for ip"):
         await vaulted.templates.plan(call, "parking", EVERY, {})
+
+
+async def test_a_list_says_the_same_as_each_and_asks_no_more_for_many_than_for_one(
+    vaulted: Vaulted, remote: Cloudflare
+) -> None:
+    await prepared(vaulted, 2, Template("one-mx", (RecordWish("MX", "@", "mx.example.net"),)))
+    for zone in remote.zones:
+        for number in range(3):
+            record = {"type": "MX", "name": "@", "content": f"mx{number}.example.org", "priority": 10, "ttl": 1}
+            remote._add(zone, record)
+    plans = [await planned(vaulted, template="one-mx") for _ in range(3)]
+    call = vaulted.call()
+
+    with noted(vaulted.workplace.database) as for_one:
+        await vaulted.templates.rollouts(call, Page(1, 0))
+    with noted(vaulted.workplace.database) as for_all:
+        listed = await vaulted.templates.rollouts(call, ALL)
+
+    assert list(listed) == plans[::-1]
+    assert all(len(plan.unsafe) == 2 for plan in listed)
+    assert len(for_all) == len(for_one)
 
 
 async def test_another_account_sees_neither_template_nor_rollout_nor_zones(
