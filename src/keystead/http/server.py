@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from keystead.http.doors import HEADERS_SIZE_MAX_BYTES, Door
 from keystead.http.listening import BACKLOG
@@ -46,6 +46,8 @@ class BoundedRequests(HttpToolsProtocol):
     _is_head_open = False
     _is_whole = False
     _arrival: asyncio.TimerHandle | None = None
+    # Requests that are whole, and are or will be answered.
+    _owed: tuple[RequestResponseCycle, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Expect a first request."""
@@ -86,6 +88,18 @@ class BoundedRequests(HttpToolsProtocol):
         """Take notice that a request is whole."""
         self._is_whole = True
         super().on_message_complete()
+        if self.cycle is not None:  # it is None for what asks to be upgraded
+            self._owed = (*self._unanswered(), self.cycle)
+
+    def on_response_complete(self) -> None:
+        """Let what comes next begin anew: nothing may have been read while an answer was owed."""
+        super().on_response_complete()
+        if self._arrival is not None:
+            self._has_arrived()
+            self._bound_arrival()
+
+    def _unanswered(self) -> tuple[RequestResponseCycle, ...]:
+        return tuple(cycle for cycle in self._owed if not cycle.response_complete)
 
     def _bound_arrival(self) -> None:
         if self._arrival is None and not self.transport.is_closing():
@@ -97,8 +111,14 @@ class BoundedRequests(HttpToolsProtocol):
             self._arrival = None
 
     def _give_up(self) -> None:
-        """Close a connection on which no request became whole in time; one that is being answered says nothing."""
+        """Close a connection on which no request became whole in time; one that is being answered says nothing.
+
+        While the answer to an earlier request is owed the connection stays.
+        """
         self._arrival = None
+        if self._unanswered():
+            self._bound_arrival()
+            return
         if self._is_head_open and (self.cycle is None or self.cycle.response_complete):
             self.transport.write(_TOO_SLOW)
         self.transport.close()

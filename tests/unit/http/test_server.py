@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from keystead.http import listening, server
-from keystead.http.doors import Door, Mount
+from keystead.http.doors import App, Door, Mount
 from keystead.http.metrics import Metrics
 from tests.support.ids import CountingIds
 
@@ -17,15 +18,21 @@ async def greet(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-@pytest.fixture
-async def port() -> AsyncIterator[int]:
+@asynccontextmanager
+async def served(app: App) -> AsyncIterator[int]:
     listener = listening.listen_tcp("127.0.0.1", 0)
-    door = Door([Mount("", "test", greet)], ids=CountingIds(), metrics=Metrics(), trusted=())
+    door = Door([Mount("", "test", app)], ids=CountingIds(), metrics=Metrics(), trusted=())
     stopping = asyncio.Event()
     serving = asyncio.create_task(server.serve([(server.make_server(door, None), listener)], stopping))
     yield listener.getsockname()[1]
     stopping.set()
     await serving
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    async with served(greet) as made:
+        yield made
 
 
 @pytest.fixture
@@ -114,3 +121,28 @@ async def test_a_request_that_arrived_is_not_hurried(port: int, hurry: None) -> 
     writer.close()
 
     assert [answer.split()[1] for answer in answers] == [b"200", b"200"]
+
+
+@pytest.mark.parametrize(
+    "second", [b"GET / HTTP/1.1\r\nhost: he", b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhalf"]
+)
+async def test_an_answer_that_is_owed_is_not_lost_to_a_second_request_that_stalls(second: bytes, hurry: None) -> None:
+    may_answer, asked = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        asked.set()
+        await may_answer.wait()
+        await greet(scope, receive, send)
+
+    async with served(slow) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+        async with asyncio.timeout(60):
+            await asked.wait()
+            writer.write(second)
+            await asyncio.sleep(1)
+            may_answer.set()
+            answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
