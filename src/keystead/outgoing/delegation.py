@@ -8,6 +8,7 @@ fit, over TCP. Like ``outgoing.dns``, and with its words.
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keystead.kit.clock import Clock
@@ -21,9 +22,25 @@ TIMEOUT_S = 4.0
 # Of the many servers that some parents have, so many are asked before nobody is taken to answer.
 ASKED_MAX = 3
 TOGETHER_MAX = 32
-# How long a parent's servers are taken to be the same.
+# How long a parent's servers are taken to be the same, and not to be found: hundreds of domains ask one after another.
 _KEPT_S = 600.0
+_NOT_FOUND_S = 10.0
 _PORT = 53
+
+
+@dataclass
+class _Parent:
+    """What is or will be known of a parent's servers, until a moment."""
+
+    asking: "asyncio.Future[list[str]]"
+    until_s: float
+
+    @property
+    def has_broken(self) -> bool:
+        """Tell whether it ended without an answer: servers that were not found are one."""
+        if not self.asking.done():
+            return False
+        return self.asking.cancelled() or not isinstance(self.asking.exception(), ResolverAway | None)
 
 
 class ParentLookup:
@@ -34,7 +51,7 @@ class ParentLookup:
         self._addresses = tuple(resolvers)
         self._port = port
         self._resolver: Resolver | None = None
-        self._parents: dict[str, tuple[float, asyncio.Future[list[str]]]] = {}
+        self._parents: dict[str, _Parent] = {}
         self._together = asyncio.Semaphore(TOGETHER_MAX)
 
     async def delegation(self, name: str) -> Delegation:
@@ -54,13 +71,23 @@ class ParentLookup:
         raise ResolverAway(f"no server of {wanted.parent().to_text(omit_final_dot=True)} answered")
 
     async def _servers_of(self, parent: str) -> list[str]:
-        """Return addresses of a parent's servers; whoever asks at the same time waits for the same answer."""
+        """Return addresses of a parent's servers; whoever asks at the same time waits for the same answer.
+
+        That there is none is the answer for some seconds, too.
+        """
         now_s = self._clock.monotonic_s()
         known = self._parents.get(parent)
-        if known is None or known[0] < now_s or (known[1].done() and (known[1].cancelled() or known[1].exception())):
-            known = (now_s + _KEPT_S, asyncio.ensure_future(self._found(parent)))
+        if known is None or known.until_s < now_s or known.has_broken:
+            known = _Parent(asyncio.ensure_future(self._sought(parent)), now_s + _KEPT_S)
             self._parents[parent] = known
-        return await asyncio.shield(known[1])
+        return await asyncio.shield(known.asking)
+
+    async def _sought(self, parent: str) -> list[str]:
+        try:
+            return await self._found(parent)
+        except ResolverAway:
+            self._parents[parent].until_s = self._clock.monotonic_s() + _NOT_FOUND_S
+            raise
 
     async def _found(self, parent: str) -> list[str]:
         from dns import exception

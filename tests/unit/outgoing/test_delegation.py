@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from keystead.kit.clock import SystemClock
+from keystead.kit.clock import Clock, SystemClock
 from keystead.outgoing import delegation
 from keystead.outgoing.delegation import ParentLookup
 from keystead.outgoing.dns import Delegation, NoServers, ResolverAway
+from tests.support.clock import ManualClock
 from tests.support.standins.dns import ADDRESS, NameServers, name_servers
 
 TOLD = {"example.com": ["NS2.example.net", "ns1.example.net"], "empty.com": []}
@@ -22,8 +23,8 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServers]:
         yield standin
 
 
-def asking(servers: NameServers) -> ParentLookup:
-    return ParentLookup(SystemClock(), [ADDRESS], port=servers.port)
+def asking(servers: NameServers, clock: Clock | None = None) -> ParentLookup:
+    return ParentLookup(clock or SystemClock(), [ADDRESS], port=servers.port)
 
 
 async def test_what_counts_is_the_referral_of_the_parent(servers: NameServers) -> None:
@@ -60,3 +61,25 @@ async def test_servers_that_do_not_answer_are_no_answer(servers: NameServers, mo
 
     with pytest.raises(ResolverAway):
         await lookup.delegation("example.com")
+
+
+async def test_resolvers_that_are_away_are_asked_again_after_some_seconds_only(
+    servers: NameServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, tried = ManualClock(), []
+    lookup = asking(servers, clock)
+    found = lookup._named
+
+    async def away(parent: str) -> list[str]:
+        tried.append(parent)
+        raise OSError("no route")
+
+    monkeypatch.setattr(lookup, "_named", away)
+    for _ in range(3):
+        with pytest.raises(ResolverAway):
+            await lookup.delegation("example.com")
+    monkeypatch.setattr(lookup, "_named", found)
+    clock.advance(11)
+
+    assert tried == ["com."]
+    assert await lookup.delegation("example.com") == Delegation(("ns1.example.net", "ns2.example.net"))
