@@ -224,6 +224,10 @@ async def test_the_specification_names_every_route_and_the_credential(instance: 
     assert {"/v1/vpn/keys", "/v1/tokens", "/v1/users/{user_id}/roles/{name}", "/v1/audit/verify"} <= set(
         document["paths"]
     )
+    asking = ("/v1/zones/{zone_id}/redirects", "/v1/credentials/{credential_id}/redirects", "/v1/domain-moves")
+    operations = [(path, *operation) for path in asking for operation in document["paths"][path].items()]
+    silent = [(path, method) for path, method, operation in operations if "502" not in operation["responses"]]
+    assert silent == [("/v1/domain-moves", "get")]
     problem = document["components"]["schemas"]["Problem"]["properties"]
     assert {"type", "title", "status", "detail", "code", "request_id", "errors"} == set(problem)
 

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from keystead.dialects.v1 import analytics_shapes as shapes
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.asking import NUMBER_MAX
-from keystead.dialects.v1.routes.joined import ASKED, CredentialId
+from keystead.dialects.v1.routes.asking import ASKED, NUMBER_MAX
+from keystead.dialects.v1.routes.joined import CredentialId
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 from keystead.operations.calls import Call

@@ -30,3 +30,6 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 READ = problems(401, 403, 404, 422, 429, 503)
 WRITE = problems(401, 403, 404, 409, 422, 429, 503)
+# Of what asks a provider, which may refuse.
+ASKED = READ | problems(502)
+CHANGED = WRITE | problems(502)

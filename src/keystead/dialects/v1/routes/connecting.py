@@ -6,7 +6,8 @@ from keystead.dialects.v1 import connecting_shapes as shapes
 from keystead.dialects.v1 import joined_shapes, present
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.joined import CHANGED, CredentialId
+from keystead.dialects.v1.routes.asking import CHANGED
+from keystead.dialects.v1.routes.joined import CredentialId
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 from keystead.kit.secret import Secret

@@ -5,7 +5,8 @@ from starlette.responses import Response
 from keystead.dialects.v1 import host_shapes as shapes
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.joined import ASKED, CHANGED, CredentialId, DomainName
+from keystead.dialects.v1.routes.asking import ASKED, CHANGED
+from keystead.dialects.v1.routes.joined import CredentialId, DomainName
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 

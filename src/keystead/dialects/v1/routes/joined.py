@@ -10,7 +10,7 @@ from keystead.dialects.v1 import joined_shapes as shapes
 from keystead.dialects.v1 import present
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, problems
+from keystead.dialects.v1.routes.asking import ASKED, CHANGED, NUMBER_MAX, READ
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 from keystead.operations.calls import Call
@@ -24,8 +24,6 @@ Name = Annotated[str, Path(max_length=32, description="The provider's id.")]
 CredentialId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 CounterId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 DomainName = Annotated[str, Path(max_length=253)]
-ASKED = {**READ, **problems(502)}
-CHANGED = {**WRITE, **problems(502)}
 
 
 def router(services: Services) -> ValidatedEndpoints:

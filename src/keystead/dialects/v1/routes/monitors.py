@@ -9,7 +9,8 @@ from keystead.dialects.v1 import monitor_shapes as shapes
 from keystead.dialects.v1 import present
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.joined import ASKED, CHANGED, CredentialId
+from keystead.dialects.v1.routes.asking import ASKED, CHANGED
+from keystead.dialects.v1.routes.joined import CredentialId
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 

@@ -8,7 +8,7 @@ from keystead.dialects.v1 import present
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.acts import Number, add_acts
-from keystead.dialects.v1.routes.asking import READ, WRITE, Paged
+from keystead.dialects.v1.routes.asking import CHANGED, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 from keystead.vault import moves as move_verbs
@@ -27,7 +27,7 @@ def router(services: Services) -> ValidatedEndpoints:
 def _add_orders(routes: ValidatedEndpoints, services: Services) -> None:
     moves = services.vault.moves
 
-    @routes.post("", response_model=shapes.MovePlanned, responses={**WRITE, 202: {"model": shapes.DomainMove}})
+    @routes.post("", response_model=shapes.MovePlanned, responses={**CHANGED, 202: {"model": shapes.DomainMove}})
     async def order_move(request: Request, call: Caller, wanted: shapes.MoveOrdered) -> Response:
         """Plan a move of many domains, or begin to carry out what was planned. Honours Idempotency-Key.
 

@@ -9,7 +9,7 @@ from keystead.dialects.v1 import present
 from keystead.dialects.v1 import redirect_shapes as shapes
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE
+from keystead.dialects.v1.routes.asking import ASKED, CHANGED, NUMBER_MAX
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 
@@ -30,18 +30,18 @@ def router(services: Services) -> ValidatedEndpoints:
 def _add_single(routes: ValidatedEndpoints, services: Services) -> None:
     redirects = services.vault.redirects
 
-    @routes.get(_SINGLE, response_model=shapes.Redirects, responses=READ)
+    @routes.get(_SINGLE, response_model=shapes.Redirects, responses=ASKED)
     async def list_redirects(call: Caller, zone_id: ZoneId) -> Response:
         """List the redirects of a zone that were made here; others are counted."""
         return answer(shapes.redirects(await redirects.list_(call, zone_id)))
 
-    @routes.put(_SINGLE, response_model=shapes.Redirect, responses=WRITE)
+    @routes.put(_SINGLE, response_model=shapes.Redirect, responses=CHANGED)
     async def set_redirect(call: Caller, zone_id: ZoneId, wanted: shapes.RedirectSet) -> Response:
         """Set a redirect; the one with the same host and path is changed, and no rule of others is touched."""
         rule, _ = await redirects.set_(call, zone_id, shapes.value(wanted))
         return answer(shapes.redirect(rule))
 
-    @routes.delete(f"{_SINGLE}/{{ref}}", status_code=204, responses=WRITE)
+    @routes.delete(f"{_SINGLE}/{{ref}}", status_code=204, responses=CHANGED)
     async def remove_redirect(call: Caller, zone_id: ZoneId, ref: Ref) -> Response:
         """Delete a redirect that was made here."""
         await redirects.remove(call, zone_id, ref)
@@ -51,12 +51,12 @@ def _add_single(routes: ValidatedEndpoints, services: Services) -> None:
 def _add_bulk(routes: ValidatedEndpoints, services: Services) -> None:
     redirects = services.vault.redirects
 
-    @routes.get(_BULK, response_model=shapes.BulkRedirects, responses=READ)
+    @routes.get(_BULK, response_model=shapes.BulkRedirects, responses=ASKED)
     async def list_bulk_redirects(call: Caller, credential_id: CredentialId) -> Response:
         """List the bulk redirects of the account that a credential opens, as far as they were made here."""
         return answer(shapes.bulk_redirects(await redirects.bulk(call, credential_id)))
 
-    @routes.put(_BULK, response_model=shapes.BulkRedirectsDone, responses=WRITE)
+    @routes.put(_BULK, response_model=shapes.BulkRedirectsDone, responses=CHANGED)
     async def put_bulk_redirects(
         call: Caller, credential_id: CredentialId, wanted: shapes.BulkRedirectsPut
     ) -> Response:
@@ -64,7 +64,7 @@ def _add_bulk(routes: ValidatedEndpoints, services: Services) -> None:
         done = await redirects.put_bulk(call, credential_id, shapes.bulk_values(wanted))
         return answer(shapes.bulk_put(done))
 
-    @routes.post(f"{_BULK}/remove", response_model=shapes.BulkRedirectsRemoved, responses=WRITE)
+    @routes.post(f"{_BULK}/remove", response_model=shapes.BulkRedirectsRemoved, responses=CHANGED)
     async def remove_bulk_redirects(
         call: Caller, credential_id: CredentialId, wanted: shapes.BulkRedirectsRemove
     ) -> Response:
