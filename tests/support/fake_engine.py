@@ -158,8 +158,14 @@ class FakeXray:
     async def when_reachable(self) -> bool:
         return True
 
-    async def when_ready(self) -> None:
-        return
+    def places(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        return dict.fromkeys(subjects, ())
+
+    async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:
+        return {}
+
+    async def when_warmth_changes(self) -> None:
+        raise AssertionError("nothing is cold here")
 
     async def read_counters(self, label: str | None = None) -> Reading:
         self._check()
