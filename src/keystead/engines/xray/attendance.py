@@ -216,9 +216,10 @@ class Attendance:
             try:
                 await self._prober.dial(self.started.probe, self._routes[turn])
             except EngineUnavailable as error:
-                log.warning("engine no longer serves", reason=error.message)
-                self._cold.add(turn)
-                self._doubt([turn])
+                log.warning("inbound no longer serves", reason=error.message)
+                if turn not in self._cold:
+                    self._cold.add(turn)
+                    self._doubt([turn])
 
     def _forget(self) -> None:
         """Take everything for cold and stop dialling."""
