@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from keystead.keeper.ports import free_loopback_port
 from tests.support import xray
 from tests.support.keystead import Keystead, World, keystead
@@ -133,6 +135,7 @@ async def test_the_old_link_works_on_its_traffic_goes_on_and_a_second_import_cha
         assert set(json.loads(again.stdout)["taken"].values()) == {0}
 
 
+@pytest.mark.slow
 async def test_a_taken_over_inbound_whose_target_is_dead_keeps_no_key_of_ours_waiting(tmp_path: Path) -> None:
     async with keystead(tmp_path, is_started=False, is_detached=True) as instance:
         dead = replace(instance.world, target_port=free_loopback_port())
