@@ -130,7 +130,7 @@ class Confirmations:
             self._thawing.cancel()
             await asyncio.gather(self._thawing, return_exceptions=True)
 
-    def _put_off(self, found: Mapping[str, "_Cold"], why: Mapping[str, KeysteadError]) -> None:
+    def _put_off(self, found: Mapping[str, _Cold], why: Mapping[str, KeysteadError]) -> None:
         """Let subjects wait for what is not warm; who waits for them learns why."""
         self._cold.update(found)
         for subject, error in why.items():
