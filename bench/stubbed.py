@@ -12,7 +12,7 @@ from typing import Any
 
 from keystead import opening
 from keystead.cli import app
-from keystead.engines.xray import config
+from keystead.engines.xray import config, warmth
 from keystead.engines.xray.client import XrayClient
 from keystead.engines.xray.options import XrayOptions
 from keystead.engines.xray.state import Reading, XrayActual, XrayDesired
@@ -78,8 +78,11 @@ class IdleXray:
     async def when_reachable(self) -> bool:
         return True
 
-    async def when_ready(self) -> None:
-        return
+    def places(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        return warmth.places(desired, subjects)
+
+    async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:
+        return {}
 
     async def read_counters(self, label: str | None = None) -> Reading:
         return Reading("idle", {} if self._client is None else await self._client.counters(label))

@@ -7,7 +7,7 @@ from keystead.kit.errors import Unavailable
 from keystead.operations.instance import checks, guarantees
 from keystead.operations.instance.doctor import Check, Examination, Status
 from keystead.parts import Parts, engines_of
-from keystead.reconcile.engine import Condition, EngineView
+from keystead.reconcile.engine import EngineView
 from keystead.vpn.clientrules import ClientVersions
 
 
@@ -70,7 +70,7 @@ class Examinations:
         except Unavailable as error:
             advice = "look at keeper.log in the data directory"
             return [Check(f"{scope} connections", Status.FAIL, error.message, advice)]
-        is_ready = driver.status().health.condition is Condition.READY
+        is_ready = driver.status().health.condition.is_serving
         return guarantees.checks(scope, state, is_ready=is_ready, without=self._parts.settings.keeper_without)
 
     async def _examine_target(self) -> Sequence[Check]:

@@ -4,8 +4,12 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from keystead.keeper.ports import free_loopback_port
 from tests.support import xray
@@ -69,10 +73,12 @@ def own_ports(world: World, first: int) -> VeilV2ray:
     return made
 
 
-async def command(instance: Keystead, *arguments: object) -> subprocess.CompletedProcess[str]:
+async def command(
+    instance: Keystead, *arguments: object, verb: Sequence[str] = ("import",)
+) -> subprocess.CompletedProcess[str]:
     return await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "keystead", "import", *map(str, arguments)],
+        [sys.executable, "-m", "keystead", *verb, *map(str, arguments)],
         env=instance.environment,
         capture_output=True,
         text=True,
@@ -127,6 +133,31 @@ async def test_the_old_link_works_on_its_traffic_goes_on_and_a_second_import_cha
         assert GIB <= traffic["upload"] <= GIB + 100_000
         assert json.loads(again.stdout)["counts"]["there"] == 2
         assert set(json.loads(again.stdout)["taken"].values()) == {0}
+
+
+@pytest.mark.slow
+async def test_a_taken_over_inbound_whose_target_is_dead_keeps_no_key_of_ours_waiting(tmp_path: Path) -> None:
+    async with keystead(tmp_path, is_started=False, is_detached=True) as instance:
+        dead = replace(instance.world, target_port=free_loopback_port())
+        file = panel(dead, free_loopback_port()).write(tmp_path / "x-ui.db")
+        await instance.start()
+        await instance.ready()
+        planned = await command(instance, "3x-ui", file, "--json")
+        await instance.stop()
+        applied = await command(instance, "3x-ui", file, "--approve", json.loads(planned.stdout)["digest"])
+        instance.end_engine()
+        await instance.start()
+        created = await instance.create("new")
+        dialled = await instance.dial(created["key_id"])
+        health = (await instance.http.get("/health")).json()
+        report = json.loads((await command(instance, verb=["doctor", "--json"])).stdout)
+        [engine] = [check for check in report["checks"] if check["name"] == "xray/main"]
+
+        assert applied.returncode == 0, applied.stderr
+        assert dialled is not None
+        assert (health["status"], health["reasons"]) == ("degraded", ["vpn engine partial"])
+        assert engine["status"] == "fail"
+        assert f"whose target is 127.0.0.1:{dead.target_port}" in engine["message"]
 
 
 async def test_ports_of_their_own_go_on_beside_an_engine_that_outlived_keystead(tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ class FakeSource:
 
 @dataclass
 class FakeEngine:
-    """A Driver. Subjects in ``silent`` get no answer, those in ``refused`` a no; ``connected`` ones are cut off."""
+    """A Driver. Subjects in ``silent`` get no answer, those in ``refused`` a no; ``connected`` ones are cut off.
+
+    Those in ``frozen`` are held and not served yet.
+    """
 
     held: set[str] = field(default_factory=set)
     connected: set[str] = field(default_factory=set)
@@ -66,10 +69,8 @@ class FakeEngine:
     refused: set[str] = field(default_factory=set)
     is_down: bool = False
     told: list[str] = field(default_factory=list)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.ready.set()
+    frozen: set[str] = field(default_factory=set)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def observe(self) -> frozenset[str]:
         self._require_up()
@@ -85,8 +86,19 @@ class FakeEngine:
     async def when_reachable(self) -> bool:
         return not self.is_down
 
-    async def when_ready(self) -> None:
-        await self.ready.wait()
+    def places(self, desired: Part, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        return {subject: [subject] for subject in subjects}
+
+    async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:
+        return {subject: EngineUnavailable(f"{subject} is cold") for subject in places if subject in self.frozen}
+
+    async def when_warmth_changes(self) -> None:
+        await self.changed.wait()
+
+    def thaw(self, subject: str) -> None:
+        self.frozen.discard(subject)
+        self.changed.set()
+        self.changed = asyncio.Event()
 
     def is_prepared(self, step: Step, desired: Part) -> bool:
         return True

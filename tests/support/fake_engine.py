@@ -1,5 +1,6 @@
 """An engine that keeps its users in a dictionary: for tests of shapes, never of what a client experiences."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -75,6 +76,8 @@ class FakeWatching:
 class FakeXray:
     """A core that does at once what it is told; ``is_down`` makes it refuse everything.
 
+    With a ``cold_reason`` it takes keys whose clients are not served.
+
     With ``keeps_its_process`` no other one proves itself.
     """
 
@@ -85,6 +88,7 @@ class FakeXray:
         self.counters: dict[str, Counters] = {}
         self.kernel: dict[str, LabelCarried] = {}
         self.is_down = False
+        self.cold_reason = ""
         self.version, self.available = "0.0.0", "0.0.1"
         self.keeps_its_process = False
         self.watching = FakeWatching()
@@ -158,8 +162,14 @@ class FakeXray:
     async def when_reachable(self) -> bool:
         return True
 
-    async def when_ready(self) -> None:
-        return
+    def places(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        return dict.fromkeys(subjects, ())
+
+    async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:
+        return dict.fromkeys(places, EngineUnavailable(self.cold_reason)) if self.cold_reason else {}
+
+    async def when_warmth_changes(self) -> None:
+        await asyncio.Event().wait()  # what is cold here stays so
 
     async def read_counters(self, label: str | None = None) -> Reading:
         self._check()

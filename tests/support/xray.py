@@ -48,6 +48,7 @@ from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import EngineUnavailable, StorageBusy
 from keystead.kit.ids import RandomIds
+from keystead.reconcile.engine import Condition
 from keystead.reconcile.replacement import Kind, Replacement, Wish
 from keystead.vpn.links import parse_link
 
@@ -452,7 +453,8 @@ class Lab:
     async def ready(self, within_s: float = 20.0) -> None:
         """Wait until the driver says ready."""
         async with asyncio.timeout(within_s):
-            await self.driver.when_ready()
+            while self.driver.status().health.condition is not Condition.READY:
+                await self.driver.when_warmth_changes()
 
     async def dial(self, user: XrayUser, *, within_s: float = 15.0) -> float | None:
         """Connect as this user with a real client and fetch from the origin; None when refused."""

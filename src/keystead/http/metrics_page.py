@@ -21,7 +21,6 @@ from keystead.kit import names
 from keystead.kit.errors import Forbidden, KeysteadError, Unauthenticated, Unavailable
 from keystead.operations.instance.engines import EngineStatuses
 from keystead.operations.transaction import Transactions
-from keystead.reconcile.engine import Condition
 from keystead.reconcile.loop import Reconciler
 
 PATH = "/metrics"
@@ -71,7 +70,7 @@ async def _admit(request: Request, admission: Admission, transactions: Transacti
 
 async def _refresh(metrics: Metrics, reconciler: Reconciler, statuses: EngineStatuses) -> None:
     for scope, engine in statuses().items():
-        metrics.engine_ready.labels(scope).set(engine.health.condition is Condition.READY)
+        metrics.engine_ready.labels(scope).set(engine.health.condition.is_serving)
     for status in await reconciler.statuses():
         metrics.scope_lag.labels(status.name).set(status.generation - status.applied_generation)
 

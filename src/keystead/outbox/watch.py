@@ -23,7 +23,7 @@ from keystead.reconcile.engine import Condition, Health
 log = get_logger()
 
 LOOK_EVERY_S = 5.0
-SETTLED_AFTER_S = {Condition.READY: 10.0, Condition.DOWN: 10.0, Condition.HUNG: 10.0, Condition.WARMING: 60.0}
+SETTLED_AFTER_S = {condition: 60.0 if condition is Condition.WARMING else 10.0 for condition in Condition}
 
 
 class Steadiness:
@@ -35,7 +35,7 @@ class Steadiness:
 
     def see(self, now_s: float, condition: Condition) -> bool | None:
         """Return whether the engine is up or down once it has been so for long enough, else None."""
-        is_up = condition is Condition.READY
+        is_up = condition.is_serving
         if is_up is not self._is_up:
             self._is_up, self._since_s = is_up, now_s
         return is_up if now_s - self._since_s >= SETTLED_AFTER_S[condition] else None

@@ -8,7 +8,7 @@ only when the engine is idle: with many additions at once a batch behind their c
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -20,8 +20,8 @@ from keystead.reconcile.marks import Mark
 
 D = TypeVar("D")
 
-# Subjects with their generations, how the engine took each, and those that are to be there.
-Take = Callable[[dict[str, int], Mapping[str, KeysteadError | None], Collection[str]], None]
+# Subjects with their generations, how the engine took each, and the desired state of them.
+Take = Callable[[dict[str, int], Mapping[str, KeysteadError | None], Any], None]
 
 
 class Ahead(Generic[D]):
@@ -69,7 +69,7 @@ class Ahead(Generic[D]):
                 if any(left.values()):
                     self._wake_fully()
                 return
-        self._take(batch, outcomes, self._source.present(early.part))
+        self._take(batch, outcomes, early.part)
 
     async def _apply(self, part: D, subject: str) -> Mapping[str, KeysteadError | None]:
         try:

@@ -41,6 +41,14 @@ class ScopeWiring(Generic[D, A]):
     is_light: Callable[[D, Collection[str]], bool] | None = None
 
 
+@dataclass(frozen=True)
+class _Cold:
+    """A subject that the engine holds, and what its clients wait for."""
+
+    generation: int
+    places: Collection[str]
+
+
 class Background:
     """Work of a scope that nobody waits for."""
 
@@ -92,6 +100,8 @@ class Confirmations:
         self._on_put_off = on_put_off
         self._applied: set[str] = set()
         self._gone: set[str] = set()
+        self._cold: dict[str, _Cold] = {}
+        self._thawing: asyncio.Task[None] | None = None
 
     def is_applied(self, subject: str) -> bool:
         """Tell whether a subject is in the engine although the database does not say so yet."""
@@ -105,9 +115,42 @@ class Confirmations:
         """Show subjects that an earlier process left unconfirmed."""
         self._applied.update(subjects)
 
-    async def settle_when_ready(self, present: Mapping[str, int]) -> None:
-        """Settle additions: a key is usable when the engine is warm, not when it holds the key."""
-        await self._driver.when_ready()
+    async def settle_when_ready(self, present: Mapping[str, int], desired: Any) -> None:
+        """Settle additions: a key is usable when what it waits for is warm, not when the engine holds the key."""
+        places = self._driver.places(desired, present)
+        if cold := await self._driver.cold(places):
+            self._put_off({subject: _Cold(present[subject], places[subject]) for subject in cold}, cold)
+            present = {subject: generation for subject, generation in present.items() if subject not in cold}
+        if present:
+            await self._settle(present)
+
+    async def stop(self) -> None:
+        """Wait for nothing any more: the next start settles what is cold."""
+        if self._thawing is not None:
+            self._thawing.cancel()
+            await asyncio.gather(self._thawing, return_exceptions=True)
+
+    def _put_off(self, found: Mapping[str, _Cold], why: Mapping[str, KeysteadError]) -> None:
+        """Let subjects wait for what is not warm; who waits for them learns why."""
+        self._cold.update(found)
+        for subject, error in why.items():
+            self._waiters.note(subject, error)
+        if self._thawing is None or self._thawing.done():
+            self._thawing = asyncio.get_running_loop().create_task(self._thaw())
+
+    async def _thaw(self) -> None:
+        """Settle what becomes warm until nothing is left that is not."""
+        while asked := dict(self._cold):
+            cold = await self._driver.cold({subject: one.places for subject, one in asked.items()})
+            warm = {subject: one for subject, one in asked.items() if subject not in cold}
+            if warm := {subject: one for subject, one in warm.items() if self._cold.get(subject) is one}:
+                for subject in warm:
+                    del self._cold[subject]
+                await self._settle({subject: one.generation for subject, one in warm.items()})
+            else:
+                await self._driver.when_warmth_changes()
+
+    async def _settle(self, present: Mapping[str, int]) -> None:
         # With |= and -= a view of keys would make another set, of all there are.
         self._applied.update(present)
         self._gone.difference_update(present)
@@ -118,6 +161,8 @@ class Confirmations:
     def settle_gone(self, absent: Mapping[str, int]) -> None:
         """Settle removals: the engine is known to be without them. They are confirmed by ``confirm``."""
         self._gone.update(absent)
+        if self._cold:
+            self._cold = {subject: one for subject, one in self._cold.items() if subject not in absent}
         for subject, generation in absent.items():
             self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
 

@@ -19,12 +19,18 @@ ActualOut = TypeVar("ActualOut", covariant=True)
 
 
 class Condition(StrEnum):
-    """How an engine is doing."""
+    """How an engine is doing; one that is *partial* serves clients of some of its places and not those of others."""
 
     READY = "ready"
+    PARTIAL = "partial"
     WARMING = "warming"
     DOWN = "down"
     HUNG = "hung"
+
+    @property
+    def is_serving(self) -> bool:
+        """Tell whether clients are served, those of some places at least."""
+        return self in (Condition.READY, Condition.PARTIAL)
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,16 @@ class Driver(Protocol[DesiredIn, ActualOut]):
         """
         ...
 
-    async def when_ready(self) -> None:
-        """Wait until a client would be served at once."""
+    def places(self, desired: DesiredIn, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Return what clients of these subjects of a (part of a) desired state wait for, in the engine's own words."""
+        ...
+
+    async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:
+        """Say of each of these subjects why a client would not be served at once; those that would are left out."""
+        ...
+
+    async def when_warmth_changes(self) -> None:
+        """Wait until ``cold`` may say something else."""
         ...
 
     async def apply_marked(self, desired: DesiredIn, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:

@@ -107,6 +107,7 @@ class ScopeWorker(Generic[D, A]):
         try:
             await self._work()
         finally:
+            await self.confirmations.stop()
             await self.background.finish()
 
     async def _trust_predecessor(self) -> None:
@@ -185,24 +186,22 @@ class ScopeWorker(Generic[D, A]):
             except BaseException:
                 self._take_back(batch)
                 raise
-            present = self._source.present(part)
-            failed = self._sort_results(batch, results, present)
+            failed = self._sort_results(batch, results, part)
         if failed:
             raise failed
 
-    def _take_ahead(self, batch: dict[str, int], outcomes: Any, present: Collection[str]) -> None:
+    def _take_ahead(self, batch: dict[str, int], outcomes: Any, part: D) -> None:
         """Settle what was told ahead of its commit; what got no answer is told again."""
-        if self._sort_results(batch, outcomes, present):
+        if self._sort_results(batch, outcomes, part):
             self._wake.set()
 
     def _take_back(self, batch: dict[str, int]) -> None:
         for subject, generation in batch.items():
             self._dirty[subject] = max(generation, self._dirty.get(subject, 0))
 
-    def _sort_results(
-        self, batch: dict[str, int], results: Any, present: Collection[str]
-    ) -> EngineUnavailable | Unavailable | None:
+    def _sort_results(self, batch: dict[str, int], results: Any, part: D) -> EngineUnavailable | Unavailable | None:
         """Settle what succeeded, fail what was refused, keep what got no answer; return an error to back off on."""
+        present = self._source.present(part)
         done_present: dict[str, int] = {}
         done_absent: dict[str, int] = {}
         retry: Unavailable | None = None
@@ -217,10 +216,10 @@ class ScopeWorker(Generic[D, A]):
                 self._take_back({subject: generation})
             else:
                 self._waiters.resolve(subject, generation, Settlement(Outcome.FAILED, error))
-        self._finish(done_present, done_absent)
+        self._finish(done_present, done_absent, part)
         return retry
 
-    def _finish(self, present: dict[str, int], absent: dict[str, int]) -> None:
+    def _finish(self, present: dict[str, int], absent: dict[str, int], part: D) -> None:
         certain_absent = {
             subject: generation for subject, generation in absent.items() if subject not in self._uncertain
         }
@@ -230,7 +229,7 @@ class ScopeWorker(Generic[D, A]):
             self._wants_full_pass = True
         if present:
             self._uncertain.difference_update(present)
-            self.background.spawn(self.confirmations.settle_when_ready(present))
+            self.background.spawn(self.confirmations.settle_when_ready(present, part))
         if certain_absent:
             self.background.spawn(self.confirmations.confirm((), certain_absent, max(certain_absent.values())))
 
@@ -309,7 +308,7 @@ class ScopeWorker(Generic[D, A]):
             await self._apply_steps(ready, desired)
             seen = await self._verify(desired, (*held, *waiting))
             log.info("plan applied", scope=self.name, steps=len(ready), digest=plan.digest)
-        await self._settle_snapshot(snapshot, self._source.present(desired), frozenset(step.subject for step in held))
+        await self._settle_snapshot(snapshot, desired, frozenset(step.subject for step in held))
         message = guard.told(self.name, plan, len(held))
         took_ms = int((self._clock.monotonic_s() - started) * 1000)
         await self._record(store.PassRecord("held" if held else "ok", message, str(plan), plan.digest, took_ms))
@@ -351,8 +350,9 @@ class ScopeWorker(Generic[D, A]):
             raise Unavailable(f"{self.name} is not as planned after the plan was applied: {left.steps[0]}")
         return seen
 
-    async def _settle_snapshot(self, snapshot: Snapshot, wanted: Collection[str], held: frozenset[str]) -> None:
+    async def _settle_snapshot(self, snapshot: Snapshot, desired: D, held: frozenset[str]) -> None:
         """Confirm what was unconfirmed or marked, now that the engine was seen to hold it or to lack it."""
+        wanted = self._source.present(desired)
         open_subjects = (snapshot.present | snapshot.absent | snapshot.dirty.keys()) - held
         present = {subject: snapshot.reached for subject in open_subjects if subject in wanted}
         absent = dict.fromkeys(open_subjects - present.keys(), snapshot.reached)
@@ -362,7 +362,7 @@ class ScopeWorker(Generic[D, A]):
                 self._dirty.pop(subject, None)
         self.confirmations.settle_gone(absent)
         if present:
-            self.background.spawn(self.confirmations.settle_when_ready(present))
+            self.background.spawn(self.confirmations.settle_when_ready(present, desired))
         if absent:
             await self.confirmations.confirm((), absent, snapshot.reached)
 

@@ -74,9 +74,8 @@ class Waiters:
             self._futures.pop(mark.subject, None)
 
     def note(self, subject: str, error: KeysteadError) -> None:
-        """Remember why a subject is not settled yet."""
-        if subject in self._futures:
-            self._errors[subject] = error
+        """Remember why a subject is not settled yet, until it is; who waits may come only then."""
+        self._errors[subject] = error
 
     def last_error(self, subject: str) -> KeysteadError | None:
         """Return why a subject is not settled yet, if the engine said."""

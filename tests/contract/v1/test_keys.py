@@ -293,6 +293,19 @@ async def test_an_engine_that_is_down_leaves_no_key_behind(
     assert (await instance.operator.get(KEYS)).json()["total"] == 0
 
 
+async def test_a_create_where_no_dial_comes_back_says_so_and_leaves_no_key_behind(
+    instance: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keystead.operations.vpn.keys.ISSUE_TIMEOUT_S", 0.3)  # nobody has to wait 15 s for a refusal
+    instance.engine.cold_reason = "no dial has come back yet through the inbound shared, whose target is a.example:443"
+
+    answer = await instance.operator.post(KEYS, json={})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
+    assert answer.json()["detail"].endswith(f"nothing was created: {instance.engine.cold_reason}")
+    assert (await instance.operator.get(KEYS)).json()["total"] == 0
+
+
 async def test_a_confined_token_sees_its_own_keys_only(instance: InProcess) -> None:
     theirs = await issue(instance)
     made = await instance.token(*VPN_PERMISSIONS, is_confined=True)

@@ -39,13 +39,19 @@ async def external(lab: xray.Lab, address: str) -> AsyncIterator[ExternalXray]:
         await driver.stop()
 
 
+async def opened(driver: ExternalXray) -> None:
+    """Wait until the core has opened the inbound of its file."""
+    async with asyncio.timeout(10):
+        while await driver.cold({"k1-1": ["shared"]}):
+            await driver.when_warmth_changes()
+
+
 async def test_a_core_run_by_others_is_configured_by_file_and_fed_by_calls(tmp_path: Path) -> None:
     async with xray.lab(tmp_path, is_started=False) as lab, external(lab, f"unix:{tmp_path}/run/api") as driver:
         early = lab.want("k1-1")
         await driver.write_config(lab.desired)
         async with core(tmp_path / "config.json"):
-            async with asyncio.timeout(10):
-                await driver.when_ready()
+            await opened(driver)
             late = lab.want("k2-1")
             outcomes = await driver.apply_marked(lab.part("k2-1"), ["k2-1"])
             dials = [await lab.dial(early), await lab.dial(late)]
@@ -64,8 +70,7 @@ async def test_a_static_change_is_written_and_told_and_the_previous_file_kept(tm
         before = (tmp_path / "config.json").read_bytes()
         lab.inbound = replace(lab.inbound, server_names=("other.test",))
         async with core(tmp_path / "config.json"):
-            async with asyncio.timeout(10):
-                await driver.when_ready()
+            await opened(driver)
             await asyncio.sleep(1.5)  # longer than the whole second that uptime is rounded to
             await driver.write_config(lab.desired)
             found = plan("xray/main", lab.desired, await driver.observe(), settings=xray.LOOPBACK_OPEN)
@@ -95,8 +100,7 @@ async def test_a_removed_user_opens_no_stream_inside_its_live_mux_connection_unt
         user = lab.want("k1-1", flow="")
         await driver.write_config(lab.desired)
         async with core(tmp_path / "config.json"):
-            async with asyncio.timeout(10):
-                await driver.when_ready()
+            await opened(driver)
             async with xray.client(lab.profile(user), has_mux=True) as port:
                 served = await xray.get(port, lab.origin)
                 del lab.users["k1-1"]

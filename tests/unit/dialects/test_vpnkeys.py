@@ -135,6 +135,7 @@ def test_a_bad_body_names_its_field(body: bytes, field: str) -> None:
     ("report", "status", "xray", "storage"),
     [
         (Report("ok", [], Condition.READY), "healthy", "running", "running"),
+        (Report("degraded", ["vpn engine partial"], Condition.PARTIAL), "degraded", "running", "running"),
         (Report("degraded", ["vpn engine warming"], Condition.WARMING), "degraded", "warming", "running"),
         (Report("unhealthy", ["vpn engine down"], Condition.DOWN), "unhealthy", "down", "running"),
         (Report("unhealthy", ["database unavailable"]), "unhealthy", "unknown", "unavailable"),

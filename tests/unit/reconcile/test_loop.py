@@ -22,8 +22,8 @@ class SlowEngine(FakeEngine):
 
     looks = 0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self) -> None:
+        super().__init__()
         self.answers = asyncio.Event()
 
     async def observe(self) -> frozenset[str]:

@@ -80,15 +80,36 @@ async def site(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 async def test_a_marked_subject_is_settled_when_the_engine_is_ready(site: Site) -> None:
     site.begin()
-    site.engine.ready.clear()
+    site.engine.frozen = {"k1-1"}
 
     mark = await site.want("k1-1")
     before = await site.outcome(mark, 0.2)
-    site.engine.ready.set()
+    site.engine.thaw("k1-1")
 
     assert before is Outcome.PENDING
     assert await site.outcome(mark) is Outcome.SETTLED
     await until(lambda: not site.source.issuing)
+
+
+async def test_a_subject_does_not_wait_for_what_only_others_wait_for(site: Site) -> None:
+    site.begin()
+    site.engine.frozen = {"k1-1", "k2-1"}
+
+    cold, gone, warm = await site.want("k1-1"), await site.want("k2-1"), await site.want("k3-1")
+    outcomes = await site.worker.settle_each([cold, warm], 0.3)
+    removed = await site.unwant("k2-1")
+    site.worker.wake_fully()
+    await until(lambda: "k3-1" not in site.source.issuing)
+    still_cold = await site.outcome(cold, 0.2)
+    site.engine.thaw("k1-1")
+
+    assert [ended.outcome for ended in outcomes] == [Outcome.PENDING, Outcome.SETTLED]
+    assert str(outcomes[0].error) == "k1-1 is cold"
+    assert still_cold is Outcome.PENDING
+    assert gone.subject == removed.subject
+    assert await site.outcome(removed) is Outcome.SETTLED
+    assert await site.outcome(cold) is Outcome.SETTLED
+    assert not site.worker.confirmations.is_applied("k2-1")
 
 
 async def test_a_mark_that_was_settled_before_anybody_waited_is_settled(site: Site) -> None:

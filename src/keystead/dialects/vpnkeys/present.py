@@ -5,7 +5,6 @@ from typing import Any
 
 from keystead.operations.instance.health import Report
 from keystead.operations.instance.resources import Resources
-from keystead.reconcile.engine import Condition
 from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.traffic import Usage
 
@@ -81,13 +80,13 @@ def health(report: Report, left: Resources, now: datetime, uptime_s: float) -> d
     """Present how the service is doing: what runs, and what is left of the machine."""
     reasons = [*report.reasons, *left.reasons]
     status = "degraded" if reasons and report.status == "ok" else _CONDITIONS.get(report.status, report.status)
-    is_ready = report.engine is Condition.READY
+    is_serving = report.engine is not None and report.engine.is_serving
     return {
         "status": status,
         "timestamp": second(now),
         "version": API_VERSION,
         "services": {
-            "xray": _RUNNING if is_ready else (report.engine or "unknown"),
+            "xray": _RUNNING if is_serving else (report.engine or "unknown"),
             "api": _RUNNING,
             "storage": "unavailable" if report.engine is None else _RUNNING,
         },

@@ -4,10 +4,10 @@ Made by the driver for every process it comes to know: the one that serves, and 
 """
 
 import asyncio
-import itertools
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from keystead.engines.xray import warmth
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.config import Route
 from keystead.engines.xray.launching import Role, Started
@@ -15,12 +15,12 @@ from keystead.engines.xray.probe import Prober
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.log import get_logger
+from keystead.reconcile.engine import Condition, Health
 
 log = get_logger()
 
 _POLL_S = 0.02
 _RETRY_S = 1.0
-_TAGS_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,11 @@ class Patience:
     hung_after_s: float = 20.0
 
 
-def warming(waiting: Collection[Route]) -> str:
-    """Return what a process that is not ready waits for, by the inbounds whose dials have not come back."""
-    tags = sorted({route.tag for route in waiting})
-    if not tags:
-        return "no dial through Xray has come back yet"
-    more = f" and {len(tags) - _TAGS_NAMED} more" if len(tags) > _TAGS_NAMED else ""
-    return f"no dial has come back yet through the inbound {', '.join(tags[:_TAGS_NAMED])}{more}"
-
-
 class Attendance:
-    """Know whether a process is reachable (its API answers) and ready (a dial over every route came back).
+    """Know whether a process is reachable (its API answers), and which of its inbounds are warm (dials came back).
 
-    A candidate is warm when a dial over each of its loopback listeners came back; it is dialled in public only once
-    it was published.
+    It is ready when all are. A candidate is dialled through its loopback listeners until it is published, and through
+    its public ones from then on; ``warm`` says that it may take over.
     """
 
     def __init__(
@@ -70,11 +61,14 @@ class Attendance:
         self.reachable = asyncio.Event()
         self.ready = asyncio.Event()
         self.warm = asyncio.Event()
-        self.published = asyncio.Event()
-        self.waiting: set[Route] = set()
-        if started.role is not Role.CANDIDATE:
-            self.published.set()
         self.is_hung = False
+        self._is_public = started.role is not Role.CANDIDATE
+        self._cold = set(range(len(self._routes)))
+        self._proofs: set[asyncio.Task[None]] = set()
+        self._owed: Collection[str] = ()
+        self._has_served = False
+        self._changed = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
         self._prober = prober
         self._clock = clock
         self._patience = patience
@@ -86,27 +80,95 @@ class Attendance:
         """Attend until cancelled; what was known is void afterwards."""
         try:
             async with asyncio.TaskGroup() as group:
+                self._group = group
                 group.create_task(self._watch_api())
                 group.create_task(self._keep_proving())
                 group.create_task(self._look_after_connections())
         finally:
+            self._group = None
             self.over()
             await self.client.close()
 
     def over(self) -> None:
-        """Take notice that the process has ended: it is neither reachable nor ready from this step on."""
+        """Take notice that the process has ended: it is neither reachable nor warm from this step on."""
         self.reachable.clear()
-        self.ready.clear()
         self.is_hung = False
+        self._forget()
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Return what is set by the next change of what is warm."""
+        return self._changed
+
+    def health(self) -> Health:
+        """Tell how the process is doing, without asking it anything."""
+        if self.is_hung:
+            return Health(Condition.HUNG, "Xray's API does not answer")
+        if self.ready.is_set():
+            return Health(Condition.READY)
+        is_partial = bool(self._routes) and self._serves
+        return Health(Condition.PARTIAL if is_partial else Condition.WARMING, self._told(self._cold))
+
+    def is_warm(self, place: str) -> bool:
+        """Tell whether a client of a place (``warmth.py``) would be served at once."""
+        if self.ready.is_set():
+            return True
+        needed = self.started.needs.get(place)
+        if not self.reachable.is_set() or self.is_hung:
+            return False
+        if needed is None:
+            return self._serves if self.started.needs else not self._cold
+        return self._cold.isdisjoint(needed)
+
+    def cold_among(self, places: Mapping[str, Collection[str]]) -> dict[str, KeysteadError]:
+        """Say of each label why a client of it would not be served at once, by the places it waits for."""
+        if self.ready.is_set():
+            return {}
+        cold = {label: [one for one in waits_for if not self.is_warm(one)] for label, waits_for in places.items()}
+        return {label: EngineUnavailable(self._why(found)) for label, found in cold.items() if found}
+
+    def keeps(self, before: "Attendance") -> bool:
+        """Tell whether all that is warm in another process is warm in this one, and anything at all is."""
+        return self._serves and all(self.is_warm(place) for place in self.started.needs if before.has_warm(place))
+
+    def has_warm(self, place: str) -> bool:
+        """Tell whether a place is one of this process, and warm."""
+        return place in (self.started.needs or self.started.tags) and self.is_warm(place)
 
     async def dial(self) -> None:
         """Dial once over every route; raise EngineUnavailable when one does not come back."""
         probe = self.started.probe
         await asyncio.gather(*(self._prober.dial(probe, route) for route in probe.routes))
 
+    def publish(self) -> None:
+        """Dial the public listeners from this step on; what was warm before has to come back through them as well."""
+        self._owed = [place for place in self.started.needs if self.is_warm(place)]
+        self._is_public = True
+        self._forget()
+        self._doubt(range(len(self._routes)))
+
     async def prove(self) -> None:
-        """Return when a dial over every public route has come back."""
-        await self._prober.prove(self.started.probe, self.started.probe.routes)
+        """Return when dials through the public listeners have come back to all that was warm before."""
+        while not (self._serves and all(self.is_warm(place) for place in self._owed)):
+            await self._changed.wait()
+
+    @property
+    def _routes(self) -> tuple[Route, ...]:
+        probe = self.started.probe
+        return probe.routes if self._is_public else probe.warm_routes
+
+    @property
+    def _serves(self) -> bool:
+        return len(self._cold) < len(self._routes) or not self._routes
+
+    def _told(self, cold: Collection[int]) -> str:
+        return warmth.told(self._routes, self.started.needs, cold)
+
+    def _why(self, places: Collection[str]) -> str:
+        if self.is_hung:
+            return "Xray's API does not answer"
+        cold = {number for place in places for number in self.started.needs.get(place, self._cold)}
+        return self._told(cold & self._cold)
 
     async def _watch_api(self) -> None:
         silent_since_s: float | None = None
@@ -121,12 +183,14 @@ class Attendance:
                     log.error("engine hangs and is ended", silent_s=round(silent_s))
                     self._on_hung("Xray did not answer and was ended")
                     return
-                if self.reachable.is_set():
+                if self.reachable.is_set() and not self.is_hung:
                     self.is_hung = True
-                    self.ready.clear()
+                    self._forget()
             else:
                 silent_since_s = None
-                self.is_hung = False
+                if self.is_hung:
+                    self.is_hung = False
+                    self._doubt(range(len(self._routes)))
                 self.reachable.set()
             await self._clock.sleep(self._pause_s())
 
@@ -141,27 +205,55 @@ class Attendance:
 
     async def _keep_proving(self) -> None:
         await self.reachable.wait()
-        probe = self.started.probe
-        if not self.published.is_set():
-            await self._prober.prove(probe, probe.warm_routes)
-            self.warm.set()
-            await self.published.wait()
+        self._doubt(range(len(self._routes)))
+        turn = 0
         while True:
-            await self._prober.prove(probe, probe.routes, self.waiting)
-            log.info("engine is ready", process=self.process, routes=len(probe.routes))
-            self._on_served()
-            self.ready.set()
-            await self._until_doubtful(itertools.cycle(probe.routes))
-            self.ready.clear()
-
-    async def _until_doubtful(self, routes: Iterator[Route]) -> None:
-        while self.ready.is_set():
             await self._clock.sleep(self._patience.probe_every_s)
-            route = next(routes, None)
-            if route is None:
+            warm = [number for number in range(len(self._routes)) if number not in self._cold]
+            if not self._is_public or not warm:
                 continue
+            turn = next((number for number in warm if number > turn), warm[0])
             try:
-                await self._prober.dial(self.started.probe, route)
+                await self._prober.dial(self.started.probe, self._routes[turn])
             except EngineUnavailable as error:
-                log.warning("engine no longer serves", reason=error.message)
-                return
+                log.warning("inbound no longer serves", reason=error.message)
+                if turn not in self._cold:
+                    self._cold.add(turn)
+                    self._doubt([turn])
+
+    def _forget(self) -> None:
+        """Take everything for cold and stop dialling."""
+        for proof in self._proofs:
+            proof.cancel()
+        self._proofs.clear()
+        self._cold = set(range(len(self._routes)))
+        self._tell()
+
+    def _doubt(self, numbers: Iterable[int]) -> None:
+        """Prove these anew."""
+        for number in numbers:
+            if self._group is not None:
+                proof = self._group.create_task(self._prove(number, self._routes[number]))
+                self._proofs.add(proof)
+                proof.add_done_callback(self._proofs.discard)
+        self._tell()
+
+    async def _prove(self, number: int, route: Route) -> None:
+        await self._prober.prove(self.started.probe, route)
+        self._cold.discard(number)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell whoever waits for a change."""
+        is_ready = self.reachable.is_set() and not self.is_hung and not self._cold
+        if is_ready and not self.ready.is_set():
+            log.info("engine is ready", process=self.process, routes=len(self._routes))
+        (self.ready.set if is_ready and self._is_public else self.ready.clear)()
+        if self._is_public and self.reachable.is_set() and self._serves is not self._has_served:
+            self._has_served = self._serves
+            if self._serves:
+                self._on_served()
+        if is_ready:
+            self.warm.set()
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -2,9 +2,8 @@
 
 Made by the composition root; used by the loop (the Driver port), by metering (``read_counters``) and by ``doctor``.
 
-Can: add, remove and change users without a restart; serve again by itself after a crash or a hang; tell *ready*,
-proven by a dial over every (target, server name), from *reachable*, which is only that it can be told things; put
-another process in the place of this one while everybody keeps watching (``handover.py``).
+Can: add, remove and change users without a restart; serve again by itself after a crash or a hang; tell what is *warm*,
+proven by dials, from *reachable*, which is only that it can be told things; hand over to another process.
 """
 
 import asyncio
@@ -13,8 +12,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keystead.engines.xray import config, launching, users
-from keystead.engines.xray.attendance import Attendance, warming
+from keystead.engines.xray import config, launching, users, warmth
+from keystead.engines.xray.attendance import Attendance
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover, Wanted
@@ -129,7 +128,7 @@ class ManagedXray:
     async def prepare_for(self, step: Step, desired: XrayDesired) -> None:
         """Make what a step needs, beside the serving process; raise EngineUnavailable when it does not prove itself."""
         if step.verb is Verb.RESTART:
-            await self._handover.prepare(desired, self._wanted(desired))
+            await self._handover.prepare(desired, self._wanted(desired), self._served())
 
     async def apply(self, step: Step, desired: XrayDesired) -> None:
         """Carry out a step; a restart puts a process that was prepared in the place of the present one."""
@@ -172,10 +171,19 @@ class ManagedXray:
             await either(self._core.changed, served.reachable if served else None)
         return True
 
-    async def when_ready(self) -> None:
-        """Wait until a dial over every (target, server name) has come back since the process started."""
-        while (served := self._attendance) is None or not served.ready.is_set():
-            await either(self._core.changed, served.ready if served else None)
+    def places(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Return what has to be warm before clients of these labels are served: inbounds, or pairs."""
+        return warmth.places(desired, subjects)
+
+    async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:
+        """Say of each label why a client of it would not be served at once; whoever would is left out."""
+        if self._attendance is None:
+            return dict.fromkeys(places, EngineUnavailable(f"Xray is {self._core.state.value}"))
+        return self._attendance.cold_among(places)
+
+    async def when_warmth_changes(self) -> None:
+        """Wait until other labels than now may be cold."""
+        await either(self._core.changed, self._attendance.changed if self._attendance else None)
 
     async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         """Bring only these labels to the desired state.
@@ -387,11 +395,6 @@ class ManagedXray:
         return self._attendance
 
     def _health(self) -> Health:
-        served = self._attendance
-        if self._core.state is not State.RUNNING or served is None:
+        if (served := self._served()) is None:
             return Health(Condition.DOWN, self._core.trouble or f"Xray is {self._core.state.value}")
-        if served.is_hung:
-            return Health(Condition.HUNG, "Xray's API does not answer")
-        if not served.ready.is_set():
-            return Health(Condition.WARMING, warming(served.waiting))
-        return Health(Condition.READY)
+        return served.health()

@@ -33,6 +33,7 @@ from keystead.engines.xray.state import (
     XrayActual,
     XrayDesired,
     XraySettings,
+    is_live,
 )
 from keystead.engines.xray.watching import Unwatched
 from keystead.kit.clock import Clock
@@ -158,15 +159,23 @@ class ExternalXray:
             await self._clock.sleep(_POLL_S)
         return True
 
-    async def when_ready(self) -> None:
-        """Wait until the API answers and every desired inbound is open."""
-        while True:
-            await self.when_reachable()
-            desired = await self._load()
-            tags = await self._api().inbound_tags()
-            if {inbound.tag for inbound in desired.static} <= set(tags):
-                return
-            await self._clock.sleep(_POLL_S)
+    def places(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Return the inbounds these labels are to be in that only a start opens; the others were opened by us."""
+        static = {tag: users_of_tag.keys() for tag, users_of_tag in desired.users.items() if not is_live(tag)}
+        return {label: [tag for tag, labels in static.items() if label in labels] for label in subjects}
+
+    async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:
+        """Say of each label which of its inbounds is not open; whether one is warm nobody can tell."""
+        try:
+            opened = set(await self._api().inbound_tags())
+        except EngineUnavailable as error:
+            return dict.fromkeys(places, error)
+        missing = {label: sorted(set(tags) - opened) for label, tags in places.items()}
+        return {label: EngineUnavailable(f"inbound {tags[0]} is not open") for label, tags in missing.items() if tags}
+
+    async def when_warmth_changes(self) -> None:
+        """Wait a moment: nobody tells."""
+        await self._clock.sleep(_POLL_S)
 
     async def apply_marked(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, KeysteadError | None]:
         """Bring only these labels to the desired state."""

@@ -113,7 +113,7 @@ class Handover:
         candidate = self._candidate
         return candidate is not None and candidate.wanted == wanted and candidate.attendance.warm.is_set()
 
-    async def prepare(self, desired: XrayDesired, wanted: Wanted) -> None:
+    async def prepare(self, desired: XrayDesired, wanted: Wanted, old: Attendance | None) -> None:
         """Start a candidate and wait until it is warm; raise EngineUnavailable, with nothing left, when it is not."""
         async with self._preparing:
             if self.is_prepared(wanted):
@@ -122,7 +122,7 @@ class Handover:
             self._note(Phase.STARTING)
             candidate = self._candidate = await self._started(desired, wanted)
             self._note(Phase.STARTED, f"pid {self._core.told_of(candidate.core).get('pid')}")
-            if not await self._becomes_warm(candidate):
+            if not await self._becomes_warm(candidate, old):
                 trouble = self._core.told_of(candidate.core).get("trouble") or "no dial through it comes back"
                 await self._discard()
                 raise self._failed(f"the successor of the core does not prove itself: {trouble}; nothing was changed")
@@ -143,7 +143,7 @@ class Handover:
             await self._core.relabel({core: memo_of(retreated)})
             await self._open(desired, new)
             self._note(Phase.LISTENING)
-            new.published.set()
+            new.publish()
             if not await within(self._clock, PROVEN_WITHIN_S, new.prove()):
                 raise EngineUnavailable(
                     "the successor of the core does not prove itself in public; nothing was changed"
@@ -217,10 +217,21 @@ class Handover:
         while self._core.told_of(core).get("state") not in {State.RUNNING, State.BACKING_OFF}:
             await self._core.when_changed()
 
-    async def _becomes_warm(self, candidate: _Candidate) -> bool:
-        """Wait until a candidate is warm; one that ends is not given another try."""
-        warm, late = candidate.attendance.warm.wait(), self._clock.sleep(WARM_WITHIN_S)
-        return await first_of(warm, self._until_down(candidate.core), late) == 0
+    async def _becomes_warm(self, candidate: _Candidate, old: Attendance | None) -> bool:
+        """Wait until a candidate is warm; one that ends is not given another try.
+
+        When time is over it is enough that it has warm what the process that serves has: what is dead there, or new,
+        keeps nobody from being taken over.
+        """
+        new = candidate.attendance
+        ended = await first_of(new.warm.wait(), self._until_down(candidate.core), self._clock.sleep(WARM_WITHIN_S))
+        if ended == 0:
+            return True
+        if self._is_down(candidate.core) or old is None or not new.keeps(old):
+            return False
+        log.warning("a successor takes over with what is warm", process=new.process, reason=new.health().reason)
+        new.warm.set()
+        return True
 
     async def _until_down(self, core: str) -> None:
         while not self._is_down(core):

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from keystead.engines.xray import config
+from keystead.engines.xray import config, warmth
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser, is_live
 from keystead.engines.xray.users import Users
@@ -45,7 +45,8 @@ class Started:
     """What a process was started with, and what it has become: a candidate has no public listener yet.
 
     Of two that serve, the one of the higher ``generation`` took the place of the other. ``behind`` are the ports of
-    what listens on loopback for its other inbounds, by tag.
+    what listens on loopback for its other inbounds, by tag. ``needs`` are the routes, by their positions, that have to
+    be warm for each place (``warmth.py``); a memo of an earlier Keystead has none.
     """
 
     tags: tuple[str, ...]
@@ -57,6 +58,7 @@ class Started:
     binary: Path = Path()
     generation: int = 0
     behind: Mapping[str, int] = field(default_factory=dict)
+    needs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Launcher:
@@ -105,6 +107,7 @@ class Launcher:
             binary.path,
             generation,
             desired.inner_ports(),
+            warmth.needs(desired.static, probe.routes),
         )
         texts, gaps, entries = with_gaps(rendered)
         listening = desired.static if warm is None else warm
@@ -208,6 +211,7 @@ def memo_of(started: Started) -> dict[str, Any]:
         "binary": str(started.binary),
         "generation": started.generation,
         "behind": dict(started.behind),
+        "needs": dict(started.needs),
     }
 
 
@@ -233,6 +237,7 @@ def started_with(memo: Mapping[str, Any]) -> Started | None:
         Path(memo.get("binary", "")),
         memo.get("generation", 0),
         memo.get("behind", {}),
+        {place: tuple(numbers) for place, numbers in memo.get("needs", {}).items()},
     )
 
 

@@ -12,7 +12,6 @@ What dials is imported by the first dial: the core is started before anything of
 """
 
 import asyncio
-from collections.abc import Iterable
 
 from keystead.engines.xray.config import ProbePlan, Route
 from keystead.keeper.echo import NONCE_SIZE
@@ -54,19 +53,8 @@ class Prober:
         if answer != nonce:
             raise EngineUnavailable(f"a dial through inbound {route.tag} comes back wrong")
 
-    async def prove(self, plan: ProbePlan, routes: Iterable[Route], waiting: set[Route] | None = None) -> None:
-        """Return when a dial over every one of these routes has succeeded; try for as long as it takes.
-
-        ``waiting`` is made to hold those that have not succeeded yet.
-        """
-        left = set[Route]() if waiting is None else waiting
-        left.clear()
-        left.update(routes)
-        async with asyncio.TaskGroup() as group:
-            for route in list(left):
-                group.create_task(self._prove(plan, route, left))
-
-    async def _prove(self, plan: ProbePlan, route: Route, waiting: set[Route]) -> None:
+    async def prove(self, plan: ProbePlan, route: Route) -> None:
+        """Return when a dial over a route has succeeded; try for as long as it takes."""
         proven = asyncio.Event()
         begun_s = self._clock.monotonic_s()
         attempts: set[asyncio.Task[None]] = set()
@@ -77,7 +65,6 @@ class Prober:
                 attempt.add_done_callback(attempts.discard)
                 is_early = self._clock.monotonic_s() - begun_s < _EAGER_FOR_S
                 await within(self._clock, _EAGER_S if is_early else _PATIENT_S, proven.wait())
-            waiting.discard(route)
         finally:
             left = list(attempts)
             for attempt in left:

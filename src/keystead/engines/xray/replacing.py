@@ -64,7 +64,7 @@ class Replacing:
 
     async def prepare(self, replacement: Replacement, desired: XrayDesired) -> None:
         """Start the successor beside the present process and wait until it is warm."""
-        await self._handover.prepare(desired, self._wanted(replacement, desired))
+        await self._handover.prepare(desired, self._wanted(replacement, desired), self._served())
 
     async def carry_out(self, replacement: Replacement, desired: XrayDesired) -> None:
         """Let the successor take over; raise Conflict when what is desired has changed since it was prepared."""

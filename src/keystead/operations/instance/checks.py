@@ -140,6 +140,9 @@ def engine_condition(name: str, status: EngineStatus) -> Check:
     if health.condition is Condition.WARMING:
         advice = "wait some seconds and ask again; if it stays, look at the REALITY target of that inbound"
         return Check(name, Status.WARN, told, advice)
+    if health.condition is Condition.PARTIAL:
+        advice = "see whether its target answers from here, or move its keys: docs/engines/xray.md; the others serve"
+        return Check(name, Status.FAIL, told, advice)
     return Check(name, Status.FAIL, told, "look at its last lines, here and in the data directory's log")
 
 

@@ -289,7 +289,8 @@ class VpnOperations:
 def _engine_error(settlement: Settlement, message: str) -> KeysteadError:
     if settlement.outcome is Outcome.FAILED and settlement.error is not None:
         return settlement.error
-    return EngineUnavailable(message, retry_after_s=_RETRY_AFTER_S)
+    why = f": {settlement.error.message}" if settlement.error is not None else ""
+    return EngineUnavailable(f"{message}{why}", retry_after_s=_RETRY_AFTER_S)
 
 
 def _as_system(call: Call) -> Call:

@@ -72,6 +72,7 @@ async def test_a_migrated_database_is_whole(database: Database) -> None:
     ("condition", "status"),
     [
         (Condition.READY, Status.OK),
+        (Condition.PARTIAL, Status.FAIL),
         (Condition.WARMING, Status.WARN),
         (Condition.DOWN, Status.FAIL),
         (Condition.HUNG, Status.FAIL),

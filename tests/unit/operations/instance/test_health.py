@@ -27,6 +27,7 @@ class Engine:
     ("condition", "problem", "status", "reasons"),
     [
         (Condition.READY, None, "ok", []),
+        (Condition.PARTIAL, None, "degraded", ["vpn engine partial"]),
         (Condition.WARMING, None, "degraded", ["vpn engine warming"]),
         (Condition.HUNG, None, "unhealthy", ["vpn engine hung"]),
         (Condition.DOWN, None, "unhealthy", ["vpn engine down"]),
