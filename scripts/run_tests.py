@@ -6,7 +6,7 @@
 ``KEYSTEAD_TEST_DATABASE``, and its part of the modules from ``KEYSTEAD_TEST_SHARE`` (tests/support/shares.py).
 Tests marked slow, and those that need no database, run once, on the first.
 
-The tests wait more than they compute, so that there are more runs than processors: most of each database in a run of
+The tests wait more than they compute, so that there are more runs than processors: a part of each database in a run of
 its own, and the rest of them, one database after another, in one more. The first run is shown as it goes, the others
 afterwards. Tests marked alone come last, since they watch rates and gaps. A few tests that failed while the runs shared
 the machine are asked again, alone: what fails twice fails the whole, and what does not is named, because it wants

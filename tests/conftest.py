@@ -36,7 +36,8 @@ NEEDS_NO_DATABASE = tuple(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep what this run is to take: of its database, and of its share."""
     kept = [item for item in items if databases.chosen_backend() == "sqlite" or not _runs_once(item)]
-    modules = shares.modules_of(shares.chosen_share(), [(item.nodeid, _expected_s(item)) for item in kept])
+    expected = [(item.nodeid, _expected_s(item)) for item in kept]
+    modules = shares.modules_of(shares.chosen_share(), expected, shares.MOST_TO_REST[databases.chosen_backend()])
     kept = [item for item in kept if shares.module_of(item.nodeid) in modules]
     if len(kept) < len(items):
         chosen = set(kept)
