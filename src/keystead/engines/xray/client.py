@@ -34,6 +34,8 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 500),
+    # Pings that find out how much the way holds would ride on every call; to a process beside us it holds enough.
+    ("grpc.http2.bdp_probe", 0),
     # A proxy in the environment is for the outside world, not for our own engine.
     ("grpc.enable_http_proxy", 0),
 ]
