@@ -1,12 +1,26 @@
-"""Waiting for the first of several things, with nothing left running behind.
+"""Waiting for the first or the last of several things, with nothing left running behind.
 
-Used where a wait must also end on a time by a clock that tests can set, or on a change of state.
+Used where a wait must also end on a time by a clock that tests can set, or on a change of state, and where what is done
+together has to be over as a whole, also when some of it fails.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from typing import TypeVar
 
 from keystead.kit.clock import Clock
+
+T = TypeVar("T")
+
+
+async def all_of(*waits: Awaitable[T]) -> list[T]:
+    """Wait until every one of these has ended and return what they returned; raise the first problem only then."""
+    returned: list[T] = []
+    for outcome in await asyncio.gather(*waits, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        returned.append(outcome)
+    return returned
 
 
 async def first_of(*waits: Coroutine[object, object, object]) -> int:

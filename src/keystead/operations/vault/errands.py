@@ -5,7 +5,6 @@ for now is put off, ever longer, and given up after some days; what was given up
 share the errands of one database by lease.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +14,7 @@ from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.kit.log import get_logger
 from keystead.kit.secret import Secret
+from keystead.kit.waiting import all_of
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
 from keystead.vault import errands
@@ -65,7 +65,7 @@ class ErrandRunner:
     def __init__(self, transactions: Transactions, *, account_id: int, is_alone: bool) -> None:
         self._transactions = transactions
         self._call = Call(system(account_id), _REQUEST_ID)
-        self._is_alone = is_alone
+        self._begins_anew = is_alone
         self._handlers: dict[str, Handler] = {}
 
     def on(self, kind: Kind, handler: Handler) -> None:
@@ -93,8 +93,9 @@ class ErrandRunner:
 
         The only process of its database begins with everything that waits: whoever was about it is gone.
         """
-        if self._is_alone:
+        if self._begins_anew:
             await self._transactions.write(self._call, errands.make_all_due)
+            self._begins_anew = False  # what a crash of this loop leaves is our own
         while True:
             try:
                 await self.round()
@@ -103,9 +104,9 @@ class ErrandRunner:
             await self._transactions.clock.sleep(_LOOK_EVERY_S)
 
     async def round(self) -> int:
-        """Carry out what is due now; return how many errands that were."""
+        """Carry out what is due now; return how many errands that were. One that fails does not leave others behind."""
         due = (await self._transactions.write(self._call, errands.claim_due, _TOGETHER_MAX)).value
-        await asyncio.gather(*(self._carry_out(errand) for errand in due))
+        await all_of(*(self._carry_out(errand) for errand in due))
         return len(due)
 
     async def _carry_out(self, errand: Errand) -> Outcome:
