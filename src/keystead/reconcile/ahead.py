@@ -64,7 +64,7 @@ class Ahead(Generic[D]):
         batch = {early.mark.subject: early.mark.generation}
         async with self._lock:
             outcomes = await self._apply(early.part, early.mark.subject)
-            if not await early.is_committed:
+            if not await asyncio.shield(early.is_committed):  # a stop ends this task, and not the writer's word
                 left = await self._apply(self._source.without(early.part), early.mark.subject)
                 if any(left.values()):
                     self._wake_fully()
