@@ -21,7 +21,7 @@ from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
 from keystead.kit.ids import Ids
 from keystead.kit.log import get_logger
-from keystead.kit.waiting import within
+from keystead.kit.waiting import ended, within
 
 log = get_logger()
 
@@ -100,11 +100,11 @@ class JobRunner:
             if handling.done():
                 await self._note_end(job, handling)
         except asyncio.CancelledError:
-            await _ended(handling, keeping)  # whoever takes it next is not to be about it beside us
+            await ended(handling, keeping)  # whoever takes it next is not to be about it beside us
             await self._give_back(job)
             raise
         finally:
-            await _ended(handling, keeping)
+            await ended(handling, keeping)
             self._busy.pop(job.claim, None)
             self._wake.set()
 
@@ -190,9 +190,3 @@ class JobRunner:
 
     def _in(self, wait_s: float) -> datetime:
         return self._clock.now() + timedelta(seconds=wait_s)
-
-
-async def _ended(*tasks: "asyncio.Future[None]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

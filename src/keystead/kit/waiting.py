@@ -6,7 +6,7 @@ together has to be over as a whole, also when some of it fails.
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from keystead.kit.clock import Clock
 
@@ -23,15 +23,20 @@ async def all_of(*waits: Awaitable[T]) -> list[T]:
     return returned
 
 
+async def ended(*tasks: "asyncio.Future[Any]") -> None:
+    """Cancel tasks and wait until they have ended, however they do; raise CancelledError only when who waits is."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def first_of(*waits: Coroutine[object, object, object]) -> int:
     """Wait until one of these is done, cancel the others and return its position; raise what it raised."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
     position = next(number for number, task in enumerate(tasks) if task in done)
     tasks[position].result()
     return position
