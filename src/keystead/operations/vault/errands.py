@@ -13,6 +13,7 @@ from typing import Any
 from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.kit.log import get_logger
+from keystead.kit.loops import repeat
 from keystead.kit.secret import Secret
 from keystead.kit.waiting import all_of
 from keystead.operations.calls import Call
@@ -96,12 +97,7 @@ class ErrandRunner:
         if self._begins_anew:
             await self._transactions.write(self._call, errands.make_all_due)
             self._begins_anew = False  # what a crash of this loop leaves is our own
-        while True:
-            try:
-                await self.round()
-            except KeysteadError as error:
-                log.warning("errands put off", reason=error.message)
-            await self._transactions.clock.sleep(_LOOK_EVERY_S)
+        await repeat(self.round, _LOOK_EVERY_S, self._transactions.clock, failing="errands put off")
 
     async def round(self) -> int:
         """Carry out what is due now; return how many errands that were. One that fails does not leave others behind."""

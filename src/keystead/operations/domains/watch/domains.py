@@ -12,7 +12,7 @@ from datetime import timedelta
 from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError
 from keystead.kit.log import get_logger
-from keystead.kit.waiting import within
+from keystead.kit.loops import repeat
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
 from keystead.outgoing.dns import Lookup, ResolverAway
@@ -76,14 +76,7 @@ class DomainWatch:
 
     async def run(self) -> None:
         """Watch until cancelled; what cannot be done now is done at the next round."""
-        clock = self._transactions.clock
-        while True:
-            self._wake.clear()
-            try:
-                await self.round()
-            except KeysteadError as error:
-                log.warning("domains put off", reason=error.message)
-            await within(clock, LOOK_EVERY_S, self._wake.wait())
+        await repeat(self.round, LOOK_EVERY_S, self._transactions.clock, failing="domains put off", sooner=self._wake)
 
     async def round(self) -> None:
         """Begin the looks that are due, ask DNS about some domains, and compare when there is news."""
