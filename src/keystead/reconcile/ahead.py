@@ -63,7 +63,7 @@ class Ahead(Generic[D]):
     async def _tell(self, early: "Early[D]") -> None:
         async with self._lock:
             early.outcomes = await self._apply(early.part, early.mark.subject)
-            if not await early.is_committed:
+            if not await asyncio.shield(early.is_committed):  # a stop ends this task, and not the writer's word
                 left = await self._apply(self._source.without(early.part), early.mark.subject)
                 if any(left.values()):
                     self._wake_fully()

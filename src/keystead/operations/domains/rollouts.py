@@ -6,7 +6,6 @@ as a domain of a move and ever longer, while others go on; a provider's limit co
 off when nothing is due, or the database is away.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from keystead.access import principal
 from keystead.jobs.errors import NotYet
 from keystead.jobs.store import Job
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
+from keystead.kit.waiting import all_of
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import HostedZone, ZoneHosts
 from keystead.operations.transaction import Transactions
@@ -133,11 +133,8 @@ def _require_all_over(part: Part) -> None:
 
 
 async def _each(part: Part, do: Callable[[Call, Part, ToDo], Awaitable[None]], call: Call) -> None:
-    """Do something with every zone of a part at once; when all have ended, raise the first problem."""
-    ended = await asyncio.gather(*(do(call, part, zone) for zone in part.zones), return_exceptions=True)
-    for problem in ended:
-        if problem is not None:
-            raise problem
+    """Do something with every zone of a part at once."""
+    await all_of(*(do(call, part, zone) for zone in part.zones))
 
 
 async def _change_records(now: _Now) -> RecordsChanged:
