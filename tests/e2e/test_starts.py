@@ -95,6 +95,8 @@ async def test_a_start_that_contradicts_links_is_refused(tmp_path: Path) -> None
             said = await refused_start(instance, **{name: value})
             assert name in said
             assert value in said
+        said = await refused_start(instance, KEYSTEAD_VPN_PORT="", KEYSTEAD_PORT=str(instance.vpn_port))
+        assert f"KEYSTEAD_PORT: port {instance.vpn_port} is the VPN's" in said
 
         await instance.start()
         await instance.ready()
@@ -126,12 +128,12 @@ async def test_a_taken_vpn_port_keeps_the_core_from_starting_until_it_is_free(tm
     async with keystead(tmp_path, is_started=False) as instance:
         with socket.create_server(("127.0.0.1", instance.vpn_port)):
             await instance.start()
-            await asyncio.sleep(1.5)
+            async with asyncio.timeout(20.0):
+                while f"127.0.0.1:{instance.vpn_port} is in use by" not in instance.log():
+                    await asyncio.sleep(0.1)
             health = (await instance.http.get("/health")).json()
-            said = instance.log()
 
         assert health["status"] == "unhealthy"
-        assert f"127.0.0.1:{instance.vpn_port} is in use by" in said
         await instance.ready(within_s=40.0)
         key = await instance.create("after")
         assert await instance.dial(key["key_id"]) is not None
