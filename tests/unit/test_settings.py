@@ -55,6 +55,15 @@ def test_a_wrong_value_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch,
     assert f"for example {name}=" in refusal.value.message
 
 
+def test_what_is_not_set_is_what_the_documents_say() -> None:
+    loaded = settings.load()
+
+    assert (loaded.host, loaded.port, loaded.tls) == ("127.0.0.1", 8000, "off")
+    assert (loaded.vpn_host, loaded.vpn_port, loaded.vpn_ports) == ("0.0.0.0", None, "10001-10100")
+    assert (loaded.reality_common_short_id, loaded.vpn_allow_private) == ("7bb45050", ())
+    assert loaded.traffic_sync_s == 300
+
+
 def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_SECRET_KEY", "too-short-a-secret")
 
