@@ -1,6 +1,7 @@
 """Starting and stopping as a user sees it: what is refused and how it is said, and what is left behind (nothing)."""
 
 import asyncio
+import json
 import os
 import pty
 import signal
@@ -221,6 +222,21 @@ async def test_the_first_token_goes_into_a_private_file_and_not_into_the_log(tmp
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert instance.token not in said
         assert str(path) in said
+
+
+async def test_the_start_says_where_the_api_is_what_links_carry_and_a_next_line_that_works(tmp_path: Path) -> None:
+    async with keystead(tmp_path) as instance:
+        said = instance.log().splitlines()
+        [line] = [line.removeprefix("next").strip() for line in said if line.startswith("next ")]
+
+        typed = await asyncio.create_subprocess_exec("sh", "-c", f"{line} -s", stdout=asyncio.subprocess.PIPE)
+        answered = json.loads((await typed.communicate())[0])
+
+        assert f"API        {instance.url}  (documentation: {instance.url}/docs)" in said
+        assert f"VPN links  carry 127.0.0.1:{instance.vpn_port} (let that port through the firewall)" in said
+        assert any(line.startswith("warning    links carry a loopback host") for line in said)
+        assert answered["name"] == "anna"
+        assert await instance.dial(answered["key_id"]) is not None
 
 
 async def test_the_first_token_is_shown_on_a_terminal_once(tmp_path: Path) -> None:

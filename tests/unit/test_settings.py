@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from keystead import settings
+from keystead import main, settings
 from keystead.kit.errors import Misconfigured
 from keystead.providers.registry import PROVIDERS
 from keystead.settings import unknown
@@ -109,6 +109,46 @@ def test_a_door_beside_the_vpn_at_another_address_is_taken(monkeypatch: pytest.M
     monkeypatch.setenv("KEYSTEAD_VPN_PORT", "8000")
 
     assert settings.load().vpn_port == 8000
+
+
+@pytest.mark.parametrize(
+    ("said", "setting"),
+    [
+        ({"KEYSTEAD_HOST": "0.0.0.0"}, "KEYSTEAD_HOST"),
+        ({"KEYSTEAD_HOST": "::"}, "KEYSTEAD_HOST"),
+        ({"KEYSTEAD_HOST": "192.0.2.1", "KEYSTEAD_ALLOW_PLAIN_HTTP": "false"}, "KEYSTEAD_HOST"),
+        ({"KEYSTEAD_DOORS": "v1=0.0.0.0:8001"}, "KEYSTEAD_DOORS"),
+    ],
+)
+def test_plain_http_where_others_can_listen_is_refused(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, str], setting: str
+) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(Misconfigured, match="KEYSTEAD_ALLOW_PLAIN_HTTP=true") as refusal:
+        main.check_exposure(settings.load())
+
+    assert refusal.value.message.startswith(f"{setting}: ")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"KEYSTEAD_HOST": "::1"},
+        {"KEYSTEAD_HOST": "0.0.0.0", "KEYSTEAD_TLS": "self-signed"},
+        {"KEYSTEAD_HOST": "0.0.0.0", "KEYSTEAD_ALLOW_PLAIN_HTTP": "true"},
+        {"KEYSTEAD_HOST": "0.0.0.0", "KEYSTEAD_TRUSTED_PROXIES": "10.0.0.1"},
+    ],
+)
+def test_plain_http_that_nobody_hears_or_that_is_meant_is_served(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, str]
+) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+    main.check_exposure(settings.load())
 
 
 @pytest.mark.parametrize(
