@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="Secrets for outside providers, kept in the vault.")
@@ -13,7 +14,6 @@ app = typer.Typer(no_args_is_help=True, help="Secrets for outside providers, kep
 CREDENTIALS = "/v1/credentials"
 
 CredentialId = Annotated[int, typer.Argument(metavar="CREDENTIAL", help="The credential's number.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command("list")

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import moves, output
+from keystead.cli import asking, moves, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 from keystead.kit import cells
 from keystead.kit.errors import Invalid, Misconfigured, NotFound
@@ -99,10 +100,11 @@ def note(
 
 
 @app.command("rm")
-def remove(context: typer.Context, domain: Name, as_json: AsJson = False) -> None:
+def remove(context: typer.Context, domain: Name, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a domain that no registrar and no zone shows."""
     from keystead.cli.client import connect
 
+    asking.confirm(f"Delete {domain}, and the note beside it?", is_given=yes)
     with connect(context) as client:
         client.delete(f"{DOMAINS}/{_id(client, domain)}")
     output.answer({"deleted": domain}, as_json, lambda _: output.say(f"{domain} is deleted"))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import amounts, asking, movetables, output
+from keystead.cli.approving import Yes
 from keystead.cli.files import written_beside
 from keystead.cli.underway import Underway
 from keystead.cli.where import AsJson
@@ -38,7 +39,6 @@ Settings = Annotated[
     ),
 ]
 Id = Annotated[int, typer.Argument(metavar="ID", help="The move's number.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @app.command("plan")
@@ -75,7 +75,9 @@ def apply(
         if not planned["change"]:
             output.answer({"plan": planned, "move": None}, as_json, lambda _: None)
             return
-        asking.confirm(f"Move {planned['change']:,} domains?", is_given=yes or approve is not None)
+        asking.confirm(
+            f"Move {planned['change']:,} domains?", is_given=yes or approve is not None, digest=planned["digest"]
+        )
         move = client.post(MOVES, {**order, "digest": approve or planned["digest"]})
         done = move if detach else _MOVE.watched(client, move, is_quiet=as_json)
     output.answer({"plan": planned, "move": done}, as_json, lambda shown: movetables.say_done(shown["move"]))
