@@ -137,7 +137,7 @@ DOMAINS = Table(
 # What is right in a zone, as entries of records and of redirects made here; what was seen there last, at ``seen_at``;
 # and how the two differ. ``redirects`` are None where the credential may not read them. ``revision`` grows with every
 # change made here. ``asked_at`` is when somebody looked last, or counts as such, ``problem`` why that failed last, and
-# ``is_refused`` that the credential may not.
+# ``is_refused`` that the credential may not. ``bulk_redirects`` are those of the account's list about the zone.
 ZONE_CONTENTS = Table(
     "zone_contents",
     METADATA,
@@ -154,8 +154,25 @@ ZONE_CONTENTS = Table(
     Column("problem", String(255)),
     Column("is_refused", Boolean, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("bulk_redirects", Json),
     PrimaryKeyConstraint("zone_id"),
     Index("ix_zone_contents_asked_at", "asked_at"),
+)
+
+# The same of the list of bulk redirects that is ours in the account of a credential; ``seen`` is what it held last.
+BULK_LISTS = Table(
+    "bulk_redirect_lists",
+    METADATA,
+    Column("credential_id", BigNumber, ForeignKey("credentials.id", ondelete="CASCADE"), autoincrement=False),
+    Column("redirects", Json),
+    Column("seen", Json),
+    Column("drift", Json),
+    Column("accepted_at", UtcTime),
+    Column("seen_at", UtcTime),
+    Column("problem", String(255)),
+    Column("is_refused", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    PrimaryKeyConstraint("credential_id"),
 )
 
 # Records and redirects by a name, to be applied to many zones.

@@ -20,6 +20,7 @@ DOMAIN: dict[str, Any] = {
     },
     "zone": {"provider": "cloudflare", "status": "active", "name_servers": ["bob.ns.test"], "missing_since": None},
     "redirects": {"ours": ["www.one.com/* → https://one.com, 301", "b.one.com/* → https://one.com, 301"], "foreign": 3},
+    "bulk_redirects": ["one.com/old → https://one.com/new, 301"],
     "dns": None,
     "findings": ["registrar-name-servers"],
     "note": None,
@@ -55,7 +56,7 @@ def test_a_list_narrows_and_shows_what_is_wrong(run: Run, service: Service) -> N
 
     assert said.code == 0
     assert "2027-01-22" in said.out
-    assert "www.one.com/* → https://one.com, 301, 1 more, 3 of others" in said.out
+    assert "www.one.com/* → https://one.com, 301, 2 more, 3 of others" in said.out
     assert "registrar-name-servers" in said.out
 
 

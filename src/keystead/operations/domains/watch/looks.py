@@ -5,12 +5,14 @@ as every errand; one that refuses the credential is written down, and people are
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.kit.secret import Secret
 from keystead.operations.calls import Call
+from keystead.operations.domains.contents import ListOperations
 from keystead.operations.domains.watch.registrars import OpenRegistrar, WatchedRegistrar
 from keystead.operations.providers.cloudflare_errands import CloudflareErrands, token_of
 from keystead.operations.transaction import Transactions
@@ -19,7 +21,7 @@ from keystead.operations.vault.errands import Done, ErrandRunner, Later, Outcome
 from keystead.providers.clients import Clients
 from keystead.providers.cloudflare import CLOUDFLARE
 from keystead.providers.cloudflare_tokens import ACCOUNT_OWNED
-from keystead.providers.errors import ProviderBusy, SecretRefused
+from keystead.providers.errors import ProviderBusy, ProviderRejected, SecretRefused
 from keystead.vault import credentials, looks, registrations
 from keystead.vault.errands import Kind
 from keystead.vault.errors import CredentialExpired, CredentialNotFound, CredentialRevoked
@@ -145,9 +147,13 @@ class DomainErrands:
 
 
 def looking_at_cloudflare(
-    transactions: Transactions, clients: Clients, use: CredentialOperations, chores: CloudflareErrands
+    transactions: Transactions,
+    clients: Clients,
+    use: CredentialOperations,
+    chores: CloudflareErrands,
+    lists: ListOperations,
 ) -> Look:
-    """Return how Cloudflare is looked at: the token is verified, and all zones are read."""
+    """Return how Cloudflare is looked at: the token is verified, and zones and bulk redirects are read."""
 
     async def look(call: Call, credential_id: int) -> None:
         opened = await use.use(call, credential_id, CLOUDFLARE.id)
@@ -159,6 +165,8 @@ def looking_at_cloudflare(
         if verified.expires_on is not None:
             await transactions.write(call, credentials.note_end, credential_id, verified.expires_on)
         await chores.read_zones(call, credential_id)
+        with suppress(ProviderRejected):  # written down; most tokens never could read bulk redirects
+            await lists.look(call, credential_id)
 
     return look
 
