@@ -102,6 +102,7 @@ def _of_credentials(work: Work) -> Iterator[tuple[int, Deviation]]:
     lacking = [
         *((ident, "may read records and redirects", why) for ident, why in _unreadable_zones(work)),
         *((one.credential_id, "may read bulk redirects", one.refusal) for one in lists if one.refusal is not None),
+        *((ident, name, f"{name} is not granted") for ident, name in store.lacking(work.connection, account_id)),
     ]
     for credential_id in sorted({ident for ident, _, _ in lacking} - all_refused.keys()):
         pairs = [(should, why) for ident, should, why in lacking if ident == credential_id]

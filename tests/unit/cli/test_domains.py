@@ -44,7 +44,8 @@ CREDENTIAL: dict[str, Any] = {
     "expires_at": None,
     "last_used_at": None,
     "created_at": "2026-11-21T16:00:00Z",
-    "look": {"looked_at": "2026-11-21T16:00:00Z", "problem": None, "balance": "8.32"},
+    "profile": None,
+    "look": {"looked_at": "2026-11-21T16:00:00Z", "problem": None, "balance": "8.32", "lacking": None},
 }
 
 
@@ -133,6 +134,17 @@ def test_credentials_are_listed_and_changed(run: Run, service: Service) -> None:
     assert ("PATCH /v1/credentials/3", {"status": "revoked"}) in service.asked
     assert deleted.out == "credential 3 is deleted\n"
     assert balance.out == "8.32\n"
+
+
+def test_a_credential_that_lost_permissions_says_which(run: Run, service: Service) -> None:
+    look = {**CREDENTIAL["look"], "lacking": ["DNS Write", "Rules Write"]}
+    service.will("GET /v1/credentials", {"items": [{**CREDENTIAL, "look": look}]})
+    service.will("GET /v1/credentials/3", {**CREDENTIAL, "look": look})
+
+    listed, shown = run("credential", "list"), run("credential", "show", "3")
+
+    assert "lacks DNS Write, Rules Write" in listed.out
+    assert "DNS Write, Rules Write" in shown.out
 
 
 def test_a_secret_is_printed_with_its_reason_sent(run: Run, service: Service) -> None:

@@ -223,7 +223,8 @@ async def test_a_token_that_never_could_read_lists_is_no_finding_and_one_that_co
     [lost] = await later(vaulted)
 
     assert (never, shown) == ([], None)
-    assert (lost.kind, lost.seen) == ("credential-permission-missing", [bulklists.UNREADABLE])
+    assert lost.kind == "credential-permission-missing"
+    assert lost.seen == [bulklists.UNREADABLE, "Account Rule Lists Read is not granted"]
 
 
 async def test_a_provider_that_is_away_changes_nothing_that_is_known(vaulted: Vaulted) -> None:

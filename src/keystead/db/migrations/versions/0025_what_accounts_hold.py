@@ -1,4 +1,4 @@
-"""What is right among the bulk redirects of accounts at their provider, what was seen there last, and of which zone."""
+"""Bulk redirects of accounts at their provider, right and seen; which permissions credentials need, and have lost."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -34,3 +34,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("credential_id", name=op.f("pk_bulk_redirect_lists")),
     )
     op.add_column("zone_contents", sa.Column("bulk_redirects", sa.Text()))
+    op.add_column("credentials", sa.Column("profile", sa.String(32)))
+    op.add_column("credential_looks", sa.Column("lacking", sa.Text()))
