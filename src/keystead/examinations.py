@@ -41,6 +41,7 @@ class Examinations:
             await checks.database(parts.database),
             await checks.audit_trail(parts.database, parts.settings.data_dir),
             await checks.alert_mails(parts.database, has_mail=parts.mailer is not None),
+            await checks.credentials(parts.database),
         ]
 
     async def _examine_engines(self) -> Sequence[Check]:

@@ -19,7 +19,7 @@ from keystead.providers.cloudflare_rules import BulkItem, SeenRule, ref_of
 from keystead.providers.errors import NotThere
 from keystead.providers.redirect import BulkRedirect, Redirect
 from keystead.vault import credentials
-from keystead.vault.contentvalue import Noted, redirect_entry
+from keystead.vault.contentvalue import Noted, bulk_entry, look_entry, redirect_entry
 from keystead.vault.intents import Change
 
 # What the list of an account may hold on the plan with the fewest is ten thousand (developers.cloudflare.com, 2026-11).
@@ -101,11 +101,14 @@ class RedirectOperations:
         host = await self._hosts.of_credential(call, credential_id)
         account_id = host.credential.external_id
         async with self._alone(call, host):
-            gone = [one.id for one in await host.client.bulk_redirects(account_id) if one.redirect.source in named]
+            gone = [one for one in await host.client.bulk_redirects(account_id) if one.redirect.source in named]
             if gone:
                 place, facts = credentials.subject(credential_id), {"count": len(gone)}
                 async with self._hosts.changing_at(call, Change.BULK_REDIRECTS_REMOVE, place, **facts):
-                    await host.client.delete_bulk_redirects(account_id, gone, self._transactions.clock)
+                    ids = [one.id for one in gone]
+                    await host.client.delete_bulk_redirects(account_id, ids, self._transactions.clock)
+                    noted = Noted(gone=[bulk_entry(one.redirect).id for one in gone])
+                    await self._hosts.note_list(call, host, noted)
                 await self._hosts.done_at(call, Change.BULK_REDIRECTS_REMOVE, place, **facts)
         return len(gone)
 
@@ -127,6 +130,8 @@ class RedirectOperations:
         place, facts = credentials.subject(host.credential.id), {"added": put.added, "changed": put.changed}
         async with self._hosts.changing_at(call, Change.BULK_REDIRECTS_PUT, place, **facts):
             await host.client.put_bulk_redirects(account_id, list(merged.values()), self._transactions.clock)
+            noted = Noted(there=[bulk_entry(one) for one in checked.values()])
+            await self._hosts.note_list(call, host, noted, made=[look_entry()])
         await self._hosts.done_at(call, Change.BULK_REDIRECTS_PUT, place, **facts, total=put.total)
         return put
 

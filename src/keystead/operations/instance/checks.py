@@ -23,12 +23,14 @@ from keystead.operations.instance.engines import EngineStatus
 from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
 from keystead.settings import Settings, unknown
 from keystead.vault import alerts
+from keystead.vault.store import looks
 from keystead.vpn import clientrules
 from keystead.vpn.clientrules import ClientVersions
 
 PYTHON_OLDEST = (3, 11)
 _LAG_MAX = 1000
 _WAITING_MAX = 1000
+_CREDENTIALS_TOLD_MAX = 5
 
 
 def machine() -> Check:
@@ -127,6 +129,17 @@ async def alert_mails(opened: Database, *, has_mail: bool) -> Check:
     return Check(
         name, Status.OK, "none waits" if last is None else f"the last one was taken {last.ended_at:%Y-%m-%d} UTC"
     )
+
+
+async def credentials(opened: Database) -> Check:
+    """Examine whether providers take the credentials that are kept, and let them do what they were made for."""
+    name, troubles = "credentials", await opened.read(looks.troubles)
+    if not troubles:
+        return Check(name, Status.OK, "none is refused, or is known to have lost a permission")
+    told = [f"{one.provider} {one.id} ({one.alias}) {one.told}" for one in troubles[:_CREDENTIALS_TOLD_MAX]]
+    told += [f"and {len(troubles) - len(told)} more"] if len(troubles) > len(told) else []
+    advice = "see keystead credential list; connect the account again, or give the permissions back at the provider"
+    return Check(name, Status.WARN, "; ".join(told), advice)
 
 
 def engine_condition(name: str, status: EngineStatus) -> Check:
