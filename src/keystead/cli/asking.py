@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from keystead.kit.errors import Invalid, Misconfigured
+from keystead.kit.errors import Invalid, Misconfigured, NeedsConfirmation
 from keystead.kit.secret import Secret
 
 STDIN = Path("-")
@@ -45,6 +45,12 @@ def read(what: str, file: Path, *, option: str) -> Secret[str]:
 
 
 def confirm(question: str, *, is_given: bool) -> None:
-    """Ask a person to confirm; a program that calls us has decided already."""
-    if not is_given and sys.stdin.isatty():
-        typer.confirm(question, abort=True, err=True)
+    """Ask a person to confirm; where nobody can be asked, what was not agreed to in the command is not done.
+
+    Raises NeedsConfirmation: silence is no agreement, and neither is an answer that waits in a pipe.
+    """
+    if is_given:
+        return
+    if not sys.stdin.isatty():
+        raise NeedsConfirmation(f"{question} Nobody can be asked here; add --yes to agree")
+    typer.confirm(question, abort=True, err=True)

@@ -155,7 +155,7 @@ def test_a_qr_code_is_drawn_and_the_link_stays_copyable(run: Run, service: Servi
 @pytest.mark.parametrize(
     ("command", "request_", "body"),
     [
-        (("rm", 7), "DELETE /v1/vpn/keys/7", None),
+        (("rm", 7, "--yes"), "DELETE /v1/vpn/keys/7", None),
         (("disable", 7), "PATCH /v1/vpn/keys/7", {"is_active": False}),
         (("enable", 7), "PATCH /v1/vpn/keys/7", {"is_active": True}),
         (("rename", 7, "eva"), "PATCH /v1/vpn/keys/7", {"name": "eva"}),
