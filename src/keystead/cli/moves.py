@@ -24,6 +24,8 @@ _MOVE = Underway(
 )
 _COLUMNS = {"zone-key": "zone_credential_id", "registrar-key": "registrar_credential_id"}
 _SETTINGS = ("source", "zone-key", "registrar-key", "by-hand", "records")
+# What a table may say of one domain.
+_OF_A_DOMAIN = ("domain", *_SETTINGS[:-1])
 _RESULT_COLUMNS = ("domain", "state", "stage", "reason", "previous", "name_servers", "zone_id", "made_zone", "attempts")
 
 File = Annotated[
@@ -199,6 +201,9 @@ def _domains(file: Path) -> list[dict[str, Any]]:
     head = [cell.strip().lower().replace("_", "-") for cell in rows[0]] if rows else []
     if "domain" not in head:
         return [{"domain": row[0].strip()} for row in rows]
+    unknown = [name for name in head if name not in _OF_A_DOMAIN]
+    if unknown:  # a misspelt one would be left out in silence
+        output.shown_error(f"{file}: not taken from it: {', '.join(unknown)}; columns are {', '.join(_OF_A_DOMAIN)}")
     found = []
     for row in rows[1:]:
         cells = {name: cell.strip() for name, cell in zip(head, row, strict=False) if cell.strip()}

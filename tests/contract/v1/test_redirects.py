@@ -54,6 +54,7 @@ async def test_bulk_redirects_are_put_listed_and_removed(hosted: Hosted) -> None
         )
     ).json()
     wrong = await operator.put(BULK, json={"redirects": [many[0], {"source": "/x", "target": "https://x.org"}]})
+    twice = await operator.put(BULK, json={"redirects": [many[0], many[0], {**many[0], "target": "https://x.org"}]})
 
     assert (unknown.status_code, unknown.json()["error"]) == (400, "invalid_profile")
     assert put == {"added": 3, "changed": 0, "same": 0, "total": 3}
@@ -65,6 +66,8 @@ async def test_bulk_redirects_are_put_listed_and_removed(hosted: Hosted) -> None
     ]
     assert removed == {"removed": 3}
     assert [one["field"] for one in wrong.json()["errors"]] == ["redirects.2.source"]
+    assert [one["field"] for one in twice.json()["errors"]] == ["redirects.3.source"]
+    assert len((await operator.get(BULK)).json()["items"]) == 2
 
 
 async def test_bulk_redirects_are_compared_and_accepted_and_domains_show_them(hosted: Hosted) -> None:

@@ -89,8 +89,15 @@ class RedirectOperations:
         return await host.client.bulk_redirects(host.credential.external_id)
 
     async def put_bulk(self, call: Call, credential_id: int, wanted: Sequence[BulkRedirect]) -> BulkPut:
-        """Add bulk redirects and change those that have the same source, all in one operation."""
-        checked = {one.source: one for one in _checked(wanted)}
+        """Add bulk redirects and change those that have the same source, all in one operation.
+
+        Raises Invalid for one that is wrong, and for two of a source that say different things: nobody knows which.
+        """
+        checked: dict[str, BulkRedirect] = {}
+        for position, one in enumerate(_checked(wanted), 1):
+            if checked.setdefault(one.source, one) != one:
+                problem = f"{one.source} stands here twice, with something else each time"
+                raise Invalid(f"redirect {position}: {problem}", fields={f"redirects.{position}.source": problem})
         host = await self._hosts.of_credential(call, credential_id)
         async with self._alone(call, host):
             return await self._merge(call, host, checked)
