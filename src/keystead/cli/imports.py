@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PANELS = ("3x-ui", "marzban", "pasarguard", "remnawave", "veil-xray", "veil-v2ray", "keystead")
 
 
-def import_(
+def import_(  # noqa: PLR0913 - each is an argument or an option of the command
     context: typer.Context,
     panel: Annotated[
         str,

@@ -110,7 +110,10 @@ def test_nothing_is_moved_where_nobody_can_be_asked_and_nothing_was_approved(
 
     said = run("domain", "move", "apply", str(listed), stdin="n\n")
 
-    assert (said.code, "Move 2 domains? Nobody can be asked here; add --yes" in said.err) == (1, True)
+    assert (
+        said.code,
+        "Move 2 domains? There is no terminal to ask at, so nothing was done; add --yes" in said.err,
+    ) == (1, True)
     assert [asked.get("dry_run") for _, asked in service.asked] == [True]
 
 
