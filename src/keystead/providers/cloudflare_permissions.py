@@ -82,10 +82,11 @@ _DOCUMENTED = (
     _zone("Rules Write", "Dynamic URL Redirects Write"),
 )
 # Lists of redirects are the account's, and so are the rules that look into them.
+READS_LISTS = _account("Account Rule Lists Read")
 _BULK = (
     _account("Mass URL Redirects Read"),
     _account("Mass URL Redirects Write"),
-    _account("Account Rule Lists Read"),
+    READS_LISTS,
     _account("Account Rule Lists Write"),
 )
 PROFILES: Mapping[Profile, Sequence[Wanted]] = {

@@ -11,6 +11,7 @@ from datetime import datetime
 from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.kit.errors import Conflict
+from keystead.providers.cloudflare_permissions import READS_LISTS, needs_of
 from keystead.vault import contentvalue, credentials, looks
 from keystead.vault.contents import PROBLEM_LENGTH_MAX, Recorded
 from keystead.vault.contentvalue import Difference, Entry, Noted
@@ -75,12 +76,16 @@ def note_unanswered(work: Work, credential_id: int, problem: str) -> None:
 def note_problem(work: Work, credential_id: int, problem: str, *, is_refused: bool) -> Recorded:
     """Write down why the list could not be read.
 
-    A credential that may not (``is_refused``) has lost a permission where it might before; else it never had it.
+    A credential that may not (``is_refused``) has lost a permission where it might before; else it never had it. One
+    that was made anew without that permission is not meant to have it: what was known goes.
     """
-    credentials.find(work, credential_id)
+    needs = needs_of(credentials.find(work, credential_id).profile)
     kept = store.find(work.connection, credential_id, is_held=True)
     if is_refused and kept.redirects is None:
         return Recorded(is_known=False)
+    if is_refused and needs and READS_LISTS not in needs:
+        store.forget(work.connection, credential_id)
+        return Recorded(is_known=False, is_news=_news(kept) != _news(Kept()))
     told = UNREADABLE if is_refused else problem[:PROBLEM_LENGTH_MAX]
     store.put(work.connection, credential_id, problem=told, is_refused=is_refused)
     return Recorded(is_known=True, is_news=_news(kept) != _news(store.find(work.connection, credential_id)))

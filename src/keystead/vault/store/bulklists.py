@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, null, select, update
 
 from keystead.db.types import AnyRow
 from keystead.db.upserts import insert_into
@@ -37,6 +37,13 @@ _ZONES = (
     .outerjoin(ZONE_CONTENTS, K.zone_id == Z.id)
     .where(Z.credential_id == bindparam("credential"), Z.missing_since.is_(None))
     .order_by(Z.id)
+)
+
+_REMOVE = delete(BULK_LISTS).where(B.credential_id == bindparam("credential"))
+_SHOW_NONE = (
+    update(ZONE_CONTENTS)
+    .where(K.zone_id.in_(select(Z.id).where(Z.credential_id == bindparam("credential"))))
+    .values(bulk_redirects=null())
 )
 
 
@@ -83,6 +90,12 @@ def grow(connection: Connection, credential_id: int) -> None:
 def note_unanswered(connection: Connection, credential_id: int, problem: str) -> None:
     """Write down why nothing was heard, unless it is known that the credential may not look."""
     connection.execute(_UNANSWERED, {"credential": credential_id, "why": problem})
+
+
+def forget(connection: Connection, credential_id: int) -> None:
+    """Let nothing be known, and nothing be shown of its zones."""
+    connection.execute(_REMOVE, {"credential": credential_id})
+    connection.execute(_SHOW_NONE, {"credential": credential_id})
 
 
 def of_account(connection: Connection, account_id: int) -> list[Known]:

@@ -227,6 +227,19 @@ async def test_a_token_that_never_could_read_lists_is_no_finding_and_one_that_co
     assert lost.seen == [bulklists.UNREADABLE, "Account Rule Lists Read is not granted"]
 
 
+async def test_a_token_made_anew_without_the_permission_is_no_finding_and_what_was_known_goes(vaulted: Vaulted) -> None:
+    items(vaulted)[0]["redirect"]["target_url"] = "https://evil.example/"
+    assert len(await later(vaulted)) == 1
+    again = Secret(vaulted.remote.bootstrap().value)
+    await vaulted.cloudflare.connect(vaulted.call(), Application(MINE, again), Profile.DOCUMENTED)
+
+    found = await later(vaulted)
+
+    assert found == []
+    assert (await vaulted.lists.find(vaulted.call(), await key(vaulted))).seen_at is None
+    assert {row.bulk_redirects for row in (await table(vaulted)).values()} == {None}
+
+
 async def test_a_provider_that_is_away_changes_nothing_that_is_known(vaulted: Vaulted) -> None:
     vaulted.remote.fault("GET", "/rules/lists", Fate.REFUSE, status=503, times=3)
     vaulted.workplace.clock.advance(EVERY.total_seconds())
