@@ -38,8 +38,9 @@ from keystead.operations.access.hashing import PasswordHashing
 from keystead.operations.access.mails import Mails
 from keystead.operations.access.myself import SelfOperations
 from keystead.operations.access.people import PeopleOperations
-from keystead.operations.access.rights import AccessOperations
 from keystead.operations.access.signin import Rules, SignInOperations
+from keystead.operations.access.tokens import TokenOperations
+from keystead.operations.access.users import UserOperations
 from keystead.operations.access.webhooks import WebhookOperations
 from keystead.operations.instance.backup import Backups
 from keystead.operations.instance.doctor import Doctor
@@ -277,7 +278,8 @@ class Mounts:
             connections=parts.connections,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
             clients=ClientOperations(transactions, self._serving, self._core_version),
-            access=AccessOperations(transactions, parts.gate, self._people, self._hashing),
+            tokens=TokenOperations(transactions, parts.gate),
+            users=UserOperations(transactions, parts.gate, self._people, self._hashing),
             people=PeopleOperations(transactions, parts.gate, self._people, self._mails),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
             webhooks=WebhookOperations(transactions, parts.courier, parts.reach),
