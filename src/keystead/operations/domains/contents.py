@@ -5,7 +5,7 @@ One look is one request for the records, or one for every thousand of them, and 
 
 from collections.abc import Callable
 
-from keystead.kit.errors import KeysteadError, Unavailable
+from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import ZoneHosts
 from keystead.operations.transaction import Committed, Transactions
@@ -66,9 +66,12 @@ class ContentOperations:
 
         Raises what kept it from that, once it is written down; a provider that is away says nothing about the zone.
         """
+        await self._transactions.check(call, contents.record)
         revision = await self._transactions.read(call, contents.revision, zone_id)
         try:
             seen = await self._read(call, zone_id)
+        except (StorageBusy, StorageFailed):
+            raise  # it says nothing about the zone, and is written down nowhere
         except Unavailable as error:
             await self._transactions.write(call, contents.note_unanswered, zone_id, error.message)
             raise
