@@ -1,6 +1,7 @@
 """Which dialect answers at which prefix, and what each is given; part of the composition root (for ``main.py``)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from keystead import founding
 from keystead.access.signin.door import SessionDoor
@@ -95,10 +96,11 @@ class Mounts:
         self._health = HealthCheck(parts.database, parts.driver.probe, lambda: parts.targets.problem, parts.clock)
         # What counts, waits or remembers does so for all doors together.
         self._limits = RateLimits(RequestCounts(parts.clock) if settings.rate_limits == "on" else None)
+        load_root = partial(founding.load_root, settings)
         self._secrets = SecretsOperations(
             parts.transactions,
             parts.database,
-            root=parts.root,
+            load_root=load_root,
             ring=parts.keys.ring,
             columns=SEALED_COLUMNS,
             clock=parts.clock,
@@ -108,7 +110,7 @@ class Mounts:
             parts.transactions,
             parts.database,
             data_dir=settings.data_dir,
-            load_root=lambda: founding.load_root(settings),
+            load_root=load_root,
         )
 
     def all(self) -> list[Mount]:
