@@ -23,8 +23,8 @@ NAMELESS = {"util", "helper", "common", "misc", "manager"}
 
 # Where anything at all may be caught: at the boundaries of requests and loops, or to be passed on to whoever waits.
 CATCHES_EVERYTHING = {
-    "db/session.py:_commit_alone": "carries the failure of a unit that has its commit alone to whoever waits for it",
-    "db/session.py:_run_saved": "undoes one unit of a group, and carries its failure to whoever waits for it",
+    "db/writing.py:_commit_alone": "carries the failure of a unit that has its commit alone to whoever waits for it",
+    "db/writing.py:_run_saved": "undoes one unit of a group, and carries its failure to whoever waits for it",
     "http/doors.py:__call__": "the request boundary: logs, and answers 500",
     "keeper/kept.py:_keep": "the loop boundary of supervision: logs, and starts the program again, ever later",
     "kit/loops.py:keep_running": "the loop boundary: logs, and begins the loop again, ever later",

@@ -1,7 +1,7 @@
 """An instance over a fake engine, with stand-ins for every provider, Namecheap behind its relay."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,37 +55,42 @@ def other_servers() -> Iterator[dict[type[Any], Any]]:
 
 
 @pytest.fixture
-def others(other_servers: dict[type[Any], Any]) -> dict[type[Any], Any]:
-    """Return the others as they are when nobody was there yet."""
-    for standin in other_servers.values():
-        port = standin.port
-        vars(standin).clear()
-        standin.__init__()
-        standin.port = port
-    return other_servers
+def others(other_servers: dict[type[Any], Any]) -> Iterator[dict[type[Any], Any]]:
+    """Provide the others as they are when nobody was there yet."""
+    with ExitStack() as stack:
+        for standin in other_servers.values():
+            stack.enter_context(_emptied(standin))
+        yield other_servers
 
 
 @pytest.fixture
 def remote(remote_server: Cloudflare) -> Iterator[Cloudflare]:
     """Provide an empty Cloudflare."""
-    yield from _emptied(remote_server)
+    with _emptied(remote_server):
+        yield remote_server
 
 
 @pytest.fixture
 def registrar(registrar_server: Namecheap) -> Iterator[Namecheap]:
     """Provide a Namecheap without domains."""
-    yield from _emptied(registrar_server)
+    with _emptied(registrar_server):
+        yield registrar_server
 
 
-def _emptied(standin: Server) -> Iterator[Server]:
-    """Provide a stand-in as it was at its start; requests that a test has held go on when it ends, not in another."""
+@contextmanager
+def _emptied(standin: StandIn) -> Iterator[None]:
+    """Have a stand-in as it was at its start; requests that a test has held go on when it ends, not in another.
+
+    What the stand-in could not bear, such as a request that no document has, fails the test that asked for it.
+    """
     port = standin.port
     vars(standin).clear()
     standin.__init__()  # type: ignore[misc]
     standin.port = port
-    yield standin
+    yield
     for fault in standin.faults:
         fault.go_on.set()
+    assert standin.broken == []
 
 
 @dataclass
@@ -153,4 +158,3 @@ async def wire(
         urls |= standin.settings()
     async with in_process(database, tmp_path, **urls) as instance:
         yield Wire(instance, remote, registrar, await instance.caller(), others)
-    assert remote.broken == []

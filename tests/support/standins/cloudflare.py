@@ -33,10 +33,19 @@ class Cloudflare(Tokens, Zones, Records, Redirects):
     # Clients of others send what the document's version does not have yet; what they are answered is held to it too.
     checks_requests = True
 
+    def check(self, came: Came) -> None:
+        """Raise Undocumented where a request is none that the document has, whatever becomes of it."""
+        if self.checks_requests:
+            path, media_type = came.path.removeprefix(BASE), came.headers.get("content-type", "")
+            document.check_request(came.method, path, came.query, came.body, media_type)
+
+    def check_refusal(self, came: Came, told: Told) -> None:
+        """Raise Undocumented where a test's own answer is an envelope, and none that the document has."""
+        if told.body.startswith(b"{"):
+            document.check_answer(came.method, came.path.removeprefix(BASE), told.status, told.body)
+
     def answer(self, came: Came) -> Told:
         path = came.path.removeprefix(BASE)
-        if self.checks_requests:
-            document.check_request(came.method, path, came.query, came.body, came.headers.get("content-type", ""))
         try:
             result, extra = self._result(came, path)
             status = 200
@@ -44,6 +53,7 @@ class Cloudflare(Tokens, Zones, Records, Redirects):
             told = {"code": refused.code, "message": refused.message}
             result, extra, status = None, {"success": False, "errors": [told]}, refused.status
         if extra is None:
+            document.check_answer(came.method, path, status, result.encode(), "text/plain")
             return Told(status, result.encode(), "text/plain", headers=_RATE)
         body: dict[str, Any] = {"success": True, "errors": [], "messages": [], **extra, "result": result}
         raw = orjson.dumps(body)

@@ -47,7 +47,7 @@ def check_request(method: str, path: str, query: dict[str, str], body: bytes, me
             _check(wanted["schema"], sent, f"{method} {template} body")
 
 
-def check_answer(method: str, path: str, status: int, body: bytes) -> None:
+def check_answer(method: str, path: str, status: int, body: bytes, media_type: str = _JSON) -> None:
     """Raise Undocumented unless an answer is as the document has it; statuses of 500 and above are in none."""
     if status >= 500:
         return
@@ -56,9 +56,18 @@ def check_answer(method: str, path: str, status: int, body: bytes) -> None:
     described = responses.get(str(status)) or responses.get(f"{status // 100}XX")
     if described is None:
         raise Undocumented(f"{method} {template} never answers {status}")
-    wanted = described.get("content", {}).get(_JSON)
-    if wanted is not None:
-        _check(wanted["schema"], orjson.loads(body), f"{method} {template} {status}")
+    wanted = _resolved(described).get("content", {})
+    if media_type not in wanted:
+        raise Undocumented(f"{method} {template} {status} is not answered as {media_type}")
+    sent = orjson.loads(body) if media_type == _JSON else body.decode()
+    _check(wanted[media_type]["schema"], sent, f"{method} {template} {status}")
+
+
+def _resolved(described: dict[str, Any]) -> dict[str, Any]:
+    """Return a response, wherever the document keeps it."""
+    if "$ref" not in described:
+        return described
+    return _document()["components"]["responses"][described["$ref"].rpartition("/")[2]]  # type: ignore[no-any-return]
 
 
 def form(media_type: str, body: bytes) -> dict[str, str]:

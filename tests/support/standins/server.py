@@ -74,6 +74,12 @@ class StandIn:
     def answer(self, came: Came) -> Told:
         raise NotImplementedError
 
+    def check(self, came: Came) -> None:
+        """Raise where a request is none that the API's documents have, whatever becomes of it."""
+
+    def check_refusal(self, came: Came, told: Told) -> None:
+        """Raise where an answer that a test has written is none that the API's documents have."""
+
     def fault(self, method: str, ending: str, fate: Fate, **more: Any) -> Fault:
         """Give the next requests a fate."""
         made = Fault(method, ending, fate, **more)
@@ -88,6 +94,7 @@ class StandIn:
 
     def handle(self, came: Came) -> Told | None:
         """Return the answer to a request, or None when it gets none."""
+        self.check(came)
         with self._lock:
             self.came.append(came)
             fault = self._fault_for(came)
@@ -101,6 +108,8 @@ class StandIn:
         if fault is not None and fault.fate is Fate.LOSE_REQUEST:
             return None
         failed = None if fault is None else Told(fault.status, fault.body, "text/html", fault.headers)
+        if failed is not None and fault is not None and fault.fate in {Fate.REFUSE, Fate.ACT_AND_FAIL}:
+            self.check_refusal(came, failed)
         if fault is not None and fault.fate is Fate.REFUSE:
             return failed
         told = self.answer(came)

@@ -67,7 +67,7 @@ class Site:
             mark = await self.database.write(unit)
             is_committed = True
         finally:
-            is_told = telling.end(is_committed=is_committed)
+            is_told = await telling.end(is_committed=is_committed)
         if not is_told:
             self.worker.wake([mark])
         return mark

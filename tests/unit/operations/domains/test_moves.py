@@ -144,7 +144,8 @@ async def test_records_are_copied_from_a_source_and_given_ones_added(moving: Mov
 
 
 async def test_records_that_are_there_in_other_words_are_not_counted_as_added(moving: Moving) -> None:
-    told = b'{"success":false,"errors":[{"code":81058,"message":"An identical record already exists."}],"result":null}'
+    error = b'{"code":81058,"message":"An identical record already exists."}'
+    told = b'{"success":false,"errors":[' + error + b'],"messages":[],"result":null}'
     for ending in ("/dns_records/batch", "/dns_records"):
         moving.remote.fault("POST", ending, Lot.REFUSE, status=400, body=told)
     given = ({"type": "AAAA", "name": "@", "content": "2001:0db8:0:0::1", "ttl": 1},)

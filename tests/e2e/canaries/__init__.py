@@ -1,0 +1,1 @@
+"""What an instance is put through with marked secrets only, a part of the product in each module."""
