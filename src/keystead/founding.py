@@ -56,7 +56,6 @@ class Ground:
     foundation: Foundation
     database: Database
     keys: OpenKeys
-    root: RootKey
     clock: Clock
     ids: Ids
     scope: str

@@ -1,6 +1,7 @@
 """Which dialect answers at which prefix, and what each is given; part of the composition root (for ``main.py``)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from keystead import founding
 from keystead.access.signin.door import SessionDoor
@@ -38,8 +39,9 @@ from keystead.operations.access.hashing import PasswordHashing
 from keystead.operations.access.mails import Mails
 from keystead.operations.access.myself import SelfOperations
 from keystead.operations.access.people import PeopleOperations
-from keystead.operations.access.rights import AccessOperations
 from keystead.operations.access.signin import Rules, SignInOperations
+from keystead.operations.access.tokens import TokenOperations
+from keystead.operations.access.users import UserOperations
 from keystead.operations.access.webhooks import WebhookOperations
 from keystead.operations.instance.backup import Backups
 from keystead.operations.instance.doctor import Doctor
@@ -94,10 +96,11 @@ class Mounts:
         self._health = HealthCheck(parts.database, parts.driver.probe, lambda: parts.targets.problem, parts.clock)
         # What counts, waits or remembers does so for all doors together.
         self._limits = RateLimits(RequestCounts(parts.clock) if settings.rate_limits == "on" else None)
+        load_root = partial(founding.load_root, settings)
         self._secrets = SecretsOperations(
             parts.transactions,
             parts.database,
-            root=parts.root,
+            load_root=load_root,
             ring=parts.keys.ring,
             columns=SEALED_COLUMNS,
             clock=parts.clock,
@@ -107,7 +110,7 @@ class Mounts:
             parts.transactions,
             parts.database,
             data_dir=settings.data_dir,
-            load_root=lambda: founding.load_root(settings),
+            load_root=load_root,
         )
 
     def all(self) -> list[Mount]:
@@ -277,7 +280,8 @@ class Mounts:
             connections=parts.connections,
             subscriptions=SubscriptionOperations(transactions, base_url=self._base_url),
             clients=ClientOperations(transactions, self._serving, self._core_version),
-            access=AccessOperations(transactions, parts.gate, self._people, self._hashing),
+            tokens=TokenOperations(transactions, parts.gate),
+            users=UserOperations(transactions, parts.gate, self._people, self._hashing),
             people=PeopleOperations(transactions, parts.gate, self._people, self._mails),
             audit=AuditOperations(transactions, audit_key=parts.keys.audit_key, data_dir=parts.settings.data_dir),
             webhooks=WebhookOperations(transactions, parts.courier, parts.reach),

@@ -45,10 +45,10 @@ async def ground(settings: Settings, database: Database, scope: str) -> Ground:
     root = founding.load_root(settings)
     keys = await database.write(lambda connection: datakeys.open_keys(connection, root, clock.now()))
     if keys.is_rotation_unfinished:
-        root = await _finish_rotation(database, root, keys, clock)
+        await _finish_rotation(database, root, keys, clock)
     await database.write(idempotency.abandon_running)
     foundation = await founding.found(settings, database, keys=keys.ring, clock=clock, ids=ids, scope=scope)
-    return Ground(settings, foundation, database, keys, root, clock, ids, scope)
+    return Ground(settings, foundation, database, keys, clock, ids, scope)
 
 
 class Builder:
@@ -127,11 +127,11 @@ class Builder:
         await self._database.write(unit)
 
 
-async def _finish_rotation(database: Database, root: RootKey, keys: OpenKeys, clock: Clock) -> RootKey:
+async def _finish_rotation(database: Database, root: RootKey, keys: OpenKeys, clock: Clock) -> None:
     from keystead.access import rotation
     from keystead.sealing import SEALED_COLUMNS
 
-    return (await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)).root
+    await rotation.rotate(database, root, keys.ring, SEALED_COLUMNS, clock=clock)
 
 
 def _engine_environment(settings: Settings) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keystead.access.datakeys import OpenKeys, RootKey
+from keystead.access.datakeys import OpenKeys
 from keystead.access.gate import TokenDoor
 from keystead.db.session import Database
 from keystead.engines.xray.driver import ManagedXray
@@ -37,7 +37,6 @@ class Parts:
     foundation: Foundation
     database: Database
     keys: OpenKeys
-    root: RootKey
     gate: TokenDoor
     driver: ManagedXray | ExternalXray
     reconciler: Reconciler

@@ -150,7 +150,6 @@ def _parts(
         foundation=ground.foundation,
         database=database,
         keys=ground.keys,
-        root=ground.root,
         gate=TokenDoor(clock),
         driver=driver,
         reconciler=reconciler,

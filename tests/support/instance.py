@@ -235,7 +235,6 @@ async def in_process(
         foundation=foundation,
         database=database,
         keys=keys,
-        root=root,
         gate=gate,
         driver=engine,  # type: ignore[arg-type]
         reconciler=reconciler,

@@ -82,9 +82,18 @@ class ParentLookup:
         now_s = self._clock.monotonic_s()
         known = self._parents.get(parent)
         if known is None or known.until_s < now_s or known.has_broken:
+            self._forget_old(now_s)
             known = _Parent(asyncio.ensure_future(self._sought(parent)), now_s + _KEPT_S)
             self._parents[parent] = known
         return await asyncio.shield(known.asking)
+
+    def _forget_old(self, now_s: float) -> None:
+        """Drop what is known no more: names are others' choice, and so is how many parents they have."""
+        self._parents = {
+            parent: known
+            for parent, known in self._parents.items()
+            if known.until_s >= now_s or not known.asking.done()
+        }
 
     async def _sought(self, parent: str) -> list[str]:
         try:

@@ -58,6 +58,19 @@ async def test_many_ask_for_the_parents_servers_once(servers: NameServers) -> No
     assert len(lookup._parents) == 1
 
 
+async def test_parents_that_nobody_asks_about_any_more_are_forgotten(servers: NameServers) -> None:
+    clock = ManualClock()
+    lookup = asking(servers, clock)
+    for name in ("example.com", "example.co.com"):
+        await lookup.delegation(name)
+    known = len(lookup._parents)
+    clock.advance(601)
+
+    await lookup.delegation("example.com")
+
+    assert (known, list(lookup._parents)) == (2, ["com."])
+
+
 async def test_servers_that_do_not_answer_are_no_answer(servers: NameServers, monkeypatch: pytest.MonkeyPatch) -> None:
     lookup = asking(servers)
     await lookup.delegation("example.com")

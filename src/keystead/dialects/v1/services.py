@@ -6,7 +6,8 @@ from keystead.http.admission import Admission
 from keystead.http.idempotency import Idempotency
 from keystead.operations.access.audit import AuditOperations
 from keystead.operations.access.people import PeopleOperations
-from keystead.operations.access.rights import AccessOperations
+from keystead.operations.access.tokens import TokenOperations
+from keystead.operations.access.users import UserOperations
 from keystead.operations.access.webhooks import WebhookOperations
 from keystead.operations.domains.templates import TemplateOperations
 from keystead.operations.instance.backup import Backups
@@ -45,7 +46,8 @@ class Services:
     connections: ConnectionOperations
     subscriptions: SubscriptionOperations
     clients: ClientOperations
-    access: AccessOperations
+    tokens: TokenOperations
+    users: UserOperations
     people: PeopleOperations
     audit: AuditOperations
     webhooks: WebhookOperations

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from keystead.access.work import Work
-from keystead.kit.errors import KeysteadError, Unavailable
+from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import ZoneHosts
 from keystead.operations.transaction import Committed, Transactions
@@ -99,9 +99,12 @@ class Comparing(Generic[S, C]):
 
         Raises what kept it from that, once it is written down; a provider that is away says nothing about what it has.
         """
+        await self._transactions.check(call, self._verbs.record)
         revision = await self._transactions.read(call, self._verbs.revision, ident)
         try:
             seen = await self._read(call, ident)
+        except (StorageBusy, StorageFailed):
+            raise  # it says nothing of what is looked at, and is written down nowhere
         except Unavailable as error:
             await self._transactions.write(call, self._verbs.note_unanswered, ident, error.message)
             raise

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from keystead.kit.errors import KeysteadError, Unavailable
+from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
 from keystead.kit.page import Page
 from keystead.operations.calls import Call
 from keystead.operations.domains.moving.desk import Openings
@@ -128,7 +128,7 @@ class MoveOperations:
         for credential in chosen:
             try:
                 found[credential.id] = await ask(credential)
-            except Unavailable:
+            except (Unavailable, StorageFailed):
                 raise
             except KeysteadError as error:
                 unusable[credential.id] = f"credential {credential.id} cannot be used: {error.message}"

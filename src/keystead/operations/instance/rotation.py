@@ -1,7 +1,7 @@
 """The rotation of root key and data keys while everything else goes on; one at a time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from keystead.access import rotation, secrets
 from keystead.access.datakeys import RootKey
@@ -15,21 +15,21 @@ from keystead.operations.transaction import Transactions
 
 
 class SecretsOperations:
-    """Rotate the keys of one instance; remembers which root key holds."""
+    """Rotate the keys of one instance; ``load_root`` reads the root key from where it is kept."""
 
     def __init__(
         self,
         transactions: Transactions,
         database: Database,
         *,
-        root: RootKey,
+        load_root: Callable[[], RootKey],
         ring: KeyRing,
         columns: Sequence[SealedColumn],
         clock: Clock,
     ) -> None:
         self._transactions = transactions
         self._database = database
-        self._root = root
+        self._load_root = load_root
         self._ring = ring
         self._columns = columns
         self._clock = clock
@@ -41,7 +41,8 @@ class SecretsOperations:
             raise InUse("a rotation is under way; wait for its end")
         async with self._rotating:
             await self._transactions.write(call, secrets.begin_rotation)
-            done = await rotation.rotate(self._database, self._root, self._ring, self._columns, clock=self._clock)
-            self._root = done.root
+            # Not remembered from before: one that was cut has left another there, and maybe locked everything with it.
+            root = await asyncio.to_thread(self._load_root)
+            done = await rotation.rotate(self._database, root, self._ring, self._columns, clock=self._clock)
             await self._transactions.write(call, secrets.end_rotation, done)
             return done

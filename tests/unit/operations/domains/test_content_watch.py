@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from keystead.access.principal import operator
+from keystead.access import audit
+from keystead.access.permissions import Permission
+from keystead.access.principal import Principal, operator
 from keystead.dialects.v1 import domain_shapes
-from keystead.kit.errors import Conflict, KeysteadError
+from keystead.kit.errors import Conflict, Forbidden, KeysteadError, StorageFailed
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
 from keystead.operations.calls import Call
@@ -349,3 +351,32 @@ async def test_another_accounts_zone_is_not_there(vaulted: Vaulted) -> None:
     for ask in (vaulted.contents.find, vaulted.contents.compare, vaulted.contents.accept):
         with pytest.raises(ZoneNotFound):
             await ask(vaulted.call(stranger), zone)
+
+
+async def test_a_database_that_fails_is_no_problem_of_a_zone(vaulted: Vaulted, monkeypatch: pytest.MonkeyPatch) -> None:
+    zone = await zone_id(vaulted)
+
+    async def fails(*_: Any) -> Any:
+        raise StorageFailed("the database refused: database or disk is full")
+
+    monkeypatch.setattr(vaulted.hosts, "of_zone", fails)
+    with pytest.raises(StorageFailed):
+        await vaulted.contents.compare(vaulted.call(), zone)
+
+    assert (await vaulted.contents.find(vaulted.call(), zone)).problem is None
+
+
+async def test_who_may_not_look_into_a_zone_is_refused_once(vaulted: Vaulted) -> None:
+    zone = await zone_id(vaulted)
+    reader = Principal(vaulted.workplace.account_id, "user:9 anna", frozenset({Permission.VAULT_READ}))
+    before = await denials(vaulted)
+
+    with pytest.raises(Forbidden):
+        await vaulted.contents.compare(vaulted.call(reader), zone)
+
+    assert await denials(vaulted) == before + 1
+
+
+async def denials(vaulted: Vaulted) -> int:
+    found: list[Any] = await vaulted.workplace.do(audit.list_, Page(limit=1000))
+    return sum(record.outcome == "denied" for record in found)

@@ -11,7 +11,7 @@ from keystead.access.principal import Principal
 from keystead.access.store.audit import AuditFilter
 from keystead.access.store.audit import page as audit_page
 from keystead.jobs.store import State as JobState
-from keystead.kit.errors import Conflict, Forbidden, NeedsConfirmation, NotFound
+from keystead.kit.errors import Conflict, Forbidden, NeedsConfirmation, NotFound, StorageFailed
 from keystead.kit.page import Page
 from keystead.outgoing.client import Problem
 from keystead.providers.errors import ProviderUnavailable
@@ -243,6 +243,18 @@ async def test_a_relay_that_is_silent_fails_a_domain_in_the_end_and_a_retry_goes
     assert (done.by_state()["done"], done.job.done) == (4, 4)
     with pytest.raises(Conflict):
         await moving.moves.retry(moving.vaulted.call(), number)
+
+
+async def test_a_database_that_fails_is_no_problem_of_a_credential(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any) -> Any:
+        raise StorageFailed("the database refused: database or disk is full")
+
+    monkeypatch.setattr(moving.moves._openings, "registrar", fails)
+
+    with pytest.raises(StorageFailed):
+        await moving.moves.plan(moving.vaulted.call(), moving.order())
 
 
 async def test_a_move_that_failed_as_a_whole_goes_on_when_it_is_tried_again(

@@ -12,7 +12,7 @@ from keystead.dialects.v1.present import answer
 from keystead.dialects.v1.routes.asking import NUMBER_MAX, READ, WRITE, Paged
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
-from keystead.operations.access.rights import TokenWish
+from keystead.operations.access.tokens import TokenWish
 
 TokenId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 
@@ -20,12 +20,12 @@ TokenId = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 def router(services: Services) -> ValidatedEndpoints:
     """Return the endpoints of tokens."""
     routes = ValidatedEndpoints(prefix="/v1/tokens", tags=["Tokens"])
-    access = services.access
+    tokens = services.tokens
 
     @routes.get("", response_model=schemas.TokenList, responses=READ)
     async def list_tokens(call: Caller, page: Paged) -> Response:
         """List tokens, revoked ones included."""
-        found = await access.list_tokens(call, page)
+        found = await tokens.list_(call, page)
         return answer(present.numbered([present.token(value) for value in found], page))
 
     @routes.post("", response_model=schemas.NewToken, status_code=201, responses=WRITE)
@@ -46,7 +46,7 @@ def router(services: Services) -> ValidatedEndpoints:
         )
 
         async def create() -> bytes:
-            return present.dumped(present.new_token(await access.create_token(call, wish)))
+            return present.dumped(present.new_token(await tokens.create(call, wish)))
 
         return await services.idempotency.once(
             call,
@@ -61,12 +61,12 @@ def router(services: Services) -> ValidatedEndpoints:
     @routes.get("/{token_id}", response_model=schemas.Token, responses=READ)
     async def get_token(call: Caller, token_id: TokenId) -> Response:
         """Show a token."""
-        return answer(present.token(await access.find_token(call, token_id)))
+        return answer(present.token(await tokens.find(call, token_id)))
 
     @routes.delete("/{token_id}", status_code=204, responses=WRITE)
     async def delete_token(call: Caller, token_id: TokenId) -> Response:
         """Revoke a token; it opens nothing when the answer arrives. It stays listed."""
-        await access.revoke_token(call, token_id)
+        await tokens.revoke(call, token_id)
         return present.empty()
 
     return routes

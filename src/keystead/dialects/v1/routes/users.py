@@ -6,7 +6,8 @@ from fastapi import Path, Request
 from pydantic import SecretStr
 from starlette.responses import Response
 
-from keystead.access import roles, users
+from keystead.access import roles
+from keystead.access import users as user_verbs
 from keystead.access.permissions import ALL_PERMISSIONS, written_permissions
 from keystead.dialects.v1 import present, schemas
 from keystead.dialects.v1.auth import Caller
@@ -29,12 +30,12 @@ def router(services: Services) -> ValidatedEndpoints:
 
 
 def _add_users(routes: ValidatedEndpoints, services: Services) -> None:
-    access = services.access
+    users = services.users
 
     @routes.get("/users", response_model=schemas.UserList, responses=READ)
     async def list_users(call: Caller, page: Paged) -> Response:
         """List users, disabled ones included."""
-        found = await access.list_users(call, page)
+        found = await users.list_(call, page)
         return answer(present.numbered([present.user(value) for value in found], page))
 
     @routes.post("/users", response_model=schemas.User, status_code=201, responses=WRITE)
@@ -43,42 +44,40 @@ def _add_users(routes: ValidatedEndpoints, services: Services) -> None:
         password = Secret(wanted.password.get_secret_value())
 
         async def create() -> bytes:
-            made = await access.create_user(call, login=wanted.login, password=password)
+            made = await users.create(call, login=wanted.login, password=password)
             return present.dumped(present.user(made))
 
         # A digest of the body is kept for repetitions, and a password may not be in anything that is hashed fast.
         return await services.idempotency.once(
-            call, request, wanted.login.encode(), create, verb=users.create, status=201
+            call, request, wanted.login.encode(), create, verb=user_verbs.create, status=201
         )
 
     @routes.get("/users/{user_id}", response_model=schemas.User, responses=READ)
     async def get_user(call: Caller, user_id: UserId) -> Response:
         """Show a user."""
-        return answer(present.user(await access.find_user(call, user_id)))
+        return answer(present.user(await users.find(call, user_id)))
 
     @routes.patch("/users/{user_id}", response_model=schemas.User, responses=WRITE)
     async def change_user(call: Caller, user_id: UserId, changes: schemas.UserChange) -> Response:
         """Disable or enable a user, replace the password, or both at once."""
-        changed = await access.change_user(
-            call, user_id, is_active=changes.is_active, password=_secret(changes.password)
-        )
+        changed = await users.change(call, user_id, is_active=changes.is_active, password=_secret(changes.password))
         return answer(present.user(changed))
 
 
 def _add_roles(routes: ValidatedEndpoints, services: Services) -> None:
-    access = services.access
+    users = services.users
 
     @routes.get("/roles", response_model=schemas.RoleList, responses=READ)
     async def list_roles(call: Caller) -> Response:
         """List roles."""
-        return answer({"items": [present.role(value) for value in await access.list_roles(call)]})
+        return answer({"items": [present.role(value) for value in await users.list_roles(call)]})
 
     @routes.post("/roles", response_model=schemas.Role, status_code=201, responses=WRITE)
     async def create_role(request: Request, call: Caller, wanted: schemas.RoleCreate) -> Response:
         """Create a role. Honours Idempotency-Key."""
 
         async def create() -> bytes:
-            made = await access.create_role(call, name=wanted.name, permissions=wanted.permissions)
+            made = await users.create_role(call, name=wanted.name, permissions=wanted.permissions)
             return present.dumped(present.role(made))
 
         return await services.idempotency.once(
@@ -88,19 +87,19 @@ def _add_roles(routes: ValidatedEndpoints, services: Services) -> None:
     @routes.get("/users/{user_id}/roles", response_model=schemas.RoleList, responses=READ)
     async def list_roles_of_user(call: Caller, user_id: UserId) -> Response:
         """List a user's roles."""
-        found = await access.list_roles_of_user(call, user_id)
+        found = await users.list_roles_of_user(call, user_id)
         return answer({"items": [present.role(value) for value in found]})
 
     @routes.put("/users/{user_id}/roles/{name}", status_code=204, responses=WRITE)
     async def assign_role(call: Caller, user_id: UserId, name: RoleName) -> Response:
         """Give a user a role; once more changes nothing."""
-        await access.assign_role(call, user_id, name)
+        await users.assign_role(call, user_id, name)
         return present.empty()
 
     @routes.delete("/users/{user_id}/roles/{name}", status_code=204, responses=WRITE)
     async def withdraw_role(call: Caller, user_id: UserId, name: RoleName) -> Response:
         """Take a role from a user; once more changes nothing."""
-        await access.withdraw_role(call, user_id, name)
+        await users.withdraw_role(call, user_id, name)
         return present.empty()
 
     @routes.get("/permissions", response_model=schemas.Permissions, responses=READ)

@@ -1,21 +1,16 @@
-"""Operations on tokens, users and roles: the verb, its commit, and then the door that has to forget.
+"""Operations on users and their roles: the verb, its commit, and then the doors that have to forget.
 
 Passwords are hashed in threads of their own, after the permission is known and before the transaction.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
 
-from keystead.access import roles, tokens, users
+from keystead.access import roles, users
 from keystead.access.gate import TokenDoor
 from keystead.access.permissions import Permission
 from keystead.access.signin.door import SessionDoor
 from keystead.access.store.roles import Role
-from keystead.access.store.tokens import Token
 from keystead.access.store.users import User
-from keystead.access.tokens import NewToken
 from keystead.kit.page import Page
 from keystead.kit.secret import Secret
 from keystead.operations.access.hashing import PasswordHashing
@@ -23,22 +18,8 @@ from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
 
 
-@dataclass(frozen=True)
-class TokenWish:
-    """What a new token shall be; see ``tokens.create``."""
-
-    name: str
-    permissions: Iterable[Permission]
-    addresses: Iterable[str] = ()
-    expires_at: datetime | None = None
-    is_confined: bool = False
-    is_rate_limited: bool = True
-    is_owner: bool = False
-    user_id: int | None = None
-
-
-class AccessOperations:
-    """What callers may do with credentials and people."""
+class UserOperations:
+    """What callers may do with users, and with the roles that say what these may do."""
 
     def __init__(
         self, transactions: Transactions, gate: TokenDoor, door: SessionDoor, hashing: PasswordHashing
@@ -48,54 +29,22 @@ class AccessOperations:
         self._door = door
         self._hashing = hashing
 
-    async def create_token(self, call: Call, wish: TokenWish) -> NewToken:
-        """Create a token; its secret is in the answer and nowhere else."""
-        wanted: dict[str, Any] = {
-            "name": wish.name,
-            "addresses": wish.addresses,
-            "expires_at": wish.expires_at,
-            "is_confined": wish.is_confined,
-            "user_id": wish.user_id,
-        }
-        if wish.is_owner:
-            wanted["is_rate_limited"] = wish.is_rate_limited
-            return (await self._transactions.write(call, tokens.create_owner, **wanted)).value
-        wanted["permissions"] = wish.permissions
-        verb: Callable[..., NewToken] = tokens.create if wish.is_rate_limited else tokens.create_unlimited
-        return (await self._transactions.write(call, verb, **wanted)).value
-
-    async def find_token(self, call: Call, token_id: int) -> Token:
-        """Return a token."""
-        return await self._transactions.read(call, tokens.find, token_id)
-
-    async def list_tokens(self, call: Call, page: Page) -> list[Token]:
-        """Return a page of tokens."""
-        return await self._transactions.read_many(call, tokens.list_, page)
-
-    async def revoke_token(self, call: Call, token_id: int) -> Token:
-        """Revoke a token; it opens nothing when this returns."""
-        committed = await self._transactions.write(call, tokens.revoke, token_id)
-        self._gate.forget(token_id)
-        return committed.value
-
-    async def create_user(self, call: Call, *, login: str, password: Secret[str]) -> User:
+    async def create(self, call: Call, *, login: str, password: Secret[str]) -> User:
         """Create a user without roles."""
         await self._transactions.read(call, users.ask_management)
         password_hash = await self._hashing.hash(password)
         committed = await self._transactions.write(call, users.create, login=login, password_hash=password_hash)
         return committed.value
 
-    async def list_users(self, call: Call, page: Page) -> list[User]:
+    async def list_(self, call: Call, page: Page) -> list[User]:
         """Return a page of users."""
         return await self._transactions.read_many(call, users.list_, page)
 
-    async def find_user(self, call: Call, user_id: int) -> User:
+    async def find(self, call: Call, user_id: int) -> User:
         """Return a user."""
         return await self._transactions.read(call, users.find, user_id)
 
-    async def change_user(
-        self, call: Call, user_id: int, *, is_active: bool | None, password: Secret[str] | None
-    ) -> User:
+    async def change(self, call: Call, user_id: int, *, is_active: bool | None, password: Secret[str] | None) -> User:
         """Let a user in or keep it out, replace its password, or both at once."""
         await self._transactions.read(call, users.ask_management)
         password_hash = None if password is None else await self._hashing.hash(password)
