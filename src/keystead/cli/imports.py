@@ -68,7 +68,7 @@ def _unlock(identity: Path | None) -> "Unlock":
 
     if identity is not None:
         return Unlock(identity=asking.read("Identity", identity, option="--identity"))
-    return Unlock(asking.secret("Passphrase", None, option="standard input", is_new=False))
+    return Unlock(asking.secret("Passphrase", None, option=None, is_new=False))
 
 
 def _say_plan(plan: "ImportPlan", text: str) -> None:

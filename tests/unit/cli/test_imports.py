@@ -122,3 +122,9 @@ def test_an_unknown_panel_or_a_file_too_many_is_refused(run: Run, tmp_path: Path
 def _made(directory: Path) -> Path:
     directory.mkdir()
     return directory
+
+
+def test_an_export_without_a_passphrase_says_how_to_give_one(run: Run, tmp_path: Path) -> None:
+    said = run("import", "keystead", tmp_path / "all.json", stdin="")
+
+    assert (said.code, said.err) == (1, "keystead: passphrase: nothing was given; type it, or pipe it in\n")
