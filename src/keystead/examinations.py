@@ -54,6 +54,7 @@ class Examinations:
             inbound = parts.foundation.inbound
             if inbound is not None:
                 found.append(checks.vpn_port(inbound.listen, inbound.port, status.health))
+        found.append(await checks.own_ports(parts.database, parts.scope, parts.settings.vpn_port_range))
         found += await self._examine_connections()
         found.append(await checks.client_versions(parts.database, parts.scope, self._wanted))
         found += [

@@ -25,6 +25,8 @@ from keystead.settings import Settings, unknown
 from keystead.vault import alerts
 from keystead.vpn import clientrules
 from keystead.vpn.clientrules import ClientVersions
+from keystead.vpn.store import inbounds as inbound_store
+from keystead.vpn.store import keys as key_store
 
 PYTHON_OLDEST = (3, 11)
 _LAG_MAX = 1000
@@ -48,6 +50,26 @@ async def client_versions(database: Database, scope: str, wanted: ClientVersions
         return Check(name, Status.OK, wanted.value)
     told = f"{versions.value} is in force, and the settings say {wanted.value}"
     return Check(name, Status.WARN, told, f"see whom it locks out, and approve it: keystead engine upgrade {scope}")
+
+
+async def own_ports(database: Database, scope: str, pool: tuple[int, int]) -> Check:
+    """Examine the range from which keys get a port of their own: how many are left, and who sits outside of it."""
+    first, last = pool
+    used, found = await database.read(
+        lambda connection: (
+            inbound_store.count_ports(connection, scope, first, last),
+            key_store.own_ports(connection),
+        )
+    )
+    free = last - first + 1 - used
+    told = f"{first}-{last}: {used} taken, {free} free"
+    outside = sum(not first <= key.port <= last for key in found)
+    if outside:
+        told += f"; {outside} more outside of the range"
+    if not free:
+        advice = "widen KEYSTEAD_VPN_PORTS and restart; until then no key with a port of its own can be issued"
+        return Check("ports of keys", Status.WARN, told, advice)
+    return Check("ports of keys", Status.OK, f"{told}; let them through the firewall if keys have ports of their own")
 
 
 def setting_names() -> Sequence[Check]:
