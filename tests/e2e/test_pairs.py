@@ -76,7 +76,9 @@ async def test_a_pair_is_rotated_turned_back_and_retired(tmp_path: Path) -> None
             assert not download.is_over
             assert download.longest_gap_s < GAP_MAX_S
 
-        reverted = await wish(who, "revert", keep_s=3600)
+        async with downloading(await instance.profile(later["id"])) as kept:
+            reverted = await wish(who, "revert", keep_s=3600)
+            assert not kept.is_over
         back = await instance.profile(shared["id"])
         late = await instance.profile(later["id"])
         both = [await xray.dial(one, instance.world.origin) is not None for one in (back, new[shared["id"]], late)]

@@ -69,6 +69,20 @@ CASES = [
         inbounds=(SHARED, OWN),
     ),
     Case(
+        "a user that is missing in one of its inbounds is added there, and stays connected in the other",
+        {"shared": users(k1_1=A), "own": users(k1_1=A)},
+        {"shared": users(k1_1=A), "own": {}},
+        ["add k1-1"],
+        inbounds=(SHARED, OWN),
+    ),
+    Case(
+        "a user whose twin goes is put back where it is, although it is missing elsewhere",
+        {"shared": users(k1_1=A), "own": users(k1_1=A)},
+        {"shared": users(k1_1=A, twin=TWIN_OF_A), "own": {}},
+        ["remove twin", "change k1-1"],
+        inbounds=(SHARED, OWN),
+    ),
+    Case(
         "the probe's user stays",
         {},
         {"shared": users(keystead_probe=A)},
@@ -161,6 +175,15 @@ def test_what_is_open_is_part_of_what_only_a_restart_changes() -> None:
     found = plan("xray/main", desired, actual, settings=XraySettings(allow_private=("10.0.0.0/8",)))
 
     assert [step.verb.value for step in found.steps] == ["restart"]
+
+
+def test_a_user_is_added_at_no_more_places_than_it_is_missing_in() -> None:
+    desired = XrayDesired((SHARED, OWN), {"shared": users(k1_1=A), "own": users(k1_1=A)})
+    actual = XrayActual({"shared": users(k1_1=A), "own": {}}, config.digest(desired, XraySettings()))
+
+    (step,) = plan("xray/main", desired, actual).steps
+
+    assert (step.places, step.reason) == (("own",), "missing in own")
 
 
 def test_the_text_of_a_plan_can_be_approved_by_a_person() -> None:

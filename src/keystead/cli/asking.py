@@ -11,20 +11,22 @@ from keystead.kit.secret import Secret
 STDIN = Path("-")
 
 
-def secret(prompt: str, file: Path | None, *, option: str, is_new: bool) -> Secret[str]:
+def secret(prompt: str, file: Path | None, *, option: str | None, is_new: bool) -> Secret[str]:
     """Return a secret from a file (``-`` is standard input), from a hidden prompt, or from a pipe.
 
-    A new one is asked for twice. Raises Invalid for an empty one, Misconfigured for a file that cannot be read.
+    ``option`` names the file, None where none can be. A new one is asked for twice. Raises Invalid for an empty one,
+    Misconfigured for a file that cannot be read.
     """
     if file is not None and file != STDIN:
-        text = read(prompt, file, option=option).reveal().partition("\n")[0]
+        text = read(prompt, file, option=option or "").reveal().partition("\n")[0]
     elif file == STDIN or not sys.stdin.isatty():
         text = sys.stdin.readline()
     else:
         text = typer.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
     text = text.rstrip("\r\n")
     if not text:
-        raise Invalid(f"{prompt.lower()}: nothing was given; type it, pipe it in, or name a file with {option}")
+        ways = "type it, or pipe it in" if option is None else f"type it, pipe it in, or name a file with {option}"
+        raise Invalid(f"{prompt.lower()}: nothing was given; {ways}")
     return Secret(text)
 
 

@@ -17,6 +17,7 @@ from keystead.kit.secret import Secret
 from keystead.vpn import links
 from keystead.vpn.keyvalue import KeyState, number_of
 from keystead.vpn.lookup import IsApplied, IsGone, is_allowed, is_visible
+from keystead.vpn.store import formerports as former_store
 from keystead.vpn.store import inbounds as inbound_store
 from keystead.vpn.store import keys as key_store
 from keystead.vpn.store.keys import OwnPort
@@ -33,13 +34,15 @@ class Overview:
     """The keys with ports of their own that a caller sees, by port.
 
     ``taken`` are the ports in use by anybody; ``hidden`` are the numbers of keys that the caller is not to be told
-    of; ``sees_strangers`` says that it may be told of users of the engine that are nobody's.
+    of; ``sees_strangers`` says that it may be told of users of the engine that are nobody's. ``former`` are the labels
+    at ports that keys had before and are still served at, as pairs of tag and label; keys of the shared inbound too.
     """
 
     ports: tuple[OwnPort, ...]
     taken: frozenset[int]
     hidden: frozenset[int]
     sees_strangers: bool
+    former: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
     def numbers(self) -> frozenset[int]:
@@ -101,6 +104,7 @@ def own_ports(work: Work, *, is_applied: IsApplied, is_gone: IsGone) -> Overview
         taken=frozenset(inbound_store.all_ports(work.connection) - set(gone.values())),
         hidden=frozenset(port.key.number for port in stored) - told,
         sees_strangers=work.principal.confined_to_token is None,
+        former=former_store.places(work.connection),
     )
 
 
@@ -168,7 +172,10 @@ def compare(before: Overview, held: Held, after: Overview) -> Comparison:
     right = {user.label for _, user in places if user.label in wanted and user.uuid == wanted[user.label].key.uuid}
     at_home = {user.label for tag, user in places if user.label in right and tag == wanted[user.label].tag}
     astray = right - at_home
-    extra = tuple(user.uuid for _, user in places if _is_extra(user, wanted, (before, after)))
+    left = before.former | after.former
+    extra = tuple(
+        user.uuid for tag, user in places if (tag, user.label) not in left and _is_extra(user, wanted, (before, after))
+    )
     return Comparison(
         wanted=tuple(wanted.values()),
         held=(*(port.key.uuid for label, port in wanted.items() if label in right), *extra),

@@ -132,7 +132,9 @@ def complete(work: Work, scope: str, wish: Wish, *, digest: str) -> int:
     if not late:
         return 0
     names = {*second.server_names, *(name for one in late for name in one.server_names)}
-    short_ids = {*second.short_ids, *(short_id for one in late for short_id in one.short_ids)}
+    # Open ports get what stands behind them in another process alone. A port that took the place of a former one has
+    # its names and short id; one that no link carries makes that process necessary all the same.
+    short_ids = {*second.short_ids, *(short_id for one in late for short_id in one.short_ids), work.ids.hex(8)}
     wider = replace(second, server_names=tuple(sorted(names)), short_ids=tuple(sorted(short_ids)))
     pair_store.widen(work.connection, wider)
     for one in late:

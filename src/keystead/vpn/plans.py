@@ -143,8 +143,10 @@ def check_end(terms: Terms, now: datetime) -> None:
 def create(work: Work, *, name: str, changes: TermChanges, placement: Placement | None = None) -> Plan:
     """Create a plan; raise Invalid, or AlreadyExists when the name is taken."""
     bare = name.strip()
-    if not 0 < len(bare) <= NAME_LENGTH_MAX or not bare.isprintable():
-        raise Invalid(f"a plan's name has 1 to {NAME_LENGTH_MAX} characters", fields={"name": "wrong length or form"})
+    # A plan is reached by its name in a path, where a slash parts and dots alone are a way.
+    if not 0 < len(bare) <= NAME_LENGTH_MAX or not bare.isprintable() or "/" in bare or bare in {".", ".."}:
+        problem = f"a plan's name has 1 to {NAME_LENGTH_MAX} characters, and no slash"
+        raise Invalid(problem, fields={"name": problem})
     terms = replace(changed_terms(Terms(), changes), plan=bare)
     plan = Plan(bare, changes.starting(Starts.FIRST_USE), terms, work.now, placement)
     try:

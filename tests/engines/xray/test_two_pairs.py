@@ -186,7 +186,7 @@ async def test_a_user_that_is_missing_behind_is_drift(tmp_path: Path) -> None:
             await lab.driver.apply(step, lab.desired)
 
         assert sizes["keystead-behind-1"] == 1
-        assert [(step.verb.value, step.subject) for step in found.steps] == [("remove", "stranger"), ("change", "k1-1")]
+        assert [(step.verb.value, step.subject) for step in found.steps] == [("remove", "stranger"), ("add", "k1-1")]
         assert left_over(lab, await lab.driver.observe()) == []
         assert await xray.dial(old, lab.origin) is not None
 

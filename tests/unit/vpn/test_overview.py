@@ -1,5 +1,6 @@
 """Keys with ports of their own against what the engine holds: pure comparisons."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,11 +8,12 @@ from sqlalchemy import Connection
 
 from keystead.db import prepared
 from keystead.engines.xray.state import LIVE_TAG_PREFIX, XrayUser
+from keystead.vpn import placing
 from keystead.vpn.keyvalue import KeyState, VpnKey
 from keystead.vpn.overview import Overview, compare, link_problems, own_ports, port_problems
 from keystead.vpn.placement import Placement
 from keystead.vpn.store.keys import OwnPort
-from tests.support.shop import Shop
+from tests.support.shop import POOL, Shop
 from tests.support.work import Workplace
 
 PUBLIC_KEY = "p" * 43
@@ -98,6 +100,18 @@ def test_a_key_with_another_uuid_in_the_engine_is_missing_and_that_uuid_is_extra
     assert ([missing.key.number for missing in found.missing], found.extra) == ([1], (STRANGER,))
 
 
+def test_a_key_that_moved_away_is_not_extra_while_its_former_port_goes_on() -> None:
+    moved = own_port(2)
+    going = replace(overview(own_port(1)), former=frozenset({(moved.tag, moved.key.label)}))
+    engine = held(own_port(1), moved)
+
+    while_it_goes = compare(going, engine, overview(own_port(1)))
+    afterwards = compare(overview(own_port(1)), engine, overview(own_port(1)))
+
+    assert (while_it_goes.is_same, while_it_goes.held) == (True, (uuid(1),))
+    assert afterwards.extra == (uuid(2),)
+
+
 def test_a_key_in_the_inbound_of_another_is_misplaced() -> None:
     ports = overview(own_port(1), own_port(2))
     engine = held(own_port(1)) | {f"{LIVE_TAG_PREFIX}10009": held(own_port(2))[own_port(2).tag]}
@@ -181,7 +195,7 @@ def test_a_link_that_would_not_connect_is_told(changed: OwnPort, problem: str) -
     assert link_problems(changed, "vpn.example.com") == [problem]
 
 
-async def test_an_overview_is_two_queries_however_many_keys_there_are(
+async def test_an_overview_is_three_queries_however_many_keys_there_are(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = await Shop(workplace).open()
@@ -202,4 +216,14 @@ async def test_an_overview_is_two_queries_however_many_keys_there_are(
         seen = await workplace.do(own_ports, is_applied=shop.is_applied, is_gone=lambda _label: False)
         counts.append((len(seen.ports), len(statements)))
 
-    assert counts == [(1, 2), (10, 2)]
+    assert counts == [(1, 3), (10, 3)]
+
+
+async def test_an_overview_knows_where_a_key_goes_on_that_moved_to_the_shared_port(workplace: Workplace) -> None:
+    shop = await Shop(workplace).open()
+    key = await shop.issue(placement=Placement.OWN_PORT)
+
+    await shop.do(placing.move, key, placement=Placement.SHARED, pool=POOL, grace_s=60)
+    seen = await workplace.do(own_ports, is_applied=shop.is_applied, is_gone=lambda _label: False)
+
+    assert (seen.ports, seen.former) == ((), {(f"{LIVE_TAG_PREFIX}{key.port}", key.label)})

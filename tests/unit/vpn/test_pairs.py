@@ -161,6 +161,19 @@ async def test_links_of_ports_opened_since_a_rotation_turn_back_too(shop: Shop) 
     assert {one.public_key for one in (await desired(shop)).inbounds} == {old}
 
 
+async def test_a_port_that_took_the_place_of_another_since_a_rotation_needs_another_process_too(shop: Shop) -> None:
+    moved = await shop.issue(placement=Placement.OWN_PORT)
+    await rotate(shop)
+    await shop.workplace.do(renumbering.reset, pool=HIGHER, opened={tag_of(moved.port)}, grace_s=KEEP_S)
+    before, back = await desired(shop), Wish(Act.REVERT, KEEP_S)
+
+    completed = await shop.workplace.do(pairs.complete, SCOPE, back, digest=await digest_of(shop, back))
+    again = await shop.workplace.do(pairs.complete, SCOPE, back, digest=await digest_of(shop, back))
+
+    assert (completed, again) == (1, 0)
+    assert digest(await desired(shop)) != digest(before)
+
+
 async def test_links_do_not_turn_back_before_every_port_serves_both_pairs(shop: Shop) -> None:
     await rotate(shop)
     planned = await shop.workplace.do(pairs.plan, SCOPE, Wish(Act.REVERT, KEEP_S))

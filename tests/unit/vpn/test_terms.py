@@ -106,6 +106,12 @@ async def test_a_plan_of_another_account_is_unknown(shop: Shop) -> None:
         await shop.workplace.do_as(stranger, plans.find, name="gold")
 
 
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\tb", "a/b", "..", "."])
+async def test_a_plan_has_a_name_by_which_it_is_reached(shop: Shop, name: str) -> None:
+    with pytest.raises(Invalid, match="has 1 to 64 characters, and no slash"):
+        await shop.workplace.do(plans.create, name=name, changes=TermChanges())
+
+
 async def test_a_plan_s_name_is_used_once(shop: Shop) -> None:
     await shop.workplace.do(plans.create, name="gold", changes=TermChanges())
 

@@ -4,6 +4,7 @@ What it decides:
 
 * an inbound we made is wholly ours: whoever is in it and is not desired goes, whatever the name;
 * one step per label, whichever inbounds it concerns, and none of them holds a UUID: plans are read by people;
+* a label that is only missing somewhere is added there, and stays connected where it is;
 * the order is removals, changes, additions, then the restart. Removals come first since Xray compares UUIDs without
   bytes 6 and 7: removing a stranger with such a twin of a UUID cuts the right user too (proxy/vless/validator.go of
   v26.7.28), so that user is put back by a change;
@@ -60,7 +61,8 @@ def _user_steps(wanted: Users, held: Users) -> Iterable[Step]:
     }
     for label in {*wanted, *held}:
         step = _user_step(label, wanted.get(label, {}), held.get(label, {}))
-        if step is None and cut_too and any((tag, masked(user.uuid)) in cut_too for tag, user in wanted[label].items()):
+        is_put_back = step is None or (step.verb is Verb.ADD and label in held)
+        if cut_too and is_put_back and any((tag, masked(user.uuid)) in cut_too for tag, user in wanted[label].items()):
             text, reason = _places(wanted[label]), "another user holds a UUID that Xray takes for its own"
             step = Step("user", label, Verb.CHANGE, text, text, reason, places=_tags(wanted[label]))
         if step is not None:
@@ -74,6 +76,10 @@ def _user_step(label: str, wanted: Mapping[str, XrayUser], held: Mapping[str, Xr
         return Step("user", label, Verb.REMOVE, _places(held), "", "not desired", places=_tags(held))
     if not held:
         return Step("user", label, Verb.ADD, "", _places(wanted), "missing in the core", places=_tags(wanted))
+    if held.items() <= wanted.items():
+        missing = _tags({tag: user for tag, user in wanted.items() if tag not in held})
+        reason = f"missing in {', '.join(missing)}"
+        return Step("user", label, Verb.ADD, _places(held), _places(wanted), reason, places=missing)
     differs = "differs" if _places(wanted) != _places(held) else "another UUID"
     places = _tags({**wanted, **held})
     return Step("user", label, Verb.CHANGE, _places(held), _places(wanted), f"{differs} in the core", places=places)

@@ -169,9 +169,12 @@ class PairOperations:
         await self._retire_over_now()
 
     async def _revert(self, call: Call, wish: Wish, digest: str) -> None:
-        """Turn links back; where ports have the linked pair alone, once they serve the other one as well."""
-        if (await self._transactions.write(call, pairs.complete, self._scope, wish, digest=digest)).value:
-            await self._served()
+        """Turn links back, once all ports serve both pairs; those that have the linked one alone come to it first.
+
+        Also where an earlier call came to no end: the engine may not be as far as the database.
+        """
+        await self._transactions.write(call, pairs.complete, self._scope, wish, digest=digest)
+        await self._served()
         await self._transactions.write(call, pairs.revert, self._scope, wish, digest=digest)
         await self._retire_over_now()
 

@@ -23,6 +23,12 @@ _JOINED = (
 _USERS = Prepared(_JOINED)
 _USER = Prepared(_JOINED.where(_K.label == bindparam("label")))
 _USERS_AT = _JOINED.where(_I.tag.in_(bindparam("tags", expanding=True)))
+_PLACES = Prepared(
+    select(_I.tag, _K.label)
+    .join_from(FORMER_PORTS, KEYS, _F.key_number == _K.number)
+    .join(INBOUNDS, _F.inbound_id == _I.id)
+    .where(*WANTED)
+)
 _LEFT = Prepared(
     select(_I.tag)
     .join_from(TRAFFIC, FORMER_PORTS, TRAFFIC.c.key_number == _F.key_number)
@@ -82,6 +88,11 @@ def is_any(connection: Connection) -> bool:
 def users(connection: Connection, scope: str) -> list[UserRow]:
     """Return every user that the former inbounds of a scope should hold."""
     return [UserRow._make(row) for row in _USERS.rows(connection, {"scope": scope})]
+
+
+def places(connection: Connection) -> frozenset[tuple[str, str]]:
+    """Return which labels the former inbounds of all scopes should hold, as pairs of tag and label."""
+    return frozenset((str(tag), str(label)) for tag, label in _PLACES.rows(connection, {}))
 
 
 def users_of(connection: Connection, scope: str, labels: Iterable[str]) -> list[UserRow]:
