@@ -3,13 +3,15 @@
 Called by backups. Tables are read from the database itself, not from our models, so that a copy holds exactly what is
 there at the revision it names; whoever loads it first builds the schema of that revision (``migrate.build``). A member
 of a copy is one table: a line with the column names, then a line with a JSON array a row; bytes are
-``{"base64": …}``. Values are the stored ones: moments are microseconds, sealed secrets stay sealed.
+``{"base64": …}``, days ``{"date": "2027-01-31"}``. Values are the stored ones: moments are microseconds, sealed secrets
+stay sealed.
 """
 
 import base64
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import orjson
@@ -128,10 +130,12 @@ def _sequences(connection: Connection, of: Iterable[Table]) -> Iterator[tuple[Ta
 def _written(value: Any) -> Any:
     if isinstance(value, bytes | memoryview):
         return {"base64": base64.b64encode(value).decode()}
+    if type(value) is date:
+        return {"date": value.isoformat()}
     return value
 
 
 def _read(value: Any) -> Any:
     if isinstance(value, dict):
-        return base64.b64decode(value["base64"])
+        return date.fromisoformat(value["date"]) if "date" in value else base64.b64decode(value["base64"])
     return value
