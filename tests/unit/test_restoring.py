@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import orjson
 import pyrage
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Column, MetaData, Table, create_engine
 
 from keystead import restoring, settings
 from keystead.access import accounts, archive, datakeys, seal, tokens
@@ -146,6 +147,28 @@ async def test_every_row_arrives_on_either_database(place: Place, source: str, t
         report = await with_new.read(verification.check_page)
     assert report.is_intact
     with_new.close()
+
+
+@pytest.mark.parametrize("source", BACKENDS)
+async def test_a_value_of_every_type_that_a_table_has_is_written_and_read(place: Place, source: str) -> None:
+    samples = {int: 2**53 + 1, str: "я", bool: True, bytes: b"\x00\xff", date: date(2027, 1, 31)}
+    with origin(place("origin", source)) as old:
+        engine = old.database.engine
+        with engine.begin() as connection:
+            columns = [column for table in dump.tables(connection) for column in table.columns]
+            types = {column.type.python_type: column.type for column in columns}
+            assert set(types) <= set(samples)
+            table = Table("of_every_type", MetaData(), *(Column(kind.__name__, found) for kind, found in types.items()))
+            table.create(connection)
+            connection.execute(table.insert(), [{kind.__name__: samples[kind] for kind in types}])
+        with engine.connect() as connection:
+            written = list(dump.lines(connection, table))
+
+        with engine.begin() as connection:
+            connection.execute(table.delete())
+            dump.load(connection, table, written)
+            [read] = connection.execute(table.select())
+    assert tuple(read) == tuple(samples[kind] for kind in types)
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)

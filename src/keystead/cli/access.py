@@ -192,6 +192,23 @@ def withdraw(
     )
 
 
+@users.command("role-add")
+def add_role(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="ROLE", help="What the role is called.")],
+    permission: Annotated[
+        list[str], typer.Option(metavar="PERMISSION", help="What it permits; repeatable. docs/permissions.md has all.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Make a role of single permissions, for this account; it is given with grant or an invitation."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        made = client.post("/v1/roles", {"name": name, "permissions": permission})
+    output.answer(made, as_json, lambda role: _say_roles([role]))
+
+
 @users.command("roles")
 def list_roles(context: typer.Context, as_json: AsJson = False) -> None:
     """List the roles there are, and what they permit."""

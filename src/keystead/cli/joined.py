@@ -74,7 +74,7 @@ def connect(
 
 
 def status(context: typer.Context, provider: Provider, key: Key, as_json: AsJson = False) -> None:
-    """Ask a provider now whether a key is good."""
+    """Ask a provider that a secret alone connects now whether a key is good; domain look asks all the others too."""
     with opened(context) as client:
         found = client.get(f"{_of(provider, key)}/status")
     output.answer(found, as_json, _say_status)

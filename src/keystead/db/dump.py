@@ -130,7 +130,7 @@ def _sequences(connection: Connection, of: Iterable[Table]) -> Iterator[tuple[Ta
 def _written(value: Any) -> Any:
     if isinstance(value, bytes | memoryview):
         return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, date):
+    if type(value) is date:  # and not one of its moments
         return {"date": value.isoformat()}
     return value
 

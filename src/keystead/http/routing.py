@@ -8,10 +8,12 @@ each endpoint) are made then and given up again (``documented``). Two kinds of t
 - ``ValidatedEndpoints``, for wires whose parameters and bodies the framework reads and checks.
 """
 
+import codecs
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+import orjson
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -88,12 +90,32 @@ class DirectEndpoints:
         self.routes.append(DirectRoute(path, handler, methods, name, shown))
 
 
+class _StrictRequest(Request):
+    """A request whose JSON is read as every other body is (``bodies``).
+
+    The standard library takes what JSON has not (RFC 8259: no NaN; RFC 3629: no half of a surrogate pair), which then
+    cannot be stored, sent on, or written into the answer that refuses it.
+    """
+
+    async def json(self) -> Any:
+        return orjson.loads((await self.body()).removeprefix(codecs.BOM_UTF8))
+
+
 class ValidatedRoute(APIRoute):
-    """A route of FastAPI that makes the models of its answers only to document them."""
+    """A route of FastAPI that reads JSON strictly, and makes the models of its answers only to document them."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self._options = options
         super().__init__(path, endpoint, **{**options, "response_model": None, "responses": None})
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request that matched."""
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return strict
 
     def documented(self) -> APIRoute:
         """Return the route as FastAPI documents it."""

@@ -238,6 +238,12 @@ async def test_the_specification_names_every_route_and_the_credential(instance: 
         ("GET", "/v1/nowhere", None, 404, "not_found"),
         ("PUT", "/v1/whoami", None, 405, "method_not_allowed"),
         ("POST", "/v1/vpn/keys", b"{", 422, "invalid"),
+        ("POST", "/v1/vpn/keys", b'{"name": NaN}', 422, "invalid"),
+        ("POST", "/v1/invitations", b'{"login": "a@example.com", "role": "\\ud800"}', 422, "invalid"),
+        ("POST", "/v1/zones/sync", b'{"credential_id": 9223372036854775808}', 422, "invalid"),
+        ("POST", "/v1/zones", b'{"name": "a.com", "credential_id": 9223372036854775808}', 422, "invalid"),
+        ("POST", "/v1/zones/1/records", b'{"type": "A", "name": "a", "ttl": 1180591620717411303424}', 422, "invalid"),
+        ("POST", "/v1/domains/look", b'{"credential_id": 9223372036854775808}', 422, "invalid"),
         ("POST", "/v1/vpn/keys", b"x" * (1024 * 1024 + 1), 413, "too_large"),
     ],
 )

@@ -120,3 +120,14 @@ def test_a_token_of_an_owner_has_no_list_of_permissions(run: Run, service: Servi
 
     assert service.asked[-1][1]["is_owner"] is True
     assert service.asked[-1][1]["permissions"] == []
+
+
+def test_a_role_is_made_of_single_permissions(run: Run, service: Service) -> None:
+    made = {"name": "dns", "permissions": ["vault.credentials.read", "vault.credentials.use"]}
+    service.will("POST /v1/roles", made)
+    chosen = [word for permission in made["permissions"] for word in ("--permission", permission)]
+
+    said = run("user", "role-add", "dns", *chosen)
+
+    assert (said.code, service.asked[-1][1]) == (0, made)
+    assert run("user", "role-add", "dns").code == 2

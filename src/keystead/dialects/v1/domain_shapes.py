@@ -11,6 +11,7 @@ import orjson
 from pydantic import AwareDatetime, Field
 
 from keystead.dialects.v1.bases import Answer, Body
+from keystead.dialects.v1.routes.asking import NUMBER_MAX
 from keystead.kit import cells
 from keystead.kit.errors import Invalid
 from keystead.vault.domains import NOTE_LENGTH_MAX, TAGS_MAX, TOGETHER_MAX, Entry, Shown
@@ -175,7 +176,7 @@ class Written(Answer):
 class LookWanted(Body):
     """What to look at; no credential named: all of them."""
 
-    credential_id: int | None = Field(None, ge=1)
+    credential_id: int | None = Field(None, ge=1, le=NUMBER_MAX)
 
 
 class LookBegun(Answer):

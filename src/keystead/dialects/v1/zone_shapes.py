@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from keystead.dialects.v1.bases import Answer, Body
+from keystead.dialects.v1.routes.asking import NUMBER_MAX
 from keystead.kit.errors import Invalid, KeysteadError
 from keystead.operations.domains.records import Action, RecordChange, RecordOutcome
 from keystead.operations.domains.zones import SettingsChanged, SyncedAll
@@ -22,7 +23,9 @@ FILES_MAX = 500
 
 RecordId = Annotated[str, StringConstraints(pattern=RECORD_ID)]
 SettingName = Annotated[str, StringConstraints(pattern=SETTING)]
-UsedCredential = Annotated[int | None, Field(ge=1, description="The credential; unset: the only one of Cloudflare")]
+UsedCredential = Annotated[
+    int | None, Field(ge=1, le=NUMBER_MAX, description="The credential; unset: the only one of Cloudflare")
+]
 
 
 class ZoneCreate(Body):
@@ -35,7 +38,9 @@ class ZoneCreate(Body):
 class ZonesSync(Body):
     """Whose zones are read."""
 
-    credential_id: int | None = Field(None, ge=1, description="The credential; unset: every active one of Cloudflare")
+    credential_id: int | None = Field(
+        None, ge=1, le=NUMBER_MAX, description="The credential; unset: every active one of Cloudflare"
+    )
 
 
 class Zone(Answer):

@@ -69,7 +69,8 @@ class ProviderOperations:
         """Return a provider by its id; raise NotFound for one that is not connected by a secret alone."""
         await self._transactions.check(call, credentials.use)
         if provider not in CONNECTABLES:
-            raise NotFound("provider", provider)
+            problem = f"provider {provider} is none of {', '.join(CONNECTABLES)}, which a secret alone connects"
+            raise NotFound("provider", provider, message=problem)
         return CONNECTABLES[provider]
 
     async def connect(
