@@ -76,6 +76,13 @@ def test_what_is_no_sealed_value_does_not_open(body: str) -> None:
 
 
 @PATIENT
+@given(text=st.text(max_size=40).filter(lambda text: text.count(":") < 2))
+def test_what_has_not_the_form_of_a_sealed_value_does_not_open(text: str) -> None:
+    with pytest.raises(Broken):
+        RING.open(text, Place("credentials", "1", "secret"))
+
+
+@PATIENT
 @given(plain=PLAIN, place=PLACES)
 def test_a_value_of_the_former_form_opens_and_is_outdated(plain: str, place: Place) -> None:
     _, name, body = RING.seal(Secret(plain), place).split(":", 2)
