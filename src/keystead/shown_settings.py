@@ -26,17 +26,12 @@ class ShownSetting:
 
 def shown(settings: Settings) -> list[ShownSetting]:
     """Return every setting; secrets only as set or unset."""
-    in_environment, in_file = named()
+    origins = named()
     found = []
     for field, described in Settings.model_fields.items():
         name, value = environment_name(field), getattr(settings, field)
-        if name in in_environment:
-            origin = "environment"
-        elif name in in_file:
-            origin = ".env"
-        else:
-            is_default = field not in settings.model_fields_set or value in (described.default, Path("var").absolute())
-            origin = "default" if is_default else "command line"
+        is_default = field not in settings.model_fields_set or value in (described.default, Path("var").absolute())
+        origin = origins.get(name) or ("default" if is_default else "command line")
         found.append(ShownSetting(name, _shown(value), origin))
     return found
 

@@ -1,6 +1,6 @@
 """Real services instead of stand-ins: ``make live PROVIDER=…`` runs ``test_live_<provider>.py`` with one's own keys.
 
-Keys come from the environment only. A provider here has a file of tests that read, or clean up after themselves; the
+Keys come from the environment only. A provider here has tests that read, or clean up after themselves; the
 same tests run with the stand-in whenever nothing is chosen.
 """
 
@@ -19,10 +19,27 @@ CHOSEN = "KEYSTEAD_LIVE"
 
 @dataclass(frozen=True)
 class Keys:
-    """What a person sets for a provider: names of environment variables, and what each is."""
+    """What a person sets for a provider: names of environment variables, and what each is; and where its tests are."""
 
     needed: Mapping[str, str]
     optional: Mapping[str, str] = field(default_factory=dict)
+    tests: str = ""
+
+
+# Where the one secret of a provider stands that nothing else connects.
+ONLY = {
+    "namesilo": "KEYSTEAD_LIVE_NAMESILO_KEY",
+    "hosttracker": "KEYSTEAD_LIVE_HOSTTRACKER_TOKEN",
+    "google_analytics": "KEYSTEAD_LIVE_GOOGLE_ANALYTICS_KEY_FILE",
+    "yandex_metrica": "KEYSTEAD_LIVE_YANDEX_METRICA_TOKEN",
+}
+_MEANING = {
+    "namesilo": "an API key; it is only read with",
+    "hosttracker": "an API token with the scopes account and monitor; it is only read with",
+    "google_analytics": "the file of a service account's key, which views at least one property",
+    "yandex_metrica": "an OAuth token with the right metrika:read",
+}
+_URLS = {"namesilo": "https://sandbox.namesilo.com/api for a key of its sandbox"}
 
 
 PROVIDERS = {
@@ -41,6 +58,14 @@ PROVIDERS = {
         },
         {"KEYSTEAD_PROVIDER_NAMECHEAP_URL": "https://api.namecheap.com instead of the sandbox; it is only read from"},
     ),
+    **{
+        name: Keys(
+            {variable: _MEANING[name]},
+            {f"KEYSTEAD_PROVIDER_{name.upper()}_URL": _URLS[name]} if name in _URLS else {},
+            tests="others",
+        )
+        for name, variable in ONLY.items()
+    },
 }
 
 
@@ -75,7 +100,7 @@ def main(arguments: list[str]) -> int:
             print(f"  {variable}  (optional) {meaning}", file=sys.stderr)
         return 2
     os.environ[CHOSEN] = name
-    tests = Path(__file__).with_name(f"test_live_{name}.py")
+    tests = Path(__file__).with_name(f"test_live_{keys.tests or name}.py")
     return int(pytest.main([str(tests), "-p", "no:randomly", "--tb=short", "-v"]))
 
 

@@ -13,6 +13,7 @@ from keystead.settings import unknown
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(settings.CREDENTIALS_DIRECTORY, raising=False)
     for name in settings.Settings.model_fields:
         monkeypatch.delenv(settings.environment_name(name), raising=False)
 

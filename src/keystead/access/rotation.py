@@ -60,6 +60,14 @@ class SealedColumn:
         return Place(self._table.name, "/".join(str(key) for key in keys), self._column.name)
 
 
+@dataclass
+class Progress:
+    """How far a rotation is: of so many values that were to be sealed again when it began, so many are."""
+
+    total: int = 0
+    resealed: int = 0
+
+
 @dataclass(frozen=True)
 class Rotated:
     """What a rotation did."""
@@ -70,26 +78,35 @@ class Rotated:
 
 
 async def rotate(
-    database: Database, root: RootKey, ring: KeyRing, columns: Sequence[SealedColumn], *, clock: Clock
+    database: Database,
+    root: RootKey,
+    ring: KeyRing,
+    columns: Sequence[SealedColumn],
+    *,
+    clock: Clock,
+    progress: Progress | None = None,
 ) -> Rotated:
     """Rotate the keys, or finish a rotation that was cut; return the root key that holds from now on.
 
-    ``ring`` is the one that everything else seals and opens with; it learns the new key on the way. One rotation at a
-    time. Raises Misconfigured when a root key from the settings has no successor there.
+    ``ring`` is the one that everything else seals and opens with; it learns the new key on the way. ``progress`` is
+    kept up to date for whoever looks on. One rotation at a time. Raises Misconfigured when a root key from the settings
+    has no successor there.
     """
     root = await _begun(database, root, clock)
     ring.adopt(await database.write(lambda connection: _rewrap(connection, root, clock.now())))
-    resealed = 0
+    progress = progress or Progress()
+    for column in columns:
+        progress.total += await database.read(functools.partial(_count, ring=ring, column=column))
     while True:
         for column in columns:
-            resealed += await _reseal(database, ring, column, clock)
+            await _reseal(database, ring, column, clock, progress)
         deleted = await database.write(lambda connection: _delete_retired(connection, ring, columns))
         if deleted is not None:
             break
     if root.path is not None:
         root = RootKey(root.current, None, root.path)
         await asyncio.to_thread(write_root_key, root)
-    return Rotated(root, resealed, deleted)
+    return Rotated(root, progress.resealed, deleted)
 
 
 async def _begun(database: Database, root: RootKey, clock: Clock) -> RootKey:
@@ -121,20 +138,23 @@ def _rewrap(connection: Connection, root: RootKey, now: datetime) -> KeyRing:
     return ring_of(store.all_keys(connection), keys)
 
 
-async def _reseal(database: Database, ring: KeyRing, column: SealedColumn, clock: Clock) -> int:
-    """Seal a column's outdated values again in small transactions; return how many.
+def _count(connection: Connection, *, ring: KeyRing, column: SealedColumn) -> int:
+    return column.rows.count_outdated(connection, sealed_prefix(ring.newest))
+
+
+async def _reseal(database: Database, ring: KeyRing, column: SealedColumn, clock: Clock, progress: Progress) -> None:
+    """Seal a column's outdated values again in small transactions.
 
     After each of them everybody else has processor and writer to themselves for as long as it took.
     """
-    resealed = 0
     after: Sequence[object] | None = None
     while True:
         batch = functools.partial(_reseal_batch, ring=ring, column=column, after=after)
         began_s = clock.monotonic_s()
         count, after = await database.write(batch)
-        resealed += count
+        progress.resealed += count
         if after is None:
-            return resealed
+            return
         await clock.sleep(clock.monotonic_s() - began_s)
 
 

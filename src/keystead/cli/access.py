@@ -20,7 +20,7 @@ users = typer.Typer(no_args_is_help=True, help="Users: people who sign in.")
 audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
 secrets = typer.Typer(no_args_is_help=True, help="Secrets at rest.")
 
-TOKENS, USERS = "/v1/tokens", "/v1/users"
+TOKENS, USERS, ROTATION = "/v1/tokens", "/v1/users", "/v1/secrets/rotate"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # What most tokens are for: a bot that sells and serves VPN keys.
 _USUAL_PERMISSIONS = [
@@ -254,11 +254,16 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
 @secrets.command("rotate")
 def rotate(context: typer.Context, as_json: AsJson = False) -> None:
     """Replace the root key and the key that seals secrets, and seal everything again, while serving."""
+    from keystead.cli import rotating
     from keystead.cli.client import LONG_S, connect
 
     output.note("sealing every secret again …")
-    with connect(context, timeout_s=LONG_S) as client:
-        done = client.post("/v1/secrets/rotate")
+    with (
+        connect(context, timeout_s=LONG_S) as client,
+        connect(context) as beside,
+        rotating.shown(lambda: beside.get(ROTATION), is_quiet=as_json),
+    ):
+        done = client.post(ROTATION)
     output.answer(done, as_json, _say_rotation)
 
 

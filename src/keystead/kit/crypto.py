@@ -76,7 +76,10 @@ class KeyRing:
 
     def open(self, sealed: str, place: Place) -> Secret[str]:
         """Return the secret; raise Misconfigured for an unknown key and Broken for a value that was tampered with."""
-        version, name, body = sealed.split(":", 2)
+        version, _, rest = sealed.partition(":")
+        name, _, body = rest.partition(":")
+        if not body:
+            raise Broken(f"{place.table} row {place.row}: {place.column} is no sealed value; it was changed")
         cipher = self._held.ciphers.get(name)
         read = _READERS.get(version)
         if read is None or cipher is None:

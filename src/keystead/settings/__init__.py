@@ -1,4 +1,4 @@
-"""Every setting, typed, with its reason; the only reader of the environment and of ``.env``.
+"""Every setting, typed, with its reason; the only reader of the environment, of credentials and of ``.env``.
 
 Built once in ``main.py`` and passed on. ``docs/settings.md`` is generated from this class (``scripts/document``). The
 fields stand in a module for each part of the instance; a new part adds one, and its class to the bases below.
@@ -25,6 +25,10 @@ from keystead.settings.serving import ServingSettings
 from keystead.settings.signin import SignInSettings
 from keystead.settings.values import ports
 from keystead.settings.vpn import VpnSettings
+
+# What the names of most settings begin with.
+PREFIX = "KEYSTEAD_"
+CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 
 # Fields are listed by base, the last one first.
@@ -109,26 +113,45 @@ def load(**overrides: object) -> Settings:
 
 
 def _said() -> dict[str, str]:
-    """Return what the environment says, and ``.env`` where it says nothing, by field; an empty value says nothing."""
-    in_environment, in_file = _sources()
-    said = {name.upper(): value for source in (in_file, in_environment) for name, value in source.items() if value}
+    """Return what the sources say, the strongest where several do, by field; an empty value says nothing."""
+    weakest_first = reversed([*_sources().values()])
+    said = {name.upper(): value for source in weakest_first for name, value in source.items() if value}
     return {field: said[name] for field in Settings.model_fields if (name := environment_name(field)) in said}
 
 
-def _sources() -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
-    return os.environ, dotenv_values(".env")
+def _sources() -> Mapping[str, Mapping[str, str | None]]:
+    """Return what each source says by name, the strongest first."""
+    return {"environment": os.environ, "credential": _credentials(), ".env": dotenv_values(".env")}
 
 
-def named() -> tuple[set[str], set[str]]:
-    """Return the variables that the environment names, and those that ``.env`` does, empty ones left out."""
-    in_environment, in_file = ({name.upper() for name, value in told.items() if value} for told in _sources())
-    return in_environment, in_file
+def _credentials() -> dict[str, str | None]:
+    """Return the settings that the service manager hands over as files, each named as its variable.
+
+    systemd puts what ``LoadCredential=`` and ``LoadCredentialEncrypted=`` name into a directory that only the service
+    sees (systemd.exec(5), "Credentials"). What others keep there is not read.
+    """
+    directory = os.environ.get(CREDENTIALS_DIRECTORY)
+    if not directory:
+        return {}
+    known = {environment_name(field) for field in Settings.model_fields}
+    try:
+        files = [path for path in sorted(Path(directory).iterdir()) if path.is_file()]
+        ours = [path for path in files if path.name.upper().startswith(PREFIX) or path.name.upper() in known]
+        return {path.name: path.read_text("utf-8").rstrip("\r\n") for path in ours}
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"the credentials in {directory} cannot be read: {type(error).__name__}") from error
+
+
+def named() -> dict[str, str]:
+    """Return every variable that a source names, and the strongest that does; empty ones are left out."""
+    weakest_first = reversed([*_sources().items()])
+    return {name.upper(): origin for origin, told in weakest_first for name, value in told.items() if value}
 
 
 def environment_name(field: str) -> str:
     """Return the environment variable of a field."""
     alias = Settings.model_fields[field].validation_alias
-    return alias if isinstance(alias, str) else f"KEYSTEAD_{field.upper()}"
+    return alias if isinstance(alias, str) else f"{PREFIX}{field.upper()}"
 
 
 def is_terminal() -> bool:

@@ -76,7 +76,7 @@ class ServingSettings(BaseModel):
     )
     root_key_previous: RootKey | None = Field(
         None,
-        description="During a rotation by environment: the root key that is being replaced.",
+        description="During a rotation of a root key that is set: the one that is being replaced.",
         examples=["(the old one)"],
     )
     api_secret_key: ApiSecret | None = Field(

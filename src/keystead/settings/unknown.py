@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from keystead import settings
 
-PREFIX = "KEYSTEAD_"
 # Read by the scripts and tests of this repository, and not by an instance.
 _OF_SCRIPTS = frozenset({"KEYSTEAD_PYTHON", "KEYSTEAD_LIVE"})
 _OF_TESTS = ("KEYSTEAD_TEST_", "KEYSTEAD_LIVE_", "KEYSTEAD_CHAOS_")
@@ -30,18 +29,15 @@ class UnknownSetting:
 
 
 def found() -> list[UnknownSetting]:
-    """Return what the environment and ``.env`` name that is no setting, by name."""
-    in_environment, in_file = settings.named()
+    """Return what the environment, credentials and ``.env`` name that is no setting, by name."""
+    origins = settings.named()
     known = {settings.environment_name(field) for field in settings.Settings.model_fields}
-    strange = sorted(name for name in in_environment | in_file if _is_strange(name, known))
-    return [
-        UnknownSetting(name, "environment" if name in in_environment else ".env", _nearest(name, known))
-        for name in strange
-    ]
+    strange = sorted(name for name in origins if _is_strange(name, known))
+    return [UnknownSetting(name, origins[name], _nearest(name, known)) for name in strange]
 
 
 def _is_strange(name: str, known: Iterable[str]) -> bool:
-    is_ours = name.startswith(PREFIX) and name not in known
+    is_ours = name.startswith(settings.PREFIX) and name not in known
     return is_ours and name not in _OF_SCRIPTS and not name.startswith(_OF_TESTS)
 
 
@@ -49,6 +45,6 @@ def _nearest(name: str, known: Iterable[str]) -> str | None:
     import difflib  # a start with every name spelt right does without it
 
     # What all names begin with would make any two of them alike.
-    bare = {each.removeprefix(PREFIX): each for each in known}
-    near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
+    bare = {each.removeprefix(settings.PREFIX): each for each in known}
+    near = difflib.get_close_matches(name.removeprefix(settings.PREFIX), bare, n=1)
     return bare[near[0]] if near else None

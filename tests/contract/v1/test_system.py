@@ -147,11 +147,17 @@ async def test_rotated_secrets_still_open(instance: InProcess) -> None:
     path = f"/v1/vpn/keys/{key['id']}/subscription"
     url = (await instance.operator.get(path)).json()["url"]
 
+    before = (await instance.operator.get("/v1/secrets/rotate")).json()
     answer = await instance.operator.post("/v1/secrets/rotate")
+    after = (await instance.operator.get("/v1/secrets/rotate")).json()
+    reader = await instance.caller(Permission.VAULT_READ)
     again = await instance.operator.post("/v1/secrets/rotate")
 
     done = schemas.Rotated.model_validate_json(answer.content)
     assert done.resealed == 2
+    assert before == {"is_running": False, "total": 0, "resealed": 0}
+    assert after == {"is_running": False, "total": 2, "resealed": 2}
+    assert (await reader.get("/v1/secrets/rotate")).status_code == 403
     assert again.json()["root_key"] != done.root_key
     assert (await instance.operator.get(path)).json()["url"] == url
     assert len(await instance.records(verb="access.secrets.rotate")) == 2

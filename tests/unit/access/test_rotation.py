@@ -6,7 +6,7 @@ from sqlalchemy import Connection, insert, select
 
 from keystead.access import datakeys, rotation
 from keystead.access.datakeys import OpenKeys, RootKey
-from keystead.access.rotation import Rotated, SealedColumn
+from keystead.access.rotation import Progress, Rotated, SealedColumn
 from keystead.kit.crypto import KeyRing, encode_key, new_key
 from keystead.kit.errors import Misconfigured
 from keystead.kit.secret import Secret
@@ -164,6 +164,28 @@ async def test_others_seal_and_open_while_keys_rotate(workplace: Workplace, tmp_
     _, reopened = await open_at_start(workplace, tmp_path)
     assert await revealed(workplace, reopened.ring) == {f"private {tag}" for tag in range(660)}
     assert len(await data_keys(workplace)) == 2
+
+
+async def test_how_far_it_is_is_known_while_it_runs(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, keys = await open_at_start(workplace, tmp_path)
+    await workplace.database.write(lambda connection: add_inbounds(connection, keys.ring, workplace, range(25)))
+    progress, seen = Progress(), []
+    reseal = rotation._reseal_batch
+
+    def looking(*args: object, **kwargs: object) -> object:
+        seen.append((progress.resealed, progress.total))
+        return reseal(*args, **kwargs)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(rotation, "_reseal_batch", looking)  # between batches is where somebody may look
+
+    done = await rotation.rotate(
+        workplace.database, root, keys.ring, [PRIVATE_KEYS], clock=workplace.clock, progress=progress
+    )
+
+    assert seen == [(0, 25), (10, 25), (20, 25), (25, 25)]
+    assert done.resealed == progress.resealed == 25
 
 
 @pytest.mark.parametrize("killed_at", range(1, 9))

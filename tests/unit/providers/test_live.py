@@ -1,7 +1,10 @@
 """What ``make live`` says before it asks anybody anything."""
 
+from pathlib import Path
+
 import pytest
 
+from keystead.providers.registry import PROVIDERS
 from tests.providers import live
 
 
@@ -32,3 +35,10 @@ def test_only_what_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPatch, caps
 def test_an_unknown_provider_is_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert live.main(arguments) == 2
     assert "PROVIDER=cloudflare|namecheap" in capsys.readouterr().err
+
+
+def test_every_provider_can_be_asked_and_has_its_tests() -> None:
+    here = Path(live.__file__)
+
+    assert set(live.PROVIDERS) == {provider.id for provider in PROVIDERS}
+    assert all(here.with_name(f"test_live_{keys.tests or name}.py").exists() for name, keys in live.PROVIDERS.items())

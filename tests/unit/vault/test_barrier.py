@@ -5,7 +5,10 @@ ciphertexts, unique nonces, rotation and reload. Deleting or rolling back rows i
 that.
 """
 
+import asyncio
 import base64
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,13 @@ def test_a_shortened_value_does_not_open(plain: str, place: Place, kept: int) ->
 def test_what_is_no_sealed_value_does_not_open(body: str) -> None:
     with pytest.raises(Broken):
         RING.open(f"v2:test:{body}", Place("credentials", "1", "secret"))
+
+
+@PATIENT
+@given(text=st.text(max_size=40).filter(lambda text: text.count(":") < 2))
+def test_what_has_not_the_form_of_a_sealed_value_does_not_open(text: str) -> None:
+    with pytest.raises(Broken):
+        RING.open(text, Place("credentials", "1", "secret"))
 
 
 @PATIENT
@@ -182,6 +192,50 @@ async def test_rotation_reaches_every_secret_of_the_vault_and_a_reload_opens_the
     assert (await workplace.do(credentials.reveal, found.id)).reveal() == "a secret"
     assert await workplace.do(relays.way_for, "namecheap") == way
     assert await of_errand(workplace, holding.sweep) == "bootstrap"
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_write_that_is_cancelled_is_whole_or_not_there(workplace: Workplace, turns: int) -> None:
+    writing = asyncio.ensure_future(added(workplace, "a secret"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+
+    # What a cancelled write had begun ends before whatever comes after it.
+    held = await workplace.do(credentials.list_)
+    opened = [(await workplace.do(credentials.reveal, one.id)).reveal() for one in held]
+    assert opened in ([], ["a secret"])
+    again = await added(workplace, "another", "another")
+    assert (await workplace.do(credentials.reveal, again.id)).reveal() == "another"
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 6))
+async def test_a_rotation_that_is_cancelled_leaves_everything_to_be_opened_and_goes_on(
+    workplace: Workplace, tmp_path: Path, turns: int
+) -> None:
+    root = datakeys.load_root_key(tmp_path, None)
+    keys = await workplace.database.write(partial(datakeys.open_keys, root=root, now=workplace.clock.now()))
+    workplace.keys = keys.ring
+    held = [await added(workplace, f"secret {number}", f"account-{number}") for number in range(25)]
+    turning = asyncio.ensure_future(
+        rotation.rotate(workplace.database, root, keys.ring, SEALED_COLUMNS, clock=workplace.clock)
+    )
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    turning.cancel()
+    with suppress(asyncio.CancelledError):
+        await turning
+    started = datakeys.load_root_key(tmp_path, None)
+    reopened = await workplace.database.write(partial(datakeys.open_keys, root=started, now=workplace.clock.now()))
+    await rotation.rotate(workplace.database, started, reopened.ring, SEALED_COLUMNS, clock=workplace.clock)
+
+    workplace.keys = reopened.ring
+    opened = [(await workplace.do(credentials.reveal, one.id)).reveal() for one in held]
+    assert opened == [f"secret {number}" for number in range(25)]
 
 
 async def of_errand(workplace: Workplace, errand_id: int) -> str:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from keystead.access.permissions import written_permissions
 from keystead.access.principal import Principal
-from keystead.access.rotation import Rotated
+from keystead.access.rotation import Progress, Rotated
 from keystead.access.seal import VerifyReport
 from keystead.access.store.audit import AuditRecord
 from keystead.access.store.roles import Role
@@ -215,6 +215,11 @@ def plan(value: Plan) -> dict[str, Any]:
 def rotated(done: Rotated) -> dict[str, Any]:
     """Present a rotation."""
     return {"root_key": done.root.name, "resealed": done.resealed, "keys_deleted": done.keys_deleted}
+
+
+def rotating(is_running: bool, progress: Progress) -> dict[str, Any]:
+    """Present how far a rotation is."""
+    return {"is_running": is_running, "total": progress.total, "resealed": progress.resealed}
 
 
 def who(principal: Principal) -> dict[str, Any]:

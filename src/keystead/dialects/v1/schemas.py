@@ -265,6 +265,14 @@ class Rotated(Answer):
     keys_deleted: int
 
 
+class Rotating(Answer):
+    """How far a rotation of keys is, or the last one came; several processes on one database tell of their own."""
+
+    is_running: bool
+    total: int = Field(description="How many secrets were to be sealed again when it began")
+    resealed: int = Field(description="How many of them are")
+
+
 class BackupRequest(Body):
     """What to encrypt a backup for; exactly one of the two."""
 

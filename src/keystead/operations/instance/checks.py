@@ -21,7 +21,7 @@ from keystead.operations.instance import resources
 from keystead.operations.instance.doctor import Check, Status
 from keystead.operations.instance.engines import EngineStatus
 from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
-from keystead.settings import Settings, unknown
+from keystead.settings import PREFIX, Settings, unknown
 from keystead.vault import alerts
 from keystead.vault.store import looks
 from keystead.vpn import clientrules
@@ -77,9 +77,9 @@ async def own_ports(database: Database, scope: str, pool: tuple[int, int]) -> Ch
 def setting_names() -> Sequence[Check]:
     """Examine whether variables that begin like settings are settings."""
     strange = unknown.found()
-    advice = f"correct or remove what begins with {unknown.PREFIX} there, then restart"
+    advice = f"correct or remove what begins with {PREFIX} there, then restart"
     if not strange:
-        return [Check("names of settings", Status.OK, f"every {unknown.PREFIX}… is a setting")]
+        return [Check("names of settings", Status.OK, f"every {PREFIX}… is a setting")]
     return [Check("names of settings", Status.WARN, each.sentence, advice) for each in strange]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from keystead.access import rotation, secrets
 from keystead.access.datakeys import RootKey
-from keystead.access.rotation import Rotated, SealedColumn
+from keystead.access.rotation import Progress, Rotated, SealedColumn
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing
@@ -34,6 +34,7 @@ class SecretsOperations:
         self._columns = columns
         self._clock = clock
         self._rotating = asyncio.Lock()
+        self._progress = Progress()
 
     async def rotate(self, call: Call) -> Rotated:
         """Rotate, or finish a rotation that was cut; raise InUse while another one runs."""
@@ -43,6 +44,14 @@ class SecretsOperations:
             await self._transactions.write(call, secrets.begin_rotation)
             # Not remembered from before: one that was cut has left another there, and maybe locked everything with it.
             root = await asyncio.to_thread(self._load_root)
-            done = await rotation.rotate(self._database, root, self._ring, self._columns, clock=self._clock)
+            self._progress = Progress()
+            done = await rotation.rotate(
+                self._database, root, self._ring, self._columns, clock=self._clock, progress=self._progress
+            )
             await self._transactions.write(call, secrets.end_rotation, done)
             return done
+
+    async def progress(self, call: Call) -> tuple[bool, Progress]:
+        """Return whether a rotation runs in this process, and how far it is, or the last one came."""
+        await self._transactions.check(call, secrets.begin_rotation)
+        return self._rotating.locked(), self._progress

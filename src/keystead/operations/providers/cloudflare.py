@@ -274,7 +274,8 @@ async def _verified(client: Cloudflare, cf_account_id: str, now: datetime) -> Ve
         found = await client.verify(cf_account_id)
     except ProviderRejected as refusal:
         if isinstance(refusal, SecretRefused) or refusal.number == MAY_NOT_GIVE:
-            raise BootstrapRefused(refusal.message, number=refusal.number, text=refusal.text) from refusal
+            told = f"Cloudflare does not take the bootstrap token: {refusal.number}"
+            raise BootstrapRefused(told, number=refusal.number, text=refusal.text) from refusal
         raise
     if found.status != ACTIVE:
         raise BootstrapInactive(f"Cloudflare says that the bootstrap token is {found.status}", status=found.status)

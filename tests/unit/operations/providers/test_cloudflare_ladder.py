@@ -419,7 +419,37 @@ async def test_a_kill_at_any_moment_ends_with_one_token_or_none(
     assert moment > 25
 
 
-async def _is_killed(vaulted: Vaulted, bootstrap: str, moment: int) -> bool:
+@pytest.mark.slow
+async def test_a_kill_while_an_account_takes_the_place_of_another_ends_with_one_of_the_two(
+    workplace: Workplace, remote: Cloudflare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An account's plan is not of this subject.
+    monkeypatch.setattr(limits, "cloudflare_accounts", lambda *_: Allowance("free", 1))
+    for moment in range(200):
+        await Vaulted(workplace, remote).connect(remote.bootstrap().value)
+        bootstrap, vaulted = remote.bootstrap(OTHER), Vaulted(workplace, remote)
+        is_killed = await _is_killed(vaulted, bootstrap.value, moment, OTHER)
+        successor = Vaulted(workplace, remote)
+        await successor.workplace.do(errand_verbs.make_all_due)
+        await successor.settle()
+
+        [(connected, status)] = await successor.rows()
+        token, made = await live_token(successor), [one.value for one in remote.working(OTHER)]
+        assert status == "active"
+        assert made == ([token] if connected == OTHER else [])
+        # The former token is left to its owner, in the other account: nobody here may delete it.
+        assert len(remote.working(MINE)) == 1
+        assert connected == OTHER or remote.working(MINE)[0].value == token
+        await _forget(successor)
+        if not is_killed:
+            assert (connected, remote.by_value(bootstrap.value)) == (OTHER, None)
+            break
+    else:
+        raise AssertionError("the ladder never ends")
+    assert moment > 25
+
+
+async def _is_killed(vaulted: Vaulted, bootstrap: str, moment: int, account_id: str = MINE) -> bool:
     left = moment
 
     def count() -> None:
@@ -431,7 +461,7 @@ async def _is_killed(vaulted: Vaulted, bootstrap: str, moment: int) -> bool:
     vaulted.sender.before = vaulted.sender.after = count
     vaulted.transactions.before = vaulted.transactions.after = count
     try:
-        await vaulted.connect(bootstrap)
+        await vaulted.connect(bootstrap, account_id, may_replace=account_id != MINE)
     except Killed:
         return True
     return False

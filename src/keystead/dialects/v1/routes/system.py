@@ -37,4 +37,9 @@ def router(services: Services) -> ValidatedEndpoints:
         """Replace the root key and the key that seals secrets, while everything else goes on."""
         return answer(present.rotated(await services.secrets.rotate(call)))
 
+    @routes.get("/v1/secrets/rotate", response_model=schemas.Rotating, responses=READ)
+    async def get_rotation(call: Caller) -> Response:
+        """Tell how far a rotation is while it runs."""
+        return answer(present.rotating(*await services.secrets.progress(call)))
+
     return routes
