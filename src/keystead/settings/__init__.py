@@ -134,7 +134,9 @@ def _in_file() -> Mapping[str, str | None]:
             "move it away"
         ) from error
     except UnicodeDecodeError as error:
-        raise Misconfigured(f"{_FILE.absolute()} is not UTF-8; write it anew, {_FORM}") from error
+        raise Misconfigured(
+            f"{_FILE.absolute()} is not UTF-8; write it anew, with lines of the form {_FORM}"
+        ) from error
     for line in parse_stream(io.StringIO(text)):
         if line.error:
             raise Misconfigured(f"{_FILE.absolute()}, line {line.original.line}: it is no setting; write {_FORM}")
