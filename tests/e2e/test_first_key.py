@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
+import psutil
+
 from tests.support import xray
-from tests.support.keystead import keystead
+from tests.support.downloads import downloading
+from tests.support.keystead import Keystead, keystead
+
+# What is written whatever is done: the database, the seal of the audit trail.
+OF_ITS_OWN = ("keystead.db", "audit.head")
 
 
 async def test_a_key_connects_at_its_200_counts_its_bytes_and_ends_with_its_deletion(tmp_path: Path) -> None:
@@ -36,3 +42,38 @@ async def test_the_file_beside_the_process_sets_the_secret_and_the_short_id_of_e
         assert [key["short_id"] for key in keys] == [profile.short_id for profile in profiles] == ["0badc0de"] * 2
         assert None not in served
         assert tokens.status_code == 403
+
+
+def processes(instance: Keystead) -> set[tuple[int, float]]:
+    """Return Keystead, its keeper and the core, each with the moment it was started."""
+    assert instance.process is not None
+    own = psutil.Process(instance.process.pid)
+    return {(each.pid, each.create_time()) for each in (own, *own.children(recursive=True))}
+
+
+def files(instance: Keystead) -> dict[str, tuple[int, int]]:
+    """Return every file of the instance with its size and the moment it was written."""
+    found = {}
+    for path in instance.data_dir.rglob("*"):
+        if path.is_file() and not path.name.startswith(OF_ITS_OWN):
+            status = path.stat()
+            found[str(path)] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+async def test_creating_and_deleting_keys_restarts_nothing_and_writes_no_file(tmp_path: Path) -> None:
+    async with keystead(tmp_path) as instance:
+        kept = await instance.create("kept")
+        core = instance.core_pid()
+        async with downloading(await instance.profile(kept["key_id"])) as download:
+            running, written = processes(instance), files(instance)
+            for number in range(10):
+                key = await instance.create(f"k{number}")
+                assert (await instance.http.delete(f"/api/keys/{key['key_id']}")).status_code == 200
+            received = download.received
+
+            assert instance.core_pid() == core
+            assert processes(instance) == running
+            assert files(instance) == written
+            assert not download.is_over
+        assert received > 0

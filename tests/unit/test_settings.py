@@ -192,6 +192,45 @@ def test_a_file_beside_the_process_is_read_and_the_environment_wins(
     assert loaded.reality_common_short_id == "abcdef01"
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"KEYSTEAD_PORT=8100\nAPI_SECRET_KEY is hunter2\n", ".env, line 2: it is no setting; write NAME=value"),
+        (b'API_SECRET_KEY="hunter2\n', ".env, line 1: it is no setting; write NAME=value"),
+        (b"\xff\xfeA\x00=\x00hunter2", ".env is not UTF-8; write it anew"),
+    ],
+)
+def test_a_file_that_cannot_be_read_stops_the_start_without_being_shown(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+
+    with pytest.raises(Misconfigured) as refusal:
+        settings.load()
+
+    assert f"{tmp_path}/{told}" in refusal.value.message
+    assert "for example KEYSTEAD_PORT=8000" in refusal.value.message
+    assert "hunter2" not in refusal.value.message
+
+
+def test_a_file_as_editors_write_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(
+        b"\xef\xbb\xbfKEYSTEAD_PORT = 8100 # the API\r\nexport KEYSTEAD_HOST='::1'\r\n\r\n# end"
+    )
+
+    loaded = settings.load()
+
+    assert (loaded.port, loaded.host) == (8100, "::1")
+
+
+def test_a_file_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may read every file but this one, whose first page is no process's.
+    monkeypatch.setattr(settings, "_FILE", Path("/proc/self/mem"))
+
+    with pytest.raises(Misconfigured, match=r"/proc/self/mem cannot be read: .*; let the user that Keystead runs as"):
+        settings.load()
+
+
 def test_an_empty_value_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("KEYSTEAD_PORT=8100\nKEYSTEAD_HOST=\n")
     monkeypatch.setenv("KEYSTEAD_PORT", "")

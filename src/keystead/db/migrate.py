@@ -6,15 +6,18 @@ anew (measured with Alembic 1.20).
 Whether anything is missing is told from the names of files (``0001_…``) and one row, without Alembic (``alembic_run``).
 """
 
+import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from keystead.kit.errors import Broken, Misconfigured
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
+# PostgreSQL's code for it (appendix A of its manual); from 15 on a new database lets its owner alone make tables.
+_INSUFFICIENT_PRIVILEGE = "42501"
 _REVISION_TABLE = "alembic_version"
 
 
@@ -33,13 +36,22 @@ def upgrade(url: str) -> list[str]:
             elif pending:
                 _run(connection)
         return pending
-    except OperationalError as error:
+    except DatabaseError as error:
+        if not _is_out_of_reach(error):
+            raise
         shown = make_url(url).render_as_string(hide_password=True)
         raise Misconfigured(
             f"the database {shown} cannot be opened: {error.orig}; check KEYSTEAD_DATABASE_URL"
         ) from error
     finally:
         engine.dispose()
+
+
+def _is_out_of_reach(error: DatabaseError) -> bool:
+    """Tell whether the database is at fault: it does not answer, is none, or does not let us make tables."""
+    is_no_database = type(error.orig) is sqlite3.DatabaseError  # its subclasses say what a statement did wrong
+    is_forbidden = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+    return isinstance(error, OperationalError) or is_no_database or is_forbidden
 
 
 def current_revision(connection: Connection) -> str | None:

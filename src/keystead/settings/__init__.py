@@ -4,6 +4,7 @@ Built once in ``main.py`` and passed on. ``docs/settings.md`` is generated from 
 fields stand in a module for each part of the instance; a new part adds one, and its class to the bases below.
 """
 
+import io
 import ipaddress
 import os
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -29,6 +31,8 @@ from keystead.settings.vpn import VpnSettings
 # What the names of most settings begin with.
 PREFIX = "KEYSTEAD_"
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
+_FILE = Path(".env")
+_FORM = "NAME=value, for example KEYSTEAD_PORT=8000"
 
 
 # Fields are listed by base, the last one first.
@@ -121,7 +125,26 @@ def _said() -> dict[str, str]:
 
 def _sources() -> Mapping[str, Mapping[str, str | None]]:
     """Return what each source says by name, the strongest first."""
-    return {"environment": os.environ, "credential": _credentials(), ".env": dotenv_values(".env")}
+    return {"environment": os.environ, "credential": _credentials(), ".env": _in_file()}
+
+
+def _in_file() -> Mapping[str, str | None]:
+    """Return what ``.env`` says; raise Misconfigured for one that cannot be read, without showing what is in it."""
+    try:
+        text = _FILE.read_text("utf-8-sig") if _FILE.is_file() else ""
+    except OSError as error:
+        raise Misconfigured(
+            f"{_FILE.absolute()} cannot be read: {error.strerror}; let the user that Keystead runs as read it, or "
+            "move it away"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(
+            f"{_FILE.absolute()} is not UTF-8; write it anew, with lines of the form {_FORM}"
+        ) from error
+    for line in parse_stream(io.StringIO(text)):
+        if line.error:
+            raise Misconfigured(f"{_FILE.absolute()}, line {line.original.line}: it is no setting; write {_FORM}")
+    return dotenv_values(stream=io.StringIO(text))
 
 
 def _credentials() -> dict[str, str | None]:

@@ -48,6 +48,17 @@ async def test_users_are_read_back_as_they_were_written(client: XrayClient) -> N
     assert await client.users_count("shared") == 3
 
 
+async def test_an_answer_beyond_grpcs_own_limit_is_read_whole(client: XrayClient) -> None:
+    """Long labels stand for many users: the answer is beyond 4 MiB either way, which 30,000 users would be."""
+    labels = {f"k{number}-{'x' * (1 << 16)}" for number in range(80)}
+    for number, label in enumerate(sorted(labels)):
+        await client.add_user("shared", XrayUser(label, f"11111111-2222-4333-8444-{number:012}"))
+
+    found = await client.users("shared")
+
+    assert labels <= found.keys()
+
+
 async def test_a_label_that_is_taken_already_exists_whatever_its_case(client: XrayClient) -> None:
     await client.add_user("shared", USER)
 

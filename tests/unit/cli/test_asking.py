@@ -14,7 +14,19 @@ from tests.support.commands import Run
 from tests.support.service import Service
 
 # A word of a command that takes something away for good.
-FOR_GOOD = {"rm", "delete", "remove", "revoke", "reissue", "retire", "monitor-rm", "totp-off", "undo", "set-hosts"}
+FOR_GOOD = {
+    "rm",
+    "delete",
+    "remove",
+    "revoke",
+    "reissue",
+    "retire",
+    "monitor-rm",
+    "totp-off",
+    "undo",
+    "set-hosts",
+    "reset",
+}
 # What these words do can be taken back: ``credential activate``.
 REVERSIBLE = {("credential", "revoke")}
 PLAN = {
@@ -55,6 +67,7 @@ AT_ONCE: dict[tuple[str, ...], tuple[object, ...]] = {
     ("vpn", "key", "rm"): (7,),
     ("vpn", "key", "subscription"): (7, "--revoke"),
     ("vpn", "plan", "rm"): ("gold",),
+    ("vpn", "ports", "reset"): (),
     ("webhook", "rm"): (1,),
     ("zone", "rm"): (7,),
 }
@@ -145,3 +158,13 @@ def test_a_plan_that_was_not_agreed_to_says_by_which_digest_it_is(monkeypatch: p
 
     with pytest.raises(NeedsConfirmation, match="--yes, or --approve d1"):
         asking.confirm("Do it?", is_given=False, digest="d1")
+
+
+def test_ports_are_reset_once_it_is_agreed_to(run: Run, service: Service) -> None:
+    service.will("POST /v1/vpn/ports/reset", {"moved": [{"number": 7, "id": "0a1b", "port": 10002}], "kept": 4})
+
+    said = run("vpn", "ports", "reset", "--yes")
+
+    assert said.code == 0
+    assert "10002" in said.out
+    assert said.out.endswith("4 keys kept their port\n")

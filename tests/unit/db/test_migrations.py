@@ -8,10 +8,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 
 from keystead.db import alembic_run, migrate
 from keystead.db.base import METADATA
+from keystead.kit.errors import Misconfigured
 from tests.support import databases
 from tests.support.postgres import PostgresServer
 
@@ -49,6 +50,31 @@ def test_migrations_make_the_models_on_postgresql(postgres_server: PostgresServe
         assert migrate.upgrade(url) == []
     finally:
         postgres_server.drop("migrated")
+
+
+@pytest.mark.parametrize("content", [b"no database, but long enough to have the header of one\n" * 20, b"\0" * 4096])
+def test_a_file_that_is_no_database_is_a_misconfiguration(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "keystead.db").write_bytes(content)
+
+    with pytest.raises(
+        Misconfigured, match=r"keystead\.db cannot be opened: file is not a database; check KEYSTEAD_DATA"
+    ):
+        migrate.upgrade(f"sqlite:///{tmp_path / 'keystead.db'}")
+
+    assert (tmp_path / "keystead.db").read_bytes() == content
+
+
+def test_a_user_who_may_make_no_tables_is_a_misconfiguration(postgres_server: PostgresServer) -> None:
+    url = postgres_server.create("forbidden", template="template0")
+    postgres_server.execute("CREATE ROLE guest LOGIN")
+    try:
+        as_guest = make_url(url).set(username="guest").render_as_string(hide_password=False)
+
+        with pytest.raises(Misconfigured, match="permission denied for schema public"):
+            migrate.upgrade(as_guest)
+    finally:
+        postgres_server.drop("forbidden")
+        postgres_server.execute("DROP ROLE guest")
 
 
 def test_what_was_carried_before_there_was_a_history_stands_in_the_hour_it_was_last_counted_in(
