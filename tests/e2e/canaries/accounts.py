@@ -132,7 +132,7 @@ async def _be_refused_a_way(there: Stage, key_id: int, wrong: dict[str, str]) ->
 
 
 async def _until_ended(there: Stage, number: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while (await there.owner.get(f"{MOVES}/{number}")).json()["ended_at"] is None:
             await asyncio.sleep(0.05)
     ended = await there.ask("GET", f"{MOVES}/{number}")
