@@ -6,6 +6,8 @@ PYTEST_ARGS ?=
 LOCK_ARGS ?=
 PYTHON ?= .venv/bin/python
 UV ?= .venv/bin/uv
+# A set-up that stops says which target to run again.
+SETUP = SETUP_AGAIN="make $@" scripts/setup
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
@@ -16,37 +18,37 @@ help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## Set up what is missing and serve the API with its own Xray in the foreground.
-	@scripts/setup run && exec .venv/bin/keystead serve --foreground $(ARGS)
+	@$(SETUP) run && exec .venv/bin/keystead serve --foreground $(ARGS)
 
 demo: ## Issue a key, download through it, compare the bytes, delete it and see it refused, in under a minute.
-	@scripts/setup demo && exec $(PYTHON) scripts/demo.py $(ARGS)
+	@$(SETUP) demo && exec $(PYTHON) scripts/demo.py $(ARGS)
 
 demo-domains: ## Move 400 domains between stand-ins, and find what is changed behind our back, in under two minutes.
-	@scripts/setup dev && PYTHONPATH=. exec $(PYTHON) scripts/demo_domains.py $(ARGS)
+	@$(SETUP) dev && PYTHONPATH=. exec $(PYTHON) scripts/demo_domains.py $(ARGS)
 
 test: ## Set up everything and pass every check and test, engines included, on SQLite and on PostgreSQL.
-	@scripts/setup dev && scripts/check && exec $(PYTHON) scripts/run_tests.py $(PYTEST_ARGS)
+	@$(SETUP) dev && scripts/check && exec $(PYTHON) scripts/run_tests.py $(PYTEST_ARGS)
 
 check: ## Check form, types, dependency contracts and architecture without running the long tests.
-	@scripts/setup dev && scripts/check
+	@$(SETUP) dev && scripts/check
 
 chaos: ## Kill, freeze, fill, lock and silence a Keystead at work for minutes, and check that every promise holds.
-	@scripts/setup dev && PYTHONPATH=. exec $(PYTHON) -m tests.chaos $(ARGS)
+	@$(SETUP) dev && PYTHONPATH=. exec $(PYTHON) -m tests.chaos $(ARGS)
 
 live: ## Ask a real provider with your own keys, from the environment: make live PROVIDER=cloudflare says which.
-	@scripts/setup dev && PYTHONPATH=. exec $(PYTHON) -m tests.providers.live $(PROVIDER)
+	@$(SETUP) dev && PYTHONPATH=. exec $(PYTHON) -m tests.providers.live $(PROVIDER)
 
 document: ## Write the pages of docs/ that the code itself tells: settings, permissions, errors, commands.
-	@scripts/setup dev && exec $(PYTHON) scripts/document
+	@$(SETUP) dev && exec $(PYTHON) scripts/document
 
 bench: ## Measure against the bare engine, database and framework, and print the ratios of this one run.
-	@scripts/setup dev && exec $(PYTHON) -m bench $(ARGS)
+	@$(SETUP) dev && exec $(PYTHON) -m bench $(ARGS)
 
 setup: ## Set up everything for development and start nothing.
-	@scripts/setup dev
+	@$(SETUP) dev
 
 lock: ## Resolve the dependencies again and write the lock files; LOCK_ARGS=--upgrade takes newer releases.
-	@test -x $(UV) || scripts/setup run
+	@test -x $(UV) || $(SETUP) run
 	$(COMPILE) pyproject.toml --group dev --group build -o requirements-dev.lock
 	$(COMPILE) -c requirements-dev.lock pyproject.toml -o requirements.lock
 	$(COMPILE) -c requirements-dev.lock --group build -o requirements-build.lock
@@ -57,5 +59,5 @@ clean: ## Remove the virtual environment and what tools left behind; data and bu
 	rm -f .coverage .coverage.*
 
 wheel: ## Build the wheel into dist/.
-	@scripts/setup run
+	@$(SETUP) run
 	$(PYTHON) -m hatchling build -t wheel

@@ -41,6 +41,7 @@ class Examinations:
             await checks.database(parts.database),
             await checks.audit_trail(parts.database, parts.settings.data_dir),
             await checks.alert_mails(parts.database, has_mail=parts.mailer is not None),
+            await checks.credentials(parts.database),
         ]
 
     async def _examine_engines(self) -> Sequence[Check]:
@@ -54,6 +55,7 @@ class Examinations:
             inbound = parts.foundation.inbound
             if inbound is not None:
                 found.append(checks.vpn_port(inbound.listen, inbound.port, status.health))
+        found.append(await checks.own_ports(parts.database, parts.scope, parts.settings.vpn_port_range))
         found += await self._examine_connections()
         found.append(await checks.client_versions(parts.database, parts.scope, self._wanted))
         found += [

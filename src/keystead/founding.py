@@ -19,6 +19,7 @@ from keystead.db.session import Database
 from keystead.kit import machine, names
 from keystead.kit.clock import Clock
 from keystead.kit.crypto import KeyRing
+from keystead.kit.errors import Misconfigured
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
 from keystead.reconcile import store as scopes
@@ -77,6 +78,8 @@ async def found(
         inbound = vpn_founding.check_shared_inbound(work, _wish(settings))
         if inbound is None and settings.reality_target is not None:
             inbound = found_inbound(work, scope, settings, settings.reality_target, _wished_names(settings))
+        if inbound is not None:
+            _require_no_door(settings, inbound)
         settle = clientrules.settle if settings.xray_api is None else clientrules.adopt
         settle(connection, scope, ClientVersions(settings.vpn_client_versions), clock.now())
         return Foundation(account_id, host, inbound, _first_token(work))
@@ -132,6 +135,14 @@ def load_root(settings: Settings) -> RootKey:
         None if current is None else Secret(current.get_secret_value()),
         previous=None if previous is None else Secret(previous.get_secret_value()),
     )
+
+
+def _require_no_door(settings: Settings, inbound: Inbound) -> None:
+    """Raise Misconfigured when a door listens where links lead to; the port was chosen by an earlier start."""
+    try:
+        settings.require_no_door(inbound.listen, inbound.port)
+    except ValueError as error:
+        raise Misconfigured(str(error)) from None
 
 
 def _first_token(work: Work) -> Secret[str] | None:

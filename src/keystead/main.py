@@ -12,7 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from keystead.kit import names
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import Misconfigured
 from keystead.kit.files import exclusive_lock, private_directory, socket_directory
+from keystead.kit.waiting import ended
 from keystead.settings import Settings
 from keystead.settings.places import Address
 
@@ -69,7 +70,7 @@ async def open_instance(settings: Settings, *, is_foreground: bool = False) -> "
         stack.push_async_callback(instance.upkeep.finish)
         stack.push_async_callback(instance.operations.undoing.finish)
         background = asyncio.create_task(instance.run_background())
-        stack.push_async_callback(_cancelled, background)
+        stack.push_async_callback(ended, background)
         yield instance
 
 
@@ -156,9 +157,3 @@ def _tls_files(settings: Settings) -> "server.TlsFiles | None":
 async def _ended(finding: asyncio.Future[Binary]) -> None:
     """Wait for what may have failed beside an earlier failure, which is the one to tell."""
     await asyncio.gather(finding, return_exceptions=True)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

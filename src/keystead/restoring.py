@@ -24,7 +24,7 @@ from keystead.access.datakeys import ROOT_KEY_FILE, ROOT_KEY_SETTING, RootKey
 from keystead.access.seal import HEAD_FILE
 from keystead.access.store import datakeys as stored_keys
 from keystead.db import dump, migrate
-from keystead.db.session import translated
+from keystead.db.failures import translated
 from keystead.kit.age import Unlock
 from keystead.kit.crypto import decode_key
 from keystead.kit.errors import Conflict, Invalid, Misconfigured

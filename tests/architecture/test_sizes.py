@@ -21,15 +21,12 @@ FUNCTION_LINES_MEDIAN = 10
 
 NAMELESS = {"util", "helper", "common", "misc", "manager"}
 
-# Where anything at all may be caught: it is passed on to whoever waits for it, or a file is removed and it is raised.
+# Where anything at all may be caught: at the boundaries of requests and loops, or to be passed on to whoever waits.
 CATCHES_EVERYTHING = {
-    "db/session.py:_commit_alone": "carries the failure of a unit that has its commit alone to whoever waits for it",
-    "db/session.py:_run_saved": "undoes one unit of a group, and carries its failure to whoever waits for it",
+    "db/writing.py:_commit_alone": "carries the failure of a unit that has its commit alone to whoever waits for it",
+    "db/writing.py:_run_saved": "undoes one unit of a group, and carries its failure to whoever waits for it",
     "http/doors.py:__call__": "the request boundary: logs, and answers 500",
-    "http/idempotency.py:_first": "releases the claim of a request that failed, then raises the same again",
     "keeper/kept.py:_keep": "the loop boundary of supervision: logs, and starts the program again, ever later",
-    "keeper/kept.py:attend": "the boundary of a task nobody waits for: logs, and ends the process it looked after",
-    "kit/files.py:write_private": "removes the half-written file, then raises the same again",
     "kit/loops.py:keep_running": "the loop boundary: logs, and begins the loop again, ever later",
     "reconcile/scope.py:_apply_dirty": "takes marks back when their application was cut, then raises the same again",
 }

@@ -60,13 +60,13 @@ def keys(do: Commands) -> None:
     assert do.json("vpn", "key", "rename", number, "eva")["name"] == "eva"
     assert do.json("vpn", "key", "disable", number)["is_active"] is False
     assert do.json("vpn", "key", "enable", number)["is_active"] is True
-    assert do.json("vpn", "key", "reissue", number)["uuid"] != old_uuid
+    assert do.json("vpn", "key", "reissue", number, "--yes")["uuid"] != old_uuid
     assert do.json("vpn", "key", "traffic", number)["total"] == 0
     assert do.json("vpn", "key", "traffic", number, "--reset")["id"] == added["id"]
     url = do.json("vpn", "key", "subscription", number)["url"]
-    assert do.json("vpn", "key", "subscription", number, "--replace")["url"] != url
-    assert do.json("vpn", "key", "subscription", number, "--revoke") == {"revoked": str(number)}
-    assert do.json("vpn", "key", "rm", number) == {"deleted": str(number)}
+    assert do.json("vpn", "key", "subscription", number, "--replace", "--yes")["url"] != url
+    assert do.json("vpn", "key", "subscription", number, "--revoke", "--yes") == {"revoked": str(number)}
+    assert do.json("vpn", "key", "rm", number, "--yes") == {"deleted": str(number)}
     missing = do.run("vpn", "key", "show", number)
     assert (missing.code, missing.out) == (5, "")
     assert missing.err.startswith("keystead: ")
@@ -78,7 +78,7 @@ def tokens(do: Commands) -> None:
     assert made["secret"].startswith("ks_")
     assert made["id"] in [token["id"] for token in do.json("token", "list")]
     assert made["secret"] not in do.run("token", "list").out
-    assert do.json("token", "revoke", made["id"]) == {"revoked": made["id"]}
+    assert do.json("token", "revoke", made["id"], "--yes") == {"revoked": made["id"]}
     assert do.run("token", "create", "bot", "--permission", "nothing.known").code == 1
 
 

@@ -78,11 +78,12 @@ async def test_a_pair_is_rotated_turned_back_and_retired(tmp_path: Path) -> None
 
         reverted = await wish(who, "revert", keep_s=3600)
         back = await instance.profile(shared["id"])
-        both = [await xray.dial(one, instance.world.origin) is not None for one in (back, new[shared["id"]])]
+        late = await instance.profile(later["id"])
+        both = [await xray.dial(one, instance.world.origin) is not None for one in (back, new[shared["id"]], late)]
         retired = await wish(who, "retire")
         left = [
             await xray.dial(one, instance.world.origin, within_s=3) is not None
-            for one in (back, new[shared["id"]], old[own["id"]])
+            for one in (back, new[shared["id"]], old[own["id"]], late)
         ]
         audited = [one["verb"] for one in (await who.get("/v1/audit?limit=500")).json()["items"]]
         await instance.until_agreed(socket=newest_socket(instance))
@@ -98,9 +99,10 @@ async def test_a_pair_is_rotated_turned_back_and_retired(tmp_path: Path) -> None
     assert again.status_code == 409
     assert back == old[shared["id"]]
     assert reverted["linked"]["public_key"] == before["linked"]["public_key"]
-    assert both == [True, True]
+    assert late.public_key == back.public_key
+    assert both == [True, True, True]
     assert retired["second"] is None
-    assert left == [True, False, True]
+    assert left == [True, False, True, True]
     assert {"vpn.pair.rotate", "vpn.pair.follow", "vpn.pair.revert", "vpn.pair.retire"} <= set(audited)
 
 

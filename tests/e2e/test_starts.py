@@ -1,6 +1,7 @@
 """Starting and stopping as a user sees it: what is refused and how it is said, and what is left behind (nothing)."""
 
 import asyncio
+import json
 import os
 import pty
 import signal
@@ -95,6 +96,8 @@ async def test_a_start_that_contradicts_links_is_refused(tmp_path: Path) -> None
             said = await refused_start(instance, **{name: value})
             assert name in said
             assert value in said
+        said = await refused_start(instance, KEYSTEAD_VPN_PORT="", KEYSTEAD_PORT=str(instance.vpn_port))
+        assert f"KEYSTEAD_PORT: port {instance.vpn_port} is the VPN's" in said
 
         await instance.start()
         await instance.ready()
@@ -126,12 +129,12 @@ async def test_a_taken_vpn_port_keeps_the_core_from_starting_until_it_is_free(tm
     async with keystead(tmp_path, is_started=False) as instance:
         with socket.create_server(("127.0.0.1", instance.vpn_port)):
             await instance.start()
-            await asyncio.sleep(1.5)
+            async with asyncio.timeout(20.0):
+                while f"127.0.0.1:{instance.vpn_port} is in use by" not in instance.log():
+                    await asyncio.sleep(0.1)
             health = (await instance.http.get("/health")).json()
-            said = instance.log()
 
         assert health["status"] == "unhealthy"
-        assert f"127.0.0.1:{instance.vpn_port} is in use by" in said
         await instance.ready(within_s=40.0)
         key = await instance.create("after")
         assert await instance.dial(key["key_id"]) is not None
@@ -219,6 +222,21 @@ async def test_the_first_token_goes_into_a_private_file_and_not_into_the_log(tmp
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert instance.token not in said
         assert str(path) in said
+
+
+async def test_the_start_says_where_the_api_is_what_links_carry_and_a_next_line_that_works(tmp_path: Path) -> None:
+    async with keystead(tmp_path) as instance:
+        said = instance.log().splitlines()
+        [line] = [line.removeprefix("next").strip() for line in said if line.startswith("next ")]
+
+        typed = await asyncio.create_subprocess_exec("sh", "-c", f"{line} -s", stdout=asyncio.subprocess.PIPE)
+        answered = json.loads((await typed.communicate())[0])
+
+        assert f"API        {instance.url}  (documentation: {instance.url}/docs)" in said
+        assert f"VPN links  carry 127.0.0.1:{instance.vpn_port} (let that port through the firewall)" in said
+        assert any(line.startswith("warning    links carry a loopback host") for line in said)
+        assert answered["name"] == "anna"
+        assert await instance.dial(answered["key_id"]) is not None
 
 
 async def test_the_first_token_is_shown_on_a_terminal_once(tmp_path: Path) -> None:

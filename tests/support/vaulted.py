@@ -13,7 +13,7 @@ from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import RandomIds
 from keystead.kit.secret import Secret
 from keystead.operations.calls import Call
-from keystead.operations.domains.contents import ContentOperations
+from keystead.operations.domains.contents import ContentOperations, ListOperations
 from keystead.operations.domains.hosts import ZoneHosts
 from keystead.operations.domains.records import RecordOperations
 from keystead.operations.domains.redirects import RedirectOperations
@@ -117,10 +117,15 @@ class Vaulted:
         self.registrars = RegistrarOperations(self.transactions, registrar_openers(self.namecheap, self.providers))
         self.zones = ZoneOperations(self.transactions, self.hosts, self.chores)
         self.watch = ZoneWatch(self.transactions, self.hosts, account_id=place.account_id)
+        self.lists = ListOperations(self.transactions, self.hosts)
         self.seeing = DomainErrands(
             self.transactions,
             self.runner,
-            looks={"cloudflare": looking_at_cloudflare(self.transactions, self.clients, self.credentials, self.chores)},
+            looks={
+                "cloudflare": looking_at_cloudflare(
+                    self.transactions, self.clients, self.credentials, self.chores, self.lists
+                )
+            },
             registrars={"namecheap": opening_namecheap(self.namecheap)},
             every=EVERY,
         )
@@ -131,7 +136,8 @@ class Vaulted:
             providers=self.seeing.providers,
             account_id=place.account_id,
         )
-        self.seeing.on_seen = self.domain_watch.note_seen
+        self.seeing.on_seen = self.lists.on_seen = self.domain_watch.note_seen
+        self.lists.on_asked = self.domain_watch.wake
         self.contents = ContentOperations(
             self.transactions, self.hosts, on_seen=self.domain_watch.note_seen, on_asked=self.domain_watch.wake
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from keystead import settings
+from keystead import main, settings
 from keystead.kit.errors import Misconfigured
 from keystead.providers.registry import PROVIDERS
 from keystead.settings import unknown
@@ -37,6 +37,13 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("KEYSTEAD_CORS_ORIGINS", "https://app.example.com/path"),
         ("KEYSTEAD_SMTP_URL", "mail.example.com"),
         ("KEYSTEAD_SMTP_FROM", "keystead"),
+        ("KEYSTEAD_PUBLIC_URL", "https://"),
+        ("KEYSTEAD_ROOT_KEY", "short"),
+        ("KEYSTEAD_ROOT_KEY_PREVIOUS", "short"),
+        ("KEYSTEAD_XRAY_API", ":::"),
+        ("KEYSTEAD_XRAY_API", "unix:api.sock"),
+        ("KEYSTEAD_XRAY_CONFIG", "/nowhere/at/all/config.json"),
+        ("KEYSTEAD_XRAY_TRUSTED_CERTIFICATES", "/nowhere/at/all.pem"),
     ],
 )
 def test_a_wrong_value_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -49,6 +56,15 @@ def test_a_wrong_value_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch,
     assert f"for example {name}=" in refusal.value.message
 
 
+def test_what_is_not_set_is_what_the_documents_say() -> None:
+    loaded = settings.load()
+
+    assert (loaded.host, loaded.port, loaded.tls) == ("127.0.0.1", 8000, "off")
+    assert (loaded.vpn_host, loaded.vpn_port, loaded.vpn_ports) == ("0.0.0.0", None, "10001-10100")
+    assert (loaded.reality_common_short_id, loaded.vpn_allow_private) == ("7bb45050", ())
+    assert loaded.traffic_sync_s == 300
+
+
 def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_SECRET_KEY", "too-short-a-secret")
 
@@ -57,6 +73,104 @@ def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.Monke
 
     assert "at least 32 characters" in refusal.value.message
     assert "too-short-a-secret" not in refusal.value.message
+
+
+def test_a_wrong_root_key_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYSTEAD_ROOT_KEY", "bm90IDMyIGJ5dGVz")
+
+    with pytest.raises(Misconfigured, match="base64 of 32 bytes") as refusal:
+        settings.load()
+
+    assert "bm90IDMyIGJ5dGVz" not in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "setting"),
+    [
+        ({"KEYSTEAD_PORT": "8443", "KEYSTEAD_VPN_PORT": "8443"}, "KEYSTEAD_PORT"),
+        ({"KEYSTEAD_HOST": "::", "KEYSTEAD_VPN_HOST": "127.0.0.1", "KEYSTEAD_VPN_PORT": "8000"}, "KEYSTEAD_PORT"),
+        ({"KEYSTEAD_DOORS": "v1=127.0.0.1:8443", "KEYSTEAD_VPN_PORT": "8443"}, "KEYSTEAD_DOORS"),
+    ],
+)
+def test_a_door_where_the_vpn_listens_is_refused(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, str], setting: str
+) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(Misconfigured) as refusal:
+        settings.load()
+
+    assert refusal.value.message.startswith(f"{setting}: ")
+    assert "for example" in refusal.value.message
+
+
+def test_a_door_beside_the_vpn_at_another_address_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYSTEAD_VPN_HOST", "192.0.2.1")
+    monkeypatch.setenv("KEYSTEAD_VPN_PORT", "8000")
+
+    assert settings.load().vpn_port == 8000
+
+
+@pytest.mark.parametrize(
+    ("said", "setting"),
+    [
+        ({"KEYSTEAD_HOST": "0.0.0.0"}, "KEYSTEAD_HOST"),
+        ({"KEYSTEAD_HOST": "::"}, "KEYSTEAD_HOST"),
+        ({"KEYSTEAD_HOST": "192.0.2.1", "KEYSTEAD_ALLOW_PLAIN_HTTP": "false"}, "KEYSTEAD_HOST"),
+        ({"KEYSTEAD_DOORS": "v1=0.0.0.0:8001"}, "KEYSTEAD_DOORS"),
+    ],
+)
+def test_plain_http_where_others_can_listen_is_refused(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, str], setting: str
+) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(Misconfigured, match="KEYSTEAD_ALLOW_PLAIN_HTTP=true") as refusal:
+        main.check_exposure(settings.load())
+
+    assert refusal.value.message.startswith(f"{setting}: ")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"KEYSTEAD_HOST": "::1"},
+        {"KEYSTEAD_HOST": "0.0.0.0", "KEYSTEAD_TLS": "self-signed"},
+        {"KEYSTEAD_HOST": "0.0.0.0", "KEYSTEAD_ALLOW_PLAIN_HTTP": "true"},
+        {"KEYSTEAD_HOST": "0.0.0.0", "KEYSTEAD_TRUSTED_PROXIES": "10.0.0.1"},
+    ],
+)
+def test_plain_http_that_nobody_hears_or_that_is_meant_is_served(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, str]
+) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+    main.check_exposure(settings.load())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"KEYSTEAD_TLS": "files"},
+        {"KEYSTEAD_XRAY_API": "unix:/run/xray.sock"},
+        {"KEYSTEAD_REALITY_SERVER_NAMES": "www.example.com"},
+        {"KEYSTEAD_SMTP_FROM": "keystead@example.com"},
+    ],
+)
+def test_settings_that_need_each_other_say_so_with_an_example(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, str]
+) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(Misconfigured, match="for example KEYSTEAD_") as refusal:
+        settings.load()
+
+    assert all(name in refusal.value.message for name in said)
 
 
 def test_tls_by_files_needs_both_files(monkeypatch: pytest.MonkeyPatch) -> None:

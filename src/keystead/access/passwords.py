@@ -23,10 +23,15 @@ _NOBODYS = PasswordHash(
 )
 
 
+def check_length(password: Secret[str], field: str = "password") -> None:
+    """Raise Invalid, naming the field, for a password too short to resist guessing; it costs nothing."""
+    if not LENGTH_MIN <= len(password.reveal()) <= _LENGTH_MAX:
+        raise Invalid(f"a password has {LENGTH_MIN} to {_LENGTH_MAX} characters", fields={field: "wrong length"})
+
+
 def hash_password(password: Secret[str]) -> PasswordHash:
     """Return the hash to store; raise Invalid for a password too short to resist guessing."""
-    if not LENGTH_MIN <= len(password.reveal()) <= _LENGTH_MAX:
-        raise Invalid(f"a password has {LENGTH_MIN} to {_LENGTH_MAX} characters", fields={"password": "wrong length"})
+    check_length(password)
     return PasswordHash(_hasher().hash(password.reveal()))
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 from keystead.kit.errors import Invalid, NotFound
 
@@ -95,11 +96,13 @@ def list_tokens(context: typer.Context, limit: Limit = None, as_json: AsJson = F
 def revoke_token(
     context: typer.Context,
     token: Annotated[int, typer.Argument(metavar="TOKEN", help="The token's number.")],
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a token; it stops working at once."""
+    """Revoke a token for good; it stops working at once."""
     from keystead.cli.client import connect
 
+    asking.confirm(f"Revoke token {token} for good?", is_given=yes)
     with connect(context) as client:
         client.delete(f"{TOKENS}/{token}")
     output.answer({"revoked": token}, as_json, lambda _: output.say(f"token {token} is revoked"))

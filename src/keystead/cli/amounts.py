@@ -57,10 +57,9 @@ def days(text: str) -> int:
     """Return days of 24 hours: ``30``, or a duration that is whole days, as ``30d``, ``2w`` and ``48h`` are."""
     if text.isascii() and text.isdigit():
         return int(text)
-    whole_days, rest = divmod(duration(text), _SPANS["d"])
-    if rest:
+    if _DURATION.fullmatch(text.strip()) is None or duration(text) % _SPANS["d"]:
         raise typer.BadParameter(f"{text!r} is not whole days; write 30, 30d or 2w")
-    return whole_days
+    return duration(text) // _SPANS["d"]
 
 
 def moment(text: str) -> str:

@@ -22,8 +22,8 @@ def problem(status: int, body: Any) -> Answered:
     if not isinstance(body, dict):
         return Answered(f"the service answered {status}", status=status, code="error")
     detail = str(body.get("detail") or body.get("title") or f"the service answered {status}")
-    fields = [_field(entry) for entry in body.get("errors") or () if isinstance(entry, dict)]
-    told = "; ".join(field for field in fields if field and field not in detail)
+    entries = [entry for entry in body.get("errors") or () if isinstance(entry, dict)]
+    told = "; ".join(_field(entry) for entry in entries if _text(entry) not in detail)
     return Answered(
         f"{detail} ({told})" if told else detail,
         status=status,
@@ -35,5 +35,9 @@ def problem(status: int, body: Any) -> Answered:
 def _field(entry: dict[str, Any]) -> str:
     name = entry.get("field") or entry.get("loc") or entry.get("pointer") or ""
     name = ".".join(map(str, name)) if isinstance(name, list | tuple) else str(name)
-    text = str(entry.get("message") or entry.get("msg") or entry.get("detail") or "")
+    text = _text(entry)
     return f"{name}: {text}" if name and text else name or text
+
+
+def _text(entry: dict[str, Any]) -> str:
+    return str(entry.get("message") or entry.get("msg") or entry.get("detail") or "")

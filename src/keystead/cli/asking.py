@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from keystead.kit.errors import Invalid, Misconfigured
+from keystead.kit.errors import Invalid, Misconfigured, NeedsConfirmation
 from keystead.kit.secret import Secret
 
 STDIN = Path("-")
@@ -44,7 +44,14 @@ def read(what: str, file: Path, *, option: str) -> Secret[str]:
         raise Misconfigured(f"{what} ({option} {file}) cannot be read: {error}") from error
 
 
-def confirm(question: str, *, is_given: bool) -> None:
-    """Ask a person to confirm; a program that calls us has decided already."""
-    if not is_given and sys.stdin.isatty():
-        typer.confirm(question, abort=True, err=True)
+def confirm(question: str, *, is_given: bool, digest: str | None = None) -> None:
+    """Ask a person to confirm; raise NeedsConfirmation where there is no terminal to ask at and nobody said yes before.
+
+    ``digest`` is that of the plan which is asked about, where it can be approved by that.
+    """
+    if is_given:
+        return
+    if not sys.stdin.isatty():
+        instead = "--yes" if digest is None else f"--yes, or --approve {digest}"
+        raise NeedsConfirmation(f"{question} There is no terminal to ask at, so nothing was done; add {instead}")
+    typer.confirm(question, abort=True, err=True)

@@ -207,7 +207,8 @@ def _change(context: typer.Context, order: Mapping[str, Any], approval: Approval
         if approval.is_dry or not plan["change"]:
             output.answer({"plan": plan, "bulk": None}, as_json, lambda _: None)
             return
-        asking.confirm(f"{plan['action'].capitalize()} {plan['change']:,} keys?", is_given=approval.is_agreed)
+        question = f"{plan['action'].capitalize()} {bulktables.counted(plan['change'])}?"
+        asking.confirm(question, is_given=approval.is_agreed, digest=plan["digest"])
         begun = client.post(BULK, {**order, "digest": approval.digest or plan["digest"]})
         done = _BULK.watched(client, begun, is_quiet=as_json)
     output.answer({"plan": plan, "bulk": done}, as_json, lambda shown: bulktables.say_done(shown["bulk"]))

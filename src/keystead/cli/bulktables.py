@@ -9,7 +9,8 @@ _REFUSALS_SHOWN = 20
 
 
 def say_plan(plan: Mapping[str, Any]) -> None:
-    output.say(f"{plan['action']}: {plan['change']:,} keys; {plan['same']:,} are so already")
+    are = "is" if plan["same"] == 1 else "are"
+    output.say(f"{plan['action']}: {counted(plan['change'])}; {plan['same']:,} {are} so already")
     for key in plan["sample"]:
         output.say(f"  {key['number']}  {output.shown(key['name'])}")
     if plan["change"] > len(plan["sample"]):
@@ -18,6 +19,10 @@ def say_plan(plan: Mapping[str, Any]) -> None:
         output.say(f"{plan['refused']:,} cannot be changed:")
     say_refusals(plan["refusals"])
     output.say(f"digest {plan['digest']}")
+
+
+def counted(keys: int) -> str:
+    return "1 key" if keys == 1 else f"{keys:,} keys"
 
 
 def say_refusals(refusals: Sequence[Mapping[str, Any]]) -> None:

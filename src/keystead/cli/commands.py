@@ -2,6 +2,10 @@
 
 Whatever is heavy to import is imported by the command that needs it: help and completion answer at once.
 
+What cannot be taken back and every plan is asked about first. Where standard input is no terminal there is nobody to
+ask: such a command does nothing then and ends with 1, unless it has --yes or, for a plan that was read, --approve and
+the digest of it.
+
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage (Typer's own), 3 misconfigured, 4 not reachable, 5 not found.
 """
 

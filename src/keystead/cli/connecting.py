@@ -7,6 +7,7 @@ from urllib.parse import quote
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.joined import PATH, SecretFile, opened
 from keystead.cli.where import AsJson
 from keystead.kit.errors import Invalid
@@ -109,7 +110,7 @@ def set_hosts(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="What hosts --json wrote, changed; - is standard input.")
     ],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Put the DNS hosts in a file in the place of all that a domain has; refused where they have changed meanwhile."""

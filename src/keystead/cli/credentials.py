@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import asking, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="Secrets for outside providers, kept in the vault.")
@@ -13,7 +14,6 @@ app = typer.Typer(no_args_is_help=True, help="Secrets for outside providers, kep
 CREDENTIALS = "/v1/credentials"
 
 CredentialId = Annotated[int, typer.Argument(metavar="CREDENTIAL", help="The credential's number.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command("list")
@@ -114,11 +114,17 @@ def _say_list(found: list[dict[str, Any]]) -> None:
             one["status"],
             _end(one["expires_at"]),
             (one["look"] or {}).get("balance"),
-            (one["look"] or {}).get("problem"),
+            _problem(one["look"] or {}),
         )
         for one in found
     ]
     output.say_table(columns, rows, nothing="There are no credentials.")
+
+
+def _problem(look: dict[str, Any]) -> str | None:
+    """Return why a credential cannot be used, or not for everything."""
+    lacks = f"lacks {', '.join(look['lacking'])}" if look.get("lacking") else None
+    return look.get("problem") or lacks
 
 
 def _say_one(one: dict[str, Any]) -> None:
@@ -135,6 +141,8 @@ def _say_one(one: dict[str, Any]) -> None:
             ("created", output.moment(one["created_at"])),
             ("looked at", output.moment(look.get("looked_at"))),
             ("problem", look.get("problem")),
+            ("permissions", one["profile"]),
+            ("  lost", look.get("lacking")),
             ("balance", look.get("balance")),
             *sorted(one["scope"].items()),
         ]

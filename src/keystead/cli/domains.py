@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import moves, output
+from keystead.cli import asking, moves, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 from keystead.kit import cells
 from keystead.kit.errors import Invalid, Misconfigured, NotFound
@@ -99,10 +100,11 @@ def note(
 
 
 @app.command("rm")
-def remove(context: typer.Context, domain: Name, as_json: AsJson = False) -> None:
+def remove(context: typer.Context, domain: Name, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a domain that no registrar and no zone shows."""
     from keystead.cli.client import connect
 
+    asking.confirm(f"Delete {domain}, and the note beside it?", is_given=yes)
     with connect(context) as client:
         client.delete(f"{DOMAINS}/{_id(client, domain)}")
     output.answer({"deleted": domain}, as_json, lambda _: output.say(f"{domain} is deleted"))
@@ -217,12 +219,11 @@ def _zone_of(one: dict[str, Any]) -> str | None:
 
 
 def _redirects_of(one: dict[str, Any]) -> str | None:
-    """Return what a domain redirects: the first of it, and how much more there is."""
-    seen = one["redirects"]
-    if seen is None or not (seen["ours"] or seen["foreign"]):
-        return None
-    told = seen["ours"][:1] + ([f"{len(seen['ours']) - 1} more"] if len(seen["ours"]) > 1 else [])
-    return ", ".join(told + ([f"{seen['foreign']} of others"] if seen["foreign"] else []))
+    """Return what a domain redirects, single ones and bulk ones: the first of it, and how much more there is."""
+    seen = one["redirects"] or {"ours": [], "foreign": 0}
+    ours = [*seen["ours"], *(one["bulk_redirects"] or ())]
+    told = ours[:1] + ([f"{len(ours) - 1} more"] if len(ours) > 1 else [])
+    return ", ".join(told + ([f"{seen['foreign']} of others"] if seen["foreign"] else [])) or None
 
 
 def _say_one(one: dict[str, Any]) -> None:
@@ -241,6 +242,7 @@ def _say_one(one: dict[str, Any]) -> None:
             ("the zone wants", zone.get("name_servers")),
             ("redirects", redirects.get("ours")),
             ("  of others", redirects.get("foreign")),
+            ("  in bulk", one["bulk_redirects"]),
             ("DNS says", dns.get("problem") or dns.get("name_servers")),
             ("  asked", output.moment(dns.get("at"))),
             ("note", one["note"]),

@@ -9,6 +9,7 @@ import typer
 
 from keystead.cli import asking, output
 from keystead.cli.approving import Approve
+from keystead.cli.backups import PassphraseFile
 from keystead.cli.where import AsJson, where
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 PANELS = ("3x-ui", "marzban", "pasarguard", "remnawave", "veil-xray", "veil-v2ray", "keystead")
 
 
-def import_(
+def import_(  # noqa: PLR0913 - each is an argument or an option of the command
     context: typer.Context,
     panel: Annotated[
         str,
@@ -36,6 +37,7 @@ def import_(
     identity: Annotated[
         Path | None, typer.Option(help="The age identity file that opens an export of Keystead; else a passphrase.")
     ] = None,
+    passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Take over customers of another panel with their links; without --approve only say what would become of them."""
@@ -50,7 +52,7 @@ def import_(
     if kind not in PANELS:
         raise typer.BadParameter(f"{kind} is none of {', '.join(PANELS)}", param_hint="PANEL")
     settings, source = where(context).settings(), Source(kind)
-    unlock = _unlock(identity) if source is Source.KEYSTEAD else None
+    unlock = _unlock(identity, passphrase_file) if source is Source.KEYSTEAD else None
     output.progress("reading")
     found = sources.read(source, files, sources.Beside(core, unlock), now=datetime.now(UTC))
     answers = taking_over.Answers(tuple(prefer or ()), origin or None)
@@ -63,12 +65,12 @@ def import_(
     output.answer(body, as_json, lambda _: _say_taken(plan, taken))
 
 
-def _unlock(identity: Path | None) -> "Unlock":
+def _unlock(identity: Path | None, passphrase_file: Path | None) -> "Unlock":
     from keystead.kit.age import Unlock
 
     if identity is not None:
         return Unlock(identity=asking.read("Identity", identity, option="--identity"))
-    return Unlock(asking.secret("Passphrase", None, option="standard input", is_new=False))
+    return Unlock(asking.secret("Passphrase", passphrase_file, option="--passphrase-file", is_new=False))
 
 
 def _say_plan(plan: "ImportPlan", text: str) -> None:

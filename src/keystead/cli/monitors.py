@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 import typer
 
-from keystead.cli import joined, output
+from keystead.cli import asking, joined, output
+from keystead.cli.approving import Yes
 from keystead.cli.joined import Key
 from keystead.cli.where import AsJson
 
@@ -48,9 +49,11 @@ def remove(
     context: typer.Context,
     key: Key,
     monitor: Annotated[str, typer.Argument(metavar="MONITOR", help="The monitor's id.")],
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete a monitor."""
+    asking.confirm(f"Delete monitor {monitor} at HostTracker?", is_given=yes)
     with joined.opened(context) as client:
         client.delete(f"{_path(key)}/{quote(monitor, safe='')}")
     output.answer({}, as_json, lambda _: output.say(f"monitor {monitor} is deleted"))

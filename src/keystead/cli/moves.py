@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import amounts, asking, movetables, output
+from keystead.cli.approving import Yes
 from keystead.cli.files import written_beside
 from keystead.cli.underway import Underway
 from keystead.cli.where import AsJson
@@ -23,6 +24,8 @@ _MOVE = Underway(
 )
 _COLUMNS = {"zone-key": "zone_credential_id", "registrar-key": "registrar_credential_id"}
 _SETTINGS = ("source", "zone-key", "registrar-key", "by-hand", "records")
+# What a table may say of one domain.
+_OF_A_DOMAIN = ("domain", *_SETTINGS[:-1])
 _RESULT_COLUMNS = ("domain", "state", "stage", "reason", "previous", "name_servers", "zone_id", "made_zone", "attempts")
 
 File = Annotated[
@@ -38,7 +41,6 @@ Settings = Annotated[
     ),
 ]
 Id = Annotated[int, typer.Argument(metavar="ID", help="The move's number.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @app.command("plan")
@@ -75,7 +77,9 @@ def apply(
         if not planned["change"]:
             output.answer({"plan": planned, "move": None}, as_json, lambda _: None)
             return
-        asking.confirm(f"Move {planned['change']:,} domains?", is_given=yes or approve is not None)
+        asking.confirm(
+            f"Move {planned['change']:,} domains?", is_given=yes or approve is not None, digest=planned["digest"]
+        )
         move = client.post(MOVES, {**order, "digest": approve or planned["digest"]})
         done = move if detach else _MOVE.watched(client, move, is_quiet=as_json)
     output.answer({"plan": planned, "move": done}, as_json, lambda shown: movetables.say_done(shown["move"]))
@@ -197,6 +201,9 @@ def _domains(file: Path) -> list[dict[str, Any]]:
     head = [cell.strip().lower().replace("_", "-") for cell in rows[0]] if rows else []
     if "domain" not in head:
         return [{"domain": row[0].strip()} for row in rows]
+    unknown = [name for name in head if name not in _OF_A_DOMAIN]
+    if unknown:  # a misspelt one would be left out in silence
+        output.shown_error(f"{file}: not taken from it: {', '.join(unknown)}; columns are {', '.join(_OF_A_DOMAIN)}")
     found = []
     for row in rows[1:]:
         cells = {name: cell.strip() for name, cell in zip(head, row, strict=False) if cell.strip()}

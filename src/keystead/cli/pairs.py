@@ -79,7 +79,7 @@ def _change(context: typer.Context, wish: dict[str, Any], approval: Approval, as
         if approval.is_dry:
             output.answer({"plan": plan, "pairs": None}, as_json, lambda _: None)
             return
-        asking.confirm("Do it?", is_given=approval.is_agreed)
+        asking.confirm("Do it?", is_given=approval.is_agreed, digest=plan["digest"])
         body = {**wish, "digest": approval.digest or plan["digest"]}
         upgrading.do_watched(context, client, PAIR, body, scope=plan["scope"], is_quiet=as_json)
         output.answer({"plan": plan, "pairs": client.get(PAIR)}, as_json, lambda done: _say_done(done["pairs"]))

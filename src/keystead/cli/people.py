@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from keystead.cli import output
+from keystead.cli import asking, output
 from keystead.cli.access import USERS, Limit, Login, found_user
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 from keystead.kit.errors import Invalid
 
@@ -158,19 +159,21 @@ def sign_out(context: typer.Context, login: Login, as_json: AsJson = False) -> N
     output.answer(done, as_json, lambda shown: output.say(f"sessions ended: {shown['ended']}"))
 
 
-def remove_second_factor(context: typer.Context, login: Login, as_json: AsJson = False) -> None:
+def remove_second_factor(context: typer.Context, login: Login, yes: Yes = False, as_json: AsJson = False) -> None:
     """Take the second factor from a user who lost it."""
     from keystead.cli.client import connect
 
+    asking.confirm(f"Take the second factor from {login}? The password alone lets them in then.", is_given=yes)
     with connect(context) as client:
         client.delete(f"{USERS}/{found_user(client, login)['id']}/second-factor")
     output.answer({"login": login}, as_json, lambda _: output.say(f"user {login} signs in with the password alone"))
 
 
-def remove_member(context: typer.Context, login: Login, as_json: AsJson = False) -> None:
+def remove_member(context: typer.Context, login: Login, yes: Yes = False, as_json: AsJson = False) -> None:
     """Take a user who is at home elsewhere out of the account."""
     from keystead.cli.client import connect
 
+    asking.confirm(f"Take {login} out of the account?", is_given=yes)
     with connect(context) as client:
         client.delete(f"/v1/members/{found_user(client, login)['id']}")
     output.answer({"removed": login}, as_json, lambda _: output.say(f"user {login} is no longer a member"))

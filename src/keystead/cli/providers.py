@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from keystead.cli import analytics, asking, connecting, joined, monitors, output
+from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="Outside providers: keys for them, and the way requests leave by.")
@@ -79,10 +80,13 @@ def show(context: typer.Context, provider: Provider, key: Credential = None, as_
 
 
 @relay.command("rm")
-def remove(context: typer.Context, provider: Provider, key: Credential = None, as_json: AsJson = False) -> None:
+def remove(
+    context: typer.Context, provider: Provider, key: Credential = None, yes: Yes = False, as_json: AsJson = False
+) -> None:
     """Forget the way to a provider."""
     from keystead.cli.client import connect
 
+    asking.confirm(f"Forget the way to {provider.value}?", is_given=yes)
     with connect(context) as client:
         client.delete(_path(provider), _of(key))
     output.answer({}, as_json, lambda _: output.say(f"no way to {provider.value} is set any more"))

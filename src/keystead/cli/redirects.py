@@ -9,7 +9,7 @@ import typer
 from keystead.cli import asking, output
 from keystead.cli.approving import Yes
 from keystead.cli.where import AsJson
-from keystead.cli.zones import Zone, path
+from keystead.cli.zones import Zone, path, say_difference
 from keystead.kit.errors import Invalid, Misconfigured, NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Redirects: of a zone, and in bulk for an account at its provider.")
@@ -138,6 +138,25 @@ def remove_bulk(
     output.answer(done, as_json, lambda told: output.say(f"{told['removed']:,} deleted"))
 
 
+@bulk.command("compare")
+def compare_bulk(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
+    """Look at the bulk redirects of an account now, and show how they differ from what is right there."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        output.answer(client.post(f"{_bulk_path(key)}/compare"), as_json, _say_drift)
+
+
+@bulk.command("accept")
+def accept_bulk(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
+    """Take the bulk redirects that an account has now for right."""
+    from keystead.cli.client import connect
+
+    with connect(context) as client:
+        found = client.post(f"{_bulk_path(key)}/accept")
+    output.answer(found, as_json, lambda told: output.say(f"{told['credential']}: the bulk redirects there are right"))
+
+
 def _bulk_path(key: int) -> str:
     return f"/v1/credentials/{key}/redirects"
 
@@ -200,3 +219,10 @@ def _say_redirects(found: Mapping[str, Any]) -> None:
 def _say_bulk(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     rows = [(one["source"], one["target"], one["status"]) for one in found["items"]]
     output.say_table(("source", "target", "status"), rows, nothing="No bulk redirect was made here.")
+
+
+def _say_drift(found: Mapping[str, Any]) -> None:
+    if found["redirects"] is None:
+        output.say(f"{found['credential']}: bulk redirects are as they should be")
+        return
+    say_difference(f"{found['credential']}: bulk redirects", found["redirects"])

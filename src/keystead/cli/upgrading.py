@@ -37,10 +37,11 @@ def restart(
     scope: Scope = DEFAULT_SCOPE,
     yes: Yes = False,
     dry_run: DryRun = False,
+    approve: Approve = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a fresh process of the same program in the place of the one that serves; customers notice nothing."""
-    _replace(context, scope, {"kind": "restart"}, Approval(dry_run, None, yes), as_json)
+    _replace(context, scope, {"kind": "restart"}, Approval(dry_run, approve, yes), as_json)
 
 
 def upgrade(
@@ -107,7 +108,7 @@ def _approve(plan: dict[str, Any], approval: Approval) -> None:
         raise Conflict(f"the plan has changed since it was reviewed: its digest is {plan['digest']} now")
     if approval.digest is None and plan["losses"] and (approval.is_given or not sys.stdin.isatty()):
         raise Conflict(f"this plan locks customers out; approve it by its digest: --approve {plan['digest']}")
-    asking.confirm("Do it?", is_given=approval.is_agreed)
+    asking.confirm("Do it?", is_given=approval.is_agreed, digest=plan["digest"])
 
 
 def _do(context: typer.Context, path: str, body: dict[str, Any]) -> None:

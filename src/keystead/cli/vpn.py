@@ -198,6 +198,7 @@ def subscription(
     key: Key,
     replace: Annotated[bool, typer.Option("--replace", help="Make a new address; the old one stops working.")] = False,
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the address away.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the address at which a key's holder gets the profile in any app's form."""
@@ -205,6 +206,8 @@ def subscription(
 
     if replace and revoke:
         raise typer.BadParameter("choose one of --replace and --revoke")
+    if replace or revoke:
+        asking.confirm(f"End the subscription address of VPN key {key} for good?", is_given=yes)
     path = f"{KEYS}/{key}/subscription"
     with connect(context) as client:
         if revoke:

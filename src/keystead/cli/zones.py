@@ -197,6 +197,16 @@ def setting(text: str, *, texts: Collection[str] = ()) -> tuple[str, object]:
         return name, value
 
 
+def say_difference(what: str, told: dict[str, Any]) -> None:
+    """Print what is not as it should be, and how it should be."""
+    output.say(f"{what} are not as they should be")
+    for line in told["seen"]:
+        output.say(output.shown(f"  {line}"))
+    output.say("  should be")
+    for line in told["expected"]:
+        output.say(output.shown(f"  {line}"))
+
+
 def _say_zones(found: list[dict[str, Any]]) -> None:
     rows = [
         (one["id"], one["name"], _status(one), one["plan"], one["name_servers"], one["credential_id"]) for one in found
@@ -223,12 +233,7 @@ def _say_drift(found: dict[str, Any]) -> None:
     if not kinds:
         output.say(f"{found['zone']}: records and redirects are as they should be")
     for kind, told in kinds:
-        output.say(f"{found['zone']}: {kind} are not as they should be")
-        for line in told["seen"]:
-            output.say(output.shown(f"  {line}"))
-        output.say("  should be")
-        for line in told["expected"]:
-            output.say(output.shown(f"  {line}"))
+        say_difference(f"{found['zone']}: {kind}", told)
 
 
 def _status(found: dict[str, Any]) -> str:

@@ -34,6 +34,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_SIZE_MAX_BYTES = 1024 * 1024
 HEADERS_SIZE_MAX_BYTES = 32 * 1024
+# A body that is too large is read on and thrown away, up to this size: a program that is still sending when the
+# connection is closed sees a broken pipe in place of the answer.
+DISCARDED_SIZE_MAX_BYTES = 16 * 1024 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _TOO_LARGE = (413, "the body is larger than 1 MB")
 
@@ -121,19 +124,20 @@ class Door:
         bind_to_request(request_id)
         mount = self._mount(scope)
         answer = _Answer(send, request_id, mount.refusal or _detail)
+        body = _Body(receive, answer)
         problem = _size_problem(headers)
         try:
             if problem is not None:
-                await answer.refuse(*problem)
+                await _refuse_whole(body, answer, headers, problem)
             else:
-                await mount.app(scope, _bounded(receive, answer), answer.send)
+                await mount.app(scope, body.receive, answer.send)
         except BodyTooLarge:
             answer.is_overruled = True
         except Exception:
             log.exception("request failed", method=scope["method"], path=_public_path(scope["path"]))
             await answer.refuse(500, f"internal error; request id {request_id}")
         if answer.is_overruled:
-            await answer.refuse(*_TOO_LARGE)
+            await _refuse_whole(body, answer, headers, _TOO_LARGE)
         self._metrics.observe(mount.dialect, scope["method"], answer.status, time.perf_counter() - started)
 
     def _mount(self, scope: Scope) -> Mount:
@@ -199,20 +203,41 @@ def _size_problem(headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | N
     return (431, "the headers are larger than 32 KB") if size > HEADERS_SIZE_MAX_BYTES else None
 
 
-def _bounded(receive: Receive, answer: _Answer) -> Receive:
-    """Return a way in that ends at the limit; from then on the answer is ours, whatever the framework makes of it."""
-    received = 0
+class _Body:
+    """The way in: ends at the limit; from then on the answer is ours, whatever the framework makes of it."""
 
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > BODY_SIZE_MAX_BYTES:
-            answer.is_overruled = True
+    def __init__(self, receive: Receive, answer: _Answer) -> None:
+        self._receive = receive
+        self._answer = answer
+        self._size_bytes = 0
+        self._has_ended = False
+
+    async def receive(self) -> Message:
+        message = await self._next()
+        if self._size_bytes > BODY_SIZE_MAX_BYTES:
+            self._answer.is_overruled = True
             raise BodyTooLarge
         return message
 
-    return bounded
+    async def discard(self) -> None:
+        """Read the rest of a body that is refused, and throw it away."""
+        while not self._has_ended and self._size_bytes <= DISCARDED_SIZE_MAX_BYTES:
+            await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._size_bytes += len(message.get("body", b""))
+        self._has_ended = not message.get("more_body", False)
+        return message
+
+
+async def _refuse_whole(
+    body: _Body, answer: _Answer, headers: Sequence[tuple[bytes, bytes]], problem: tuple[int, str]
+) -> None:
+    """Refuse once the body is read; one that waits for a word of ours first (``Expect``) is not asked for."""
+    if not answer.status and all(name != b"expect" for name, _ in headers):
+        await body.discard()
+    await answer.refuse(*problem)
 
 
 def _public_path(path: str) -> str:

@@ -71,11 +71,12 @@ class Idempotency:
     async def _first(
         self, claim: AnswerKey, create: Callable[[], Awaitable[bytes]], status: int, kept: Callable[[bytes], bytes]
     ) -> Response:
+        made: bytes | None = None
         try:
             made = await create()
-        except BaseException:
-            await self._note(partial(idempotency.forget, answer_key=claim))
-            raise
+        finally:
+            if made is None:
+                await self._note(partial(idempotency.forget, answer_key=claim))
         await self._note(partial(idempotency.finish, answer_key=claim, answer=idempotency.Answer(status, kept(made))))
         return Response(made, status, media_type=_JSON)
 

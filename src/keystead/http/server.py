@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -23,6 +23,7 @@ _HEAD_SIZE_MAX_BYTES = HEADERS_SIZE_MAX_BYTES * 4
 _HEAD_REFUSED = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 # As long as the largest body takes over a mobile network that is hardly there (1 MB at 140 kbit/s).
 ARRIVAL_MAX_S = 60.0
+_HEAD_BEGINS = b"HTTP/1.1 "
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -32,6 +33,41 @@ class TlsFiles:
 
     certificate: Path
     key: Path
+
+
+class _HeadsWithBodies:
+    """A connection's way out, on which the head of an answer leaves together with what is sent right after it.
+
+    Each write of uvicorn's is a call of the system and wakes the reader at once (uvloop 0.23), who then waits again.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send; a head is sent with the next write of this turn of the loop, or by itself after it."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        elif data.startswith(_HEAD_BEGINS):
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is held back, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            self.write(b"")
 
 
 class BoundedRequests(HttpToolsProtocol):
@@ -52,6 +88,7 @@ class BoundedRequests(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Expect a first request."""
         super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, _HeadsWithBodies(transport, self.loop))
         self._bound_arrival()
 
     def connection_lost(self, exc: Exception | None) -> None:

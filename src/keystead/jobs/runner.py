@@ -21,12 +21,12 @@ from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, StorageFailed, Unavailable
 from keystead.kit.ids import Ids
 from keystead.kit.log import get_logger
-from keystead.kit.waiting import within
+from keystead.kit.waiting import ended, within
 
 log = get_logger()
 
 # Carries a job out and returns when nothing of it is left. An error that waiting may cure puts it off, ``NotYet`` until
-# a moment; any other ends it as failed.
+# a moment; any other ends it as failed, and so does a crash.
 Handler = Callable[[Job], Awaitable[None]]
 
 LEASE = timedelta(seconds=15)
@@ -34,6 +34,7 @@ KEPT_FOR = timedelta(days=30)
 TOGETHER_MAX = 4
 # Jobs that go on for hours leave a place to those that somebody waits for.
 LONG_MAX = 3
+CRASHED = "it was stopped by an error of Keystead itself, which the log has"
 _RENEW_EVERY_S = 5.0
 _LOOK_EVERY_S = 1.0
 _PUT_OFF_S = 5
@@ -99,10 +100,11 @@ class JobRunner:
             if handling.done():
                 await self._note_end(job, handling)
         except asyncio.CancelledError:
+            await ended(handling, keeping)  # whoever takes it next is not to be about it beside us
             await self._give_back(job)
             raise
         finally:
-            await _ended(handling, keeping)
+            await ended(handling, keeping)
             self._busy.pop(job.claim, None)
             self._wake.set()
 
@@ -141,35 +143,40 @@ class JobRunner:
 
     async def _note_end(self, job: Job, handling: "asyncio.Future[None]") -> None:
         """Write down how a handler ended; what the database refuses is found out when the lease has run out."""
-        now = self._clock.now()
         try:
-            try:
-                handling.result()
-            except JobLost:
-                return
-            except NotYet as wait:
-                due_at = wait.due_at or self._clock.now() + timedelta(seconds=_PUT_OFF_S)
-                await self._release(job, due_at=due_at, message=wait.message)
-            except (Unavailable, StorageFailed) as error:
-                await self._put_off(job, error)
-            except KeysteadError as error:
-                log.warning("job failed", job=job.number, kind=job.kind, reason=error.message)
-                message = error.message
-                await self._database.write(
-                    lambda connection: store.end(connection, job, State.FAILED, message=message, at=now)
-                )
-            else:
-                log.info("job done", job=job.number, kind=job.kind)
-                await self._database.write(
-                    lambda connection: store.end(connection, job, State.DONE, message=None, at=now)
-                )
+            await self._note(job, handling.exception())
         except KeysteadError as error:
             log.warning("end of a job not written down", job=job.number, reason=error.message)
+
+    async def _note(self, job: Job, problem: BaseException | None) -> None:
+        """Write down what a handler raised; one that crashed ends its own job and nobody else's."""
+        match problem:
+            case None:
+                log.info("job done", job=job.number, kind=job.kind)
+                await self._end(job, State.DONE, None)
+            case JobLost():
+                return
+            case NotYet(message=message, due_at=due_at):
+                await self._release(job, due_at=due_at or self._in(_PUT_OFF_S), message=message)
+            case Unavailable() | StorageFailed():
+                await self._put_off(job, problem)
+            case KeysteadError(message=message):
+                log.warning("job failed", job=job.number, kind=job.kind, reason=message)
+                await self._end(job, State.FAILED, message)
+            case Exception():
+                log.error("job crashed", job=job.number, kind=job.kind, exc_info=problem)
+                await self._end(job, State.FAILED, CRASHED)
+            case _:
+                raise problem
 
     async def _put_off(self, job: Job, error: Unavailable | StorageFailed) -> None:
         log.info("job put off", job=job.number, kind=job.kind, reason=error.message)
         wait_s = max(_PUT_OFF_S, error.retry_after_s) if isinstance(error, Unavailable) else _PUT_OFF_S
-        await self._release(job, due_at=self._clock.now() + timedelta(seconds=wait_s), message=error.message)
+        await self._release(job, due_at=self._in(wait_s), message=error.message)
+
+    async def _end(self, job: Job, state: State, message: str | None) -> None:
+        now = self._clock.now()
+        await self._database.write(lambda connection: store.end(connection, job, state, message=message, at=now))
 
     async def _release(self, job: Job, *, due_at: datetime, message: str) -> None:
         await self._database.write(lambda connection: store.release(connection, job, due_at=due_at, message=message))
@@ -181,8 +188,5 @@ class JobRunner:
         except KeysteadError as error:
             log.warning("job not given back", job=job.number, reason=error.message)
 
-
-async def _ended(*tasks: "asyncio.Future[None]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    def _in(self, wait_s: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=wait_s)

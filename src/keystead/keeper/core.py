@@ -4,7 +4,8 @@ It is told everything in a Launch and knows nothing of what the program does. Wh
 
 * Two never run at once, and none outlives the keeper: the child is spawned by the keeper's main thread, since
   PR_SET_PDEATHSIG fires when the spawning *thread* ends (prctl(2)). ``setpriv`` sets it; the kernel drops it on
-  programs with file capabilities, so an engine must get its privileges otherwise.
+  programs with file capabilities, so an engine must get its privileges otherwise. A keeper that was killed before it
+  was set would not be noticed, so the child looks afterwards whose child it is, and ends if it is not ours any more.
 * The standard input of a start is put together in the step of the event loop that spawns it. So whoever had a change
   of an entry acknowledged while the core was down knows that the next start includes it.
 * The configuration travels through memory (an anonymous file as standard input), never through a disk, an argument
@@ -40,6 +41,9 @@ GRACE_S = 3.0
 OUTPUT_BYTES = 1 << 20
 DRAIN_S = 1.0
 _SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# A shell takes notice of its parent when it starts (POSIX, PPID). It reads these words alone, the program's are its
+# arguments; and it is a shell because the Python that a keeper was started from may be gone after an upgrade.
+_UNLESS_ORPHANED = 'parent=$1 && shift && test "$PPID" = "$parent" && exec "$@"'
 
 
 class State(StrEnum):
@@ -212,7 +216,11 @@ class Core:
             configuration.write(stdin)
             configuration.seek(0)
             child = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *self.launch.argv],
+                [
+                    *("setpriv", "--pdeathsig", "KILL", "--"),
+                    *("/bin/sh", "-c", _UNLESS_ORPHANED, "start", str(os.getpid())),
+                    *self.launch.argv,
+                ],
                 stdin=configuration,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ then, and the core anew. A core is named by its keeper and a number (``keepers.p
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -287,15 +288,15 @@ class KeptCore:
 
     def attended(self, process: str, attending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Let the program attend to a process; a process that nobody attends to is ended and started again."""
+        task = asyncio.create_task(attending, name="attending")
+        task.add_done_callback(partial(self._attended_to, process))
+        return task
 
-        async def attend() -> None:
-            try:
-                await attending
-            except Exception:
-                log.exception("supervision failed")
-                self.kill("its supervision failed", process)
-
-        return asyncio.create_task(attend(), name="attending")
+    def _attended_to(self, process: str, attending: asyncio.Task[None]) -> None:
+        problem = None if attending.cancelled() else attending.exception()
+        if problem is not None:
+            log.error("supervision failed", exc_info=problem)
+            self.kill("its supervision failed", process)
 
     async def _stop_attending(self) -> None:
         attending, self._attending, self._attended = self._attending, None, ""

@@ -128,11 +128,11 @@ class KeeperLink:
             self._waiting.pop(serial, None)
 
     def tell(self, verb: str, **arguments: object) -> None:
-        """Send what needs no answer; the keeper gets it before what is asked later, and also when we are gone by then.
+        """Send what gets no answer; the keeper gets it before what is asked later, and also when we are gone by then.
 
         Raises EngineUnavailable when there is no keeper.
         """
-        self._send(verb, arguments)
+        self._send(verb, {"is_told": True, **arguments})
 
     def _send(self, verb: str, arguments: Mapping[str, object]) -> int:
         if self._writer is None or not self.is_open:

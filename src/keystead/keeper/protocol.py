@@ -1,7 +1,8 @@
 """The keeper's wire: frames of JSON over a Unix socket that only its owner may open.
 
 A frame is four bytes of length (big-endian) and so many bytes of JSON. The API sends ``{"id", "verb", …}`` and gets
-``{"id", "answer"}`` or ``{"id", "error", "message"}`` back; ``{"event", …}`` comes unasked. A keeper may be older than
+``{"id", "answer"}`` or ``{"id", "error", "message"}`` back, except to what has ``is_told`` (a keeper from before that
+field answers all the same); ``{"event", …}`` comes unasked. A keeper may be older than
 the API that finds it running, and says so in its ``hello``. Fields may be added within a version; whoever changes the
 meaning of one raises the version and keeps the one before understood, so that a keeper is upgraded by a handover.
 

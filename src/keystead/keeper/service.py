@@ -159,7 +159,8 @@ class Keeper:
             answer |= {"error": Broken.code, "message": f"the keeper was refused by the system: {error.strerror}"}
         except (KeyError, TypeError, ValueError) as error:
             answer |= {"error": Broken.code, "message": f"the keeper does not understand: {type(error).__name__}"}
-        _send(writer, answer)
+        if not message.get("is_told"):
+            _send(writer, answer)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -36,10 +36,9 @@ def write_private(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
+    finally:
+        with suppress(FileNotFoundError):  # it was renamed
             os.unlink(beside)
-        raise
     sync_directory(path.parent)
 
 

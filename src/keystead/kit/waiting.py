@@ -1,12 +1,33 @@
-"""Waiting for the first of several things, with nothing left running behind.
+"""Waiting for the first or the last of several things, with nothing left running behind.
 
-Used where a wait must also end on a time by a clock that tests can set, or on a change of state.
+Used where a wait must also end on a time by a clock that tests can set, or on a change of state, and where what is done
+together has to be over as a whole, also when some of it fails.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 from keystead.kit.clock import Clock
+
+T = TypeVar("T")
+
+
+async def all_of(*waits: Awaitable[T]) -> list[T]:
+    """Wait until every one of these has ended and return what they returned; raise the first problem only then."""
+    returned: list[T] = []
+    for outcome in await asyncio.gather(*waits, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        returned.append(outcome)
+    return returned
+
+
+async def ended(*tasks: "asyncio.Future[Any]") -> None:
+    """Cancel tasks and wait until they have ended, however they do; raise CancelledError only when who waits is."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def first_of(*waits: Coroutine[object, object, object]) -> int:
@@ -15,9 +36,7 @@ async def first_of(*waits: Coroutine[object, object, object]) -> int:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
     position = next(number for number, task in enumerate(tasks) if task in done)
     tasks[position].result()
     return position

@@ -79,6 +79,7 @@ class Transactions:
     ) -> Committed[R]:
         """Do the same for a verb that adds one subject to an engine, which may be told while this is committed."""
         telling = self._reconciler.telling()
+        # Not to be called off: what was told ahead of a commit is settled or taken back by how it ended.
         return await self._write(call, verb, lambda work: verb(work, *args, **kwargs), telling)
 
     async def check(self, call: Call, verb: Callable[..., Any]) -> None:
@@ -142,14 +143,14 @@ class Transactions:
 
         is_committed = is_told = False
         try:
-            committed = await self._database.write(unit)
+            committed = await (self._database.write(unit) if telling is None else self._database.write_whole(unit))
             is_committed = True
         except Forbidden as denial:
             await self._record_denial(call, verb, denial)
             raise
         finally:
             if telling is not None:
-                is_told = telling.end(is_committed=is_committed)
+                is_told = await telling.end(is_committed=is_committed)
         if not is_told:
             self._reconciler.wake(committed.marks)
         if committed.emitted:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from keystead.jobs.runner import JobRunner
 from keystead.kit.ids import Ids
 from keystead.kit.secret import Secret
-from keystead.operations.domains.contents import ContentOperations
+from keystead.operations.domains.contents import ContentOperations, ListOperations
 from keystead.operations.domains.hosts import ZoneHosts
 from keystead.operations.domains.moves import MoveOperations
 from keystead.operations.domains.moving.desk import Openings
@@ -75,6 +75,7 @@ class VaultOperations:
     domain_watch: DomainWatch
     contents: ContentOperations
     content_watch: ContentWatch
+    lists: ListOperations
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,9 @@ def vault_operations(
     openers = registrar_openers(namecheap, providers)
     registrars = {name: opening(opener) for name, opener in openers.items()}
     registrars[NAMECHEAP.id] = opening_namecheap(namecheap)
-    looks = {CLOUDFLARE.id: looking_at_cloudflare(transactions, clients, credentials, chores)}
+    hosts, apart = ZoneHosts(transactions, clients, credentials), Alone(transactions)
+    lists = ListOperations(transactions, hosts)
+    looks = {CLOUDFLARE.id: looking_at_cloudflare(transactions, clients, credentials, chores, lists)}
     every = watching.rhythm.every
     seeing = DomainErrands(transactions, errands, looks=looks, registrars=registrars, every=every)
     watch = DomainWatch(
@@ -115,9 +118,9 @@ def vault_operations(
         account_id=account_id,
         on_mail=watching.on_mail,
     )
-    seeing.on_seen = watch.note_seen
+    seeing.on_seen = lists.on_seen = watch.note_seen
+    lists.on_asked = watch.wake
     domains = DomainOperations(transactions, registrars, providers=seeing.providers, every=every, on_asked=watch.wake)
-    hosts, apart = ZoneHosts(transactions, clients, credentials), Alone(transactions)
     contents = ContentOperations(transactions, hosts, on_seen=watch.note_seen, on_asked=watch.wake)
     looking_into = ContentWatch(transactions, contents, every=watching.rhythm.contents_every, account_id=account_id)
     registering = RegistrarOperations(transactions, openers)
@@ -145,6 +148,7 @@ def vault_operations(
         watch,
         contents,
         looking_into,
+        lists,
     )
 
 

@@ -29,6 +29,7 @@ class Event(StrEnum):
     DOMAIN_EXPIRING = "domain.expiring"
     DOMAIN_DRIFTED = "domain.drifted"
     CREDENTIAL_EXPIRING = "credential.expiring"
+    CREDENTIAL_DRIFTED = "credential.drifted"
     CREDENTIAL_REFUSED = "credential.refused"
     CREDENTIAL_BALANCE_LOW = "credential.balance_low"
     ENGINE_DOWN = "engine.down"

@@ -12,15 +12,12 @@ from sqlalchemy import Connection
 
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
-from keystead.kit.errors import KeysteadError
 from keystead.kit.ids import Ids
-from keystead.kit.log import get_logger
+from keystead.kit.loops import repeat
 from keystead.outbox.events import Event
 from keystead.outbox.store import announced, deliveries
 from keystead.outbox.store.deliveries import Notice
 from keystead.reconcile.engine import Condition, Health
-
-log = get_logger()
 
 LOOK_EVERY_S = 5.0
 SETTLED_AFTER_S = {condition: 60.0 if condition is Condition.WARMING else 10.0 for condition in Condition}
@@ -57,12 +54,7 @@ class EngineWatch:
 
     async def run(self) -> None:
         """Watch until cancelled; what cannot be written now is written at the next look."""
-        while True:
-            try:
-                await self.look()
-            except KeysteadError as error:
-                log.warning("engine not announced", scope=self._scope, reason=error.message)
-            await self._clock.sleep(LOOK_EVERY_S)
+        await repeat(self.look, LOOK_EVERY_S, self._clock, failing="engine not announced", scope=self._scope)
 
     async def look(self) -> None:
         """Look once, and announce a change that has settled."""

@@ -60,15 +60,19 @@ class ParentLookup:
             return await self._delegation(name)
 
     async def _delegation(self, name: str) -> Delegation:
-        import dns.name  # kept in memory by instances with domains only
+        from dns import exception  # kept in memory by instances with domains only
+        from dns import name as names
 
-        wanted = dns.name.from_text(name)
-        servers = await self._servers_of(wanted.parent().to_text())
+        try:
+            parent = names.from_text(name).parent()
+        except exception.DNSException:  # no name that DNS could have, such as one with an empty label
+            return Delegation(problem=NoServers.UNKNOWN)
+        servers = await self._servers_of(parent.to_text())
         for address in servers[:ASKED_MAX]:
             answer = await self._asked(address, name)
             if answer is not None:
                 return _read(answer, name)
-        raise ResolverAway(f"no server of {wanted.parent().to_text(omit_final_dot=True)} answered")
+        raise ResolverAway(f"no server of {parent.to_text(omit_final_dot=True)} answered")
 
     async def _servers_of(self, parent: str) -> list[str]:
         """Return addresses of a parent's servers; whoever asks at the same time waits for the same answer.

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from keystead.kit.secret import Secret
-from keystead.providers.cloudflare_permissions import Group
+from keystead.providers.cloudflare_permissions import Group, Policy
 from keystead.providers.errors import (
     AlreadyThere,
     NotThere,
@@ -132,10 +132,28 @@ def seen_token(found: Any) -> SeenToken:
 
 
 def group(found: Any) -> Group:
-    """Read a permission group; an answer that does not tell whether it is selectable leaves that to the create."""
+    """Read a permission group."""
     values = _object(found, "id", "name")
     scopes = tuple(str(scope) for scope in values.get("scopes") or ())
-    return Group(str(values["id"]), str(values["name"]), scopes, values.get("is_selectable") is not False)
+    is_selectable = values.get("is_selectable")
+    return Group(
+        str(values["id"]), str(values["name"]), scopes, is_selectable if isinstance(is_selectable, bool) else None
+    )
+
+
+def policies(found: Any) -> list[Policy]:
+    """Read the policies of a token."""
+    listed = _object(found, "id").get("policies")
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise ProviderUnreadable("Cloudflare's answer lacks the policies of a token")
+    return [
+        Policy(
+            one.get("effect") == "allow",
+            frozenset(str(of.get("id")) for of in one.get("permission_groups") or () if isinstance(of, dict)),
+            resources if isinstance(resources := one.get("resources"), dict) else {},
+        )
+        for one in listed
+    ]
 
 
 def zone(found: Any) -> RemoteZone:

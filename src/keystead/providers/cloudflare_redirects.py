@@ -18,7 +18,7 @@ from keystead.providers import cloudflare_answers as answers
 from keystead.providers import cloudflare_rules as rules
 from keystead.providers.cloudflare_answers import Json
 from keystead.providers.cloudflare_calls import Calls
-from keystead.providers.cloudflare_rules import BulkItem, Ruleset
+from keystead.providers.cloudflare_rules import BulkItem, Ruleset, SeenList
 from keystead.providers.errors import ProviderRejected, ProviderUnavailable, ProviderUnreadable
 from keystead.providers.redirect import BulkRedirect, Redirect
 from keystead.providers.transport import Repeat
@@ -104,6 +104,18 @@ class Redirects(Calls):
         """Return the entries of our list: every page."""
         present = await self.redirect_list(account_id)
         return [] if present is None else await self._items(account_id, present.id)
+
+    async def seen_list(self, account_id: str) -> SeenList:
+        """Return what the account has of ours; a list of our name that is not one of redirects is nothing of ours."""
+        try:
+            present = await self.redirect_list(account_id)
+        except Conflict:
+            present = None
+        if present is None:
+            return SeenList()
+        items = await self._items(account_id, present.id)
+        point = await self._entry_point(f"/accounts/{account_id}", ACCOUNT_PHASE)
+        return SeenList(tuple(items), None if point is None else point.find(rules.LIST_REF))
 
     async def put_bulk_redirects(self, account_id: str, redirects: Sequence[BulkRedirect], clock: Clock) -> None:
         """Make these be all entries of our list, in one operation, and have the account look into it.

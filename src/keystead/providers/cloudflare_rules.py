@@ -30,7 +30,10 @@ _DESCRIPTION = re.compile(r"Keystead(?: \(template (?P<template>[^)]+)\))?: (?P<
 
 @dataclass(frozen=True)
 class SeenRule:
-    """A rule of a ruleset. ``redirect`` is None where a rule of ours says something that we never write."""
+    """A rule of a ruleset. ``redirect`` is None where a rule of ours says something that we never write.
+
+    ``list_name`` is that of the list by which a rule redirects, of an account's rules.
+    """
 
     id: str
     ref: str
@@ -39,6 +42,7 @@ class SeenRule:
     is_enabled: bool
     expression: str
     description: str = ""
+    list_name: str | None = None
 
     @property
     def source(self) -> str:
@@ -77,6 +81,14 @@ class BulkItem:
 
     id: str
     redirect: BulkRedirect
+
+
+@dataclass(frozen=True)
+class SeenList:
+    """What an account has of our bulk redirects: the entries of our list, and the rule of ours that looks into it."""
+
+    items: tuple[BulkItem, ...] = ()
+    rule: SeenRule | None = None
 
 
 def ref_of(source: str) -> str:
@@ -179,6 +191,7 @@ def _target(redirect: Redirect) -> Json:
 
 def _seen(found: Json) -> SeenRule:
     described = _DESCRIPTION.fullmatch(str(found.get("description") or ""))
+    from_list = (found.get("action_parameters") or {}).get("from_list") or {}
     return SeenRule(
         id=str(found.get("id", "")),
         ref=str(found.get("ref") or ""),
@@ -187,6 +200,7 @@ def _seen(found: Json) -> SeenRule:
         is_enabled=found.get("enabled") is not False,
         expression=str(found.get("expression") or ""),
         description=str(found.get("description") or ""),
+        list_name=str(from_list["name"]) if from_list.get("name") else None,
     )
 
 

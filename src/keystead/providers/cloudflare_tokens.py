@@ -12,7 +12,7 @@ from keystead.kit.secret import Secret
 from keystead.providers import cloudflare_answers as answers
 from keystead.providers.cloudflare_answers import Json, NewToken, SeenToken, Verified
 from keystead.providers.cloudflare_calls import Calls
-from keystead.providers.cloudflare_permissions import Group
+from keystead.providers.cloudflare_permissions import Group, Policy
 from keystead.providers.errors import ProviderRejected
 
 ACCOUNT_OWNED, USER_OWNED = "account", "user"
@@ -72,6 +72,10 @@ class Tokens(Calls):
     async def tokens(self, account_id: str, owner: str = ACCOUNT_OWNED) -> list[SeenToken]:
         """Return all tokens: every page."""
         return await self._all(_tokens_path(account_id, owner), {}, answers.seen_token)
+
+    async def policies(self, account_id: str, token_id: str, owner: str = ACCOUNT_OWNED) -> list[Policy]:
+        """Return what a token may do; raise SecretRefused where this one may not read that, be it of itself."""
+        return answers.policies(await self._get(f"{_tokens_path(account_id, owner)}/{token_id}"))
 
     async def delete_token(self, account_id: str, token_id: str, owner: str = ACCOUNT_OWNED) -> bool:
         """Delete a token; return False when there is none with this id any more."""

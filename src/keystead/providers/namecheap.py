@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from keystead.kit.errors import Invalid
 from keystead.kit.secret import Secret
 from keystead.providers import registrable
 from keystead.providers.capability import Capability, Provider
@@ -64,6 +65,8 @@ NAMECHEAP = Provider(
 )
 
 PAGE_SIZE = 100
+# Of the parameter of domains.dns.setCustom (namecheap.com/support/api).
+NAME_SERVERS_LENGTH_MAX = 1200
 _PAGES_MAX = 1000
 _COMMAND = "namecheap."
 _SEEN_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
@@ -169,8 +172,11 @@ class Namecheap:
     async def set_name_servers(self, domain: str, servers: Sequence[str]) -> None:
         """Point a registered domain at its name servers; raise Invalid for a name that is not a registered one."""
         label, suffix = registrable.split(domain)
-        names = [registrable.host_name(server) for server in servers]
-        parameters = {"SLD": label, "TLD": suffix, "Nameservers": ",".join(names)}
+        named = ",".join(registrable.host_name(server) for server in servers)
+        if len(named) > NAME_SERVERS_LENGTH_MAX:
+            problem = f"Namecheap takes name servers of {NAME_SERVERS_LENGTH_MAX} characters together"
+            raise Invalid(problem, fields={"nameservers": problem})
+        parameters = {"SLD": label, "TLD": suffix, "Nameservers": named}
         root = await self._call("domains.dns.setCustom", parameters, has_effect=True)
         _check_updated(_outcome(root, "DomainDNSSetCustomResult").get("Updated", ""), f"{label}.{suffix}")
 

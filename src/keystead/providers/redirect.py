@@ -64,6 +64,22 @@ class BulkRedirect:
     matches_subpaths: bool = False
     keeps_path_suffix: bool = False
 
+    @property
+    def host(self) -> str:
+        """Return whose requests are redirected."""
+        return self.source.rpartition("://")[2].partition("/")[0].partition(":")[0].lower()
+
+    @property
+    def text(self) -> str:
+        """Return where it leads and how, for people."""
+        claims = (
+            ("keeps query", self.keeps_query),
+            ("with subdomains", self.includes_subdomains),
+            ("with all below", self.matches_subpaths),
+            ("keeps the path below", self.keeps_path_suffix),
+        )
+        return ", ".join([self.target, str(self.status), *(said for said, is_so in claims if is_so)])
+
 
 def checked(redirect: Redirect) -> Redirect:
     """Return a redirect in canonical form; raise Invalid with the field that is wrong."""

@@ -8,7 +8,7 @@ only when the engine is idle: with many additions at once a batch behind their c
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +21,7 @@ from keystead.reconcile.marks import Mark
 D = TypeVar("D")
 
 # Subjects with their generations, how the engine took each, and the desired state of them.
-Take = Callable[[dict[str, int], Mapping[str, KeysteadError | None], Any], None]
+Take = Callable[[dict[str, int], Mapping[str, KeysteadError | None], Any], Awaitable[None]]
 
 
 class Ahead(Generic[D]):
@@ -61,15 +61,20 @@ class Ahead(Generic[D]):
         return True
 
     async def _tell(self, early: "Early[D]") -> None:
-        batch = {early.mark.subject: early.mark.generation}
         async with self._lock:
-            outcomes = await self._apply(early.part, early.mark.subject)
-            if not await early.is_committed:
+            early.outcomes = await self._apply(early.part, early.mark.subject)
+            if not await asyncio.shield(early.is_committed):  # a stop ends this task, and not the writer's word
                 left = await self._apply(self._source.without(early.part), early.mark.subject)
                 if any(left.values()):
                     self._wake_fully()
                 return
-        self._take(batch, outcomes, early.part)
+            await self.take(early)
+
+    async def take(self, early: "Early[D]") -> None:
+        """Settle a committed addition that the engine has answered; whoever comes second finds nothing to do."""
+        outcomes, early.outcomes = early.outcomes, None
+        if outcomes is not None:
+            await self._take({early.mark.subject: early.mark.generation}, outcomes, early.part)
 
     async def _apply(self, part: D, subject: str) -> Mapping[str, KeysteadError | None]:
         try:
@@ -85,6 +90,8 @@ class Early(Generic[D]):
         self._ahead = ahead
         self.part = part
         self.mark = mark
+        # How the engine took it; None before it has answered, and after that was settled.
+        self.outcomes: Mapping[str, KeysteadError | None] | None = None
         self.is_committed: asyncio.Future[bool]
         self._is_told = False
 
@@ -93,10 +100,12 @@ class Early(Generic[D]):
         self.is_committed = asyncio.get_running_loop().create_future()
         self._is_told = self._ahead.begin(self)
 
-    def end(self, *, is_committed: bool) -> bool:
+    async def end(self, *, is_committed: bool) -> bool:
         """Say how the commit ended; tell whether the engine was told, so that it need not be told again."""
         if self._is_told:
             self.is_committed.set_result(is_committed)
+            if is_committed:
+                await self._ahead.take(self)
         return self._is_told
 
 
@@ -115,15 +124,15 @@ class Telling:
         with suppress(RuntimeError):  # a loop that was closed meanwhile tells nobody
             self._loop.call_soon_threadsafe(self._begin, early)
 
-    def end(self, *, is_committed: bool) -> bool:
+    async def end(self, *, is_committed: bool) -> bool:
         """Say how the write ended; tell whether the engine has been told of what was committed."""
         self._is_over = True
         runs, self._runs = self._runs, []
         for stale in runs[:-1]:
             if stale is not None:
-                stale.end(is_committed=False)
+                await stale.end(is_committed=False)
         last = runs[-1] if runs else None
-        return last is not None and last.end(is_committed=is_committed)
+        return last is not None and await last.end(is_committed=is_committed)
 
     def _begin(self, early: Early[Any] | None) -> None:
         if not self._is_over:

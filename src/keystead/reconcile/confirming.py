@@ -87,6 +87,7 @@ class Confirmations:
         *,
         database: Database,
         clock: Clock,
+        background: Background,
         is_quiet: Callable[[], bool],
         on_put_off: Callable[[], None],
     ) -> None:
@@ -96,6 +97,7 @@ class Confirmations:
         self._waiters = waiters
         self._database = database
         self._clock = clock
+        self._background = background
         self._is_quiet = is_quiet
         self._on_put_off = on_put_off
         self._applied: set[str] = set()
@@ -122,7 +124,7 @@ class Confirmations:
             self._put_off({subject: _Cold(present[subject], places[subject]) for subject in cold}, cold)
             present = {subject: generation for subject, generation in present.items() if subject not in cold}
         if present:
-            await self._settle(present)
+            self._settle(present)
 
     async def stop(self) -> None:
         """Wait for nothing any more: the next start settles what is cold."""
@@ -146,17 +148,17 @@ class Confirmations:
             if warm := {subject: one for subject, one in warm.items() if self._cold.get(subject) is one}:
                 for subject in warm:
                     del self._cold[subject]
-                await self._settle({subject: one.generation for subject, one in warm.items()})
+                self._settle({subject: one.generation for subject, one in warm.items()})
             else:
                 await self._driver.when_warmth_changes()
 
-    async def _settle(self, present: Mapping[str, int]) -> None:
+    def _settle(self, present: Mapping[str, int]) -> None:
         # With |= and -= a view of keys would make another set, of all there are.
         self._applied.update(present)
         self._gone.difference_update(present)
         for subject, generation in present.items():
             self._waiters.resolve(subject, generation, Settlement(Outcome.SETTLED))
-        await self.confirm(present, (), max(present.values()))
+        self._background.spawn(self.confirm(present, (), max(present.values())))
 
     def settle_gone(self, absent: Mapping[str, int]) -> None:
         """Settle removals: the engine is known to be without them. They are confirmed by ``confirm``."""

@@ -113,7 +113,10 @@ class Driver(Protocol[DesiredIn, ActualOut]):
         ...
 
     def places(self, desired: DesiredIn, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
-        """Return what clients of these subjects of a (part of a) desired state wait for, in the engine's own words."""
+        """Return what clients of these subjects of a (part of a) desired state wait for, in the engine's own words.
+
+        Called before ``cold`` is asked of them: what nobody has seen to is seen to from then on.
+        """
         ...
 
     async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:

@@ -68,6 +68,7 @@ class ScopeWorker(Generic[D, A]):
             self._waiters,
             database=database,
             clock=clock,
+            background=self.background,
             is_quiet=lambda: not self._dirty,
             on_put_off=self.wake_fully,
         )
@@ -186,20 +187,22 @@ class ScopeWorker(Generic[D, A]):
             except BaseException:
                 self._take_back(batch)
                 raise
-            failed = self._sort_results(batch, results, part)
+            failed = await self._sort_results(batch, results, part)
         if failed:
             raise failed
 
-    def _take_ahead(self, batch: dict[str, int], outcomes: Any, part: D) -> None:
+    async def _take_ahead(self, batch: dict[str, int], outcomes: Any, part: D) -> None:
         """Settle what was told ahead of its commit; what got no answer is told again."""
-        if self._sort_results(batch, outcomes, part):
+        if await self._sort_results(batch, outcomes, part):
             self._wake.set()
 
     def _take_back(self, batch: dict[str, int]) -> None:
         for subject, generation in batch.items():
             self._dirty[subject] = max(generation, self._dirty.get(subject, 0))
 
-    def _sort_results(self, batch: dict[str, int], results: Any, part: D) -> EngineUnavailable | Unavailable | None:
+    async def _sort_results(
+        self, batch: dict[str, int], results: Any, part: D
+    ) -> EngineUnavailable | Unavailable | None:
         """Settle what succeeded, fail what was refused, keep what got no answer; return an error to back off on."""
         present = self._source.present(part)
         done_present: dict[str, int] = {}
@@ -216,10 +219,10 @@ class ScopeWorker(Generic[D, A]):
                 self._take_back({subject: generation})
             else:
                 self._waiters.resolve(subject, generation, Settlement(Outcome.FAILED, error))
-        self._finish(done_present, done_absent, part)
+        await self._finish(done_present, done_absent, part)
         return retry
 
-    def _finish(self, present: dict[str, int], absent: dict[str, int], part: D) -> None:
+    async def _finish(self, present: dict[str, int], absent: dict[str, int], part: D) -> None:
         certain_absent = {
             subject: generation for subject, generation in absent.items() if subject not in self._uncertain
         }
@@ -229,7 +232,7 @@ class ScopeWorker(Generic[D, A]):
             self._wants_full_pass = True
         if present:
             self._uncertain.difference_update(present)
-            self.background.spawn(self.confirmations.settle_when_ready(present, part))
+            await self.confirmations.settle_when_ready(present, part)
         if certain_absent:
             self.background.spawn(self.confirmations.confirm((), certain_absent, max(certain_absent.values())))
 
@@ -362,7 +365,7 @@ class ScopeWorker(Generic[D, A]):
                 self._dirty.pop(subject, None)
         self.confirmations.settle_gone(absent)
         if present:
-            self.background.spawn(self.confirmations.settle_when_ready(present, desired))
+            await self.confirmations.settle_when_ready(present, desired)
         if absent:
             await self.confirmations.confirm((), absent, snapshot.reached)
 

@@ -104,6 +104,8 @@ class Waiters:
 
 async def _within(futures: "Sequence[asyncio.Future[Settlement]]", timeout_s: float) -> None:
     """Wait for all, or until time is over; without the task for each that ``asyncio.wait`` takes."""
+    if all(future.done() for future in futures):
+        return
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             for future in futures:

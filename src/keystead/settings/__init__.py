@@ -4,6 +4,7 @@ Built once in ``main.py`` and passed on. ``docs/settings.md`` is generated from 
 fields stand in a module for each part of the instance; a new part adds one, and its class to the bases below.
 """
 
+import ipaddress
 import os
 import sys
 from collections.abc import Mapping
@@ -39,15 +40,27 @@ class Settings(DomainSettings, ProviderSettings, VpnSettings, SignInSettings, Se
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.tls == "files" and not (self.tls_certificate and self.tls_key):
-            raise ValueError("KEYSTEAD_TLS=files needs KEYSTEAD_TLS_CERTIFICATE and KEYSTEAD_TLS_KEY")
+            raise ValueError(
+                "KEYSTEAD_TLS=files needs KEYSTEAD_TLS_CERTIFICATE and KEYSTEAD_TLS_KEY, for example "
+                "KEYSTEAD_TLS_CERTIFICATE=/etc/keystead/fullchain.pem KEYSTEAD_TLS_KEY=/etc/keystead/privkey.pem"
+            )
         if (self.xray_api is None) != (self.xray_config is None):
-            raise ValueError("KEYSTEAD_XRAY_API and KEYSTEAD_XRAY_CONFIG are set together or not at all")
+            raise ValueError(
+                "KEYSTEAD_XRAY_API and KEYSTEAD_XRAY_CONFIG are set together or not at all, for example "
+                "KEYSTEAD_XRAY_API=unix:/run/xray/api.sock KEYSTEAD_XRAY_CONFIG=/usr/local/etc/xray/config.json"
+            )
         if self.reality_server_names and self.reality_target is None:
             raise ValueError(
-                "KEYSTEAD_REALITY_SERVER_NAMES needs KEYSTEAD_REALITY_TARGET, the site these names belong to"
+                "KEYSTEAD_REALITY_SERVER_NAMES needs KEYSTEAD_REALITY_TARGET, the site these names belong to, "
+                f"for example KEYSTEAD_REALITY_TARGET={self.reality_server_names[0]}:443"
             )
         if (self.smtp_url is None) != (self.smtp_from is None):
-            raise ValueError("KEYSTEAD_SMTP_URL and KEYSTEAD_SMTP_FROM are set together or not at all")
+            raise ValueError(
+                "KEYSTEAD_SMTP_URL and KEYSTEAD_SMTP_FROM are set together or not at all, for example "
+                "KEYSTEAD_SMTP_URL=smtps://keystead@mail.example.com KEYSTEAD_SMTP_FROM=keystead@example.com"
+            )
+        if self.vpn_port is not None:
+            self.require_no_door(self.vpn_host, self.vpn_port)
         return self
 
     @property
@@ -68,6 +81,15 @@ class Settings(DomainSettings, ProviderSettings, VpnSettings, SignInSettings, Se
     def setting_of(self, address: Address) -> str:
         """Return the setting that names an address on which a door listens."""
         return "KEYSTEAD_HOST/KEYSTEAD_PORT" if address == (self.host, self.port) else "KEYSTEAD_DOORS"
+
+    def require_no_door(self, vpn_host: str, vpn_port: int) -> None:
+        """Raise ValueError, naming the setting, when a door listens where the VPN does."""
+        for host, port in self.layout:
+            is_met = host == vpn_host or any(ipaddress.ip_address(each).is_unspecified for each in (host, vpn_host))
+            if port == vpn_port and is_met:
+                setting = self.setting_of(Address(host, port)).rpartition("/")[2]
+                example = f"{'KEYSTEAD_PORT=' if setting == 'KEYSTEAD_PORT' else ''}{port % 65535 + 1}"
+                raise ValueError(f"{setting}: port {port} is the VPN's; choose another, for example {example}")
 
     @property
     def engines_cache_dir(self) -> Path:

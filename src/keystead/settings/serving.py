@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 from keystead.kit.log import LogFormat
-from keystead.settings.values import ApiSecret, DatabaseUrl, Doors, Host, ListenAddress, Networks, PublicUrl
+from keystead.settings.values import ApiSecret, DatabaseUrl, Doors, Host, ListenAddress, Networks, PublicUrl, RootKey
 
 
 class ServingSettings(BaseModel):
@@ -69,12 +69,12 @@ class ServingSettings(BaseModel):
         description="Where built engines are kept. Unset: the user's cache directory.",
         examples=["/var/cache/keystead"],
     )
-    root_key: SecretStr | None = Field(
+    root_key: RootKey | None = Field(
         None,
         description="Root key as base64 of 32 bytes. Unset: the file root.key in the data directory.",
         examples=["$(openssl rand -base64 32)"],
     )
-    root_key_previous: SecretStr | None = Field(
+    root_key_previous: RootKey | None = Field(
         None,
         description="During a rotation of a root key that is set: the one that is being replaced.",
         examples=["(the old one)"],

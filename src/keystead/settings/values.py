@@ -5,13 +5,14 @@ A reader raises ValueError with what the value must be; whoever loads the settin
 
 import ipaddress
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from keystead.kit import names
-from keystead.kit.errors import Invalid
+from keystead.kit.errors import Invalid, Misconfigured
 from keystead.settings import places
 
 T = TypeVar("T")
@@ -81,6 +82,12 @@ def _database_url(value: str) -> str:
 def _public_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("it must start with https:// (or http://)")
+    try:
+        host, _ = urlsplit(value).hostname, urlsplit(value).port
+    except ValueError:
+        host = None
+    if not host or not value.isprintable() or " " in value:
+        raise ValueError("it must be a URL with a host")
     return value.rstrip("/")
 
 
@@ -101,6 +108,32 @@ def _short_id(value: str) -> str:
     if len(value) != 8 or not all(character in "0123456789abcdef" for character in value.lower()):
         raise ValueError("it must be 8 hexadecimal characters")
     return value.lower()
+
+
+def _root_key(value: SecretStr) -> SecretStr:
+    # Heavy to import, and few set it.
+    from keystead.kit.crypto import decode_key
+
+    try:
+        decode_key(value.get_secret_value(), source="it")
+    except Misconfigured:
+        raise ValueError("it must be base64 of 32 bytes") from None
+    return value
+
+
+def _xray_address(value: str) -> str:
+    path = value.removeprefix("unix:")
+    if path == value:
+        return names.authority(*_checked(names.host_port, value))
+    if not path.startswith("/"):
+        raise ValueError("the path of a socket begins with /")
+    return value
+
+
+def _in_a_directory(value: Path) -> Path:
+    if not value.absolute().parent.is_dir():
+        raise ValueError(f"there is no directory {value.absolute().parent}")
+    return value
 
 
 def _api_secret(value: SecretStr) -> SecretStr:
@@ -152,6 +185,9 @@ HostPort = Annotated[str, AfterValidator(lambda value: names.authority(*_checked
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 ProviderUrl = Annotated[str, AfterValidator(_provider_url)]
 ShortId = Annotated[str, AfterValidator(_short_id)]
+RootKey = Annotated[SecretStr, AfterValidator(_root_key)]
+XrayAddress = Annotated[str, AfterValidator(_xray_address)]
+FileToWrite = Annotated[Path, AfterValidator(_in_a_directory)]
 ApiSecret = Annotated[SecretStr, AfterValidator(_api_secret)]
 Origins = Annotated[Words, AfterValidator(_origins)]
 MailServerUrl = Annotated[SecretStr, AfterValidator(_mail_server_url)]

@@ -3,9 +3,19 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, FilePath
 
-from keystead.settings.values import Hostnames, HostPort, ListenAddress, Networks, PortRange, ShortId, Tricks
+from keystead.settings.values import (
+    FileToWrite,
+    Hostnames,
+    HostPort,
+    ListenAddress,
+    Networks,
+    PortRange,
+    ShortId,
+    Tricks,
+    XrayAddress,
+)
 
 DEFAULT_SHORT_ID = "7bb45050"
 
@@ -73,17 +83,17 @@ class VpnSettings(BaseModel):
     xray_path: Path | None = Field(
         None, description="An xray binary to use instead of the pinned one.", examples=["/usr/local/bin/xray"]
     )
-    xray_api: str | None = Field(
+    xray_api: XrayAddress | None = Field(
         None,
         description="gRPC address of an Xray that somebody else runs (external mode). Unset: Keystead runs its own.",
         examples=["unix:/run/xray/api.sock"],
     )
-    xray_config: Path | None = Field(
+    xray_config: FileToWrite | None = Field(
         None,
         description="External mode: the configuration file to render, check and swap for that Xray.",
         examples=["/usr/local/etc/xray/config.json"],
     )
-    xray_trusted_certificates: Path | None = Field(
+    xray_trusted_certificates: FilePath | None = Field(
         None,
         description="PEM file of the authorities the core believes instead of the system's, for a target of your own.",
         examples=["/etc/keystead/authorities.pem"],

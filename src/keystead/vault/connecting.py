@@ -25,6 +25,7 @@ from keystead.vault.scenario import Decision, Scenario
 from keystead.vault.sealed import CREDENTIAL_SECRET
 from keystead.vault.store import credentials as store
 from keystead.vault.store import errands as errand_store
+from keystead.vault.store import looks as look_store
 from keystead.vault.store import zones as zone_store
 
 # Longer than all calls to a provider together may take.
@@ -67,6 +68,7 @@ class Made:
     secret: Secret[str]
     scope: Mapping[str, Any]
     expires_at: datetime | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -235,9 +237,11 @@ def _put_in_force(work: Work, credential_id: int, reservation: str, made: Made, 
         "new_scope": dict(made.scope),
         "new_secret": work.keys.seal(made.secret, CREDENTIAL_SECRET.place(credential_id)),
         "new_expires_at": made.expires_at,
+        "new_profile": made.profile,
     }
     if not store.activate(work.connection, credential_id, reservation, values):
         raise ConnectingAlready("connecting took too long, and somebody else connects this account by now; try again")
+    look_store.forget_lacking(work.connection, credential_id, work.now)
 
 
 def _replace(work: Work, present: Credential) -> None:

@@ -91,7 +91,7 @@ def record(work: Work, zone_id: int, seen: Contents, *, revision: int) -> Record
 def _compare(work: Work, zone_id: int, kept: Kept, records: list[Entry], seen: Contents) -> None:
     values: dict[str, object] = {
         "records": contentvalue.stored(contentvalue.readopted(records, seen.records)),
-        "record_drift": _told(contentvalue.difference(records, seen.records)),
+        "record_drift": contentvalue.told(contentvalue.difference(records, seen.records)),
         "seen_at": work.now,
         "problem": None,
         "is_refused": False,
@@ -199,11 +199,7 @@ def _redirects_seen(kept: list[list[str]] | None, seen: Contents) -> dict[str, o
     right = list(seen.redirects) if kept is None else contentvalue.entries(kept)
     return {
         "redirects": contentvalue.stored(right),
-        "redirect_drift": _told(contentvalue.difference(right, seen.redirects)),
+        "redirect_drift": contentvalue.told(contentvalue.difference(right, seen.redirects)),
         "seen_redirects": contentvalue.shown(seen.redirects),
         "foreign_redirects": seen.foreign,
     }
-
-
-def _told(found: Difference | None) -> dict[str, list[str]] | None:
-    return None if found is None else {"expected": list(found.expected), "seen": list(found.seen)}

@@ -1,7 +1,8 @@
 """What a zone holds, its records and its redirects, and how that differs from what its owner takes for right; pure.
 
 An entry is one record or one redirect: an id, what it is about, and what it says. Both are compared in the same way:
-what says the same is the same, whatever its id. Comments on records are nobody's business here.
+what says the same is the same, whatever its id. Comments on records are nobody's business here. The bulk redirects of
+an account at its provider are entries too.
 """
 
 from collections import Counter
@@ -9,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keystead.providers.cloudflare_rules import SeenRule, ref_of
-from keystead.providers.redirect import Redirect
+from keystead.providers.cloudflare_rules import LIST_NAME, LIST_REF, SeenList, SeenRule, list_rule, ref_of
+from keystead.providers.redirect import BulkRedirect, Redirect
 from keystead.vault.templatevalue import TTL_AUTO, unquoted
 
 # A finding is read by people, in a table and in a mail: what is beyond these is counted.
@@ -92,6 +93,41 @@ def rule_entry(rule: SeenRule) -> Entry:
     return Entry(rule.ref, rule.source, said if rule.is_enabled else f"{said} (disabled)")
 
 
+def bulk_entry(redirect: BulkRedirect) -> Entry:
+    """Return a bulk redirect; its id is made of its source, for ids at the provider change with every put."""
+    return Entry(ref_of(redirect.source), redirect.source, redirect.text)
+
+
+def look_entry(rule: SeenRule | None = None) -> Entry:
+    """Return the rule of ours that has an account look into our list, as it is there, or as it is once it was made."""
+    said = f"looks into the list {LIST_NAME}"
+    if rule is not None and (rule.expression, rule.list_name) != (list_rule()["expression"], LIST_NAME):
+        said = f"looks into the list {rule.list_name}: {rule.expression}"
+    is_off = rule is not None and not rule.is_enabled
+    return Entry(LIST_REF, "rule of the account", f"{said} (disabled)" if is_off else said)
+
+
+def list_entries(seen: SeenList) -> list[Entry]:
+    """Return what an account has of bulk redirects that are ours."""
+    items = [bulk_entry(item.redirect) for item in seen.items]
+    return items if seen.rule is None else [look_entry(seen.rule), *items]
+
+
+def by_zone(redirects: Iterable[Entry], zones: Collection[str]) -> dict[str, list[Entry]]:
+    """Return bulk redirects by the zone whose requests they are about, the nearest of these.
+
+    What is of none is left out: an account's bulk redirects meet the requests for its own zones only.
+    """
+    found: dict[str, list[Entry]] = {}
+    for one in redirects:
+        host = BulkRedirect(one.about, "").host if one.id != LIST_REF else ""
+        while host and host not in zones:
+            host = host.partition(".")[2]
+        if host:
+            found.setdefault(host, []).append(one)
+    return found
+
+
 def contents(records: Iterable[Mapping[str, Any]], rules: Sequence[SeenRule] | None) -> Contents:
     """Return what a zone holds, from what its provider shows; rules are None where they may not be read."""
     there = tuple(map(record_entry, records))
@@ -111,19 +147,12 @@ def difference(kept: Sequence[Entry], seen: Sequence[Entry]) -> Difference | Non
     lacking, surplus = _unmatched(kept, seen), _unmatched(seen, kept)
     if not lacking and not surplus:
         return None
-    changed = []
-    for before in list(lacking):
-        after = next((one for one in surplus if one.id == before.id), None)
-        after = after or next((one for one in surplus if one.about == before.about), None)
-        if after is not None:
-            changed.append((before, after))
-            lacking.remove(before)
-            surplus.remove(after)
-    expected = [one.text for one in (*(before for before, _ in changed), *lacking)]
+    changed, removed, added = _paired(lacking, surplus)
+    expected = [one.text for one in (*(before for before, _ in changed), *removed)]
     is_now = [
         *(f"changed: {after.text}" for _, after in changed),
-        *(f"removed: {one.text}" for one in lacking),
-        *(f"added: {one.text}" for one in surplus),
+        *(f"removed: {one.text}" for one in removed),
+        *(f"added: {one.text}" for one in added),
     ]
     return Difference(_bounded(expected) or ("nothing added",), _bounded(is_now))
 
@@ -172,6 +201,11 @@ def entries(data: Iterable[Sequence[str]]) -> list[Entry]:
     return [Entry(*one) for one in data]
 
 
+def told(found: Difference | None) -> dict[str, list[str]] | None:
+    """Return a difference as a JSON value."""
+    return None if found is None else {"expected": list(found.expected), "seen": list(found.seen)}
+
+
 def _unmatched(some: Sequence[Entry], others: Sequence[Entry]) -> list[Entry]:
     """Return those of some that say what none of the others says; of equal ones each takes one of the others'."""
     free = Counter((one.about, one.says) for one in others)
@@ -182,6 +216,32 @@ def _unmatched(some: Sequence[Entry], others: Sequence[Entry]) -> list[Entry]:
             continue
         left.append(one)
     return sorted(left, key=lambda one: (one.about, one.says, one.id))
+
+
+def _paired(
+    lacking: Sequence[Entry], surplus: Sequence[Entry]
+) -> tuple[list[tuple[Entry, Entry]], list[Entry], list[Entry]]:
+    """Return what was changed, by id or else by what it is about; what is left of the one, and of the other.
+
+    Each is looked at a few times: a list may have been replaced as a whole, all ten thousand of it.
+    """
+    free = dict(enumerate(surplus))
+    places: dict[tuple[str, str], list[int]] = {}
+    for number in reversed(free):
+        places.setdefault(("id", surplus[number].id), []).append(number)
+        places.setdefault(("about", surplus[number].about), []).append(number)
+    changed, removed = [], []
+    for before in lacking:
+        for key in (("id", before.id), ("about", before.about)):
+            there = places.get(key, [])
+            while there and there[-1] not in free:
+                there.pop()
+            if there:
+                changed.append((before, free.pop(there.pop())))
+                break
+        else:
+            removed.append(before)
+    return changed, removed, list(free.values())
 
 
 def _bounded(lines: Sequence[str]) -> tuple[str, ...]:

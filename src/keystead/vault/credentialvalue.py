@@ -25,6 +25,7 @@ class Credential:
     """A secret for an outside provider, without the secret.
 
     ``problem`` is the code of the refusal with which the provider answered when it was asked last, at ``checked_at``.
+    ``profile`` is the set of permissions that the secret was made with; None for one that was made elsewhere.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Credential:
     created_at: datetime
     checked_at: datetime | None = None
     problem: str | None = None
+    profile: str | None = None
 
     def status_at(self, now: datetime) -> Status:
         """Return the status with its expiry counted in: the row may not say so yet."""

@@ -36,6 +36,8 @@ class Drift(StrEnum):
     RECORDS = "records"
     # Redirects that were made here are others, or gone.
     REDIRECTS = "redirects"
+    # Bulk redirects that were made here are others, or gone: of a credential, whose account has the list of them.
+    BULK_REDIRECTS = "bulk-redirects"
     # The provider takes the credential, and does not let it read what a zone holds.
     PERMISSION_MISSING = "credential-permission-missing"
     # The provider does not take the credential any more.

@@ -3,6 +3,7 @@
 A finding begins when it is first seen and goes by itself when it is cured; ``drift`` says what is one.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from keystead.access.permissions import Permission, requires
@@ -11,6 +12,7 @@ from keystead.kit.page import Page
 from keystead.vault import looks
 from keystead.vault.drift import OF_NAME_SERVERS, Change, Deviation, Drift, Seen, compared, deviations
 from keystead.vault.errands import Kind
+from keystead.vault.store import bulklists as list_store
 from keystead.vault.store import contents as content_store
 from keystead.vault.store import delegations as delegation_store
 from keystead.vault.store import findings as store
@@ -85,15 +87,33 @@ def _now(work: Work) -> dict[_Key, Deviation]:
             redirects=content_store.difference(row["redirect_drift"]),
         )
         found.update(((row["id"], None, one.kind), one) for one in deviations(seen))
-    all_refused = store.refused(work.connection, account_id)
-    for credential_id, reason in content_store.unreadable(work.connection, account_id).items():
-        if credential_id not in all_refused:
-            lacking = Deviation(Drift.PERMISSION_MISSING, ("may read records and redirects",), (reason,))
-            found[None, credential_id, lacking.kind] = lacking
-    for credential_id, problem in all_refused.items():
-        refused = Deviation(Drift.CREDENTIAL_REFUSED, ("accepted",), (problem or "refused",))
-        found[None, credential_id, refused.kind] = refused
+    found.update(((None, credential_id, one.kind), one) for credential_id, one in _of_credentials(work))
     return found
+
+
+def _of_credentials(work: Work) -> Iterator[tuple[int, Deviation]]:
+    """Yield what is wrong with credentials; one that is refused altogether lacks no permission beside."""
+    account_id = work.principal.account_id
+    lists = list_store.of_account(work.connection, account_id)
+    for one in lists:
+        if one.drift is not None:
+            yield one.credential_id, Deviation(Drift.BULK_REDIRECTS, one.drift.expected, one.drift.seen)
+    all_refused = store.refused(work.connection, account_id)
+    lacking = [
+        *((ident, "may read records and redirects", why) for ident, why in _unreadable_zones(work)),
+        *((one.credential_id, "may read bulk redirects", one.refusal) for one in lists if one.refusal is not None),
+        *((ident, name, f"{name} is not granted") for ident, name in store.lacking(work.connection, account_id)),
+    ]
+    for credential_id in sorted({ident for ident, _, _ in lacking} - all_refused.keys()):
+        pairs = [(should, why) for ident, should, why in lacking if ident == credential_id]
+        expected, seen = zip(*pairs, strict=True)
+        yield credential_id, Deviation(Drift.PERMISSION_MISSING, expected, seen)
+    for credential_id, problem in all_refused.items():
+        yield credential_id, Deviation(Drift.CREDENTIAL_REFUSED, ("accepted",), (problem or "refused",))
+
+
+def _unreadable_zones(work: Work) -> Iterable[tuple[int, str]]:
+    return content_store.unreadable(work.connection, work.principal.account_id).items()
 
 
 def _write(work: Work, change: Change[_Key], ids: "dict[_Key, int]") -> None:

@@ -23,6 +23,7 @@ class Change(StrEnum):
     RECORDS_IMPORT = "records.import"
     REDIRECT_SET = "redirect.set"
     REDIRECT_REMOVE = "redirect.remove"
+    REDIRECTS_CHANGE = "redirects.change"
     BULK_REDIRECTS_PUT = "redirects.put"
     BULK_REDIRECTS_REMOVE = "redirects.remove"
     HOSTS_REPLACE = "hosts.replace"

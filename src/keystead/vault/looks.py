@@ -74,6 +74,24 @@ def note_balance(work: Work, credential_id: int, balance: str) -> None:
     store.note_balance(work.connection, credential_id, balance)
 
 
+@requires(Permission.VAULT_USE)
+def note_lacking(work: Work, credential_id: int, lacking: Sequence[str] | None, *, telling: str) -> None:
+    """Write down which permissions a credential needs and does not have; None where the provider does not tell it.
+
+    A credential that was told before has lost the permission for that, which is named ``telling``, and what it had lost
+    by then is still gone. Of one that never was nothing is known.
+    """
+    credentials.find(work, credential_id)
+    before = store.lacking(work.connection, credential_id)
+    if lacking is None and before is None:
+        return
+    now = [telling, *(name for name in before or () if name != telling)] if lacking is None else list(lacking)
+    if now != before:
+        store.note_lacking(work.connection, credential_id, now)
+        if now or before:
+            work.audit("vault.credential.permissions", credentials.subject(credential_id), lacking=now)
+
+
 def _begun(work: Work, credential_id: int, every: timedelta, *, is_forced: bool) -> int | None:
     now = work.now
     if not store.begin(work.connection, credential_id, now=now, until=now + every, is_forced=is_forced):

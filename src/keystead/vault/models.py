@@ -23,7 +23,8 @@ from keystead.jobs.models import JOBS
 # credential is active or pending: one account there has one such credential, in whatever account of ours. (A partial
 # index would say the same, and SQLAlchemy would load the other database's dialect for it.) ``reservation`` names who is
 # connecting it at present, until ``reserved_until``. ``scope`` is what the provider calls the secret and the account,
-# without secrets. ``problem`` is why the provider refused the secret when it was asked last, at ``checked_at``.
+# without secrets, ``profile`` the set of permissions that it was made with. ``problem`` is why the provider refused the
+# secret when it was asked last, at ``checked_at``.
 CREDENTIALS = Table(
     "credentials",
     METADATA,
@@ -40,6 +41,7 @@ CREDENTIALS = Table(
     Column("last_used_at", UtcTime),
     Column("checked_at", UtcTime),
     Column("problem", String(64)),
+    Column("profile", String(32)),
     Column("reservation", String(32)),
     Column("reserved_until", UtcTime),
     Column("created_at", UtcTime, nullable=False),
@@ -137,7 +139,7 @@ DOMAINS = Table(
 # What is right in a zone, as entries of records and of redirects made here; what was seen there last, at ``seen_at``;
 # and how the two differ. ``redirects`` are None where the credential may not read them. ``revision`` grows with every
 # change made here. ``asked_at`` is when somebody looked last, or counts as such, ``problem`` why that failed last, and
-# ``is_refused`` that the credential may not.
+# ``is_refused`` that the credential may not. ``bulk_redirects`` are those of the account's list about the zone.
 ZONE_CONTENTS = Table(
     "zone_contents",
     METADATA,
@@ -154,8 +156,25 @@ ZONE_CONTENTS = Table(
     Column("problem", String(255)),
     Column("is_refused", Boolean, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("bulk_redirects", Json),
     PrimaryKeyConstraint("zone_id"),
     Index("ix_zone_contents_asked_at", "asked_at"),
+)
+
+# The same of the list of bulk redirects that is ours in the account of a credential; ``seen`` is what it held last.
+BULK_LISTS = Table(
+    "bulk_redirect_lists",
+    METADATA,
+    Column("credential_id", BigNumber, ForeignKey("credentials.id", ondelete="CASCADE"), autoincrement=False),
+    Column("redirects", Json),
+    Column("seen", Json),
+    Column("drift", Json),
+    Column("accepted_at", UtcTime),
+    Column("seen_at", UtcTime),
+    Column("problem", String(255)),
+    Column("is_refused", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    PrimaryKeyConstraint("credential_id"),
 )
 
 # Records and redirects by a name, to be applied to many zones.
@@ -259,7 +278,8 @@ REGISTRATIONS = Table(
     PrimaryKeyConstraint("domain_id"),
 )
 
-# When a credential is looked at next, and what was found last: why it cannot be used, and the money in the account.
+# When a credential is looked at next, and what was found last: why it cannot be used, the money in the account, and the
+# names of permissions that it needs and has lost; None where the provider does not tell it what it may.
 LOOKS = Table(
     "credential_looks",
     METADATA,
@@ -269,6 +289,7 @@ LOOKS = Table(
     Column("problem", String(255)),
     Column("is_refused", Boolean, nullable=False),
     Column("balance", String(32)),
+    Column("lacking", Json),
     PrimaryKeyConstraint("credential_id"),
 )
 

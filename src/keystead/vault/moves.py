@@ -121,15 +121,15 @@ def cancel(work: Work, number: int) -> Move:
 
 @requires(Permission.VAULT_USE)
 def retry(work: Work, number: int) -> Move:
-    """Try the domains that failed again, each from where it failed.
+    """Try the domains that failed again, each from where it failed; a move that failed as a whole goes on.
 
-    Raises Conflict when none failed, and for a move that was cancelled.
+    Raises Conflict when nothing failed, and for a move that was cancelled.
     """
     job = _job(work, number)
     if job.state is JobState.CANCELLED:
         raise Conflict(f"move {number} was cancelled; plan what is left anew")
     failed = store.failed(work.connection, number)
-    if not failed:
+    if not failed and job.state is not JobState.FAILED:
         raise Conflict(f"no domain of move {number} has failed")
     for item in failed:
         store.set_(work.connection, movevalue.again(item, work.now))

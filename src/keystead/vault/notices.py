@@ -47,11 +47,17 @@ def domain_expiring(ending: Ending, now: datetime, level: int) -> Notice:
 
 
 def drifted(finding: Finding) -> Notice:
-    """Return what to say of a finding with a domain, or of a credential that its provider refuses."""
+    """Return what to say of a finding with a domain, or with a credential that its provider refuses."""
     told = {"kind": finding.kind, "expected": finding.expected, "seen": finding.seen, "since": finding.since}
     if finding.domain_id is None:
         credential = {"id": finding.credential_id, "provider": finding.provider, "alias": finding.credential}
         data = {"credential": credential, **told}
+        if finding.kind == Drift.BULK_REDIRECTS:
+            sentence = (
+                f"{finding.kind} at {finding.provider}, credential {finding.credential}: {', '.join(finding.seen)}"
+            )
+            subject = f"credential {finding.credential_id} {finding.kind}"
+            return Notice(Event.CREDENTIAL_DRIFTED, subject, 0, data, sentence)
         subject, said = f"credential {finding.credential_id}", "is refused by"
         if finding.kind == Drift.PERMISSION_MISSING:
             subject, said = f"{subject} permission", "lacks a permission at"

@@ -113,10 +113,10 @@ class Order:
         needed = {Action.EXTEND: "days", Action.TOP_UP: "size_bytes", Action.MOVE: "placement"}.get(self.action)
         for field, name in (("days", "days"), ("size_bytes", "bytes"), ("placement", "placement")):
             if (getattr(self, field) is None) is (field == needed):
-                problem = f"{'goes' if field == needed else 'does not go'} with {self.action.value}"
+                problem = f"{'is needed for' if field == needed else 'does not go with'} {self.action.value}"
                 raise Invalid(f"{name}: {problem}", fields={name: problem})
         if (self.creation is None) is (self.action is Action.CREATE):
-            problem = "goes with the action create, and no other"
+            problem = "is needed for create" if self.creation is None else f"does not go with {self.action.value}"
             raise Invalid(f"create: {problem}", fields={"create": problem})
         (self.where if self.creation is None else self.creation).check()
 

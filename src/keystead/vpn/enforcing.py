@@ -91,7 +91,8 @@ class Enforcing:
         self._numbers: dict[str, int] = {}
         self._deadlines: list[tuple[datetime, int]] = []
         self._queued: dict[int, datetime] = {}
-        self._again: set[int] = set()
+        # What is due, until it is done.
+        self._left: set[int] = set()
         self._seen = -1
         self._next_booked_s = 0.0
         self._moved: dict[str, int] = {}
@@ -115,8 +116,9 @@ class Enforcing:
         """Learn what moved and what changed, and do everything that is due."""
         await self._figures.refresh()
         await self._learn()
-        due = sorted(self._due() | self._noticed() | await self._booked())
-        self._again.clear()
+        self._left |= self._due() | self._noticed()  # before anything is awaited: neither is told a second time
+        self._left |= await self._booked()
+        due = sorted(self._left)
         for begin in range(0, len(due), _TOGETHER):
             await asyncio.gather(*(self._hold(number) for number in due[begin : begin + _TOGETHER]))
 
@@ -159,7 +161,7 @@ class Enforcing:
         A clock that is set back only makes deadlines come later: what happened is stored.
         """
         now = self._clock.now()
-        due = set(self._again)
+        due: set[int] = set()
         while self._deadlines and self._deadlines[0][0] <= now:
             moment, number = heapq.heappop(self._deadlines)
             if self._queued.get(number) == moment:
@@ -191,8 +193,8 @@ class Enforcing:
         now_s = self._clock.monotonic_s()
         if not self._known or now_s < self._next_booked_s:
             return set()
-        self._next_booked_s = now_s + BOOKED_INTERVAL_S
         found = await self._database.read(lambda connection: store.noticed(connection, self._scope), Weight.LIST)
+        self._next_booked_s = now_s + BOOKED_INTERVAL_S
         return found & self._known.keys()
 
     async def _hold(self, number: int) -> None:
@@ -203,8 +205,8 @@ class Enforcing:
             watched = await self._database.read(lambda connection: store.watched(connection, self._scope, number))
         except KeysteadError as error:
             log.warning("terms of a key not enforced", scope=self._scope, key=number, reason=error.message)
-            self._again.add(number)
             return
+        self._left.discard(number)
         if watched is None:
             self._forget(number)
         else:

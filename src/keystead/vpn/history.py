@@ -16,8 +16,8 @@ from keystead.access.permissions import Permission, requires
 from keystead.access.work import Work
 from keystead.db.session import Database
 from keystead.kit.clock import Clock
-from keystead.kit.errors import Invalid, KeysteadError
-from keystead.kit.log import get_logger
+from keystead.kit.errors import Invalid
+from keystead.kit.loops import repeat
 from keystead.vpn.accounting import Bytes
 from keystead.vpn.booking import HOUR_S, hour_of
 from keystead.vpn.keyvalue import KeyIdent, VpnKey
@@ -29,8 +29,6 @@ from keystead.vpn.store import history as history_store
 from keystead.vpn.store.history import HOURS_A_DAY, Step
 
 __all__ = ["History", "Moment", "Pruner", "Retention", "Step", "of_key"]
-
-log = get_logger()
 
 # What is shown when nobody says from when.
 _SHOWN_HOURS, _SHOWN_DAYS = 24, 31
@@ -102,12 +100,7 @@ class Pruner:
 
     async def run(self) -> NoReturn:
         """Prune now and then until cancelled."""
-        while True:
-            try:
-                await self.prune()
-            except KeysteadError as error:
-                log.warning("history not pruned", reason=error.message)
-            await self._clock.sleep(_PRUNE_EVERY_S)
+        await repeat(self.prune, _PRUNE_EVERY_S, self._clock, failing="history not pruned")
 
     async def prune(self) -> None:
         """Delete what is too old of every key."""

@@ -32,7 +32,8 @@ class PairPlan:
     """What would be done. ``other`` is the second pair's public key, None before a rotation; ``until`` its end.
 
     ``keys`` have links with the present pair. ``connected`` and ``used`` are keys on the second pair, now and since it
-    has been second; None where nobody knows. ``origin`` is the panel that the other pair was taken over from.
+    has been second; None where nobody knows. ``late`` ports have the linked pair alone. ``origin`` is the panel that
+    the other pair was taken over from.
     """
 
     scope: str
@@ -45,6 +46,7 @@ class PairPlan:
     keys: int
     connected: int | None = None
     used: int | None = None
+    late: int = 0
     origin: str | None = None
 
     @property
@@ -77,9 +79,11 @@ def _rotation(plan: PairPlan) -> tuple[str, ...]:
 
 
 def _reversion(plan: PairPlan) -> tuple[str, ...]:
+    first = f"  first          {_late(plan.late)} to serve it too, by another process"
     return (
         f"  links now      {_shown(plan.linked)}; {_keys(plan.keys)}",
-        f"  links then     {_shown(plan.other)}, which is served already; at once",
+        *((first,) if plan.late else ()),
+        f"  links then     {_shown(plan.other)}, which is served already; {'after that' if plan.late else 'at once'}",
         f"  the former     {_kept(plan.wish.keep_s)}",
         "  customers      notice nothing: both pairs go on at the same ports",
         "  way back       the same command again",
@@ -119,6 +123,11 @@ def _count(keys: int | None) -> str:
 
 def _keys(count: int) -> str:
     return "1 key" if count == 1 else f"{count} keys"
+
+
+def _late(ports: int) -> str:
+    since = "opened since the rotation"
+    return f"1 port {since} comes" if ports == 1 else f"{ports} ports {since} come"
 
 
 def _shown(public_key: str | None) -> str:

@@ -5,7 +5,7 @@ comes to serve at the same ports; ``follow`` turns links to it once it does. Fro
 one, until its time is over. What the engine is told changes with ``begin`` and ``retire`` alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -33,7 +33,8 @@ class Pairs:
     """The pair that links carry, and the second one if there is one.
 
     ``ports`` inbounds have the first and ``keys`` keys; ``tags`` are the inbounds at which a client authenticates with
-    the second, ``used`` how many keys were seen there.
+    the second, ``used`` how many keys were seen there. ``late`` inbounds have the first alone, since they were opened
+    when links carried it already.
     """
 
     linked: str
@@ -43,6 +44,7 @@ class Pairs:
     second: SecondPair | None
     tags: frozenset[str]
     used: int
+    late: int = 0
 
 
 @requires(Permission.VPN_PAIRS_READ)
@@ -117,11 +119,37 @@ def give_up(work: Work, pair_id: int, *, reason: str) -> None:
 
 
 @requires(Permission.VPN_PAIRS_MANAGE)
-def revert(work: Work, scope: str, wish: Wish, *, digest: str) -> SecondPair | None:
-    """Turn links back to the pair before; raise Conflict when that is not the plan."""
+def complete(work: Work, scope: str, wish: Wish, *, digest: str) -> int:
+    """Have ports with the linked pair alone serve both, so that links can turn at them too; return how many.
+
+    They were opened since the younger pair came. The engine has to serve them before ``revert``. Raises Conflict when
+    that is not the plan.
+    """
     _require(work, scope, wish, digest)
     second = pair_store.of_scope(work.connection, scope)
     assert second is not None  # noqa: S101 - the plan that was compared has one
+    late = _late(inbound_store.of_scope(work.connection, scope), _shared(work))
+    if not late:
+        return 0
+    names = {*second.server_names, *(name for one in late for name in one.server_names)}
+    short_ids = {*second.short_ids, *(short_id for one in late for short_id in one.short_ids)}
+    wider = replace(second, server_names=tuple(sorted(names)), short_ids=tuple(sorted(short_ids)))
+    pair_store.widen(work.connection, wider)
+    for one in late:
+        pair_store.take_up_at(work.connection, second.id, one.id)
+    work.audit("vpn.pair.complete", _subject(scope), public_key=second.public_key, ports=len(late), digest=digest)
+    work.mark(scope, _MARK)
+    return len(late)
+
+
+@requires(Permission.VPN_PAIRS_MANAGE)
+def revert(work: Work, scope: str, wish: Wish, *, digest: str) -> SecondPair | None:
+    """Turn links back to the pair before; raise Conflict when that is not the plan, or not all ports serve both."""
+    _require(work, scope, wish, digest)
+    second = pair_store.of_scope(work.connection, scope)
+    assert second is not None  # noqa: S101 - the plan that was compared has one
+    if _late(inbound_store.of_scope(work.connection, scope), _shared(work)):
+        raise Conflict("a port was opened meanwhile with the pair that links carry; look at the plan again")
     return _turn(work, second, kept_s=wish.keep_s, verb="vpn.pair.revert")
 
 
@@ -169,6 +197,7 @@ def _look(work: Work, scope: str) -> Pairs:
         second,
         tags,
         0 if second is None else pair_store.count_uses(work.connection, second.id, second.turned_at),
+        0 if second is None or second.is_foreign else len(_late(inbounds, shared)),
     )
 
 
@@ -195,6 +224,7 @@ def _plan(found: Pairs, scope: str, wish: Wish) -> PairPlan:
         ports=found.ports,
         keys=found.keys,
         used=found.used,
+        late=found.late,
         origin=None if second is None else second.origin,
     )
 
@@ -209,6 +239,10 @@ def _shared(work: Work) -> Inbound:
     if shared is None:
         raise NoValidTarget("no REALITY target has passed its examination yet; see keystead doctor")
     return shared
+
+
+def _late(inbounds: Iterable[Inbound], shared: Inbound) -> list[Inbound]:
+    return [one for one in inbounds if _is_alike(one, shared) and one.second_pair_id is None]
 
 
 def _is_alike(inbound: Inbound, shared: Inbound) -> bool:

@@ -62,11 +62,13 @@ async def test_a_cookie_counts_from_our_own_pages_and_the_named_origin_only(inst
     browser = Browser(instance.stranger())
     await browser.register(ANNA)
 
-    for headers in ({"sec-fetch-site": "same-site", "origin": FOREIGN}, {"sec-fetch-site": "cross-site"}):
+    told = ({"sec-fetch-site": "same-site", "origin": FOREIGN}, {"sec-fetch-site": "cross-site"})
+    for headers in (*told, {"origin": FOREIGN}, {"origin": "null"}):
         failed(await browser.post("refresh", **headers), 403, "forbidden")
         failed(await browser.post("logout", **headers), 403, "forbidden")
         failed(await browser.post("login", {"email": ANNA, "password": PASSWORD}, **headers), 403, "forbidden")
-    for headers in ({"sec-fetch-site": "same-site", "origin": APP}, {"sec-fetch-site": "same-origin"}, {}):
+    own = {"origin": f"https://{browser.http.base_url.netloc.decode()}"}
+    for headers in ({"sec-fetch-site": "same-site", "origin": APP}, {"sec-fetch-site": "same-origin"}, own, {}):
         assert (await browser.post("refresh", **headers)).status_code == 200
 
 

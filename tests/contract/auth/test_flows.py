@@ -212,9 +212,21 @@ async def test_a_wrong_present_password_changes_nothing(browser: Browser, anna: 
     wrong = {"current_password": "not the password", "new_password": "another long password"}
 
     failed(await browser.post("change_password", wrong), 401, "invalid_credentials")
-    failed(await browser.post("change_password", wrong | {"new_password": "short"}), 401, "invalid_credentials")
+
+
+async def test_a_new_password_too_short_uses_no_attempt_up(browser: Browser, anna: httpx2.Response) -> None:
     short = {"current_password": PASSWORD, "new_password": "short"}
-    failed(await browser.post("change_password", short), 400, "invalid")
+    for _ in range(6):
+        refused = await browser.post("change_password", short)
+
+    failed(refused, 400, "invalid")
+    assert refused.json()["fields"] == ["new_password"]
+    assert (await browser.post("change_password", short | {"new_password": "long enough now"})).status_code == 200
+
+
+@pytest.mark.parametrize("account_id", [True, 1.0, "1"])
+async def test_only_a_number_names_an_account(browser: Browser, anna: httpx2.Response, account_id: object) -> None:
+    failed(await browser.post("switch_account", {"account_id": account_id}), 400, "invalid")
 
 
 async def test_sessions_are_listed_and_ended_one_by_one(

@@ -74,3 +74,29 @@ async def test_one_place_registers_three_times(instance: InProcess) -> None:
         assert (await browser.post("register", body)).status_code == 200
 
     failed(await browser.post("register", body | {"email": "new9@example.com"}), 429, "rate_limit_exceeded")
+
+
+async def test_a_password_too_short_uses_no_registration_up(instance: InProcess) -> None:
+    browser = Browser(instance.stranger())
+    for _ in range(4):
+        failed(await browser.post("register", {"email": ANNA, "password": "short"}), 400, "invalid")
+
+    assert (await browser.register(ANNA)).status_code == 200
+
+
+async def test_strangers_without_a_right_invitation_do_not_keep_its_owner_from_registering(instance: InProcess) -> None:
+    stranger = Browser(instance.stranger("203.0.113.66"))
+    body = {"email": ANNA, "password": PASSWORD, "invitation": "ks_invite_none"}
+    for _ in range(3):
+        failed(await stranger.post("register", body), 400, "link_invalid")
+
+    failed(await stranger.post("register", body), 429, "rate_limit_exceeded")
+
+    assert (await Browser(instance.stranger()).register(ANNA)).status_code == 200
+
+
+async def test_a_refused_login_is_named_as_the_body_names_it(instance: InProcess) -> None:
+    refused = await Browser(instance.stranger()).post("register", {"email": "no address", "password": PASSWORD})
+
+    failed(refused, 400, "invalid")
+    assert refused.json()["fields"] == ["email"]

@@ -67,6 +67,14 @@ async def test_who_is_invited_registers_and_is_at_home_there(invited: InProcess)
     assert (await invited.operator.get("/v1/invitations")).json()["items"] == []
 
 
+async def test_an_invitation_may_be_pasted_with_space_around_it(invited: InProcess) -> None:
+    made = await invite(invited, ANNA)
+
+    opened = await Browser(invited.stranger()).register(ANNA, invitation=f" {made['secret']}\n")
+
+    assert opened.status_code == 200
+
+
 async def test_nobody_registers_without_an_invitation_by_default(invited: InProcess) -> None:
     body = {"email": ANNA, "password": PASSWORD}
     browser = Browser(invited.stranger())

@@ -124,17 +124,31 @@ async def test_invalid_json(wire: Wire, raw: bytes) -> None:
         ({"cf_account_id": MINE}, ["bootstrap_token"]),
         ({"bootstrap_token": "x" * 40, "cf_account_id": " "}, ["cf_account_id"]),
         ({"cf_account_id": 7, "bootstrap_token": None}, ["cf_account_id", "bootstrap_token"]),
-        ({"cf_account_id": "../../zones", "bootstrap_token": "x" * 40}, ["cf_account_id"]),
-        ({"cf_account_id": MINE, "bootstrap_token": "a\r\nX-Y: z"}, ["bootstrap_token"]),
     ],
 )
 async def test_missing_fields(wire: Wire, given: dict[str, Any], missing: list[str]) -> None:
     answer = await wire.post(PATH, given)
 
-    assert (answer.status_code, answer.json()) == (
-        400,
-        failure("missing_fields", fields=missing, context={"fields": missing}),
-    )
+    expected = failure("missing_fields", fields=missing, context={"fields": missing})
+    assert (answer.status_code, answer.json()) == (400, expected)
+    assert wire.remote.came == []
+
+
+@pytest.mark.parametrize("account_id", ["../../zones", "user@example.com"])
+async def test_an_account_id_that_could_stand_in_no_path_is_told_where_one_stands(wire: Wire, account_id: str) -> None:
+    answer = await wire.post(PATH, {**body(wire), "cf_account_id": account_id})
+
+    told = answer.json()
+    assert (told["error"], told["fields"]) == ("missing_fields", ["cf_account_id"])
+    assert "dashboard" in told["message"]
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Y: z", "токен", "two words"])
+async def test_a_bootstrap_token_that_could_stand_in_no_header_is_wrong_and_not_sent(wire: Wire, token: str) -> None:
+    answer = await wire.post(PATH, {**body(wire), "bootstrap_token": token})
+
+    message = "this is not a token that Cloudflare could have given"
+    assert (answer.status_code, answer.json()) == (400, failure("bootstrap_invalid", message=message))
     assert wire.remote.came == []
 
 

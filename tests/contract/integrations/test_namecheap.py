@@ -310,12 +310,15 @@ async def test_invalid_domain(wire: Wire, domain: str) -> None:
     assert len(wire.registrar.came) == asked
 
 
-async def test_a_name_server_that_is_none_is_told_so(wire: Wire) -> None:
+@pytest.mark.parametrize("given", [["ns1"], [f"ns{number}.example.net" for number in range(100)]])
+async def test_name_servers_that_are_none_or_too_many_are_told_so(wire: Wire, given: list[str]) -> None:
     await wire.register()
+    asked = len(wire.registrar.came)
 
-    answer = await set_ns(wire, nameservers=["ns1"])
+    answer = await set_ns(wire, nameservers=given)
 
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_nameservers")
+    assert len(wire.registrar.came) == asked
 
 
 async def test_set_ns_wants_json(wire: Wire) -> None:

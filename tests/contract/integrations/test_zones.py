@@ -273,6 +273,38 @@ async def test_a_cache_is_emptied_wholly_or_by_urls(wire: Wire) -> None:
     assert told(many) == (400, failure("too_many_files", context={"limit": 500}))
 
 
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"purge_everything": False}, "files_required"),
+        ({"hosts": ["www.new.example"]}, "files_required"),
+        ({"files": None}, "files_required"),
+        ({"purge_everything": "no"}, "invalid_purge_everything"),
+        ({"purge_everything": True, "files": ["https://new.example/"]}, "invalid_files"),
+    ],
+)
+async def test_a_cache_is_not_emptied_by_a_body_that_does_not_say_so(
+    wire: Wire, given: dict[str, Any], error: str
+) -> None:
+    await wire.connect()
+
+    answer = await wire.owner.post(f"/zones/{(await made(wire))['id']}/purge-cache", json=given)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert wire.remote.purged == []
+
+
+@pytest.mark.parametrize("given", [[], "ssl", 7, None])
+async def test_settings_are_an_object(wire: Wire, given: object) -> None:
+    await wire.connect()
+    asked = len(wire.remote.came)
+
+    answer = await wire.owner.patch(f"/zones/{(await made(wire))['id']}/settings", json={"settings": given})
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_settings")
+    assert [came.method for came in wire.remote.came[asked:]] == ["POST"]
+
+
 @pytest.mark.parametrize(("status", "error"), [("revoked", "key_revoked"), ("expired", "key_expired")])
 async def test_a_key_that_is_not_active_asks_nothing(wire: Wire, status: str, error: str) -> None:
     await wire.connect()

@@ -253,6 +253,22 @@ async def test_an_order_that_cannot_be_is_refused(instance: InProcess, order: di
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        ({"action": "move", "where": {"every": True}}, "placement: is needed for move"),
+        ({"action": "create"}, "create: is needed for create"),
+        ({"action": "disable", "where": {"every": True}, "days": 3}, "days: does not go with disable"),
+    ],
+)
+async def test_an_order_with_too_little_or_too_much_is_told_which(
+    instance: InProcess, order: dict[str, object], told: str
+) -> None:
+    answer = await instance.operator.post(BULK, json={**order, "dry_run": True})
+
+    assert answer.json()["detail"] == told
+
+
 async def test_who_may_not_change_keys_starts_no_bulk_of_it(instance: InProcess) -> None:
     await created(instance, count=2)
     reader = await instance.caller(Permission.VPN_KEYS_READ)

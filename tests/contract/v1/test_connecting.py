@@ -71,6 +71,7 @@ async def test_what_cloudflare_refuses_says_so(connecting: Connecting) -> None:
     answers = (refused, unreadable, elsewhere, unknown)
     assert [answer.status_code for answer in answers] == [502, 422, 422, 422]
     assert (refused.json()["code"], refused.json()["title"]) == ("bootstrap_refused", "Refused by the provider")
+    assert refused.json()["detail"] == "Cloudflare refused: 1000: Invalid API Token"
     assert [answer.json()["errors"][0]["field"] for answer in answers[1:]] == [
         "bootstrap_token",
         "account_id",

@@ -1,12 +1,18 @@
 """VPN keys over the native API."""
 
+import asyncio
 import base64
+import threading
+from functools import wraps
 
 import pytest
 
 from keystead.access.permissions import VPN_PERMISSIONS
+from keystead.access.work import Work
 from keystead.dialects.v1 import schemas, traffic_schemas
 from keystead.engines.xray.state import Counters
+from keystead.vpn import keys
+from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.links import parse_link
 from tests.support.instance import InProcess
 
@@ -303,6 +309,32 @@ async def test_a_create_where_no_dial_comes_back_says_so_and_leaves_no_key_behin
 
     assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
     assert answer.json()["detail"].endswith(f"nothing was created: {instance.engine.cold_reason}")
+    assert (await instance.operator.get(KEYS)).json()["total"] == 0
+
+
+async def test_a_caller_who_is_gone_while_a_create_is_committed_leaves_no_key_behind(
+    instance: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end, really = asyncio.Event(), threading.Event(), keys.issue
+    loop = asyncio.get_running_loop()
+
+    @wraps(really)
+    def slowly(work: Work, **wanted: object) -> VpnKey:
+        issued = really(work, **wanted)  # type: ignore[arg-type]  # as it was called
+        loop.call_soon_threadsafe(begun.set)
+        may_end.wait(10)
+        return issued
+
+    monkeypatch.setattr(keys, "issue", slowly)
+    asking = asyncio.create_task(instance.operator.post(KEYS, json={"name": "anna"}))
+    await begun.wait()
+    asking.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await instance.parts.vpn.undoing.finish()
+
+    assert [record.verb for record in await instance.records()][-2:] == ["vpn.key.issue", "vpn.key.issue.undo"]
     assert (await instance.operator.get(KEYS)).json()["total"] == 0
 
 

@@ -54,6 +54,7 @@ async def test_bulk_redirects_are_put_listed_and_removed(hosted: Hosted) -> None
         )
     ).json()
     wrong = await operator.put(BULK, json={"redirects": [many[0], {"source": "/x", "target": "https://x.org"}]})
+    twice = await operator.put(BULK, json={"redirects": [many[0], many[0], {**many[0], "target": "https://x.org"}]})
 
     assert (unknown.status_code, unknown.json()["error"]) == (400, "invalid_profile")
     assert put == {"added": 3, "changed": 0, "same": 0, "total": 3}
@@ -65,6 +66,39 @@ async def test_bulk_redirects_are_put_listed_and_removed(hosted: Hosted) -> None
     ]
     assert removed == {"removed": 3}
     assert [one["field"] for one in wrong.json()["errors"]] == ["redirects.2.source"]
+    assert [one["field"] for one in twice.json()["errors"]] == ["redirects.3.source"]
+    assert len((await operator.get(BULK)).json()["items"]) == 2
+
+
+async def test_bulk_redirects_are_compared_and_accepted_and_domains_show_them(hosted: Hosted) -> None:
+    operator, owner = hosted.instance.operator, await hosted.instance.caller()
+    body = {"cf_account_id": MINE, "bootstrap_token": hosted.remote.bootstrap().value, "profile": "bulk-redirects"}
+    assert (await owner.post("/integrations/cloudflare/init", json=body)).status_code == 200
+    first = (await operator.post(f"{BULK}/compare")).json()
+    entry = {"source": "new.example/old", "target": "https://new.example/new"}
+    await operator.put(BULK, json={"redirects": [entry]})
+    [ident] = hosted.remote.items
+    hosted.remote.items[ident][0]["redirect"]["status_code"] = 307
+
+    compared = (await operator.post(f"{BULK}/compare")).json()
+    kept = (await operator.get(f"{BULK}/drift")).json()
+    [shown] = (await operator.get("/v1/domains?q=new.example/new")).json()["items"]
+    accepted = (await operator.post(f"{BULK}/accept")).json()
+    reader = await hosted.instance.caller(Permission.VAULT_READ)
+    refused = [await reader.post(f"{BULK}/{act}") for act in ("compare", "accept")]
+
+    assert (first["redirects"], first["problem"], first["seen_at"] is None) == (None, None, False)
+    assert compared == kept
+    assert compared["redirects"] == {
+        "expected": ["new.example/old: https://new.example/new, 301"],
+        "seen": ["changed: new.example/old: https://new.example/new, 307"],
+    }
+    assert (shown["name"], shown["bulk_redirects"]) == (
+        "new.example",
+        ["new.example/old → https://new.example/new, 307"],
+    )
+    assert accepted["redirects"] is None
+    assert [answer.status_code for answer in refused] == [403, 403]
 
 
 async def test_a_token_that_may_not_set_bulk_redirects_is_told_so(hosted: Hosted) -> None:

@@ -175,7 +175,7 @@ async def test_the_doctor_says_what_to_do_and_no_secret(instance: InProcess) -> 
     assert "a line" in checks["xray/main"].message
     assert all(check.next for check in found.checks if check.status != "ok")
     assert {"machine", "data directory", "root key", "database", "audit trail", "REALITY target"} <= set(checks)
-    assert {"public host", "API", "subscriptions", "VPN port"} <= set(checks)
+    assert {"public host", "API", "subscriptions", "VPN port", "ports of keys"} <= set(checks)
     key = (instance.parts.settings.data_dir / "root.key").read_text().strip()
     assert key not in answer.text
 

@@ -1,6 +1,9 @@
 """What transcripts cannot show: bodies beyond the limit, however they are sent, and throttled guessing."""
 
+import asyncio
+import http.client
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import pytest
 
@@ -24,6 +27,16 @@ async def test_a_body_beyond_the_limit_is_413(wire: Wire, is_announced: bool) ->
     answer = await wire.instance.http.post("/api/keys", content=content)
 
     assert (answer.status_code, answer.json()) == (413, {"detail": "the body is larger than 1 MB"})
+
+
+async def test_a_program_that_sends_all_of_a_large_body_first_reads_the_413(wire: Wire) -> None:
+    def send() -> tuple[int, bytes]:
+        with closing(http.client.HTTPConnection("127.0.0.1", wire.instance.port, timeout=20)) as connection:
+            connection.request("POST", "/api/keys", b" " * 8_000_000, {"Connection": "close"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    assert await asyncio.to_thread(send) == (413, b'{"detail":"the body is larger than 1 MB"}')
 
 
 async def test_guessing_is_slowed_down_and_a_good_token_is_not(wire: Wire) -> None:

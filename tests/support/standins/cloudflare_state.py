@@ -19,8 +19,8 @@ BASE = "/client/v4"
 MINE, OTHER = "7fadeb365dc925694b8dcfb313412345", "00000000000000000000000000000002"
 ACCOUNT = "com.cloudflare.api.account"
 ZONE = "com.cloudflare.api.account.zone"
-# Names and scopes as public configurations have them; the ids of redirects and lists are made up. "Logs Write" is in
-# both scopes.
+# Names and scopes as public configurations have them; the ids of redirects, lists and tokens are made up. "Logs Write"
+# is in both scopes.
 GROUPS = {
     ("Zone Read", ZONE): "c8fed203ed3043cba015a93ad1616f1f",
     ("Zone Write", ZONE): "e6d2666161e84845a636613608cee8d5",
@@ -38,6 +38,7 @@ GROUPS = {
     ("Dynamic URL Redirects Read", ZONE): "d8e12db741544d1586ec1d6f5d3c7786",
     ("Dynamic URL Redirects Write", ZONE): "74e1036f577a48528b78d2413b40538d",
     ("Account Settings Read", ACCOUNT): "c1fde68c7bcc44588cbb6ddbc16d6480",
+    ("Account API Tokens Read", ACCOUNT): "eb56a6953c034b9d97dd838155666f06",
     ("Mass URL Redirects Read", ACCOUNT): "ab1a9d6a4b1e4d6a9d2b1c3e5f708192",
     ("Mass URL Redirects Write", ACCOUNT): "4f3196a5c95747b6ad82e34e1d0a694f",
     ("Account Rule Lists Read", ACCOUNT): "4ec32dfcb35641c5bb32d5ef1ab963b4",

@@ -25,6 +25,7 @@ class Tokens(State):
             ("GET", tokens, self._list_tokens),
             ("POST", tokens, self._create_token),
             ("PUT", f"{tokens}/([^/]+)/value", self._roll_token),
+            ("GET", f"{tokens}/([^/]+)", self._show_token),
             ("DELETE", f"{tokens}/([^/]+)", self._delete_token),
             ("GET", r"/accounts/([^/]+)", self._account),
         ]
@@ -46,8 +47,18 @@ class Tokens(State):
         found = {"id": caller.id, "status": caller.status}
         return found | ({"expires_on": caller.expires_on} if caller.expires_on else {}), said
 
+    def _read(self, caller: Token, place: str) -> None:
+        """Tokens, and what they may do, are read with a permission of their own."""
+        self._own(caller, place)
+        if not caller.has("Account API Tokens Read", ACCOUNT):
+            raise Refused(403, 9109, "Unauthorized to access requested resource")
+
+    def _show_token(self, caller: Token, _: Came, place: str, token_id: str) -> Result:
+        self._read(caller, place)
+        return self._find_token(caller, token_id).shown(), {}
+
     def _groups(self, caller: Token, _: Came, place: str) -> Result:
-        self._managed(caller, place)
+        self._read(caller, place)
         return [
             {"id": ident, "name": name, "scopes": [scope]}
             | ({"is_selectable": name not in caller.withheld} if self.has_selectable else {})
@@ -55,7 +66,7 @@ class Tokens(State):
         ], {}
 
     def _list_tokens(self, caller: Token, came: Came, place: str) -> Result:
-        self._managed(caller, place)
+        self._read(caller, place)
         mine = [
             one.shown()
             for one in self.tokens.values()

@@ -54,7 +54,7 @@ def test_which_keys_are_said_by_conditions_by_name_or_by_all(
 
     assert said.code == 0, said.err
     assert posted(service) == [{"action": "disable", "where": where, "dry_run": True}]
-    assert "disable: 2 keys; 1 are so already" in said.out
+    assert "disable: 2 keys; 1 is so already" in said.out
     assert "9  no such key" in said.out
     assert "digest 0123456789abcdef" in said.out
     assert "\x1b" not in said.out
@@ -244,3 +244,12 @@ def test_bulks_are_listed_shown_paused_and_cancelled(run: Run, service: Service,
     assert "disable" in said[0].out
     assert "9  none" in said[1].out
     assert "bulk 3 is cancelled" in said[2].out
+
+
+def test_a_refusal_is_told_once(run: Run, service: Service) -> None:
+    unknown = "no plan is called 'gold'"
+    service.refuse(ORDERS, 422, "unknown_plan", unknown, {"field": "plan", "message": unknown})
+
+    said = run("vpn", "bulk", "create", "--count", "1", "--plan", "gold")
+
+    assert (said.code, said.err) == (1, f"keystead: {unknown}\n")

@@ -155,7 +155,7 @@ def test_a_qr_code_is_drawn_and_the_link_stays_copyable(run: Run, service: Servi
 @pytest.mark.parametrize(
     ("command", "request_", "body"),
     [
-        (("rm", 7), "DELETE /v1/vpn/keys/7", None),
+        (("rm", 7, "--yes"), "DELETE /v1/vpn/keys/7", None),
         (("disable", 7), "PATCH /v1/vpn/keys/7", {"is_active": False}),
         (("enable", 7), "PATCH /v1/vpn/keys/7", {"is_active": True}),
         (("rename", 7, "eva"), "PATCH /v1/vpn/keys/7", {"name": "eva"}),
@@ -168,8 +168,8 @@ def test_a_qr_code_is_drawn_and_the_link_stays_copyable(run: Run, service: Servi
         ),
         (("traffic", 7, "--reset"), "POST /v1/vpn/keys/7/traffic/reset", None),
         (("subscription", 7), "GET /v1/vpn/keys/7/subscription", None),
-        (("subscription", 7, "--replace"), "POST /v1/vpn/keys/7/subscription/replace", None),
-        (("subscription", 7, "--revoke"), "DELETE /v1/vpn/keys/7/subscription", None),
+        (("subscription", 7, "--replace", "--yes"), "POST /v1/vpn/keys/7/subscription/replace", None),
+        (("subscription", 7, "--revoke", "--yes"), "DELETE /v1/vpn/keys/7/subscription", None),
     ],
 )
 def test_each_verb_of_a_key_is_one_request(
@@ -288,7 +288,7 @@ def test_tokens_are_listed_and_revoked(run: Run, service: Service) -> None:
     service.will("DELETE /v1/tokens/3", None, 204)
 
     assert "ks_api_abc" in run("token", "list").out
-    assert run("token", "revoke", 3).code == 0
+    assert run("token", "revoke", 3, "--yes").code == 0
 
 
 def test_a_password_is_piped_or_in_a_file_and_never_an_argument(run: Run, service: Service, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_hosts_are_written_out_changed_and_put_back(run: Run, service: Service, 
 
     shown = run("provider", "namecheap", "hosts", 8, "example.com")
     file.write_text(run("provider", "namecheap", "hosts", 8, "example.com", "--json").out, "utf-8")
-    put = run("provider", "namecheap", "set-hosts", 8, "example.com", file)
+    put = run("provider", "namecheap", "set-hosts", 8, "example.com", file, "--yes")
 
     assert "192.0.2.1" in shown.out
     assert (put.code, service.asked[-1][1]) == (0, HOSTS)

@@ -20,6 +20,7 @@ DOMAIN: dict[str, Any] = {
     },
     "zone": {"provider": "cloudflare", "status": "active", "name_servers": ["bob.ns.test"], "missing_since": None},
     "redirects": {"ours": ["www.one.com/* → https://one.com, 301", "b.one.com/* → https://one.com, 301"], "foreign": 3},
+    "bulk_redirects": ["one.com/old → https://one.com/new, 301"],
     "dns": None,
     "findings": ["registrar-name-servers"],
     "note": None,
@@ -43,7 +44,8 @@ CREDENTIAL: dict[str, Any] = {
     "expires_at": None,
     "last_used_at": None,
     "created_at": "2026-11-21T16:00:00Z",
-    "look": {"looked_at": "2026-11-21T16:00:00Z", "problem": None, "balance": "8.32"},
+    "profile": None,
+    "look": {"looked_at": "2026-11-21T16:00:00Z", "problem": None, "balance": "8.32", "lacking": None},
 }
 
 
@@ -55,7 +57,7 @@ def test_a_list_narrows_and_shows_what_is_wrong(run: Run, service: Service) -> N
 
     assert said.code == 0
     assert "2027-01-22" in said.out
-    assert "www.one.com/* → https://one.com, 301, 1 more, 3 of others" in said.out
+    assert "www.one.com/* → https://one.com, 301, 2 more, 3 of others" in said.out
     assert "registrar-name-servers" in said.out
 
 
@@ -132,6 +134,17 @@ def test_credentials_are_listed_and_changed(run: Run, service: Service) -> None:
     assert ("PATCH /v1/credentials/3", {"status": "revoked"}) in service.asked
     assert deleted.out == "credential 3 is deleted\n"
     assert balance.out == "8.32\n"
+
+
+def test_a_credential_that_lost_permissions_says_which(run: Run, service: Service) -> None:
+    look = {**CREDENTIAL["look"], "lacking": ["DNS Write", "Rules Write"]}
+    service.will("GET /v1/credentials", {"items": [{**CREDENTIAL, "look": look}]})
+    service.will("GET /v1/credentials/3", {**CREDENTIAL, "look": look})
+
+    listed, shown = run("credential", "list"), run("credential", "show", "3")
+
+    assert "lacks DNS Write, Rules Write" in listed.out
+    assert "DNS Write, Rules Write" in shown.out
 
 
 def test_a_secret_is_printed_with_its_reason_sent(run: Run, service: Service) -> None:

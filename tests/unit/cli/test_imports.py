@@ -122,3 +122,16 @@ def test_an_unknown_panel_or_a_file_too_many_is_refused(run: Run, tmp_path: Path
 def _made(directory: Path) -> Path:
     directory.mkdir()
     return directory
+
+
+def test_the_passphrase_of_an_export_is_read_from_a_file(run: Run, tmp_path: Path) -> None:
+    file, passphrase = tmp_path / "all.json", tmp_path / "passphrase"
+    file.write_text('{"format": "keystead-vpn", "schema": 1, "made_at": "2027-01-01T00:00:00Z", "inbounds": []}')
+    passphrase.write_text("correct horse\n")
+
+    missing = run("import", "keystead", file, "--passphrase-file", tmp_path / "nothing")
+    read = run("import", "keystead", file, "--passphrase-file", passphrase)
+
+    assert (missing.code, read.code) == (3, 1)
+    assert "Passphrase (--passphrase-file" in missing.err
+    assert "has no sealed part" in read.err

@@ -93,6 +93,30 @@ def test_a_list_without_a_head_is_a_domain_a_line(run: Run, service: Service, tm
     assert (asked["records"][0]["type"], asked["source"]) == ("A", "t.com")
 
 
+def test_a_column_that_says_nothing_here_is_named(run: Run, service: Service, tmp_path: Path) -> None:
+    service.will(f"POST {MOVES}", PLAN)
+    (tmp_path / "list").write_text("domain,sauce,source\na.com,t.com,\n")
+
+    said = run("domain", "move", "plan", str(tmp_path / "list"))
+
+    assert "not taken from it: sauce; columns are domain, source, " in said.err
+    assert service.asked[-1][1]["domains"] == [{"domain": "a.com"}]
+
+
+def test_nothing_is_moved_where_nobody_can_be_asked_and_nothing_was_approved(
+    run: Run, service: Service, listed: Path
+) -> None:
+    service.will(f"POST {MOVES}", PLAN)
+
+    said = run("domain", "move", "apply", str(listed), stdin="n\n")
+
+    assert (
+        said.code,
+        "Move 2 domains? There is no terminal to ask at, so nothing was done; add --yes" in said.err,
+    ) == (1, True)
+    assert [asked.get("dry_run") for _, asked in service.asked] == [True]
+
+
 @pytest.mark.parametrize("argument", ["colour=red", "source=", "zone-key=x", "by-hand=perhaps"])
 def test_a_setting_that_is_none_is_wrong_usage(run: Run, listed: Path, argument: str) -> None:
     assert run("domain", "move", "plan", str(listed), argument).code == 2

@@ -58,8 +58,8 @@ def test_an_address_is_printed_where_links_lead_somewhere(run: Run, service: Ser
     ("arguments", "request_", "answer", "shown"),
     [
         (("user", "sign-out", "4"), "DELETE /v1/users/4/sessions", {"ended": 2}, "sessions ended: 2"),
-        (("user", "totp-off", "4"), "DELETE /v1/users/4/second-factor", None, "password alone"),
-        (("user", "remove", "4"), "DELETE /v1/members/4", None, "no longer a member"),
+        (("user", "totp-off", "4", "--yes"), "DELETE /v1/users/4/second-factor", None, "password alone"),
+        (("user", "remove", "4", "--yes"), "DELETE /v1/members/4", None, "no longer a member"),
         (("user", "uninvite", "1"), "DELETE /v1/invitations/1", None, "withdrawn"),
         (("secrets", "rotate-signing-key", "--leaked"), "POST /v1/signing-key/rotate", {"kid": "v1-x"}, "v1-x"),
         (("account", "change", "2", "--suspend"), "PATCH /v1/accounts/2", ACCOUNT, "north"),

@@ -47,7 +47,7 @@ def test_a_way_is_shown_and_forgotten(run: Run, service: Service) -> None:
     service.will(f"DELETE {PATH}", None, 204)
 
     assert run("provider", "relay", "show", "namecheap", "--json").json == WAY
-    assert run("provider", "relay", "rm", "namecheap").out == "no way to namecheap is set any more\n"
+    assert run("provider", "relay", "rm", "namecheap", "--yes").out == "no way to namecheap is set any more\n"
 
 
 def test_a_provider_without_a_way_of_its_own_is_wrong_usage(run: Run) -> None:

@@ -114,6 +114,30 @@ def test_bulk_redirects_are_put_from_a_table(run: Run, service: Service, tmp_pat
     }
 
 
+def test_bulk_redirects_are_compared_and_accepted(run: Run, service: Service) -> None:
+    found: dict[str, Any] = {"credential_id": 1, "credential": "main", "problem": None, "redirects": None}
+    drift = {
+        "expected": ["a.example/: https://b.example, 301"],
+        "seen": ["removed: a.example/: https://b.example, 301"],
+    }
+    service.will(f"POST {BULK}/compare", {**found, "redirects": drift})
+    service.will(f"POST {BULK}/accept", found)
+
+    differing = run("redirect", "bulk", "compare", "1").out
+    accepted = run("redirect", "bulk", "accept", "1").out
+    service.will(f"POST {BULK}/compare", found)
+    same = run("redirect", "bulk", "compare", "1").out
+
+    assert differing.splitlines() == [
+        "main: bulk redirects are not as they should be",
+        "  removed: a.example/: https://b.example, 301",
+        "  should be",
+        "  a.example/: https://b.example, 301",
+    ]
+    assert accepted == "main: the bulk redirects there are right\n"
+    assert same == "main: bulk redirects are as they should be\n"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -153,7 +153,7 @@ def test_rates(text: str, count: int) -> None:
 def test_days_are_whole() -> None:
     assert [amounts.days(text) for text in ("30", "30d", "2w", "48h")] == [30, 30, 14, 2]
     for text in ("12h", "-3", "a month"):
-        with pytest.raises(typer.BadParameter):
+        with pytest.raises(typer.BadParameter, match="is not whole days; write 30, 30d or 2w"):
             amounts.days(text)
 
 

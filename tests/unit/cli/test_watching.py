@@ -73,7 +73,7 @@ def test_a_monitor_is_made_and_deleted(run: Run, service: Service) -> None:
 
     made = run("provider", "monitor-add", "7", "https://example.com", "--name", "Shop", "--interval", "60")
     asked = service.asked[-1][1]
-    gone = run("provider", "monitor-rm", "7", str(MONITOR["id"]))
+    gone = run("provider", "monitor-rm", "7", str(MONITOR["id"]), "--yes")
 
     assert made.out == f"monitor {MONITOR['id']}: https://example.com, down\n"
     assert asked == {"url": "https://example.com", "type": "http", "name": "Shop", "interval_s": 60}

@@ -365,7 +365,7 @@ async def test_a_unit_that_nobody_waits_for_shares_the_commit_of_several(sqlite_
 async def test_a_single_unit_does_not_wait_for_one_that_nobody_waits_for(
     sqlite_notes: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keystead.db.session._PATIENCE_S", 3600.0)
+    monkeypatch.setattr("keystead.db.writing._PATIENCE_S", 3600.0)
     patient = asyncio.ensure_future(sqlite_notes.write_soon(add(1)))
     await asyncio.sleep(0)
 
@@ -373,6 +373,33 @@ async def test_a_single_unit_does_not_wait_for_one_that_nobody_waits_for(
 
     assert not patient.done()
     assert await stored(sqlite_notes) == [2]
+
+
+async def test_a_write_that_is_not_called_off_tells_a_cancelled_caller_how_it_ended(notes: Database) -> None:
+    begun, may_end = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    told: list[int] = []
+
+    def unit(connection: Connection) -> int:
+        loop.call_soon_threadsafe(begun.set)
+        may_end.wait(10)
+        return add(7)(connection)
+
+    async def ask() -> None:
+        told.append(await notes.write_whole(unit))
+        await asyncio.sleep(3600)
+
+    asking = asyncio.create_task(ask())
+    await begun.wait()
+    asking.cancel()
+    await asyncio.sleep(0)
+    was_over = asking.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert not was_over
+    assert told == await stored(notes) == [7]
 
 
 async def test_a_unit_that_nobody_waits_for_is_committed_by_itself_in_a_moment(database: Database) -> None:

@@ -1,5 +1,8 @@
 """A repeated create is answered again to its own caller only."""
 
+import asyncio
+from contextlib import suppress
+
 from starlette.requests import Request
 
 from keystead.access.principal import Principal
@@ -45,3 +48,27 @@ async def test_a_secret_of_the_environment_that_replaced_another_does_not_get_it
     ]
 
     assert [answer.body for answer in answers] == [b"first", b"first", b"second"]
+
+
+async def test_a_create_whose_caller_is_gone_leaves_its_key_free(workplace: Workplace) -> None:
+    once = Idempotency(workplace.database, workplace.clock, check=allow).once
+    call = Call(Principal(workplace.account_id, "token:env API_SECRET_KEY", frozenset(), 1), "request-1")
+    begun = asyncio.Event()
+
+    async def stuck() -> bytes:
+        begun.set()
+        await asyncio.Event().wait()
+        return b"never"
+
+    async def create() -> bytes:
+        return b"made"
+
+    creating = asyncio.create_task(once(call, REQUEST, b"", stuck, verb=issue))
+    await begun.wait()
+    creating.cancel()
+    with suppress(asyncio.CancelledError):
+        await creating
+
+    answer = await once(call, REQUEST, b"", create, verb=issue)
+
+    assert (answer.body, "idempotency-replayed" in answer.headers) == (b"made", False)

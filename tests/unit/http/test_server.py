@@ -1,9 +1,9 @@
 """The server gives up on a request that does not end, before it fills the memory or the table of open files."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -146,3 +146,54 @@ async def test_an_answer_that_is_owed_is_not_lost_to_a_second_request_that_stall
         writer.close()
 
     assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+class Transport:
+    """What is written, call by call."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[bytes]] = []
+        self.is_closed = False
+
+    def write(self, data: bytes) -> None:
+        self.calls.append([data])
+
+    def writelines(self, parts: Sequence[bytes]) -> None:
+        self.calls.append(list(parts))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+async def way_out() -> tuple[Transport, asyncio.Transport]:
+    transport = Transport()
+    joined = server._HeadsWithBodies(cast(asyncio.Transport, transport), asyncio.get_running_loop())
+    return transport, cast(asyncio.Transport, joined)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+async def test_the_head_of_an_answer_leaves_with_its_body(way_out: tuple[Transport, asyncio.Transport]) -> None:
+    transport, out = way_out
+    for data in (HEAD, b"body", b"more"):
+        out.write(data)
+
+    assert transport.calls == [[HEAD, b"body"], [b"more"]]
+
+
+async def test_a_head_that_nothing_follows_does_not_wait(way_out: tuple[Transport, asyncio.Transport]) -> None:
+    transport, out = way_out
+    out.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    await asyncio.sleep(0)
+
+    assert b"".join(transport.calls[0]) == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def test_a_head_is_sent_before_its_connection_is_closed(way_out: tuple[Transport, asyncio.Transport]) -> None:
+    transport, out = way_out
+    out.write(HEAD)
+    out.close()
+
+    assert (b"".join(transport.calls[0]), transport.is_closed) == (HEAD, True)

@@ -1,15 +1,15 @@
 """The runner: a job is one worker's at a time, goes on after a kill, and ends as its handler does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
 
 from keystead.jobs import store
 from keystead.jobs.errors import JobLost, NotYet
-from keystead.jobs.runner import KEPT_FOR, LEASE, LONG_MAX, JobRunner
+from keystead.jobs.runner import CRASHED, KEPT_FOR, LEASE, LONG_MAX, JobRunner
 from keystead.jobs.store import Job, NewJob, State
 from keystead.kit.clock import Clock, SystemClock
 from keystead.kit.errors import Invalid, Unavailable
@@ -53,6 +53,18 @@ class Office:
 
     async def _nothing(self, job: Job) -> None:
         return
+
+
+@asynccontextmanager
+async def running(runner: JobRunner) -> AsyncIterator[None]:
+    """Let a runner run."""
+    task = asyncio.create_task(runner.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @pytest.fixture
@@ -121,6 +133,33 @@ async def test_any_other_error_ends_a_job_as_failed(office: Office) -> None:
     ended = await office.carried_out(await office.enqueue())
 
     assert (ended.state, ended.message) == (State.FAILED, "no such thing")
+
+
+async def test_a_handler_that_crashes_ends_its_own_job_and_nobody_elses(office: Office) -> None:
+    crashed, goes_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def crashing(job: Job) -> None:
+        crashed.set()
+        raise ZeroDivisionError
+
+    async def waiting(job: Job) -> None:
+        await goes_on.wait()
+        done.set()
+
+    runner = office.runner(is_alone=True, clock=SystemClock())
+    runner.on("crashing", crashing)
+    runner.on("waiting", waiting)
+    beside = await office.enqueue(kind="waiting")
+    number = await office.enqueue(kind="crashing")
+    async with running(runner), asyncio.timeout(60):
+        await crashed.wait()
+        while (ended := await office.find(number, kind="crashing")).state is State.RUNNING:
+            await asyncio.sleep(0)
+        goes_on.set()
+        await done.wait()
+
+    assert (ended.state, ended.message) == (State.FAILED, CRASHED)
+    assert (await office.find(beside, kind="waiting")).attempts == 1
 
 
 async def test_a_job_whose_worker_is_gone_is_taken_up_by_another_and_lost_to_the_first(office: Office) -> None:
@@ -205,6 +244,32 @@ async def test_a_runner_that_ends_gives_its_jobs_back(office: Office) -> None:
     again = await office.runner().claim()
     assert again is not None
     assert again.attempts == 2
+
+
+async def test_a_job_is_given_back_when_its_handler_has_ended(office: Office) -> None:
+    begun, claimed_beside = asyncio.Event(), list[Job | None]()
+
+    async def handler(job: Job) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            claimed_beside.append(await office.runner().claim())
+
+    office.handler = handler
+    await office.enqueue()
+    runner = office.runner()
+    job = await runner.claim()
+    assert job is not None
+    carrying = asyncio.create_task(runner.carry_out(job))
+    await begun.wait()
+
+    carrying.cancel()
+    with suppress(asyncio.CancelledError):
+        await carrying
+
+    assert claimed_beside == [None]
+    assert await office.runner().claim() is not None
 
 
 async def test_jobs_that_go_on_for_long_leave_a_place_to_others(office: Office) -> None:

@@ -3,8 +3,11 @@
 import asyncio
 import itertools
 import os
+import select
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -134,6 +137,28 @@ async def test_stop_ends_the_whole_group_even_a_stopped_one(tmp_path: Path) -> N
     await until(lambda: not _is_alive(inner))
     assert core.state is State.STOPPED
     assert core.pid is None
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_child_whose_keeper_is_killed_before_its_first_step_never_becomes_the_core(
+    tmp_path: Path, is_killed: bool
+) -> None:
+    fifo, mark = tmp_path / "fifo", tmp_path / "mark"
+    os.mkfifo(fifo)
+    keeper = [sys.executable, "-m", "tests.support.orphaning", str(fifo), str(mark)]
+    with subprocess.Popen(keeper, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        if is_killed:
+            parent.kill()
+            parent.wait()
+
+        fifo.write_text("go on\n")
+        ended, _, _ = select.select([child], [], [], 10)
+
+    os.close(child)
+    assert ended
+    assert mark.exists() is not is_killed
 
 
 async def test_nothing_is_left_when_stopped_while_backing_off(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ async def test_a_domain_that_is_delegated_to_nobody_says_why(
     assert await asking(servers).delegation(name) == Delegation(problem=problem)
 
 
+@pytest.mark.parametrize("name", ["", "a..com", f"{'a' * 64}.com", "xn--ü.com", "\\300.com"])
+async def test_what_is_no_name_does_not_exist(servers: NameServers, name: str) -> None:
+    assert await asking(servers).delegation(name) == Delegation(problem=NoServers.UNKNOWN)
+
+
 async def test_below_a_suffix_that_is_no_zone_the_zone_above_is_asked(servers: NameServers) -> None:
     servers.delegated = {"example.co.com": ["ns1.example.net"]}.get
 

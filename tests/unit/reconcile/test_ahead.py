@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from keystead.db.session import Database
 from keystead.kit.clock import SystemClock
 from keystead.kit.errors import Conflict
+from keystead.reconcile import confirming, store
 from keystead.reconcile import scope as scope_module
-from keystead.reconcile import store
 from keystead.reconcile.ahead import Telling
 from keystead.reconcile.confirming import ScopeWiring
 from keystead.reconcile.marks import Mark, bump
@@ -67,7 +67,7 @@ class Site:
             mark = await self.database.write(unit)
             is_committed = True
         finally:
-            is_told = telling.end(is_committed=is_committed)
+            is_told = await telling.end(is_committed=is_committed)
         if not is_told:
             self.worker.wake([mark])
         return mark
@@ -110,6 +110,19 @@ async def test_the_engine_knows_an_addition_before_its_commit_and_is_told_once(s
     assert not was_over
     assert site.engine.told == [f"+{KEY}"]
     await until(lambda: not site.source.issuing)
+
+
+async def test_a_write_that_outlives_the_work_of_its_scope_ends_as_it_would(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirming, "_LAST_CONFIRMATIONS_S", 0.0)
+    adding = asyncio.create_task(site.add())
+    await until(lambda: KEY in site.engine.held)
+
+    await site.worker.background.finish()
+    site.end.set()
+
+    assert (await adding).subject == KEY
 
 
 async def test_nothing_compares_the_engine_while_a_commit_is_on_its_way(site: Site) -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.providers.cloudflare_rules import SeenRule, ref_of
-from keystead.providers.redirect import Redirect
+from keystead.providers.redirect import BulkRedirect, Redirect
 from keystead.vault import contentvalue
 from keystead.vault.contentvalue import LINES_MAX, Difference, Entry, Noted, difference
 
@@ -123,3 +123,33 @@ def test_the_table_follows_a_redirect_that_is_set_or_removed_here() -> None:
 
     assert contentvalue.shown_after(lines, Noted(there=[other])) == [lines[1], *contentvalue.shown([other])]
     assert contentvalue.shown_after(lines, Noted(gone=[two.id])) == [lines[0]]
+
+
+def test_a_bulk_redirect_belongs_to_the_nearest_zone_and_one_of_no_zone_to_none() -> None:
+    sources = ["https://www.a.one.com/x", "one.com/", "xone.com/", "a.one.com:443/", "b.two.org/"]
+    entries = [contentvalue.bulk_entry(BulkRedirect(source, "https://x.org")) for source in sources]
+
+    found = contentvalue.by_zone([contentvalue.look_entry(), *entries], {"one.com", "a.one.com", "com.au"})
+
+    assert {zone: [one.about for one in some] for zone, some in found.items()} == {
+        "a.one.com": [sources[0], sources[3]],
+        "one.com": [sources[1]],
+    }
+
+
+def test_a_list_of_ten_thousand_that_was_replaced_as_a_whole_is_compared_step_by_step() -> None:
+    class Counted(Entry):
+        looks = 0
+
+        def __getattribute__(self, name: str) -> object:
+            if name in {"id", "about"}:
+                Counted.looks += 1
+            return super().__getattribute__(name)
+
+    before = [Entry(f"b{number}", f"b{number}.com/", "https://x.org") for number in range(10_000)]
+    after = [Counted(f"a{number}", f"a{number}.com/", "https://x.org") for number in range(10_000)]
+
+    found = difference(before, after)
+
+    assert found is not None
+    assert Counted.looks < 20 * len(after)

@@ -14,6 +14,7 @@ from keystead.vpn.keyvalue import VpnKey
 from keystead.vpn.periods import Reset
 from keystead.vpn.placement import Placement
 from keystead.vpn.plans import TermChanges, Wish
+from keystead.vpn.store import terms as store
 from keystead.vpn.termvalue import Held
 from tests.support.figures import FakeFigures
 from tests.support.shop import POOL, SCOPE, Shop, reading
@@ -74,6 +75,26 @@ async def test_a_key_expires_at_its_end_and_not_before(bench: Bench) -> None:
 
     assert not await bench.is_active(key)
     assert bench.done == [key.number]
+
+
+async def test_an_end_that_comes_while_the_database_is_away_is_acted_upon_afterwards(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await bench.sold(expires_at=bench.shop.workplace.clock.now() + timedelta(seconds=BOOKED_INTERVAL_S))
+    await bench.loop.look()
+    bench.shop.workplace.clock.advance(BOOKED_INTERVAL_S)
+
+    def away(*_: Any) -> set[int]:
+        raise StorageBusy("the database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "noticed", away)  # the database goes away in the middle of a look
+        with pytest.raises(StorageBusy):
+            await bench.loop.look()
+
+    await bench.loop.look()
+
+    assert not await bench.is_active(key)
 
 
 async def test_what_became_due_while_nobody_looked_is_done_at_the_start(bench: Bench) -> None:

@@ -141,6 +141,40 @@ async def test_links_turn_back_without_a_change_for_the_engine(shop: Shop) -> No
     assert turned.id == found.second.id
 
 
+async def test_links_of_ports_opened_since_a_rotation_turn_back_too(shop: Shop) -> None:
+    shared = await shop.issue()
+    old, turned = await link_pair(shop, shared), await rotate(shop)
+    late = await shop.issue(placement=Placement.OWN_PORT)
+    back = Wish(Act.REVERT, KEEP_S)
+    digest = await digest_of(shop, back)
+
+    completed = await shop.workplace.do(pairs.complete, SCOPE, back, digest=digest)
+    await shop.workplace.do(pairs.revert, SCOPE, back, digest=digest)
+    served, linked = await desired(shop), await link_pair(shop, late)
+    await do(shop, Act.RETIRE)
+
+    assert completed == 1
+    assert opened(served)[tag_of(late.port)].behind == turned.tag
+    assert late.short_id in opened(served)[turned.tag].short_ids
+    assert late.label in served.users[turned.tag]
+    assert linked == old
+    assert {one.public_key for one in (await desired(shop)).inbounds} == {old}
+
+
+async def test_links_do_not_turn_back_before_every_port_serves_both_pairs(shop: Shop) -> None:
+    await rotate(shop)
+    planned = await shop.workplace.do(pairs.plan, SCOPE, Wish(Act.REVERT, KEEP_S))
+    await shop.issue(placement=Placement.OWN_PORT)
+    late = await shop.workplace.do(pairs.plan, SCOPE, Wish(Act.REVERT, KEEP_S))
+
+    with pytest.raises(Conflict, match="a port was opened meanwhile"):
+        await do(shop, Act.REVERT, KEEP_S)
+
+    assert (planned.late, late.late) == (0, 1)
+    assert "served already; at once" in str(planned)
+    assert "1 port opened since the rotation comes to serve it too, by another process" in str(late)
+
+
 @pytest.mark.parametrize("is_reverted", [False, True])
 async def test_a_retired_pair_leaves_the_one_that_links_carry_alone(shop: Shop, is_reverted: bool) -> None:
     shared, own = await shop.issue(), await shop.issue(placement=Placement.OWN_PORT)

@@ -47,6 +47,17 @@ async def test_a_label_is_blocked_once_and_let_through_when_it_is_back() -> None
     assert client.held == ["k2-1"]
 
 
+async def test_rules_that_lead_the_probe_stay() -> None:
+    client, clock = FakeClient(held=["keystead-dials-1", "k1-1"]), ManualClock()
+    made = blocks(client, clock)
+    await made.put(["k2-1"])
+    clock.advance(KEPT_S)
+
+    await made.expire(())
+
+    assert client.held == ["keystead-dials-1"]
+
+
 async def test_rules_of_an_api_before_us_are_known_and_lifted() -> None:
     client = FakeClient(["k1-1"])
 

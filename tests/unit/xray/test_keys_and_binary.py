@@ -47,11 +47,26 @@ def test_an_unsupported_program_is_refused_with_what_to_do(tmp_path: Path, versi
         binary.find(named=_fake(tmp_path / "xray", version), cached=xray_path())
 
 
-def test_the_cache_comes_before_the_system_and_says_why(tmp_path: Path) -> None:
+def test_what_the_system_has_comes_before_the_build_and_says_why(tmp_path: Path) -> None:
     found = binary.find(named=None, cached=xray_path(), system=_fake(tmp_path / "xray", "26.5.3"))
 
+    assert found.path == tmp_path / "xray"
+    assert found.reason == f"found at {tmp_path / 'xray'}"
+
+
+@pytest.mark.parametrize("version", ["26.5.2", "26.9.8"])
+def test_what_the_system_has_and_is_not_supported_is_passed_over_and_told(tmp_path: Path, version: str) -> None:
+    found = binary.find(named=None, cached=xray_path(), system=_fake(tmp_path / "xray", version))
+
     assert found.path == xray_path()
-    assert "built by Keystead" in found.reason
+    assert found.reason.startswith("built by Keystead from its pin; ")
+    assert f"{tmp_path / 'xray'} is not one that is supported" in found.reason
+
+
+def test_without_one_on_the_system_the_build_is_taken(tmp_path: Path) -> None:
+    found = binary.find(named=None, cached=xray_path(), system=tmp_path / "none")
+
+    assert (found.path, found.reason) == (xray_path(), "built by Keystead from its pin")
 
 
 @pytest.mark.parametrize("content", ["#!/bin/sh\necho hello\n", "no program at all"])

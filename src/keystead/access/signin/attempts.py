@@ -69,6 +69,12 @@ def succeed(work: Work, kind: Kind, *, login: str, address: str) -> None:
     store.give_back(work.connection, _of_place(kind, address))
 
 
+@requires(Permission.SIGN_IN)
+def forgive(work: Work, kind: Kind, *, login: str) -> None:
+    """Forget the attempts for a login that came to nothing, so that no stranger uses up what is its owner's."""
+    store.forget(work.connection, _of_login(kind, login))
+
+
 def _take(work: Work, name: str, allowance: Allowance) -> None:
     ends_at = store.take(work.connection, name, allowance.most, work.now, work.now + allowance.within)
     if ends_at is not None:

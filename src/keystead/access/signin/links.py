@@ -43,8 +43,8 @@ def make(work: Work, purpose: Purpose, login: str, life: timedelta, **values: An
 
 
 def look_at(work: Work, secret: Secret[str], purpose: Purpose) -> Link:
-    """Return an open link without using it up; raise LinkOver."""
-    presented = secret.reveal()
+    """Return an open link without using it up; raise LinkOver. Space around a secret is what copying left there."""
+    presented = secret.reveal().strip()
     is_plausible = presented.isascii() and len(presented) <= _LENGTH_MAX
     found = store.open_one(work.connection, fingerprint(presented), purpose, work.now) if is_plausible else None
     if found is None:

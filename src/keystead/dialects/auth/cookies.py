@@ -1,7 +1,9 @@
 """The refresh cookie: readable by no script, sent to this wire alone and by pages of the same site alone.
 
 A page of a sibling host is of the same site and no friend for that, so that what gives, takes or uses the cookie is
-asked for by our own pages and by the origins of the settings only. Programs that are no browsers say nothing of a site.
+asked for by our own pages and by the origins of the settings only. Browsers tell the site of a page where they trust
+the connection (Fetch Metadata, section 2: over TLS and on loopback), and its origin with every POST. Programs that are
+no browsers say nothing of either.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,11 +25,17 @@ def own_pages(services: Services) -> Callable[[Request], Awaitable[None]]:
     """Return what refuses requests of foreign pages; it raises Forbidden."""
 
     async def check(request: Request) -> None:
-        site = request.headers.get("sec-fetch-site", "none")
-        if site in ("same-site", "cross-site") and request.headers.get("origin") not in services.origins:
+        if _is_foreign(request) and request.headers.get("origin") not in services.origins:
             raise Forbidden("pages of this origin may not use a session; name it in KEYSTEAD_CORS_ORIGINS")
 
     return check
+
+
+def _is_foreign(request: Request) -> bool:
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site in ("same-site", "cross-site")
+    return origin is not None and origin.partition("://")[2] != request.headers.get("host")
 
 
 def presented(request: Request) -> Secret[str] | None:

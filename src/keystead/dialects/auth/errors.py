@@ -42,6 +42,8 @@ TABLE: Mapping[type[tree.KeysteadError], Row] = {
 }
 # The one code that clients of this wire know by another name.
 _NAMES = {"unauthenticated": "unauthorized"}
+# What the tree calls a login is an e-mail address in every body here.
+_FIELDS = {"login": "email"}
 _STATUS_ERRORS = {
     404: "not_found",
     405: "method_not_allowed",
@@ -71,7 +73,7 @@ def response_of(error: tree.KeysteadError, *, now_s: float) -> Response:
     elif isinstance(error, tree.Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, tree.Invalid) and error.fields:
-        body["fields"] = list(error.fields)
+        body["fields"] = [_FIELDS.get(name, name) for name in error.fields]
     return Response(orjson.dumps(body), row.status, headers, _JSON)
 
 

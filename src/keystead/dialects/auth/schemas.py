@@ -13,7 +13,7 @@ _Secret = Annotated[SecretStr, Field(max_length=1024)]
 class Body(Shape):
     """A request."""
 
-    model_config = ConfigDict(extra="ignore", defer_build=False)
+    model_config = ConfigDict(extra="ignore", strict=True, defer_build=False)
 
 
 class Register(Body):

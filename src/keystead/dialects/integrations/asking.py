@@ -23,6 +23,7 @@ from keystead.vault.credentialvalue import checked_alias
 
 # It goes into a path at Cloudflare.
 _CF_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NO_ACCOUNT_ID = "an account's id stands in the address of Cloudflare's dashboard: 32 hexadecimal characters"
 # It goes into a query, as Namecheap has it.
 _SECRET_LENGTH_MAX = 512
 _NUMBER_MAX = 2**63 - 1
@@ -48,13 +49,14 @@ async def body(request: Request, *, is_optional: bool = False) -> Json:
 def application(found: Json) -> Application:
     """Read what connects a Cloudflare account; all missing fields are named."""
     account_id, bootstrap = _text(found, "cf_account_id"), _text(found, "bootstrap_token")
-    named = {
-        "cf_account_id": account_id if _CF_ACCOUNT_ID.fullmatch(account_id) else "",
-        "bootstrap_token": bootstrap if _is_visible(bootstrap) else "",
-    }
-    missing = [name for name, value in named.items() if not value]
+    is_account_id = _CF_ACCOUNT_ID.fullmatch(account_id) is not None
+    named = {"cf_account_id": is_account_id, "bootstrap_token": bool(bootstrap)}
+    missing = [name for name, is_there in named.items() if not is_there]
     if missing:
-        raise WireError("missing_fields", fields=missing, context={"fields": missing})
+        told = {"message": _NO_ACCOUNT_ID} if account_id and not is_account_id else {}
+        raise WireError("missing_fields", fields=missing, context={"fields": missing}, **told)
+    if not _is_visible(bootstrap):
+        raise WireError("bootstrap_invalid", message="this is not a token that Cloudflare could have given")
     return Application(account_id, Secret(bootstrap), alias(found), _is_confirmed(found))
 
 

@@ -107,8 +107,10 @@ def operations(found: Json) -> list[RecordChange]:
 
 def settings(found: Json) -> dict[str, object]:
     """Read settings: an object of names and values, at the top or in ``settings``."""
-    inner = found.get("settings")
-    values = dict(inner) if isinstance(inner, Mapping) else dict(found)
+    inner = found.get("settings", found)
+    if not isinstance(inner, Mapping):
+        raise WireError("invalid_settings", message="settings are an object of names and values", fields=["settings"])
+    values = dict(inner)
     if not values:
         raise WireError("settings_required")
     wrong = [name for name in values if not _SETTING.fullmatch(name)]
@@ -118,10 +120,16 @@ def settings(found: Json) -> dict[str, object]:
 
 
 def files(found: Json) -> list[str] | None:
-    """Read which URLs are taken out of a cache; None for everything."""
-    named = found.get("files")
+    """Read which URLs are taken out of a cache; None for everything, which nothing but an empty body or a yes says."""
+    named, everything = found.get("files"), found.get("purge_everything")
+    if not isinstance(everything, bool | None):
+        raise WireError("invalid_purge_everything", message="purge_everything is true or false")
     if named is None:
+        if found and not everything:
+            raise WireError("files_required", message="name URLs in files, or say purge_everything: true")
         return None
+    if everything:
+        raise WireError("invalid_files", message="either files or purge_everything")
     if not isinstance(named, list) or not named or not all(isinstance(one, str) and one for one in named):
         raise WireError("invalid_files")
     return _bounded(named, FILES_MAX, "too_many_files")

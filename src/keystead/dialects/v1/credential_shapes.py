@@ -21,6 +21,9 @@ class CredentialLook(Answer):
     due_at: AwareDatetime
     problem: str | None = Field(description="Why the credential could not be used")
     is_refused: bool = Field(description="The provider does not take it any more")
+    lacking: list[str] | None = Field(
+        description="Permissions that it needs and has lost; null: nobody can tell", examples=[["DNS Write"]]
+    )
     balance: str | None = Field(description="What the account has to spend, in its own currency", examples=["104.50"])
 
 
@@ -33,6 +36,7 @@ class Credential(Answer):
     external_id: str = Field(description="The account at the provider")
     status: str = Field(examples=["active"])
     scope: dict[str, Any] = Field(description="What the provider calls the secret and the account")
+    profile: str | None = Field(description="Which permissions it was made with", examples=["documented"])
     expires_at: AwareDatetime | None
     last_used_at: AwareDatetime | None
     created_at: AwareDatetime
@@ -82,6 +86,7 @@ def credential(value: Held, look: Look | None, now: datetime) -> dict[str, Any]:
         "external_id": value.external_id,
         "status": value.status_at(now).value,
         "scope": dict(value.scope),
+        "profile": value.profile,
         "expires_at": value.expires_at,
         "last_used_at": value.last_used_at,
         "created_at": value.created_at,
@@ -92,6 +97,7 @@ def credential(value: Held, look: Look | None, now: datetime) -> dict[str, Any]:
             "due_at": look.due_at,
             "problem": look.problem,
             "is_refused": look.is_refused,
+            "lacking": look.lacking,
             "balance": look.balance,
         },
     }

@@ -32,6 +32,7 @@ COLUMNS = (
     "zone_name_servers",
     "redirects",
     "foreign_redirects",
+    "bulk_redirects",
     "dns_name_servers",
     "dns_problem",
     "dns_at",
@@ -96,6 +97,10 @@ class Domain(Answer):
     registration: Registration | None
     zone: ZoneSeen | None
     redirects: RedirectsSeen | None = Field(description="null: not looked at yet, or not to be read with this key")
+    bulk_redirects: list[str] | None = Field(
+        description="Those of the account at the provider that are about the zone and were made here; null: not known",
+        examples=[["example.com/old → https://example.com/new, 301"]],
+    )
     dns: DnsSeen | None
     findings: list[str] = Field(description="The kinds of what is not as it should be", examples=[["dns-unresolved"]])
     is_blocked: bool
@@ -193,6 +198,7 @@ def domain(row: Row) -> dict[str, Any]:
         "registration": _registration(row),
         "zone": _zone(row),
         "redirects": None if row.redirects is None else {"ours": row.redirects, "foreign": row.foreign_redirects or 0},
+        "bulk_redirects": row.bulk_redirects,
         "dns": None
         if row.dns_at is None
         else {"name_servers": row.dns_name_servers or [], "problem": row.dns_problem, "at": row.dns_at},
@@ -287,7 +293,7 @@ def _zone(row: Row) -> dict[str, Any] | None:
 def _value(row: Row, name: str) -> object:
     """Return what stands in a column; redirects have spaces in them, and are set apart otherwise."""
     value = getattr(row, name)
-    return "; ".join(value) if name == "redirects" and value is not None else value
+    return "; ".join(value) if name in {"redirects", "bulk_redirects"} and value is not None else value
 
 
 def _cell(value: object) -> object:

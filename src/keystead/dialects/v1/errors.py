@@ -79,7 +79,7 @@ def response_of(error: tree.KeysteadError, request_id: str) -> Response:
 
 def _sentence(error: tree.KeysteadError) -> str:
     """Return what failed, a provider's own words with it."""
-    words = error.text if isinstance(error, provider.ProviderRejected) else ""
+    words = error.text if isinstance(error, provider.ProviderRejected | vault.BootstrapRefused) else ""
     return f"{error.message}: {words}" if words and words not in error.message else error.message
 
 

@@ -1,16 +1,19 @@
 """The native API's shapes of redirects, and the ways between them and the core."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from keystead.dialects.v1.bases import Answer, Body
+from keystead.dialects.v1.zone_shapes import ZoneDifference
 from keystead.operations.domains.redirects import BULK_MAX, BulkPut, ZoneRedirects
 from keystead.providers.cloudflare_rules import BulkItem, SeenRule
 from keystead.providers.redirect import EVERY_PATH
 from keystead.providers.redirect import BulkRedirect as BulkValue
 from keystead.providers.redirect import Redirect as RedirectValue
+from keystead.vault.bulklists import ListCompared
 
 _Url = Annotated[str, Field(min_length=1, max_length=2048)]
 _Status = Literal[301, 302, 303, 307, 308]
@@ -102,6 +105,17 @@ class BulkRedirectsDone(Answer):
     total: int
 
 
+class BulkRedirectsDrift(Answer):
+    """How the bulk redirects of an account differ from what is right there; null: not at all, as far as it was seen."""
+
+    credential_id: int
+    credential: str
+    seen_at: AwareDatetime | None = Field(description="When they were looked at last; null: never")
+    accepted_at: AwareDatetime | None = Field(description="When they were taken for right as a whole")
+    redirects: ZoneDifference | None
+    problem: str | None = Field(description="Why they could not be looked at last")
+
+
 class BulkRedirectsRemoved(Answer):
     """How many were deleted."""
 
@@ -160,6 +174,11 @@ def bulk_redirects(found: Sequence[BulkItem]) -> dict[str, Any]:
 def bulk_put(done: BulkPut) -> dict[str, Any]:
     """Present what a put did."""
     return {"added": done.added, "changed": done.changed, "same": done.same, "total": done.total}
+
+
+def bulk_drift(credential_id: int, found: ListCompared) -> dict[str, Any]:
+    """Present how bulk redirects differ."""
+    return {"credential_id": credential_id, **asdict(found)}
 
 
 def _bulk(one: BulkValue) -> dict[str, Any]:

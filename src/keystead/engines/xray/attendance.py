@@ -7,11 +7,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from keystead.engines.xray import warmth
+from keystead.engines.xray import warmers, warmth
 from keystead.engines.xray.blocking import Blocks
-from keystead.engines.xray.config import Route
+from keystead.engines.xray.config import ProbePlan, Route, is_warmer
 from keystead.engines.xray.launching import Role, Started
 from keystead.engines.xray.probe import Prober
+from keystead.engines.xray.state import XrayDesired, XrayInbound
+from keystead.engines.xray.warmers import Warmer
+from keystead.keeper.ports import free_loopback_port
 from keystead.kit.clock import Clock
 from keystead.kit.errors import EngineUnavailable, KeysteadError
 from keystead.kit.log import get_logger
@@ -36,7 +39,7 @@ class Attendance:
     """Know whether a process is reachable (its API answers), and which of its inbounds are warm (dials came back).
 
     It is ready when all are. A candidate is dialled through its loopback listeners until it is published, and through
-    its public ones from then on; ``warm`` says that it may take over.
+    its public ones from then on; ``warm`` says that it may take over. Pairs that come into use later get warmers.
     """
 
     def __init__(
@@ -63,8 +66,14 @@ class Attendance:
         self.warm = asyncio.Event()
         self.is_hung = False
         self._is_public = started.role is not Role.CANDIDATE
-        self._cold = set(range(len(self._routes)))
-        self._proofs: set[asyncio.Task[None]] = set()
+        self._needs = dict(started.needs)
+        self._added: list[Warmer] = []
+        # The warmers' routes by tag, and those of pairs that are in use no more.
+        routes = enumerate(started.probe.routes)
+        self._warmers = {route.tag: number for number, route in routes if is_warmer(route.tag)}
+        self._idle: set[int] = set()
+        self._cold = set(self._numbers)
+        self._proofs: dict[int, asyncio.Task[None]] = {}
         self._owed: Collection[str] = ()
         self._has_served = False
         self._changed = asyncio.Event()
@@ -113,7 +122,7 @@ class Attendance:
         """Tell whether a client of a place (``warmth.py``) would be served at once."""
         if self.ready.is_set():
             return True
-        needed = self.started.needs.get(place)
+        needed = self._needs.get(place)
         if not self.reachable.is_set() or self.is_hung:
             return False
         if needed is None:
@@ -129,23 +138,52 @@ class Attendance:
 
     def keeps(self, before: "Attendance") -> bool:
         """Tell whether all that is warm in another process is warm in this one, and anything at all is."""
-        return self._serves and all(self.is_warm(place) for place in self.started.needs if before.has_warm(place))
+        return self._serves and all(self.is_warm(place) for place in self._needs if before.has_warm(place))
 
     def has_warm(self, place: str) -> bool:
         """Tell whether a place is one of this process, and warm."""
-        return place in (self.started.needs or self.started.tags) and self.is_warm(place)
+        is_ours = place in self._needs or (not self.started.needs and place in self.started.tags)
+        return is_ours and self.is_warm(place)
+
+    def see_to(self, inbound: XrayInbound, server_name: str) -> None:
+        """Dial a pair of a live inbound from this step on, if nothing that is dialled has it: until then it is cold."""
+        [placed] = XrayDesired((inbound,), {}).with_ports(self.started.behind).inbounds
+        if placed.behind and not placed.behind_port:  # in a process without what stands behind it has no such pair
+            return
+        pair = warmers.pair_of(placed, server_name)
+        number = self._warmers.get(warmers.tag_of(pair))
+        if number is None:
+            if pair in self.started.pairs:
+                return
+            number = self._add(Warmer.made(placed, server_name, free_loopback_port))
+        elif number not in self._idle:
+            return
+        self._idle.discard(number)
+        self._cold.add(number)
+        self.warm.clear()
+        self._doubt([number])
+
+    def let_go(self, inbound: XrayInbound, server_name: str) -> None:
+        """Dial a pair no more that is not in use, if it has a warmer: nobody waits for it."""
+        [placed] = XrayDesired((inbound,), {}).with_ports(self.started.behind).inbounds
+        number = self._warmers.get(warmers.tag_of(warmers.pair_of(placed, server_name)))
+        if number is not None:
+            self._idle.add(number)
+            self._cold.discard(number)
+            if (proof := self._proofs.pop(number, None)) is not None:
+                proof.cancel()
+            self._tell()
 
     async def dial(self) -> None:
         """Dial once over every route; raise EngineUnavailable when one does not come back."""
-        probe = self.started.probe
-        await asyncio.gather(*(self._prober.dial(probe, route) for route in probe.routes))
+        await asyncio.gather(*(self._dial(number) for number in self._numbers))
 
     def publish(self) -> None:
         """Dial the public listeners from this step on; what was warm before has to come back through them as well."""
-        self._owed = [place for place in self.started.needs if self.is_warm(place)]
+        self._owed = [place for place in self._needs if self.is_warm(place)]
         self._is_public = True
         self._forget()
-        self._doubt(range(len(self._routes)))
+        self._doubt(self._numbers)
 
     async def prove(self) -> None:
         """Return when dials through the public listeners have come back to all that was warm before."""
@@ -155,19 +193,35 @@ class Attendance:
     @property
     def _routes(self) -> tuple[Route, ...]:
         probe = self.started.probe
-        return probe.routes if self._is_public else probe.warm_routes
+        started_with = probe.routes if self._is_public else probe.warm_routes
+        return (*started_with, *(warmer.route for warmer in self._added))
+
+    @property
+    def _numbers(self) -> list[int]:
+        """Return the routes that are dialled: all but those of pairs that nobody has any more."""
+        return [number for number in range(len(self._routes)) if number not in self._idle]
 
     @property
     def _serves(self) -> bool:
-        return len(self._cold) < len(self._routes) or not self._routes
+        dialled = len(self._numbers)
+        return len(self._cold) < dialled or not dialled
 
     def _told(self, cold: Collection[int]) -> str:
-        return warmth.told(self._routes, self.started.needs, cold)
+        return warmth.told(self._routes, self._needs, cold)
+
+    def _add(self, warmer: Warmer) -> int:
+        """Return the number of the route of a warmer that is to be made."""
+        number = len(self._routes)
+        self._added.append(warmer)
+        self._warmers[warmer.inbound.tag] = number
+        place = warmth.pair(warmer.inbound.target, warmer.route.server_name)
+        self._needs[place] = (*self._needs.get(place, ()), number)
+        return number
 
     def _why(self, places: Collection[str]) -> str:
         if self.is_hung:
             return "Xray's API does not answer"
-        cold = {number for place in places for number in self.started.needs.get(place, self._cold)}
+        cold = {number for place in places for number in self._needs.get(place, self._cold)}
         return self._told(cold & self._cold)
 
     async def _watch_api(self) -> None:
@@ -190,7 +244,7 @@ class Attendance:
                 silent_since_s = None
                 if self.is_hung:
                     self.is_hung = False
-                    self._doubt(range(len(self._routes)))
+                    self._doubt(self._numbers)
                 self.reachable.set()
             await self._clock.sleep(self._pause_s())
 
@@ -205,43 +259,64 @@ class Attendance:
 
     async def _keep_proving(self) -> None:
         await self.reachable.wait()
-        self._doubt(range(len(self._routes)))
+        self._doubt(self._numbers)
         turn = 0
         while True:
             await self._clock.sleep(self._patience.probe_every_s)
-            warm = [number for number in range(len(self._routes)) if number not in self._cold]
+            warm = [number for number in self._numbers if number not in self._cold]
             if not self._is_public or not warm:
                 continue
             turn = next((number for number in warm if number > turn), warm[0])
             try:
-                await self._prober.dial(self.started.probe, self._routes[turn])
+                await self._dial(turn)
             except EngineUnavailable as error:
                 log.warning("inbound no longer serves", reason=error.message)
-                if turn not in self._cold:
+                if turn not in self._cold and turn not in self._idle:
                     self._cold.add(turn)
                     self._doubt([turn])
 
     def _forget(self) -> None:
         """Take everything for cold and stop dialling."""
-        for proof in self._proofs:
+        for proof in self._proofs.values():
             proof.cancel()
         self._proofs.clear()
-        self._cold = set(range(len(self._routes)))
+        self._cold = set(self._numbers)
         self._tell()
 
     def _doubt(self, numbers: Iterable[int]) -> None:
-        """Prove these anew."""
+        """Prove these anew; while the process is not to be told anything it is left to whoever finds it answers."""
         for number in numbers:
-            if self._group is not None:
-                proof = self._group.create_task(self._prove(number, self._routes[number]))
-                self._proofs.add(proof)
-                proof.add_done_callback(self._proofs.discard)
+            if self._group is not None and self.reachable.is_set() and not self.is_hung and number not in self._proofs:
+                self._proofs[number] = self._group.create_task(self._prove(number))
         self._tell()
 
-    async def _prove(self, number: int, route: Route) -> None:
-        await self._prober.prove(self.started.probe, route)
+    async def _prove(self, number: int) -> None:
+        try:
+            if (place := number - len(self.started.probe.routes)) >= 0:
+                await self._open(place)
+            await self._prober.prove(self._plan(number), self._routes[number])
+        finally:
+            if self._proofs.get(number) is asyncio.current_task():
+                del self._proofs[number]
         self._cold.discard(number)
         self._tell()
+
+    async def _open(self, place: int) -> None:
+        """Put a warmer into the core; try for as long as it takes."""
+        while True:
+            try:
+                return await self._added[place].open(self.client, self.started.probe)
+            except KeysteadError as error:
+                log.warning("a pair cannot be dialled yet", process=self.process, reason=error.message)
+            await self._clock.sleep(_RETRY_S)
+            self._added[place] = self._added[place].moved(free_loopback_port)
+
+    async def _dial(self, number: int) -> None:
+        await self._prober.dial(self._plan(number), self._routes[number])
+
+    def _plan(self, number: int) -> ProbePlan:
+        place = number - len(self.started.probe.routes)
+        return self.started.probe if place < 0 else self._added[place].reached_by(self.started.probe)
 
     def _tell(self) -> None:
         """Tell whoever waits for a change."""

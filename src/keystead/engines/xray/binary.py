@@ -1,7 +1,8 @@
 """Find the Xray program to run and judge its version, once per start of Keystead.
 
-Called by the composition root and by ``doctor``. The order: the path in the settings, the build in Keystead's own
-cache, ``/usr/local/bin/xray``. A path that was asked for by name is never silently replaced by another one.
+Called by the composition root and by ``doctor``. The order: the path in the settings, ``/usr/local/bin/xray`` if its
+version is supported, the build in Keystead's own cache. A path that was asked for by name is never silently replaced by
+another one; one that was only found and cannot be used is passed over, and the reason says so.
 """
 
 import re
@@ -40,20 +41,20 @@ def find(*, named: Path | None, cached: Path, system: Path = SYSTEM_PATH) -> Bin
         except Misconfigured as error:
             example = f"for example KEYSTEAD_XRAY_PATH={SYSTEM_PATH}"
             raise Misconfigured(f"KEYSTEAD_XRAY_PATH: {error.message}; unset it or name another, {example}") from error
-    refused = []
+    refused: list[str] = []
     for path, reason in _candidates(cached, system):
         try:
-            return judge(path, reason)
+            return judge(path, reason if not refused else f"{reason}; {system} is not one that is supported")
         except Misconfigured as error:
             refused.append(error.message)
     raise Misconfigured("; ".join(refused) or f"no Xray is installed; {_INSTALL}")
 
 
 def _candidates(cached: Path, system: Path) -> Iterable[tuple[Path, str]]:
-    if cached.exists():
-        yield cached, "built by Keystead from its pin"
     if system.exists():
         yield system, f"found at {system}"
+    if cached.exists():
+        yield cached, "built by Keystead from its pin"
 
 
 def judge(path: Path, reason: str) -> Binary:

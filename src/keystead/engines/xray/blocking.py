@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from keystead.engines.xray.config import BLOCKED
+from keystead.engines.xray.state import OWN_LABEL_PREFIX
 from keystead.kit.clock import Clock
 from keystead.kit.errors import KeysteadError, Rejected, Unsupported
 from keystead.kit.log import get_logger
@@ -86,5 +87,7 @@ class Blocks:
                 found = await self._client.rules()
             except (Unsupported, Rejected):
                 found = ()
-            self._since_s = dict.fromkeys(found, self._clock.monotonic_s())
+            # Rules of our own have names too: those that lead the probe.
+            labels = (name for name in found if not name.startswith(OWN_LABEL_PREFIX))
+            self._since_s = dict.fromkeys(labels, self._clock.monotonic_s())
         return self._since_s

@@ -20,6 +20,7 @@ from keystead.engines.xray import messages
 from keystead.engines.xray import wire_pb2 as wire
 from keystead.engines.xray.state import Counters, XrayInbound, XrayUser
 from keystead.kit.errors import AlreadyExists, EngineUnavailable, KeysteadError, NotFound, Rejected, Unsupported
+from keystead.kit.secret import Secret
 
 _HANDLER = "/xray.app.proxyman.command.HandlerService/"
 _STATS = "/xray.app.stats.command.StatsService/"
@@ -34,6 +35,8 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 500),
+    # Pings that find out how much the way holds would ride on every call; to a process beside us it holds enough.
+    ("grpc.http2.bdp_probe", 0),
     # A proxy in the environment is for the outside world, not for our own engine.
     ("grpc.enable_http_proxy", 0),
 ]
@@ -84,6 +87,28 @@ class XrayClient:
     async def remove_inbound(self, tag: str) -> None:
         """Close a listener; raise NotFound when there is none of that tag."""
         await self._ask(f"{_HANDLER}RemoveInbound", wire.RemoveInboundRequest(tag=tag), wire.Empty)
+
+    async def add_socks(self, tag: str, port: int, *, account: str, password: Secret[str]) -> None:
+        """Open a SOCKS listener on loopback for one account; a failed one is taken back."""
+        try:
+            request = messages.add_socks(tag, port, account=account, password=password)
+            await self._ask(f"{_HANDLER}AddInbound", request, wire.Empty)
+        except Rejected:
+            await self.remove_inbound(tag)
+            raise
+
+    async def add_dialler(self, tag: str, inbound: XrayInbound, user: XrayUser) -> None:
+        """Make an outbound that dials an inbound as its user; raise AlreadyExists when there is one of that tag."""
+        await self._ask(f"{_HANDLER}AddOutbound", messages.add_dialler(tag, inbound, user), wire.Empty)
+
+    async def remove_outbound(self, tag: str) -> None:
+        """Drop an outbound; nothing happens when there is none of that tag."""
+        await self._ask(f"{_HANDLER}RemoveOutbound", wire.RemoveOutboundRequest(tag=tag), wire.Empty)
+
+    async def lead(self, tag: str) -> None:
+        """Lead an inbound to the outbound of the same tag; it may be led there already."""
+        await self._ask(f"{_ROUTING}RemoveRule", wire.RemoveRuleRequest(rule_tag=tag), wire.Empty)
+        await self._ask(f"{_ROUTING}AddRule", messages.leading_rule(tag), wire.Empty)
 
     async def inbound_tags(self) -> Sequence[str]:
         """Return the tags of all inbounds."""

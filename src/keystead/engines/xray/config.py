@@ -33,6 +33,7 @@ PROBE_LABEL = "keystead-probe"
 _PROBE = "keystead-probe"
 _ECHO = "keystead-echo"
 _WARM = "keystead-warm-"
+WARMER_TAG_PREFIX = "keystead-warmer-"
 _DIRECT = "direct"
 BLOCKED = "blocked"
 _LOOPBACK = "127.0.0.1"
@@ -116,6 +117,11 @@ def warm_inbounds(inbounds: Iterable[XrayInbound], free_port: Callable[[], int])
     )
 
 
+def is_warmer(tag: str) -> bool:
+    """Tell whether an inbound is there for the probe alone (``warmers.py``)."""
+    return tag.startswith(WARMER_TAG_PREFIX)
+
+
 def warm_routes(warm: Iterable[XrayInbound]) -> tuple[Route, ...]:
     """Choose what to dial through the loopback listeners."""
     return tuple(replace(route, account=f"{route.account}-warm") for route in routes(warm))
@@ -130,17 +136,18 @@ def render(
     log_level: str = "warning",
     has_access_log: bool = False,
     warm: tuple[XrayInbound, ...] | None = None,
+    warmers: tuple[XrayInbound, ...] = (),
 ) -> Json:
     """Return the whole configuration. ``api_listen`` is ``/path/to.sock,0600`` or host:port.
 
     With ``warm`` (see ``warm_inbounds``) the core listens there alone, without customers, until it is told to take the
-    public listeners.
+    public listeners. ``warmers`` listen on loopback beside either (``warmers.py``).
     With ``has_access_log`` the core writes a line for every stream to its standard output, which must be somebody who
     keeps no destinations.
     """
     own = probe.own_users() if probe else {}
-    static = _static(desired.static if warm is None else warm, settings)
-    dialled = (*desired.static, *(warm or ()))
+    static = _static((*(desired.static if warm is None else warm), *warmers), settings)
+    dialled = (*desired.static, *(warm or ()), *warmers)
     customers = desired.users if warm is None else {}
     listeners = [
         _with_users(listener, {**customers.get(listener["tag"], {}), **own.get(listener["tag"], {})})

@@ -7,9 +7,7 @@ proven by dials, from *reachable*, which is only that it can be told things; han
 """
 
 import asyncio
-import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keystead.engines.xray import config, launching, users, warmth
@@ -17,12 +15,13 @@ from keystead.engines.xray.attendance import Attendance
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.blocking import Blocks
 from keystead.engines.xray.handover import COUNTED_WITHIN_S, Handover, Wanted
-from keystead.engines.xray.launching import Launcher, Role, Started
+from keystead.engines.xray.launching import Launcher, Started
 from keystead.engines.xray.options import XrayOptions, XrayStatus
 from keystead.engines.xray.probe import Prober
 from keystead.engines.xray.reading import read
 from keystead.engines.xray.replacing import Replacing
 from keystead.engines.xray.state import Carried, Reading, XrayActual, XrayDesired
+from keystead.engines.xray.warmers import PairsInUse
 from keystead.engines.xray.watching import Watching
 from keystead.keeper.core import State
 from keystead.keeper.kept import KeptCore
@@ -66,7 +65,6 @@ class ManagedXray:
         self._options = options
         self._load = load
         self._clock = clock
-        self._ids = ids
         self._on_final_reading = on_final_reading
         self._core = KeptCore(self, options.keeper, clock=clock)
         self.watching = Watching(
@@ -77,6 +75,7 @@ class ManagedXray:
             options.settings, options.environment, lambda: (self._prober.password(), str(ids.uuid()))
         )
         self._attendance: Attendance | None = None
+        self._pairs = PairsInUse(lambda: [*self._serving(), *self._handover.candidates()])
         self._handover = Handover(self, self._core, options.keeper, clock=clock, see_off_s=options.see_off_s)
         self.replacing = Replacing(
             self._core, options.keeper, self._handover, find=self._find, digest=self._digest, served=self._served
@@ -141,6 +140,7 @@ class ManagedXray:
         if step.verb is not Verb.REMOVE:
             await self.watching.unblock([step.subject], served.blocks)
         entries = launching.changes(desired, [step.subject], served.started.tags)
+        self._pairs.drop(desired, step.places)
         await self._core.remember(entries, launching.openings(desired, step.places))
         await users.apply(served.client, step, desired, wanted=launching.with_own(desired, served.started, step.places))
         await self.watching.limit(desired, [step.subject])
@@ -173,6 +173,7 @@ class ManagedXray:
 
     def places(self, desired: XrayDesired, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
         """Return what has to be warm before clients of these labels are served: inbounds, or pairs."""
+        self._pairs.note(desired)
         return warmth.places(desired, subjects)
 
     async def cold(self, places: Mapping[str, Collection[str]]) -> Mapping[str, KeysteadError]:
@@ -197,6 +198,7 @@ class ManagedXray:
             if desired.new.issuperset(subjects) and self._core.state is State.RUNNING:
                 return await self._add_new(desired, subjects, tags)
             openings = launching.openings(desired, launching.places(desired, subjects))
+            self._pairs.drop(desired, openings)
             remembering = self._core.remember(launching.changes(desired, subjects, tags), openings)
             if self._core.state is State.RUNNING:
                 outcomes, is_down = await asyncio.gather(self._tell(desired, subjects, tags), remembering)
@@ -247,26 +249,23 @@ class ManagedXray:
         desired, served = await self._load(), self._attendance
         self.watching.note_limits(desired)
         socket = self._options.socket if served is None else served.started.socket
-        generation = self._next_generation() if served is None else served.started.generation
+        generation = launching.next_generation(self._core.memos()) if served is None else served.started.generation
         # What is told to the process before reaches the one after: both have the same ports.
         desired = launching.with_free_ports(desired, {} if served is None else served.started.behind)
+        self._pairs.note(desired)
         return self._launcher.launch(desired, self._binary, socket, echo_port=echo_port, generation=generation)
 
     def candidate(self, desired: XrayDesired, binary: Binary, *, echo_port: int) -> Launch:
         """Return the launch of a process that listens on loopback until it takes the public listeners."""
         desired = launching.with_free_ports(desired, {})
         warm = config.warm_inbounds(desired.static, free_loopback_port)
-        generation = self._next_generation()
-        return self._launcher.launch(
-            desired, binary, self._free_socket(), echo_port=echo_port, generation=generation, warm=warm
-        )
+        memos = self._core.memos()
+        socket, generation = launching.free_socket(self._options.socket, memos), launching.next_generation(memos)
+        return self._launcher.launch(desired, binary, socket, echo_port=echo_port, generation=generation, warm=warm)
 
     def standing(self, memo: Mapping[str, Any]) -> Standing:
         """Tell what a process is, by its memo; a candidate nobody waits for any more is ended."""
-        started = launching.started_with(memo)
-        if started is None or started.role is Role.CANDIDATE:
-            return Standing.FOREIGN
-        return Standing.SERVING if started.role is Role.SERVING else Standing.LEAVING
+        return launching.standing(memo)
 
     def began(self, process: str, memo: Mapping[str, Any]) -> None:
         """Take notice of the process that runs."""
@@ -278,7 +277,7 @@ class ManagedXray:
 
     def attendance(self, process: str, started: Started) -> Attendance:
         """Return what is to be known of a process, not yet attended to."""
-        return Attendance(
+        made = Attendance(
             process,
             started,
             self._prober,
@@ -288,24 +287,18 @@ class ManagedXray:
             on_served=lambda: self._core.note_served(process),
             look_after=self.watching.look_after,
         )
-
-    def _next_generation(self) -> int:
-        return 1 + max((memo.get("generation", 0) for memo in self._core.memos()), default=0)
+        self._pairs.join(made)
+        return made
 
     def _keep_to(self, started: Started) -> None:
         """Go on with the program that runs, whatever would be chosen now; a crash changes nothing about it either."""
         if started.binary.name and (started.binary, started.version) != (self._binary.path, self._binary.version):
             self._binary = Binary(started.binary, started.version, "runs since before this start")
 
-    def _free_socket(self) -> Path:
-        taken = {memo.get("socket") for memo in self._core.memos()}
-        first = self._options.socket
-        others = (first.with_name(f"{first.stem}-{number}{first.suffix}") for number in itertools.count(2))
-        return next(path for path in itertools.chain([first], others) if str(path) not in taken)
-
     def take(self, successor: Attendance) -> None:
         """Let another process be the one that serves."""
         self._attendance = successor
+        self._pairs.join(successor)
         self._keep_to(successor.started)
 
     async def attend(self) -> None:
@@ -376,9 +369,11 @@ class ManagedXray:
             await asyncio.sleep(0)
         await self._core.note(changes)
 
+    def _serving(self) -> list[Attendance]:
+        return [] if self._attendance is None else [self._attendance]
+
     def _blocks(self) -> list[Blocks]:
-        serving = [self._attendance.blocks] if self._attendance is not None else []
-        return [*serving, *self._handover.blocks()]
+        return [*(one.blocks for one in self._serving()), *self._handover.blocks()]
 
     def _digest(self, desired: XrayDesired) -> str:
         return config.digest(desired, self._options.settings)

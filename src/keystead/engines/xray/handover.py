@@ -114,20 +114,26 @@ class Handover:
         return candidate is not None and candidate.wanted == wanted and candidate.attendance.warm.is_set()
 
     async def prepare(self, desired: XrayDesired, wanted: Wanted, old: Attendance | None) -> None:
-        """Start a candidate and wait until it is warm; raise EngineUnavailable, with nothing left, when it is not."""
+        """Start a candidate and wait until it is warm; raise EngineUnavailable, with nothing left, when it is not.
+
+        One that is there may have to become warm again: a pair came into use meanwhile.
+        """
         async with self._preparing:
             if self.is_prepared(wanted):
                 return
-            await self._discard()
-            self._note(Phase.STARTING)
-            candidate = self._candidate = await self._started(desired, wanted)
-            self._note(Phase.STARTED, f"pid {self._core.told_of(candidate.core).get('pid')}")
+            candidate = self._candidate
+            if candidate is None or candidate.wanted != wanted or self._is_down(candidate.core):
+                candidate = await self._another(desired, wanted)
             if not await self._becomes_warm(candidate, old):
                 trouble = self._core.told_of(candidate.core).get("trouble") or "no dial through it comes back"
                 await self._discard()
                 raise self._failed(f"the successor of the core does not prove itself: {trouble}; nothing was changed")
             self._note(Phase.WARM)
             self._soon(self._discard_unused(candidate))
+
+    def candidates(self) -> list[Attendance]:
+        """Return what is known of the candidate, if there is one."""
+        return [] if self._candidate is None else [self._candidate.attendance]
 
     async def switch(self, desired: XrayDesired, old: Attendance) -> None:
         """Let the warm candidate take the public listeners; raise EngineUnavailable, nothing changed, when it fails."""
@@ -195,6 +201,14 @@ class Handover:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _another(self, desired: XrayDesired, wanted: Wanted) -> _Candidate:
+        """Put a fresh candidate in the place of the one there was."""
+        await self._discard()
+        self._note(Phase.STARTING)
+        candidate = self._candidate = await self._started(desired, wanted)
+        self._note(Phase.STARTED, f"pid {self._core.told_of(candidate.core).get('pid')}")
+        return candidate
 
     async def _started(self, desired: XrayDesired, wanted: Wanted) -> _Candidate:
         keeper = await self._keepers.begin_another() if wanted.has_new_keeper else ""

@@ -4,6 +4,7 @@ The memo travels with the launch and comes back to whichever API process finds t
 configured, and how it dials itself. It is as secret as the probe's password and stays in memory.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, field
@@ -13,12 +14,13 @@ from typing import Any
 
 import orjson
 
-from keystead.engines.xray import config, warmth
+from keystead.engines.xray import config, warmers, warmth
 from keystead.engines.xray.binary import Binary
 from keystead.engines.xray.state import XrayDesired, XrayInbound, XraySettings, XrayUser, is_live
 from keystead.engines.xray.users import Users
 from keystead.keeper.launch import OPENINGS, Change, Launch, Opening
 from keystead.keeper.ports import Listen, free_loopback_port
+from keystead.keeper.program import Standing
 from keystead.kit.secret import Secret
 
 _KIND = "xray"
@@ -46,7 +48,8 @@ class Started:
 
     Of two that serve, the one of the higher ``generation`` took the place of the other. ``behind`` are the ports of
     what listens on loopback for its other inbounds, by tag. ``needs`` are the routes, by their positions, that have to
-    be warm for each place (``warmth.py``); a memo of an earlier Keystead has none.
+    be warm for each place (``warmth.py``); a memo of an earlier Keystead has none. ``pairs`` are those that its routes
+    prove, as REALITY tells them apart (``warmers.py``).
     """
 
     tags: tuple[str, ...]
@@ -59,6 +62,7 @@ class Started:
     generation: int = 0
     behind: Mapping[str, int] = field(default_factory=dict)
     needs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    pairs: frozenset[str] = frozenset()
 
 
 class Launcher:
@@ -88,7 +92,9 @@ class Launcher:
 
         What stands behind other inbounds has its port by now (``XrayDesired.with_ports``).
         """
-        probe = self._probe(desired, echo_port, warm)
+        extra = warmers.of_start(desired.inbounds, free_loopback_port)
+        dialled = (*desired.static, *extra)
+        probe = self._probe(dialled, echo_port, None if warm is None else (*warm, *extra))
         rendered = config.render(
             desired,
             api_listen=config.api_on_socket(socket),
@@ -96,6 +102,7 @@ class Launcher:
             settings=self._settings,
             has_access_log=True,
             warm=warm,
+            warmers=extra,
         )
         started = Started(
             tuple(inbound.tag for inbound in desired.static),
@@ -107,10 +114,11 @@ class Launcher:
             binary.path,
             generation,
             desired.inner_ports(),
-            warmth.needs(desired.static, probe.routes),
+            warmth.needs(dialled, probe.routes),
+            warmers.pairs_dialled(dialled),
         )
         texts, gaps, entries = with_gaps(rendered)
-        listening = desired.static if warm is None else warm
+        listening = (*(desired.static if warm is None else warm), *extra)
         return Launch(
             argv=(str(binary.path), "run", "-config", "stdin:"),
             environment=self._environment,
@@ -128,14 +136,16 @@ class Launcher:
             memo=memo_of(started),
         )
 
-    def _probe(self, desired: XrayDesired, echo_port: int, warm: tuple[XrayInbound, ...] | None) -> config.ProbePlan:
+    def _probe(
+        self, dialled: tuple[XrayInbound, ...], echo_port: int, warm: tuple[XrayInbound, ...] | None
+    ) -> config.ProbePlan:
         password, user = self._probe_secrets()
         return config.ProbePlan(
             socks_port=free_loopback_port(),
             echo_port=echo_port,
             password=password,
             user=config.probe_user(user),
-            routes=config.routes(desired.static),
+            routes=config.routes(dialled),
             warm_routes=config.warm_routes(warm or ()),
         )
 
@@ -212,6 +222,7 @@ def memo_of(started: Started) -> dict[str, Any]:
         "generation": started.generation,
         "behind": dict(started.behind),
         "needs": dict(started.needs),
+        "pairs": sorted(started.pairs),
     }
 
 
@@ -238,7 +249,28 @@ def started_with(memo: Mapping[str, Any]) -> Started | None:
         memo.get("generation", 0),
         memo.get("behind", {}),
         {place: tuple(numbers) for place, numbers in memo.get("needs", {}).items()},
+        frozenset(memo.get("pairs", (place for place in memo.get("needs", {}) if " " in place))),
     )
+
+
+def standing(memo: Mapping[str, Any]) -> Standing:
+    """Tell what a process is, by its memo; a candidate is nobody's after the API that made it."""
+    started = started_with(memo)
+    if started is None or started.role is Role.CANDIDATE:
+        return Standing.FOREIGN
+    return Standing.SERVING if started.role is Role.SERVING else Standing.LEAVING
+
+
+def next_generation(memos: Iterable[Mapping[str, Any]]) -> int:
+    """Return the generation of a process that is to take the place of all that are there."""
+    return 1 + max((memo.get("generation", 0) for memo in memos), default=0)
+
+
+def free_socket(first: Path, memos: Iterable[Mapping[str, Any]]) -> Path:
+    """Return where a further process may have its API: the first of a row of sockets that none has."""
+    taken = {memo.get("socket") for memo in memos}
+    others = (first.with_name(f"{first.stem}-{number}{first.suffix}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([first], others) if str(path) not in taken)
 
 
 def with_free_ports(desired: XrayDesired, known: Mapping[str, int]) -> XrayDesired:

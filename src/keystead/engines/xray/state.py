@@ -49,7 +49,7 @@ class XrayInbound:
 
     ``target`` is host:port of the site REALITY hides behind; ``short_ids`` are lower-case hex of even length ≤ 16. One
     whose tag starts with ``LIVE_TAG_PREFIX`` is opened and closed while the core runs, and is there for its users
-    alone. Its target and server names are those of an inbound of the other kind, so that they are warm.
+    alone. A target or server name that no inbound of the other kind has gets a warmer (``warmers.py``).
 
     ``behind`` is the tag of an inbound with another key pair: whoever does not authenticate here is passed on to it,
     with the address of the peer in front (PROXY protocol), and only by it to the target. Where that one listens is

@@ -3,18 +3,18 @@
 A *place* is what somebody may wait for: the tag of an inbound that a start opens, or a pair of target and server name,
 which is all that an inbound opened later has to wait for. Each needs some of the probe's routes, by their positions:
 one dialled at another inbound counts, since REALITY examines a pair once per process. A pair that no inbound of a
-start has (a port taken over, with a target of its own) is dialled by nobody: it waits for the first dial of any.
+start has (a port taken over, with a target of its own) is dialled at a warmer (``warmers.py``).
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from keystead.engines.xray.config import Route
+from keystead.engines.xray.config import Route, is_warmer
 from keystead.engines.xray.state import XrayDesired, XrayInbound
 
 Needs = Mapping[str, Collection[int]]
 
-_TAGS_NAMED = 3
+_NAMED = 3
 
 
 def pair(target: str, server_name: str) -> str:
@@ -56,13 +56,30 @@ def places(desired: XrayDesired, subjects: Collection[str]) -> dict[str, list[st
 
 
 def told(routes: Sequence[Route], known: Needs, cold: Collection[int]) -> str:
-    """Return what is waited for, by the inbounds whose dials have not come back and the targets behind those."""
-    tags = sorted({routes[number].tag for number in cold})
-    if not tags:
+    """Return what is waited for, by the inbounds whose dials have not come back and the targets behind those.
+
+    What only ports of their own have is told by its target and server name: the ports may be many.
+    """
+    by_pair = [number for number in cold if is_warmer(routes[number].tag)]
+    by_tag = set(cold).difference(by_pair)
+    waits = []
+    if by_tag:
+        tags = {routes[number].tag for number in by_tag}
+        targets = sorted({place.split(" ")[0] for place in _pairs(known, by_tag)})
+        whose = f", whose target is {', '.join(targets[:_NAMED])}" if targets else ""
+        waits.append(f"through the inbound {_first(tags)}{whose}")
+    if by_pair:
+        named = {place.replace(" ", " as ") for place in _pairs(known, by_pair)}
+        waits.append(f"through ports of their own with the target {_first(named)}")
+    if not waits:
         return "no dial through Xray has come back yet"
-    more = f" and {len(tags) - _TAGS_NAMED} more" if len(tags) > _TAGS_NAMED else ""
-    targets = sorted(
-        {place.split(" ")[0] for place, needed in known.items() if " " in place and set(needed) & set(cold)}
-    )
-    whose = f", whose target is {', '.join(targets[:_TAGS_NAMED])}" if targets else ""
-    return f"no dial has come back yet through the inbound {', '.join(tags[:_TAGS_NAMED])}{more}{whose}"
+    return f"no dial has come back yet {' and '.join(waits)}"
+
+
+def _pairs(known: Needs, numbers: Collection[int]) -> list[str]:
+    return [place for place, needed in known.items() if " " in place and not set(needed).isdisjoint(numbers)]
+
+
+def _first(named: Collection[str]) -> str:
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return f"{', '.join(sorted(named)[:_NAMED])}{more}"

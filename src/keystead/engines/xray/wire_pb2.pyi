@@ -151,7 +151,7 @@ class ReceiverConfig(_message.Message):
     def __init__(self, port_list: _Optional[_Union[PortList, _Mapping]] = ..., listen: _Optional[_Union[IpOrDomain, _Mapping]] = ..., stream_settings: _Optional[_Union[StreamConfig, _Mapping]] = ...) -> None: ...
 
 class RealityConfig(_message.Message):
-    __slots__ = ("dest", "type", "xver", "server_names", "private_key", "min_client_version", "short_ids")
+    __slots__ = ("dest", "type", "xver", "server_names", "private_key", "min_client_version", "short_ids", "fingerprint", "server_name", "public_key", "short_id", "spider_x", "spider_y")
     DEST_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     XVER_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +159,12 @@ class RealityConfig(_message.Message):
     PRIVATE_KEY_FIELD_NUMBER: _ClassVar[int]
     MIN_CLIENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     SHORT_IDS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    SERVER_NAME_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    SHORT_ID_FIELD_NUMBER: _ClassVar[int]
+    SPIDER_X_FIELD_NUMBER: _ClassVar[int]
+    SPIDER_Y_FIELD_NUMBER: _ClassVar[int]
     dest: str
     type: str
     xver: int
@@ -166,7 +172,13 @@ class RealityConfig(_message.Message):
     private_key: bytes
     min_client_version: bytes
     short_ids: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, dest: _Optional[str] = ..., type: _Optional[str] = ..., xver: _Optional[int] = ..., server_names: _Optional[_Iterable[str]] = ..., private_key: _Optional[bytes] = ..., min_client_version: _Optional[bytes] = ..., short_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    fingerprint: str
+    server_name: str
+    public_key: bytes
+    short_id: bytes
+    spider_x: str
+    spider_y: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, dest: _Optional[str] = ..., type: _Optional[str] = ..., xver: _Optional[int] = ..., server_names: _Optional[_Iterable[str]] = ..., private_key: _Optional[bytes] = ..., min_client_version: _Optional[bytes] = ..., short_ids: _Optional[_Iterable[bytes]] = ..., fingerprint: _Optional[str] = ..., server_name: _Optional[str] = ..., public_key: _Optional[bytes] = ..., short_id: _Optional[bytes] = ..., spider_x: _Optional[str] = ..., spider_y: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class VlessInboundConfig(_message.Message):
     __slots__ = ("users", "decryption")
@@ -175,6 +187,65 @@ class VlessInboundConfig(_message.Message):
     users: _containers.RepeatedCompositeFieldContainer[User]
     decryption: str
     def __init__(self, users: _Optional[_Iterable[_Union[User, _Mapping]]] = ..., decryption: _Optional[str] = ...) -> None: ...
+
+class SocksInboundConfig(_message.Message):
+    __slots__ = ("auth_type", "accounts")
+    class AccountsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    AUTH_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    auth_type: int
+    accounts: _containers.ScalarMap[str, str]
+    def __init__(self, auth_type: _Optional[int] = ..., accounts: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class ServerEndpoint(_message.Message):
+    __slots__ = ("address", "port", "user")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    address: IpOrDomain
+    port: int
+    user: User
+    def __init__(self, address: _Optional[_Union[IpOrDomain, _Mapping]] = ..., port: _Optional[int] = ..., user: _Optional[_Union[User, _Mapping]] = ...) -> None: ...
+
+class VlessOutboundConfig(_message.Message):
+    __slots__ = ("server",)
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    server: ServerEndpoint
+    def __init__(self, server: _Optional[_Union[ServerEndpoint, _Mapping]] = ...) -> None: ...
+
+class SenderConfig(_message.Message):
+    __slots__ = ("stream_settings",)
+    STREAM_SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    stream_settings: StreamConfig
+    def __init__(self, stream_settings: _Optional[_Union[StreamConfig, _Mapping]] = ...) -> None: ...
+
+class OutboundHandlerConfig(_message.Message):
+    __slots__ = ("tag", "sender_settings", "proxy_settings")
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    SENDER_SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    PROXY_SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    tag: str
+    sender_settings: TypedMessage
+    proxy_settings: TypedMessage
+    def __init__(self, tag: _Optional[str] = ..., sender_settings: _Optional[_Union[TypedMessage, _Mapping]] = ..., proxy_settings: _Optional[_Union[TypedMessage, _Mapping]] = ...) -> None: ...
+
+class AddOutboundRequest(_message.Message):
+    __slots__ = ("outbound",)
+    OUTBOUND_FIELD_NUMBER: _ClassVar[int]
+    outbound: OutboundHandlerConfig
+    def __init__(self, outbound: _Optional[_Union[OutboundHandlerConfig, _Mapping]] = ...) -> None: ...
+
+class RemoveOutboundRequest(_message.Message):
+    __slots__ = ("tag",)
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    tag: str
+    def __init__(self, tag: _Optional[str] = ...) -> None: ...
 
 class QueryStatsRequest(_message.Message):
     __slots__ = ("pattern", "reset")
@@ -264,14 +335,16 @@ class OnlineAddressesResponse(_message.Message):
     def __init__(self, name: _Optional[str] = ..., ips: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class RoutingRule(_message.Message):
-    __slots__ = ("tag", "user_email", "rule_tag")
+    __slots__ = ("tag", "user_email", "inbound_tag", "rule_tag")
     TAG_FIELD_NUMBER: _ClassVar[int]
     USER_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    INBOUND_TAG_FIELD_NUMBER: _ClassVar[int]
     RULE_TAG_FIELD_NUMBER: _ClassVar[int]
     tag: str
     user_email: _containers.RepeatedScalarFieldContainer[str]
+    inbound_tag: _containers.RepeatedScalarFieldContainer[str]
     rule_tag: str
-    def __init__(self, tag: _Optional[str] = ..., user_email: _Optional[_Iterable[str]] = ..., rule_tag: _Optional[str] = ...) -> None: ...
+    def __init__(self, tag: _Optional[str] = ..., user_email: _Optional[_Iterable[str]] = ..., inbound_tag: _Optional[_Iterable[str]] = ..., rule_tag: _Optional[str] = ...) -> None: ...
 
 class RouterConfig(_message.Message):
     __slots__ = ("rule",)

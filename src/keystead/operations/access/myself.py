@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from keystead.access import passwords
 from keystead.access.signin import attempts, invitations, people, secondfactor, sessions
 from keystead.access.signin.attempts import Kind
 from keystead.access.signin.door import SessionDoor
@@ -50,6 +51,7 @@ class SelfOperations:
         self, call: Call, facts: RequestFacts, *, present: Secret[str], wanted: Secret[str]
     ) -> SignedIn:
         """Replace the password, end every session and open a new one; raise WrongCredentials, Throttled or Invalid."""
+        passwords.check_length(wanted, "new_password")
         known = await self._transactions.read(call, people.look_up_own)
         attempt = {"login": known.user.login, "address": facts.address}
         await self._transactions.write(call, attempts.begin, Kind.SIGN_IN, **attempt)

@@ -15,7 +15,14 @@ from keystead.access.principal import visitor
 from keystead.access.signin import attempts, people, registration, resets, sessions
 from keystead.access.signin.attempts import Kind
 from keystead.access.signin.door import SessionDoor
-from keystead.access.signin.errors import RefreshReused, SecondFactorNeeded, WrongCredentials, WrongSecondFactor
+from keystead.access.signin.errors import (
+    LinkOver,
+    RefreshReused,
+    RegistrationClosed,
+    SecondFactorNeeded,
+    WrongCredentials,
+    WrongSecondFactor,
+)
 from keystead.access.signin.links import NewLink
 from keystead.access.signin.people import Known, Proof
 from keystead.access.signin.registration import Registrant
@@ -127,10 +134,19 @@ class SignInOperations:
         self._door.forget_all()
 
     async def register(self, facts: RequestFacts, given: Credentials, invitation: Secret[str] | None) -> Pending:
-        """Keep a registration until ``verify``; raise RegistrationClosed, LinkOver, Invalid or AlreadyExists."""
+        """Keep a registration until ``verify``; raise RegistrationClosed, LinkOver, Invalid or AlreadyExists.
+
+        A password that is too short uses no attempt up; one that was let in by no rule and no invitation uses up the
+        place's, not the login's: its owner comes with the right invitation, and does not wait for strangers.
+        """
         call, rule = self._visitor(facts), self._rules.registration
+        passwords.check_length(given.password)
         await self._count(call, Kind.REGISTER, given.login, facts)
-        await self._transactions.read(call, registration.ask, rule, invitation)
+        try:
+            await self._transactions.read(call, registration.ask, rule, invitation)
+        except (RegistrationClosed, LinkOver):
+            await self._transactions.write(call, attempts.forgive, Kind.REGISTER, login=given.login)
+            raise
         registrant = Registrant(given.login, await self._hashing.hash(given.password), invitation)
         is_by_mail = self.has_mail and invitation is None
         try:

@@ -3,6 +3,7 @@
 Zones are Cloudflare's so far; the next provider of zones is chosen here, by the provider of a zone's credential.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -13,8 +14,8 @@ from keystead.operations.vault.changes import ChangeRecords
 from keystead.operations.vault.credentials import CredentialOperations
 from keystead.providers.clients import Clients
 from keystead.providers.cloudflare import CLOUDFLARE, Cloudflare
-from keystead.vault import contents, zones
-from keystead.vault.contentvalue import Noted
+from keystead.vault import bulklists, contents, zones
+from keystead.vault.contentvalue import Entry, Noted
 from keystead.vault.credentialvalue import Credential
 from keystead.vault.intents import Change
 from keystead.vault.store.zones import Zone
@@ -80,3 +81,7 @@ class ZoneHosts:
     async def note_redirects(self, call: Call, host: HostedZone, noted: Noted) -> None:
         """Do the same for redirects."""
         await self._transactions.write(call, contents.note_redirects, host.zone.remote_id, noted)
+
+    async def note_list(self, call: Call, host: Host, noted: Noted, *, made: Sequence[Entry] = ()) -> None:
+        """Do the same for the bulk redirects of an account; ``made`` is there where it was not before."""
+        await self._transactions.write(call, bulklists.note, host.credential.id, noted, made=made)

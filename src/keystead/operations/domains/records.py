@@ -61,10 +61,12 @@ class RecordOperations:
     async def change(self, call: Call, zone_id: int, wanted: RecordChange) -> Json:
         """Make one change and return the record; raise AlreadyThere and NotThere."""
         host = await self._hosts.of_zone(call, zone_id)
-        async with self._hosts.changing(call, Change.RECORDS_CHANGE, host.zone.name, **_told([wanted])):
+        async with self._hosts.changing(call, Change.RECORDS_CHANGE, host.zone.name, **told_of([wanted])):
             record = await _made(host, wanted)
             await self._hosts.note_records(call, host, _noted([RecordOutcome(wanted, record)]))
-        await self._hosts.done(call, Change.RECORDS_CHANGE, host.zone.name, **_told([wanted]), record=record.get("id"))
+        await self._hosts.done(
+            call, Change.RECORDS_CHANGE, host.zone.name, **told_of([wanted]), record=record.get("id")
+        )
         return record
 
     async def change_many(self, call: Call, zone_id: int, wanted: Sequence[RecordChange]) -> list[RecordOutcome]:
@@ -74,7 +76,7 @@ class RecordOperations:
         that those that can be made are made.
         """
         host = await self._hosts.of_zone(call, zone_id)
-        async with self._hosts.changing(call, Change.RECORDS_CHANGE, host.zone.name, **_told(wanted)):
+        async with self._hosts.changing(call, Change.RECORDS_CHANGE, host.zone.name, **told_of(wanted)):
             try:
                 outcomes = await _together(host, wanted)
             except SecretRefused:
@@ -83,7 +85,7 @@ class RecordOperations:
                 outcomes = await _one_by_one(host, wanted)
             await self._hosts.note_records(call, host, _noted(outcomes))
         failed = sum(one.error is not None for one in outcomes)
-        await self._hosts.done(call, Change.RECORDS_CHANGE, host.zone.name, **_told(wanted), failed=failed)
+        await self._hosts.done(call, Change.RECORDS_CHANGE, host.zone.name, **told_of(wanted), failed=failed)
         return outcomes
 
     async def export(self, call: Call, zone_id: int) -> str:
@@ -107,6 +109,18 @@ class RecordOperations:
         added = [record_entry(one) for one in await client.records(zone_id) if str(one.get("id")) not in before]
         await self._hosts.note_records(call, host, Noted(there=added))
         return told
+
+
+def told_of(wanted: Sequence[RecordChange]) -> dict[str, object]:
+    """Return what goes on record of changes: no contents, which may be tokens for whoever verifies a domain."""
+    return {
+        "changes": [
+            {"action": one.action.value}
+            | ({"id": one.record_id} if one.record_id else {})
+            | {name: one.record[name] for name in ("type", "name") if name in one.record}
+            for one in wanted
+        ]
+    }
 
 
 async def _made(host: HostedZone, wanted: RecordChange) -> Json:
@@ -164,15 +178,3 @@ def _noted(outcomes: Sequence[RecordOutcome]) -> Noted:
         gone=[one.change.record_id for one in made if one.change.action is is_gone],
         there=[record_entry(one.record) for one in made if one.change.action is not is_gone and one.record],
     )
-
-
-def _told(wanted: Sequence[RecordChange]) -> dict[str, object]:
-    """Return what goes on record of changes: no contents, which may be tokens for whoever verifies a domain."""
-    return {
-        "changes": [
-            {"action": one.action.value}
-            | ({"id": one.record_id} if one.record_id else {})
-            | {name: one.record[name] for name in ("type", "name") if name in one.record}
-            for one in wanted
-        ]
-    }

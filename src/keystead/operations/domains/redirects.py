@@ -19,7 +19,7 @@ from keystead.providers.cloudflare_rules import BulkItem, SeenRule, ref_of
 from keystead.providers.errors import NotThere
 from keystead.providers.redirect import BulkRedirect, Redirect
 from keystead.vault import credentials
-from keystead.vault.contentvalue import Noted, redirect_entry
+from keystead.vault.contentvalue import Noted, bulk_entry, look_entry, redirect_entry
 from keystead.vault.intents import Change
 
 # What the list of an account may hold on the plan with the fewest is ten thousand (developers.cloudflare.com, 2026-11).
@@ -89,8 +89,15 @@ class RedirectOperations:
         return await host.client.bulk_redirects(host.credential.external_id)
 
     async def put_bulk(self, call: Call, credential_id: int, wanted: Sequence[BulkRedirect]) -> BulkPut:
-        """Add bulk redirects and change those that have the same source, all in one operation."""
-        checked = {one.source: one for one in _checked(wanted)}
+        """Add bulk redirects and change those that have the same source, all in one operation.
+
+        Raises Invalid for one that is wrong, and for two of a source that say different things: nobody knows which.
+        """
+        checked: dict[str, BulkRedirect] = {}
+        for position, one in enumerate(_checked(wanted), 1):
+            if checked.setdefault(one.source, one) != one:
+                problem = f"{one.source} stands here twice, with something else each time"
+                raise Invalid(f"redirect {position}: {problem}", fields={f"redirects.{position}.source": problem})
         host = await self._hosts.of_credential(call, credential_id)
         async with self._alone(call, host):
             return await self._merge(call, host, checked)
@@ -101,11 +108,14 @@ class RedirectOperations:
         host = await self._hosts.of_credential(call, credential_id)
         account_id = host.credential.external_id
         async with self._alone(call, host):
-            gone = [one.id for one in await host.client.bulk_redirects(account_id) if one.redirect.source in named]
+            gone = [one for one in await host.client.bulk_redirects(account_id) if one.redirect.source in named]
             if gone:
                 place, facts = credentials.subject(credential_id), {"count": len(gone)}
                 async with self._hosts.changing_at(call, Change.BULK_REDIRECTS_REMOVE, place, **facts):
-                    await host.client.delete_bulk_redirects(account_id, gone, self._transactions.clock)
+                    ids = [one.id for one in gone]
+                    await host.client.delete_bulk_redirects(account_id, ids, self._transactions.clock)
+                    noted = Noted(gone=[bulk_entry(one.redirect).id for one in gone])
+                    await self._hosts.note_list(call, host, noted)
                 await self._hosts.done_at(call, Change.BULK_REDIRECTS_REMOVE, place, **facts)
         return len(gone)
 
@@ -127,6 +137,8 @@ class RedirectOperations:
         place, facts = credentials.subject(host.credential.id), {"added": put.added, "changed": put.changed}
         async with self._hosts.changing_at(call, Change.BULK_REDIRECTS_PUT, place, **facts):
             await host.client.put_bulk_redirects(account_id, list(merged.values()), self._transactions.clock)
+            noted = Noted(there=[bulk_entry(one) for one in checked.values()])
+            await self._hosts.note_list(call, host, noted, made=[look_entry()])
         await self._hosts.done_at(call, Change.BULK_REDIRECTS_PUT, place, **facts, total=put.total)
         return put
 

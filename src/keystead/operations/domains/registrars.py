@@ -1,6 +1,7 @@
 """Operations at any registrar, whichever provider it is: domains, and the name servers of one."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
@@ -18,7 +19,6 @@ class RegistrarOperations:
 
     def __init__(self, transactions: Transactions, openers: Mapping[str, Open]) -> None:
         self._transactions = transactions
-        self._records = ChangeRecords(transactions)
         self._openers = openers
 
     @property
@@ -37,13 +37,10 @@ class RegistrarOperations:
     async def set_name_servers(
         self, call: Call, provider: str, credential_id: int, domain: str, servers: Sequence[str]
     ) -> None:
-        """Point a domain at its name servers; put on record before it is asked for, and once it is done."""
+        """Point a domain at its name servers."""
         registrar = await self.opened(call, provider, credential_id)
-        facts = {"domain": domain, "name_servers": list(servers)}
-        subject = credentials.subject(credential_id)
-        async with self._records.changing(call, Change.NAME_SERVERS, subject, **facts):
+        async with pointing(self._transactions, call, credential_id, domain, servers):
             await registrar.set_name_servers(domain, list(servers))
-            await self._transactions.write(call, zones.note_name_servers, credential_id, domain, servers)
 
     async def opened(self, call: Call, provider: str, credential_id: int) -> Registrar:
         """Return a registrar with a credential's secret; raise CredentialNotFound for one of no registrar."""
@@ -56,3 +53,14 @@ class RegistrarOperations:
         """Return the registrar that a credential is for."""
         credential = await self._transactions.read(call, credentials.find, credential_id)
         return await self.opened(call, credential.provider, credential_id)
+
+
+@asynccontextmanager
+async def pointing(
+    transactions: Transactions, call: Call, credential_id: int, domain: str, servers: Sequence[str]
+) -> AsyncIterator[None]:
+    """Put on record that a domain is about to be pointed at name servers, and once it is, or that it failed."""
+    facts, subject = {"domain": domain, "name_servers": list(servers)}, credentials.subject(credential_id)
+    async with ChangeRecords(transactions).changing(call, Change.NAME_SERVERS, subject, **facts):
+        yield
+        await transactions.write(call, zones.note_name_servers, credential_id, domain, servers)

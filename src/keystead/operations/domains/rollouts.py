@@ -6,7 +6,6 @@ as a domain of a move and ever longer, while others go on; a provider's limit co
 off when nothing is due, or the database is away.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,10 @@ from keystead.access import principal
 from keystead.jobs.errors import NotYet
 from keystead.jobs.store import Job
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
+from keystead.kit.waiting import all_of
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import HostedZone, ZoneHosts
+from keystead.operations.domains.records import Action, RecordChange, told_of
 from keystead.operations.transaction import Transactions
 from keystead.providers.cloudflare_answers import Json
 from keystead.providers.cloudflare_records import RecordChanges, RecordsChanged
@@ -23,6 +24,7 @@ from keystead.providers.errors import ProviderBusy, ProviderRejected
 from keystead.providers.redirect import Redirect
 from keystead.vault import contentvalue, rolloutparts, templateplan, templatevalue
 from keystead.vault.contentvalue import Noted, record_entry, redirect_entry
+from keystead.vault.intents import Change
 from keystead.vault.movevalue import ATTEMPTS_MAX, delay_s
 from keystead.vault.rolloutparts import Part
 from keystead.vault.rolloutvalue import Outcome
@@ -109,10 +111,21 @@ class RolloutJobs:
         return True
 
     async def _carry_out(self, call: Call, now: _Now) -> None:
-        """Change records in as few requests as may be, and redirects one by one; what is there then is right."""
-        done = await _change_records(now)
+        """Change records in as few requests as may be, and redirects one by one; what is there then is right.
+
+        Both are on record before they are asked for; what came of them is with the zone (``rolloutparts.note_end``).
+        """
+        name, records, redirects = now.host.zone.name, now.steps(Kind.RECORD), now.steps(Kind.REDIRECT)
+        done, gone = RecordsChanged(), []
+        if records:
+            facts = told_of([_record_change(step) for step in records])
+            async with self._hosts.changing(call, Change.RECORDS_CHANGE, name, **facts):
+                done = await _change_records(now, records)
         await self._hosts.note_records(call, now.host, _noted(now, done))
-        gone = await _change_redirects(now)
+        if redirects:
+            changes = [{"action": step.verb.value, "source": step.subject} for step in redirects]
+            async with self._hosts.changing(call, Change.REDIRECTS_CHANGE, name, changes=changes):
+                gone = await _change_redirects(now, redirects)
         there = [redirect_entry(one) for one in now.wanted.redirects]
         await self._hosts.note_redirects(call, now.host, Noted(gone=gone, there=there))
 
@@ -133,17 +146,16 @@ def _require_all_over(part: Part) -> None:
 
 
 async def _each(part: Part, do: Callable[[Call, Part, ToDo], Awaitable[None]], call: Call) -> None:
-    """Do something with every zone of a part at once; when all have ended, raise the first problem."""
-    ended = await asyncio.gather(*(do(call, part, zone) for zone in part.zones), return_exceptions=True)
-    for problem in ended:
-        if problem is not None:
-            raise problem
+    """Do something with every zone of a part at once."""
+    await all_of(*(do(call, part, zone) for zone in part.zones))
 
 
-async def _change_records(now: _Now) -> RecordsChanged:
-    steps = now.steps(Kind.RECORD)
-    if not steps:
-        return RecordsChanged()
+def _record_change(step: Step) -> RecordChange:
+    actions = {Verb.CREATE: Action.CREATE, Verb.CHANGE: Action.UPDATE, Verb.DELETE: Action.DELETE}
+    return RecordChange(actions[step.verb], str(step.remote_id or ""), dict(step.value or {}))
+
+
+async def _change_records(now: _Now, steps: Sequence[Step]) -> RecordsChanged:
     return await now.host.client.change_records(
         now.host.zone.remote_id,
         RecordChanges(
@@ -154,14 +166,12 @@ async def _change_records(now: _Now) -> RecordsChanged:
     )
 
 
-async def _change_redirects(now: _Now) -> list[str]:
+async def _change_redirects(now: _Now, steps: Sequence[Step]) -> list[str]:
     """Change redirects, and return the refs of those that were deleted."""
-    steps = now.steps(Kind.REDIRECT)
     gone = [str(step.remote_id) for step in steps if step.verb is Verb.DELETE]
-    if steps:
-        wanted = [Redirect(**(step.value or {})) for step in steps if step.verb is not Verb.DELETE]
-        name = now.wanted.name
-        await now.host.client.change_redirects(now.host.zone.remote_id, gone=gone, wanted=wanted, template=name)
+    wanted = [Redirect(**(step.value or {})) for step in steps if step.verb is not Verb.DELETE]
+    name = now.wanted.name
+    await now.host.client.change_redirects(now.host.zone.remote_id, gone=gone, wanted=wanted, template=name)
     return gone
 
 

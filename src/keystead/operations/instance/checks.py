@@ -23,12 +23,16 @@ from keystead.operations.instance.engines import EngineStatus
 from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
 from keystead.settings import PREFIX, Settings, unknown
 from keystead.vault import alerts
+from keystead.vault.store import looks
 from keystead.vpn import clientrules
 from keystead.vpn.clientrules import ClientVersions
+from keystead.vpn.store import inbounds as inbound_store
+from keystead.vpn.store import keys as key_store
 
 PYTHON_OLDEST = (3, 11)
 _LAG_MAX = 1000
 _WAITING_MAX = 1000
+_CREDENTIALS_TOLD_MAX = 5
 
 
 def machine() -> Check:
@@ -48,6 +52,26 @@ async def client_versions(database: Database, scope: str, wanted: ClientVersions
         return Check(name, Status.OK, wanted.value)
     told = f"{versions.value} is in force, and the settings say {wanted.value}"
     return Check(name, Status.WARN, told, f"see whom it locks out, and approve it: keystead engine upgrade {scope}")
+
+
+async def own_ports(database: Database, scope: str, pool: tuple[int, int]) -> Check:
+    """Examine the range from which keys get a port of their own: how many are left, and who sits outside of it."""
+    first, last = pool
+    used, found = await database.read(
+        lambda connection: (
+            inbound_store.count_ports(connection, scope, first, last),
+            key_store.own_ports(connection),
+        )
+    )
+    free = last - first + 1 - used
+    told = f"{first}-{last}: {used} taken, {free} free"
+    outside = sum(not first <= key.port <= last for key in found)
+    if outside:
+        told += f"; {outside} more outside of the range"
+    if not free:
+        advice = "widen KEYSTEAD_VPN_PORTS and restart; until then no key with a port of its own can be issued"
+        return Check("ports of keys", Status.WARN, told, advice)
+    return Check("ports of keys", Status.OK, f"{told}; let them through the firewall if keys have ports of their own")
 
 
 def setting_names() -> Sequence[Check]:
@@ -127,6 +151,17 @@ async def alert_mails(opened: Database, *, has_mail: bool) -> Check:
     return Check(
         name, Status.OK, "none waits" if last is None else f"the last one was taken {last.ended_at:%Y-%m-%d} UTC"
     )
+
+
+async def credentials(opened: Database) -> Check:
+    """Examine whether providers take the credentials that are kept, and let them do what they were made for."""
+    name, troubles = "credentials", await opened.read(looks.troubles)
+    if not troubles:
+        return Check(name, Status.OK, "none is refused, or is known to have lost a permission")
+    told = [f"{one.provider} {one.id} ({one.alias}) {one.told}" for one in troubles[:_CREDENTIALS_TOLD_MAX]]
+    told += [f"and {len(troubles) - len(told)} more"] if len(troubles) > len(told) else []
+    advice = "see keystead credential list; connect the account again, or give the permissions back at the provider"
+    return Check(name, Status.WARN, "; ".join(told), advice)
 
 
 def engine_condition(name: str, status: EngineStatus) -> Check:

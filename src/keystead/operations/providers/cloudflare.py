@@ -28,7 +28,7 @@ from keystead.operations.vault.errands import Done, ErrandRunner
 from keystead.providers.clients import Clients
 from keystead.providers.cloudflare import CLOUDFLARE, Cloudflare
 from keystead.providers.cloudflare_answers import MAY_NOT_GIVE, NewToken, Verified
-from keystead.providers.cloudflare_permissions import PROFILES, Profile, policies, resolve
+from keystead.providers.cloudflare_permissions import PROFILES, READS_ITSELF, Profile, policies, resolve
 from keystead.providers.cloudflare_tokens import USER_OWNED, TokenWish
 from keystead.providers.errors import ProviderRejected, ProviderUnavailable, SecretRefused
 from keystead.vault import connecting, credentials
@@ -175,7 +175,8 @@ class CloudflareOperations:
     async def _wanted(self, climb: _Climb) -> TokenWish:
         account_id = climb.application.cf_account_id
         catalogue = await climb.client.permission_groups(account_id, climb.verified.owner)
-        resolved = resolve(catalogue, PROFILES[climb.profile])
+        optional = () if climb.verified.owner == USER_OWNED else (READS_ITSELF,)
+        resolved = resolve(catalogue, PROFILES[climb.profile], optional=optional)
         if resolved.missing:
             raise PermissionsMissing(
                 f"the bootstrap token may not give: {', '.join(resolved.missing)}", missing=resolved.missing
@@ -202,7 +203,7 @@ class CloudflareOperations:
             "cf_token_name": climb.token_name,
             "cf_account_name": await _account_name(climb),
         } | ({"cf_token_owner": USER_OWNED} if climb.verified.owner == USER_OWNED else {})
-        kept = Made(Secret(json.dumps({"token": made.value.reveal()})), scope, climb.expires_on)
+        kept = Made(Secret(json.dumps({"token": made.value.reveal()})), scope, climb.expires_on, climb.profile.value)
         retire = _retire(climb, reserved)
         bootstrap = climb.application.bootstrap
         try:

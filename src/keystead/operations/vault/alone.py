@@ -6,11 +6,12 @@ in time ends the change, for somebody else may have begun by then.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 from keystead.kit.errors import KeysteadError, Unavailable
 from keystead.kit.log import get_logger
+from keystead.kit.waiting import ended
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
 from keystead.vault import leases
@@ -69,7 +70,7 @@ class Alone:
                 try:
                     yield
                 finally:
-                    await _ended(keeping)
+                    await _over(keeping)
         except TimeoutError as error:
             if not within.expired():
                 raise
@@ -92,10 +93,12 @@ class Alone:
             await self._transactions.clock.sleep(_RENEWED_EVERY_S)
             try:
                 begun_s = asyncio.get_running_loop().time()
-                if not (await self._transactions.write(call, leases.renew, lease)).value:
-                    within.reschedule(begun_s)
+                is_ours = (await self._transactions.write(call, leases.renew, lease)).value
+                if within.expired():
+                    return  # the change is over, and ends
+                within.reschedule(begun_s + leases.LEASE.total_seconds() if is_ours else begun_s)
+                if not is_ours:
                     return
-                within.reschedule(begun_s + leases.LEASE.total_seconds())
             except KeysteadError as error:
                 log.warning("lease of a change not prolonged", place=lease.place, reason=error.message)
 
@@ -106,7 +109,8 @@ class Alone:
             log.warning("lease of a change runs out by itself", place=lease.place, reason=error.message)
 
 
-async def _ended(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+async def _over(keeping: "asyncio.Task[None]") -> None:
+    """End the renewing of a lease; raise what it crashed with, if it did."""
+    await ended(keeping)
+    if not keeping.cancelled():
+        keeping.result()

@@ -1,8 +1,7 @@
 """Operations on credentials: the verbs, and what becomes due by the clock."""
 
 from keystead.access.principal import system
-from keystead.kit.errors import KeysteadError
-from keystead.kit.log import get_logger
+from keystead.kit.loops import repeat
 from keystead.kit.secret import Secret
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
@@ -10,8 +9,6 @@ from keystead.vault import credentials
 from keystead.vault.credentials import Changes, Opened
 from keystead.vault.credentialvalue import Credential
 from keystead.vault.errors import CredentialExpired
-
-log = get_logger()
 
 # Whatever uses or shows a credential knows its end without this; the rows say so within the day.
 _LOOK_EVERY_S = 6 * 3600.0
@@ -64,9 +61,4 @@ class CredentialOperations:
 
     async def run(self) -> None:
         """Look for credentials that have ended until cancelled."""
-        while True:
-            try:
-                await self.expire_due()
-            except KeysteadError as error:
-                log.warning("expiries put off", reason=error.message)
-            await self._transactions.clock.sleep(_LOOK_EVERY_S)
+        await repeat(self.expire_due, _LOOK_EVERY_S, self._transactions.clock, failing="expiries put off")

@@ -5,7 +5,6 @@ for now is put off, ever longer, and given up after some days; what was given up
 share the errands of one database by lease.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +13,9 @@ from typing import Any
 from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
 from keystead.kit.log import get_logger
+from keystead.kit.loops import repeat
 from keystead.kit.secret import Secret
+from keystead.kit.waiting import all_of
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
 from keystead.vault import errands
@@ -65,7 +66,7 @@ class ErrandRunner:
     def __init__(self, transactions: Transactions, *, account_id: int, is_alone: bool) -> None:
         self._transactions = transactions
         self._call = Call(system(account_id), _REQUEST_ID)
-        self._is_alone = is_alone
+        self._begins_anew = is_alone
         self._handlers: dict[str, Handler] = {}
 
     def on(self, kind: Kind, handler: Handler) -> None:
@@ -93,19 +94,15 @@ class ErrandRunner:
 
         The only process of its database begins with everything that waits: whoever was about it is gone.
         """
-        if self._is_alone:
+        if self._begins_anew:
             await self._transactions.write(self._call, errands.make_all_due)
-        while True:
-            try:
-                await self.round()
-            except KeysteadError as error:
-                log.warning("errands put off", reason=error.message)
-            await self._transactions.clock.sleep(_LOOK_EVERY_S)
+            self._begins_anew = False  # what a crash of this loop leaves is our own
+        await repeat(self.round, _LOOK_EVERY_S, self._transactions.clock, failing="errands put off")
 
     async def round(self) -> int:
-        """Carry out what is due now; return how many errands that were."""
+        """Carry out what is due now; return how many errands that were. One that fails does not leave others behind."""
         due = (await self._transactions.write(self._call, errands.claim_due, _TOGETHER_MAX)).value
-        await asyncio.gather(*(self._carry_out(errand) for errand in due))
+        await all_of(*(self._carry_out(errand) for errand in due))
         return len(due)
 
     async def _carry_out(self, errand: Errand) -> Outcome:

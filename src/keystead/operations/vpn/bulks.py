@@ -12,6 +12,7 @@ from typing import TypeVar
 from keystead.access import principal
 from keystead.jobs.store import Job
 from keystead.kit.page import Page
+from keystead.kit.waiting import ended
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Committed, Transactions
 from keystead.reconcile.marks import Mark
@@ -139,7 +140,7 @@ class BulkOperations:
                 await settling
         finally:
             if settling is not None:
-                settling.cancel()
+                await ended(settling)
 
     async def _take_up(self, call: Call, job: Job) -> None:
         """Bring to the engine what an earlier process may not have brought there, before anything else is done."""

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from keystead.access import principal
@@ -91,16 +92,18 @@ class VpnOperations:
         target_problem = await self._targets.when_examined(ISSUE_TIMEOUT_S)
         wanted = {"name": name, "placement": placement, "firmness": firmness, "wish": wish}
         wanted["target_problem"] = target_problem
-        issuing = asyncio.ensure_future(self._commit_issue(call, **wanted))
+        committed: Committed[VpnKey] | None = None
         try:
-            committed = await asyncio.shield(issuing)
+            committed = await self._commit_issue(call, **wanted)
             settlement = await self._transactions.settle(committed, until_s - clock.monotonic_s())
         except asyncio.CancelledError:
-            self.undoing.later(lambda: self._undo_issue(call, issuing, "the caller was gone before the answer"))
+            if committed is not None:
+                reason = "the caller was gone before the answer"
+                self.undoing.later(partial(self._undo_issue, call, committed.value, reason))
             raise
         if settlement.outcome is not Outcome.SETTLED:
             error = _engine_error(settlement, "the VPN engine did not confirm the key in time; nothing was created")
-            await self.undoing.carry_out(lambda: self._undo_issue(call, issuing, error.message))
+            await self.undoing.carry_out(partial(self._undo_issue, call, committed.value, error.message))
             raise error
         return committed.value
 
@@ -110,14 +113,10 @@ class VpnOperations:
             return await self._transactions.add(call, keys.issue, pool=self._pool, **wanted)
         except PortsExhausted:
             await self._transactions.when_written(self._meter.scope, _WRITTEN_TIMEOUT_S)
-            return await self._transactions.write(call, keys.issue, pool=self._pool, **wanted)
+            return await self._transactions.add(call, keys.issue, pool=self._pool, **wanted)
 
-    async def _undo_issue(self, call: Call, issuing: "asyncio.Future[Committed[VpnKey]]", reason: str) -> None:
-        try:
-            committed = await issuing
-        except KeysteadError:
-            return  # nothing was committed
-        await self._transactions.write(_as_system(call), keys.undo_issue, key=committed.value, reason=reason)
+    async def _undo_issue(self, call: Call, key: VpnKey, reason: str) -> None:
+        await self._transactions.write(_as_system(call), keys.undo_issue, key=key, reason=reason)
 
     async def find(self, call: Call, ident: KeyIdent) -> VpnKey:
         """Return a key."""

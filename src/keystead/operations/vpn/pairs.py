@@ -116,8 +116,9 @@ class PairOperations:
     async def carry_out(self, call: Call, wish: Wish, digest: str) -> PairPlan:
         """Do exactly what was reviewed; it is in force when this returns. Raises Conflict when it is another plan now.
 
-        Raises EngineUnavailable for a rotation whose process did not prove itself, with nothing changed; and for a
-        retirement that takes longer, which goes on by itself.
+        Raises EngineUnavailable for a rotation whose process did not prove itself, with nothing changed; for a way back
+        with ports that do not come to serve both pairs, with links as they are; and for a retirement that takes longer,
+        which goes on by itself.
         """
         planned = await self.plan(call, wish)
         async with self._turn:
@@ -125,8 +126,7 @@ class PairOperations:
                 case Act.ROTATE:
                     await self._rotate(call, wish, digest)
                 case Act.REVERT:
-                    await self._transactions.write(call, pairs.revert, self._scope, wish, digest=digest)
-                    await self._retire_over_now()
+                    await self._revert(call, wish, digest)
                 case Act.RETIRE:
                     await self._transactions.write(call, pairs.retire, self._scope, wish, digest=digest)
                     await self._served()
@@ -166,6 +166,13 @@ class PairOperations:
             self._transactions.wake_fully(self._scope)
             raise EngineUnavailable(f"no new pair is served, and links stay what they are: {error.message}") from error
         await self._follow(call, begun)
+        await self._retire_over_now()
+
+    async def _revert(self, call: Call, wish: Wish, digest: str) -> None:
+        """Turn links back; where ports have the linked pair alone, once they serve the other one as well."""
+        if (await self._transactions.write(call, pairs.complete, self._scope, wish, digest=digest)).value:
+            await self._served()
+        await self._transactions.write(call, pairs.revert, self._scope, wish, digest=digest)
         await self._retire_over_now()
 
     async def _follow(self, call: Call, coming: SecondPair) -> None:

@@ -2,16 +2,14 @@
 
 from keystead.access import principal
 from keystead.kit.clock import Clock
-from keystead.kit.errors import EngineUnavailable, KeysteadError
-from keystead.kit.log import get_logger
+from keystead.kit.errors import EngineUnavailable
+from keystead.kit.loops import repeat
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
 from keystead.reconcile.settle import Outcome
 from keystead.vpn import renumbering
 from keystead.vpn.ports import PortPool
 from keystead.vpn.renumbering import Renumbering
-
-log = get_logger()
 
 COMPARISON_TIMEOUT_S = 15.0
 MOVED_TIMEOUT_S = 15.0
@@ -49,12 +47,7 @@ class PortOperations:
 
     async def run(self, clock: Clock) -> None:
         """End former ports when their time is over, until cancelled."""
-        while True:
-            try:
-                await self.retire()
-            except KeysteadError as error:
-                log.warning("former ports are not ended", reason=error.message)
-            await clock.sleep(_RETIRE_EVERY_S)
+        await repeat(self.retire, _RETIRE_EVERY_S, clock, failing="former ports are not ended")
 
     async def retire(self) -> None:
         """End the former ports whose time is over."""

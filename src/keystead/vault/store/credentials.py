@@ -47,6 +47,7 @@ _ACTIVATE = (
         scope=bindparam("new_scope", type_=C.scope.type),
         secret=bindparam("new_secret"),
         expires_at=bindparam("new_expires_at", type_=C.expires_at.type),
+        profile=bindparam("new_profile"),
         reservation=None,
         reserved_until=None,
     )
@@ -188,4 +189,5 @@ def _credential(row: AnyRow) -> Credential:
         created_at=row.created_at,
         checked_at=row.checked_at,
         problem=row.problem,
+        profile=row.profile,
     )

@@ -19,6 +19,7 @@ _DUE = (
 _ASKED = (
     update(DOMAINS).where(D.id == bindparam("domain")).values(dns_asked_at=bindparam("at", type_=D.dns_asked_at.type))
 )
+_HEARD = _ASKED.where(D.dns_asked_at.is_not(None))
 _ANSWERED = (
     update(DOMAINS)
     .where(D.id == bindparam("domain"))
@@ -51,26 +52,29 @@ class Answer:
 
 
 def claim(connection: Connection, limit: int, *, before: datetime, at: datetime) -> list[Question]:
-    """Take domains, of all accounts, that nobody has asked about since a moment; the longest waiting first."""
+    """Take domains, of all accounts, that nobody has asked about since a moment; the longest waiting first.
+
+    They count as asked about at ``at``.
+    """
     found = [Question(*row) for row in connection.execute(_DUE, {"before": before, "limit": limit})]
-    note_asked(connection, [one.domain_id for one in found], at)
+    _note_asked(connection, [one.domain_id for one in found], at)
     return found
 
 
-def note_asked(connection: Connection, domain_ids: Sequence[int], at: datetime) -> None:
-    """Write down when domains were asked about."""
-    if domain_ids:
-        connection.execute(_ASKED, [{"domain": domain_id, "at": at} for domain_id in domain_ids])
-
-
 def answer(connection: Connection, answers: Sequence[Answer], at: datetime) -> None:
-    """Write down what DNS said."""
+    """Write down what DNS said; a domain that was made due meanwhile stays so."""
     rows = [
         {"domain": one.domain_id, "new_servers": list(one.name_servers), "new_problem": one.problem, "at": at}
         for one in answers
     ]
     if rows:
         connection.execute(_ANSWERED, rows)
+        connection.execute(_HEARD, [{"domain": one.domain_id, "at": at} for one in answers])
+
+
+def _note_asked(connection: Connection, domain_ids: Sequence[int], at: datetime) -> None:
+    if domain_ids:
+        connection.execute(_ASKED, [{"domain": domain_id, "at": at} for domain_id in domain_ids])
 
 
 def make_due(connection: Connection, domain_ids: Sequence[int]) -> None:

@@ -68,6 +68,7 @@ _ROWS = (
         Z.synced_at.label("zone_synced_at"),
         ZONE_CONTENTS.c.seen_redirects.label("redirects"),
         ZONE_CONTENTS.c.foreign_redirects,
+        ZONE_CONTENTS.c.bulk_redirects,
         ZONE_CONTENTS.c.seen_at.label("contents_at"),
         D.dns_name_servers,
         D.dns_problem,
@@ -128,6 +129,7 @@ class Row:
     zone_synced_at: datetime | None
     redirects: list[str] | None
     foreign_redirects: int | None
+    bulk_redirects: list[str] | None
     contents_at: datetime | None
     dns_name_servers: list[str] | None
     dns_problem: str | None
@@ -212,9 +214,12 @@ def remove(connection: Connection, account_id: int, domain_id: int) -> None:
 
 def _narrowed(statement: Select[Any], wanted: Narrowed) -> Select[Any]:
     if wanted.text is not None:
-        redirects = func.lower(type_coerce(ZONE_CONTENTS.c.seen_redirects, Text))
-        is_named = D.name.contains(wanted.text, autoescape=True)
-        statement = statement.where(or_(is_named, redirects.contains(wanted.text, autoescape=True)))
+        searched = (
+            D.name,
+            func.lower(type_coerce(ZONE_CONTENTS.c.seen_redirects, Text)),
+            func.lower(type_coerce(ZONE_CONTENTS.c.bulk_redirects, Text)),
+        )
+        statement = statement.where(or_(*(one.contains(wanted.text, autoescape=True) for one in searched)))
     if wanted.provider is not None:
         named = wanted.provider
         statement = statement.where(or_(_HOLDER.c.provider == named, _KEEPER.c.provider == named))

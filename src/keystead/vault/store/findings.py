@@ -46,6 +46,12 @@ _REFUSED = (
     .join(CREDENTIALS, C.id == L.credential_id)
     .where(C.account_id == bindparam("account"), L.is_refused.is_(True), C.status == Status.ACTIVE.value)
 )
+_LACKING = (
+    select(L.credential_id, L.lacking)
+    .join(CREDENTIALS, C.id == L.credential_id)
+    .where(C.account_id == bindparam("account"), L.lacking.is_not(None), C.status == Status.ACTIVE.value)
+    .order_by(L.credential_id)
+)
 _STORED = select(F.id, F.kind, F.domain_id, F.credential_id, F.expected, F.seen).where(_OF_ACCOUNT)
 _INSERT = insert(FINDINGS)
 _CHANGE = (
@@ -176,6 +182,12 @@ def seen(connection: Connection, account_id: int) -> list[Mapping[str, Any]]:
 def refused(connection: Connection, account_id: int) -> dict[int, str | None]:
     """Return the credentials of an account that their providers do not take, with why."""
     return {row.credential_id: row.problem for row in connection.execute(_REFUSED, {"account": account_id})}
+
+
+def lacking(connection: Connection, account_id: int) -> list[tuple[int, str]]:
+    """Return every permission that a credential of an account needs and has lost."""
+    rows = connection.execute(_LACKING, {"account": account_id})
+    return [(row.credential_id, name) for row in rows for name in row.lacking]
 
 
 def stored(connection: Connection, account_id: int) -> list[Stored]:

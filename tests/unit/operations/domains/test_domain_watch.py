@@ -1,6 +1,7 @@
 """The watch over domains: looks, name servers, DNS, findings and alerts, with a clock that a test moves."""
 
 import json
+from contextlib import suppress
 from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,7 +14,7 @@ from keystead.access.permissions import ALL_PERMISSIONS
 from keystead.access.principal import Principal
 from keystead.jobs.models import JOBS
 from keystead.jobs.store import Job
-from keystead.kit.errors import Rejected
+from keystead.kit.errors import Rejected, StorageBusy
 from keystead.kit.page import Page
 from keystead.kit.reach import reach
 from keystead.kit.secret import Secret
@@ -59,6 +60,10 @@ async def watched(vaulted: Vaulted) -> None:
     await vaulted.domain_watch.round()
     await vaulted.settle()
     await vaulted.domain_watch.round()
+
+
+def away(*_: Any) -> None:
+    raise StorageBusy("the database is locked")
 
 
 async def table(vaulted: Vaulted) -> dict[str, Row]:
@@ -287,6 +292,39 @@ async def test_a_dns_that_is_away_changes_nothing_and_is_asked_again_soon(vaulte
 
     assert tuple(kept or ()) == PARKED
     assert tuple((await table(vaulted))["one.com"].dns_name_servers or ()) == OURS
+
+
+async def test_questions_that_came_to_nothing_are_asked_again_soon(
+    vaulted: Vaulted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watched(vaulted)
+    vaulted.workplace.clock.advance(EVERY.total_seconds() + 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(delegations, "answer", away)
+        with pytest.raises(StorageBusy):
+            await vaulted.domain_watch.round()
+    asked = len(vaulted.lookup.asked)
+    vaulted.workplace.clock.advance(660)
+
+    await vaulted.domain_watch.round()
+
+    assert vaulted.lookup.asked[asked:] == ["one.com", "two.com"]
+
+
+async def test_an_account_that_could_not_be_compared_is_compared_at_the_next_round(
+    vaulted: Vaulted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watched(vaulted)
+    await zone(vaulted, "one.com")
+    with monkeypatch.context() as patched:
+        patched.setattr(findings, "compare", away)
+        vaulted.domain_watch.note_seen(vaulted.workplace.account_id)
+        with suppress(StorageBusy):
+            await vaulted.domain_watch.round()
+
+    await vaulted.domain_watch.round()
+
+    assert [one.kind for one in await found(vaulted)] == ["registrar-name-servers"]
 
 
 async def test_owners_get_one_mail_that_says_everything(vaulted: Vaulted) -> None:

@@ -245,6 +245,25 @@ async def test_a_relay_that_is_silent_fails_a_domain_in_the_end_and_a_retry_goes
         await moving.moves.retry(moving.vaulted.call(), number)
 
 
+async def test_a_move_that_failed_as_a_whole_goes_on_when_it_is_tried_again(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await moving.start(moving.order())
+
+    async def crash(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moving.job._stages, "attempt", crash)
+        failed = await moving.settle(number)
+
+    await moving.moves.retry(moving.vaulted.call(), number)
+    done = await moving.settle(number)
+
+    assert (failed.job.state, failed.by_state()["waiting"]) == (JobState.FAILED, 4)
+    assert (done.job.state, done.by_state()["done"], done.job.done) == (JobState.DONE, 4, 4)
+
+
 async def test_a_retry_while_a_move_finishes_up_is_carried_out(moving: Moving) -> None:
     number = await moving.start(moving.order(ONE))
     moving.registrar.refused[ONE] = Refused("2016166", "Domain is not associated with your account")

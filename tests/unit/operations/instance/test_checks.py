@@ -14,6 +14,9 @@ from keystead.operations.instance.engines import EngineStatus
 from keystead.reconcile.engine import Condition, CoreView, EngineView, Health, KeeperView
 from keystead.reconcile.replacement import Program
 from keystead.settings import Settings
+from keystead.vpn.placement import Placement
+from tests.support.shop import SCOPE, Shop
+from tests.support.work import Workplace
 
 
 def settings(**given: Any) -> Settings:
@@ -194,3 +197,24 @@ def test_another_program_and_a_stranger_on_the_port_are_told() -> None:
     assert "1.3.0 at /new/xray" in program.message
     assert stranger.status is Status.FAIL
     assert "0.0.0.0:443 by thief (pid 9)" in stranger.message
+
+
+@pytest.mark.parametrize(
+    ("pool", "status", "told"),
+    [
+        ((10001, 10100), Status.OK, "10001-10100: 2 taken, 98 free; let them through"),
+        ((10002, 10003), Status.OK, "10002-10003: 1 taken, 1 free; 1 more outside of the range; let them through"),
+        ((10001, 10002), Status.WARN, "10001-10002: 2 taken, 0 free"),
+    ],
+)
+async def test_ports_of_keys_are_counted_and_a_full_range_is_told(
+    workplace: Workplace, pool: tuple[int, int], status: Status, told: str
+) -> None:
+    shop = await Shop(workplace).open()
+    for _ in range(2):
+        await shop.issue(placement=Placement.OWN_PORT)
+
+    found = await checks.own_ports(workplace.database, SCOPE, pool)
+
+    assert (found.status, found.message[: len(told)]) == (status, told)
+    assert ("widen KEYSTEAD_VPN_PORTS" in (found.next or "")) is (status is Status.WARN)

@@ -1,6 +1,8 @@
 """Changes that are kept apart: within a process, between processes, and after one that was killed."""
 
 import asyncio
+import threading
+from datetime import timedelta
 
 import pytest
 
@@ -109,6 +111,30 @@ async def test_who_waits_too_long_within_a_process_is_told_so_too_and_leaves_not
     async with apart.at(first.call(), PLACE):
         assert list(apart._locks) == [PLACE]
     assert list(apart._locks) == []
+
+
+@pytest.mark.usefixtures("standing_clock")
+async def test_a_renewal_that_comes_too_late_lets_a_change_end_as_one_that_took_too_long(
+    processes: list[Vaulted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, was_told = processes[0], threading.Event()
+    monkeypatch.setattr(leases, "LEASE", timedelta(milliseconds=50))
+
+    def renew(*_: object) -> bool:
+        return was_told.wait(30)
+
+    monkeypatch.setattr(leases, "renew", renew)
+
+    async def change() -> None:
+        async with Alone(first.transactions).at(first.call(), PLACE):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                was_told.set()
+                await first.workplace.database.write(lambda _: None)  # comes after the renewal
+
+    with pytest.raises(Unavailable, match="took too long"):
+        await asyncio.wait_for(change(), 30)
 
 
 async def test_a_change_whose_lease_was_lost_ends(processes: list[Vaulted], monkeypatch: pytest.MonkeyPatch) -> None:

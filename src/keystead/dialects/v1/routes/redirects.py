@@ -9,7 +9,7 @@ from keystead.dialects.v1 import present
 from keystead.dialects.v1 import redirect_shapes as shapes
 from keystead.dialects.v1.auth import Caller
 from keystead.dialects.v1.present import answer
-from keystead.dialects.v1.routes.asking import ASKED, CHANGED, NUMBER_MAX
+from keystead.dialects.v1.routes.asking import ASKED, CHANGED, NUMBER_MAX, READ
 from keystead.dialects.v1.services import Services
 from keystead.http.routing import ValidatedEndpoints
 
@@ -24,6 +24,7 @@ def router(services: Services) -> ValidatedEndpoints:
     routes = ValidatedEndpoints(prefix="/v1", tags=["Redirects"])
     _add_single(routes, services)
     _add_bulk(routes, services)
+    _add_bulk_drift(routes, services)
     return routes
 
 
@@ -70,3 +71,22 @@ def _add_bulk(routes: ValidatedEndpoints, services: Services) -> None:
     ) -> Response:
         """Delete bulk redirects by their sources; one that is not there is not missed."""
         return answer({"removed": await redirects.remove_bulk(call, credential_id, wanted.sources)})
+
+
+def _add_bulk_drift(routes: ValidatedEndpoints, services: Services) -> None:
+    lists = services.vault.lists
+
+    @routes.get(f"{_BULK}/drift", response_model=shapes.BulkRedirectsDrift, responses=READ)
+    async def get_bulk_drift(call: Caller, credential_id: CredentialId) -> Response:
+        """Show how an account's bulk redirects differed from what is right there, when they were last looked at."""
+        return answer(shapes.bulk_drift(credential_id, await lists.find(call, credential_id)))
+
+    @routes.post(f"{_BULK}/compare", response_model=shapes.BulkRedirectsDrift, responses=CHANGED)
+    async def compare_bulk_redirects(call: Caller, credential_id: CredentialId) -> Response:
+        """Look at an account's bulk redirects now, and show how they differ from what is right there."""
+        return answer(shapes.bulk_drift(credential_id, await lists.compare(call, credential_id)))
+
+    @routes.post(f"{_BULK}/accept", response_model=shapes.BulkRedirectsDrift, responses=CHANGED)
+    async def accept_bulk_redirects(call: Caller, credential_id: CredentialId) -> Response:
+        """Take the bulk redirects that an account has now for right."""
+        return answer(shapes.bulk_drift(credential_id, await lists.accept(call, credential_id)))

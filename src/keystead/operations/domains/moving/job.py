@@ -6,7 +6,6 @@ other credentials, and in DNS, goes on. When nothing can be done for a while the
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,6 +24,7 @@ from keystead.kit.errors import (
     Unavailable,
 )
 from keystead.kit.log import get_logger
+from keystead.kit.waiting import ended
 from keystead.operations.calls import Call
 from keystead.operations.domains.moving.desk import Desk, Openings, Statuses
 from keystead.operations.domains.moving.stages import Stages, failure
@@ -126,7 +126,7 @@ class MoveJob:
             try:
                 await self._work(run)
             finally:
-                await _ended(run)
+                await ended(*run.under_way.values())
             has_worked = True
         if has_worked:
             await self._see_zones(call, job)
@@ -209,11 +209,3 @@ def outcome_of(error: KeysteadError) -> Outcome:
 
 def _told(item: Item) -> str:
     return f"{item.domain}: {item.problem}" if item.problem else f"{item.domain} waits at {item.stage.value}"
-
-
-async def _ended(run: _Run) -> None:
-    tasks = list(run.under_way.values())
-    for task in tasks:
-        task.cancel()
-    with suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,17 +1,20 @@
 """The stages of a domain move, each as one attempt: what is asked of providers and DNS, and what came of it.
 
 Every attempt may be the second one, after a kill or an answer that was lost: it looks before it acts, and what it is
-about to change is written down first. A zone that was asked for without an answer is found by its name, and one name
-has one zone in an account, so that no second one is made.
+about to change is written down first, in the domain's row and as an intent on record. A zone that was asked for without
+an answer is found by its name, and one name has one zone in an account, so that no second one is made.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
 from keystead.jobs.store import Job
 from keystead.operations.domains.moving.desk import Desk
+from keystead.operations.domains.records import Action, RecordChange, told_of
+from keystead.operations.domains.registrars import pointing
 from keystead.operations.transaction import Transactions
+from keystead.operations.vault.changes import ChangeRecords
 from keystead.outgoing.dns import Delegation, Lookup
 from keystead.providers.cloudflare import Cloudflare
 from keystead.providers.cloudflare_answers import Json, RemoteZone
@@ -20,6 +23,7 @@ from keystead.providers.errors import AlreadyThere, ProviderBusy, ProviderReject
 from keystead.providers.registrar import NameServers
 from keystead.vault import contents, moverecords, moves, zones
 from keystead.vault.contentvalue import Noted, record_entry
+from keystead.vault.intents import Change
 from keystead.vault.movevalue import Direction, Item, Missed, Outcome, Passed, Previous, Refused, Stage, Waits
 
 # How old a list of zones may be in which a zone is looked for before it is made. When one was asked for without an
@@ -38,6 +42,7 @@ class Stages:
 
     def __init__(self, transactions: Transactions, lookup: Lookup) -> None:
         self._transactions = transactions
+        self._changes = ChangeRecords(transactions)
         self._lookup = lookup
         self._checked_s: dict[str, float] = {}
         self._attempts: Mapping[Stage, Attempt] = {
@@ -63,8 +68,10 @@ class Stages:
             return _has_zone(found, is_made=item.is_making)
         access = await desk.cloudflare(item.zone_credential_id)
         await self._transactions.write(desk.call, moves.begin_making, job, item)
+        intent = self._zone_intent(desk, item, Change.ZONE_CREATE, credential=item.zone_credential_id)
         try:
-            made = await access.client.create_zone(access.account_id, item.domain)
+            async with intent:
+                made = await access.client.create_zone(access.account_id, item.domain)
         except AlreadyThere:
             desk.forget_zones(item.zone_credential_id)
             zones = await desk.zones(item.zone_credential_id, age_max_s=_ZONES_AGE_MAX_S)
@@ -90,7 +97,7 @@ class Stages:
         access = await desk.cloudflare(item.zone_credential_id)
         present = await access.client.records(str(item.zone_id))
         missing = [dict(record) for record in moverecords.missing(wanted, present)]
-        added = await _added(access.client, str(item.zone_id), missing) if missing else []
+        added = await self._added(desk, item, access.client, missing) if missing else []
         ours = [one for one in present if not moverecords.missing([one], wanted)]
         noted = Noted(there=[record_entry(one) for one in (*ours, *added)])
         await self._transactions.write(desk.call, contents.note_records, str(item.zone_id), noted)
@@ -102,17 +109,14 @@ class Stages:
         if _same(current.names, item.name_servers):
             # Set by somebody before, or by an attempt whose answer was lost.
             ours = await self._transactions.read(desk.call, moves.previous_of, job, item)
+            if ours is not None:
+                await self._catch_up(desk, item, item.name_servers)
             return Passed({"previous": ours}, None if ours is None else _pointed(ours.names, item))
         previous = Previous(current.names, current.is_own_dns)
         kept = (await self._transactions.write(desk.call, moves.keep_previous, job, item, previous)).value
-        await registrar.set_name_servers(item.domain, list(item.name_servers))
-        await self._note(desk, item, item.name_servers)
+        async with self._pointing(desk, item, item.name_servers):
+            await registrar.set_name_servers(item.domain, list(item.name_servers))
         return Passed({"previous": kept.previous}, _pointed(current.names, item))
-
-    async def _note(self, desk: Desk, item: Item, servers: Sequence[str]) -> None:
-        """Have the table of domains know where a domain was pointed."""
-        credential_id = int(item.registrar_credential_id or 0)
-        await self._transactions.write(desk.call, zones.note_name_servers, credential_id, item.domain, servers)
 
     async def _by_hand(self, desk: Desk, job: Job, item: Item) -> Outcome:
         """Wait until a person has pointed the domain at its zone, or back; nobody here can."""
@@ -156,12 +160,15 @@ class Stages:
         previous = item.previous or Previous(())
         registrar = await desk.registrar(item.registrar_credential_id)
         current = await registrar.pointed(item.domain)
-        if not _same(current.names, previous.names):
-            if not _same(current.names, item.name_servers):
-                return _meanwhile(current.names)
+        done = Passed(did={"before": list(current.names), "name_servers": list(previous.names)})
+        if _same(current.names, previous.names):
+            await self._catch_up(desk, item, previous.names)
+            return done
+        if not _same(current.names, item.name_servers):
+            return _meanwhile(current.names)
+        async with self._pointing(desk, item, previous.names):
             await registrar.point_back(item.domain, NameServers(previous.names, previous.is_own_dns))
-            await self._note(desk, item, previous.names)
-        return Passed(did={"before": list(current.names), "name_servers": list(previous.names)})
+        return done
 
     async def _zone_removal(self, desk: Desk, _: Job, item: Item) -> Outcome:
         """Delete a zone that the move made, unless the domain is still delegated to it."""
@@ -169,8 +176,36 @@ class Stages:
         if _shared(told.name_servers, item.name_servers):
             return Refused("the domain is still delegated to its zone; the zone was kept")
         access = await desk.cloudflare(item.zone_credential_id)
-        await access.client.delete_zone(str(item.zone_id))
+        async with self._zone_intent(desk, item, Change.ZONE_REMOVE, remote_id=item.zone_id):
+            await access.client.delete_zone(str(item.zone_id))
         return Passed(did={"zone": item.zone_id})
+
+    async def _added(self, desk: Desk, item: Item, client: Cloudflare, records: Sequence[Json]) -> list[Json]:
+        """Add records, all at once; where Cloudflare has one of them in other words, one by one. Return those made."""
+        zone_id, creates = str(item.zone_id), [RecordChange(Action.CREATE, record=record) for record in records]
+        async with self._zone_intent(desk, item, Change.RECORDS_CHANGE, **told_of(creates)):
+            with suppress(AlreadyThere):
+                return (await client.change_records(zone_id, RecordChanges(posts=records))).posts
+            made = []
+            for record in records:
+                with suppress(AlreadyThere):
+                    made.append(await client.create_record(zone_id, record))
+            return made
+
+    def _zone_intent(
+        self, desk: Desk, item: Item, change: Change, **facts: object
+    ) -> AbstractAsyncContextManager[None]:
+        """Put on record that a domain's zone is about to be changed; what came of it ``moves.write_down`` does."""
+        return self._changes.changing(desk.call, change, zones.subject(item.domain), **facts)
+
+    def _pointing(self, desk: Desk, item: Item, servers: Sequence[str]) -> AbstractAsyncContextManager[None]:
+        """Put on record that a domain is about to be pointed, and where to once it is."""
+        return pointing(self._transactions, desk.call, _registrar_of(item), item.domain, servers)
+
+    async def _catch_up(self, desk: Desk, item: Item, servers: Sequence[str]) -> None:
+        """Have the table of domains know where an attempt that was cut off has pointed a domain."""
+        verb = zones.catch_up_name_servers
+        await self._transactions.write(desk.call, verb, _registrar_of(item), item.domain, servers)
 
 
 def failure(error: ProviderRejected) -> Outcome:
@@ -187,16 +222,8 @@ async def _copied(desk: Desk, item: Item) -> list[Json]:
     return moverecords.copied(await desk.records(item.zone_credential_id, source.id), item.source, item.domain)
 
 
-async def _added(client: Cloudflare, zone_id: str, records: Sequence[Json]) -> list[Json]:
-    """Add records, all at once; where Cloudflare has one of them in other words, one by one. Return those it made."""
-    try:
-        return (await client.change_records(zone_id, RecordChanges(posts=records))).posts
-    except AlreadyThere:
-        made = []
-        for record in records:
-            with suppress(AlreadyThere):
-                made.append(await client.create_record(zone_id, record))
-        return made
+def _registrar_of(item: Item) -> int:
+    return int(item.registrar_credential_id or 0)
 
 
 def _has_zone(zone: RemoteZone, *, is_made: bool) -> Outcome:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError, Unavailable
 from keystead.kit.log import get_logger
+from keystead.kit.loops import repeat
 from keystead.operations.calls import Call
 from keystead.operations.domains.contents import ContentOperations
 from keystead.operations.transaction import Transactions
@@ -43,12 +44,7 @@ class ContentWatch:
 
     async def run(self) -> None:
         """Look into what is due until cancelled."""
-        while True:
-            try:
-                await self.round()
-            except KeysteadError as error:
-                log.warning("looks into zones put off", reason=error.message)
-            await self._transactions.clock.sleep(LOOK_EVERY_S)
+        await repeat(self.round, LOOK_EVERY_S, self._transactions.clock, failing="looks into zones put off")
 
     async def round(self) -> int:
         """Look into the zones that are due now, one after the other; return how many those were.

@@ -5,14 +5,14 @@ repeats little, and several processes share the work. Nothing here is waited for
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError
 from keystead.kit.log import get_logger
-from keystead.kit.waiting import within
+from keystead.kit.loops import repeat
 from keystead.operations.calls import Call
 from keystead.operations.transaction import Transactions
 from keystead.outgoing.dns import Lookup, ResolverAway
@@ -76,14 +76,7 @@ class DomainWatch:
 
     async def run(self) -> None:
         """Watch until cancelled; what cannot be done now is done at the next round."""
-        clock = self._transactions.clock
-        while True:
-            self._wake.clear()
-            try:
-                await self.round()
-            except KeysteadError as error:
-                log.warning("domains put off", reason=error.message)
-            await within(clock, LOOK_EVERY_S, self._wake.wait())
+        await repeat(self.round, LOOK_EVERY_S, self._transactions.clock, failing="domains put off", sooner=self._wake)
 
     async def round(self) -> None:
         """Begin the looks that are due, ask DNS about some domains, and compare when there is news."""
@@ -94,12 +87,11 @@ class DomainWatch:
             self._wake.set()
         now_s = self._transactions.clock.monotonic_s()
         if now_s >= self._next_compare_s:
-            self._stale.clear()
+            self._stale.update(await self._transactions.read_many(self._system, findings.list_accounts))
             self._next_compare_s = now_s + COMPARE_EVERY_S
-            await self._compare(await self._transactions.read_many(self._system, findings.list_accounts))
-        elif self._stale and not is_more_to_ask:
-            stale, self._stale = self._stale, set()
-            await self._compare(stale)
+            await self._compare_stale()
+        elif not is_more_to_ask:
+            await self._compare_stale()
 
     async def _begin_looks(self) -> None:
         due = await self._transactions.read_many(self._system, looks.list_due, self._providers)
@@ -111,7 +103,9 @@ class DomainWatch:
         """Ask about some domains and write the answers down; return how many it was asked about."""
         now = self._transactions.clock.now()
         before = now - self._rhythm.every
-        claimed = await self._transactions.write(self._system, delegations.claim, before=before, limit=ASKED_TOGETHER)
+        claimed = await self._transactions.write(
+            self._system, delegations.claim, before=before, again_at=before + _AGAIN_AFTER, limit=ASKED_TOGETHER
+        )
         wanted = claimed.value
         if not wanted:
             return 0
@@ -119,11 +113,9 @@ class DomainWatch:
         limit = asyncio.Semaphore(_AT_ONCE)
         answers = await asyncio.gather(*(self._answer(question, limit) for question in wanted))
         heard = [answer for answer in answers if answer is not None]
-        unheard = [one.domain_id for one, answer in zip(wanted, answers, strict=True) if answer is None]
-        again_at = before + _AGAIN_AFTER
-        await self._transactions.write(self._system, delegations.record, heard, unheard, asked_at=again_at)
-        if unheard:
-            log.warning("DNS did not answer", domains=len(unheard), of=len(wanted))
+        await self._transactions.write(self._system, delegations.record, heard)
+        if len(heard) < len(wanted):
+            log.warning("DNS did not answer", domains=len(wanted) - len(heard), of=len(wanted))
         return len(wanted)
 
     async def _answer(self, question: Question, limit: asyncio.Semaphore) -> Answer | None:
@@ -134,12 +126,21 @@ class DomainWatch:
                 return None
         return Answer(question.domain_id, found.name_servers, None if found.problem is None else found.problem.value)
 
-    async def _compare(self, account_ids: Collection[int]) -> None:
+    async def _compare_stale(self) -> None:
+        """Compare accounts of which there may be news; one that fails stays so for the next round."""
         told = 0
-        for account_id in sorted(account_ids):
-            call = Call(system(account_id), _REQUEST_ID)
-            await self._transactions.write(call, findings.compare)
-            rhythm = self._rhythm
-            told += (await self._transactions.write(call, alerts.tell, rhythm.rules, has_mail=rhythm.has_mail)).value
+        for account_id in sorted(self._stale):
+            self._stale.discard(account_id)  # before: what is seen from now on is compared once more
+            try:
+                told += await self._compare(account_id)
+            except KeysteadError as error:
+                self._stale.add(account_id)
+                log.warning("domains not compared", account=account_id, reason=error.message)
         if told and self._rhythm.has_mail:
             self._on_mail()
+
+    async def _compare(self, account_id: int) -> int:
+        """Compare what is known of an account's domains, and tell of what is news; return to how many by mail."""
+        call, rhythm = Call(system(account_id), _REQUEST_ID), self._rhythm
+        await self._transactions.write(call, findings.compare)
+        return (await self._transactions.write(call, alerts.tell, rhythm.rules, has_mail=rhythm.has_mail)).value

@@ -5,25 +5,32 @@ as every errand; one that refuses the credential is written down, and people are
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError, StorageBusy, StorageFailed, Unavailable
+from keystead.kit.log import get_logger
 from keystead.kit.secret import Secret
 from keystead.operations.calls import Call
+from keystead.operations.domains.contents import ListOperations
 from keystead.operations.domains.watch.registrars import OpenRegistrar, WatchedRegistrar
 from keystead.operations.providers.cloudflare_errands import CloudflareErrands, token_of
 from keystead.operations.transaction import Transactions
 from keystead.operations.vault.credentials import CredentialOperations
 from keystead.operations.vault.errands import Done, ErrandRunner, Later, Outcome
 from keystead.providers.clients import Clients
-from keystead.providers.cloudflare import CLOUDFLARE
+from keystead.providers.cloudflare import CLOUDFLARE, Cloudflare
+from keystead.providers.cloudflare_permissions import READS_ITSELF, lacking, needs_of
 from keystead.providers.cloudflare_tokens import ACCOUNT_OWNED
-from keystead.providers.errors import ProviderBusy, SecretRefused
+from keystead.providers.errors import ProviderBusy, ProviderRejected, ProviderUnreadable, SecretRefused
 from keystead.vault import credentials, looks, registrations
+from keystead.vault.credentialvalue import Credential
 from keystead.vault.errands import Kind
 from keystead.vault.errors import CredentialExpired, CredentialNotFound, CredentialRevoked
 from keystead.vault.store.errands import Errand
+
+log = get_logger()
 
 # Looks at a provider with a credential and takes over what it shows; raises SecretRefused for a dead one.
 Look = Callable[[Call, int], Awaitable[None]]
@@ -145,22 +152,51 @@ class DomainErrands:
 
 
 def looking_at_cloudflare(
-    transactions: Transactions, clients: Clients, use: CredentialOperations, chores: CloudflareErrands
+    transactions: Transactions,
+    clients: Clients,
+    use: CredentialOperations,
+    chores: CloudflareErrands,
+    lists: ListOperations,
 ) -> Look:
-    """Return how Cloudflare is looked at: the token is verified, and all zones are read."""
+    """Return how Cloudflare is looked at: the token is verified, and zones and bulk redirects are read."""
 
     async def look(call: Call, credential_id: int) -> None:
         opened = await use.use(call, credential_id, CLOUDFLARE.id)
         found = opened.credential
         owner = str(found.scope.get("cf_token_owner", ACCOUNT_OWNED))
-        verified = await clients.cloudflare(token_of(opened)).verify_as(found.external_id, owner)
+        client = clients.cloudflare(token_of(opened))
+        verified = await client.verify_as(found.external_id, owner)
         if verified.status != _ACTIVE:
             raise SecretRefused(f"Cloudflare says that the token is {verified.status}", text=verified.status)
         if verified.expires_on is not None:
             await transactions.write(call, credentials.note_end, credential_id, verified.expires_on)
+        await _note_permissions(call, transactions, client, found)
         await chores.read_zones(call, credential_id)
+        with suppress(ProviderRejected):  # written down; most tokens never could read bulk redirects
+            await lists.look(call, credential_id)
 
     return look
+
+
+async def _note_permissions(call: Call, transactions: Transactions, client: Cloudflare, credential: Credential) -> None:
+    """Compare what a token may with what it was made for, where Cloudflare lets it read that of itself.
+
+    Of a token that was connected before its profile was kept, or is a user's, nothing is known.
+    """
+    token_id, needs = credential.scope.get("cf_token_id"), needs_of(credential.profile)
+    if not token_id or not needs or credential.scope.get("cf_token_owner", ACCOUNT_OWNED) != ACCOUNT_OWNED:
+        return
+    lost: Sequence[str] | None = None
+    try:
+        held = await client.policies(credential.external_id, str(token_id))
+        catalogue = await client.permission_groups(credential.external_id)
+        lost = lacking(credential.external_id, catalogue, needs, held)
+    except SecretRefused:
+        pass
+    except (ProviderRejected, ProviderUnreadable) as error:
+        log.warning("permissions of a token not read", credential=credential.id, reason=error.message)
+        return
+    await transactions.write(call, looks.note_lacking, credential.id, lost, telling=READS_ITSELF.name)
 
 
 async def _asked(registrar: WatchedRegistrar, wanted: Sequence[tuple[int, str]]) -> dict[int, Sequence[str] | None]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from keystead.access.principal import system
 from keystead.kit.errors import KeysteadError
 from keystead.kit.log import get_logger
+from keystead.kit.loops import repeat
 from keystead.operations.calls import Call
 from keystead.operations.domains.hosts import Host, ZoneHosts
 from keystead.operations.providers.cloudflare_errands import seen_zone
@@ -36,12 +37,7 @@ class ZoneWatch:
 
     async def run(self) -> None:
         """Look at what is due until cancelled."""
-        while True:
-            try:
-                await self.round()
-            except KeysteadError as error:
-                log.warning("looks at pending zones put off", reason=error.message)
-            await self._transactions.clock.sleep(_LOOK_EVERY_S)
+        await repeat(self.round, _LOOK_EVERY_S, self._transactions.clock, failing="looks at pending zones put off")
 
     async def round(self) -> int:
         """Look at the zones that are due now; return how many those were."""
