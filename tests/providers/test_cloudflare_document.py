@@ -85,6 +85,7 @@ async def ask_of_tokens(call: Any, client: Client) -> None:
     await call("permission_groups", MINE)
     made = await call("create_token", MINE, await wish(client))
     await call("tokens", MINE)
+    await call("policies", MINE, made.id)
     await call("roll_token", MINE, made.id)
     await call("delete_token", MINE, made.id)
 
@@ -126,6 +127,7 @@ async def ask_of_redirects(call: Any, zone: str, clock: ManualClock) -> None:
     await call("put_bulk_redirects", MINE, [LISTED], clock)
     await call("put_bulk_redirects", MINE, [replace(LISTED, status=302)], clock)
     await call("redirect_list", MINE)
+    await call("seen_list", MINE)
     found = await call("bulk_redirects", MINE)
     await call("delete_bulk_redirects", MINE, [one.id for one in found], clock)
 
