@@ -38,6 +38,7 @@ A = TypeVar("A")
 
 CHECK_INTERVAL_S = 5.0
 FULL_INTERVAL_S = 60.0
+_WRITTEN_WITHIN_S = 1.0
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 5.0
 
@@ -388,4 +389,6 @@ class ScopeWorker(Generic[D, A]):
         """Apply exactly the plan a person reviewed; raise NeedsConfirmation without a digest."""
         if not digest:
             raise NeedsConfirmation("name the digest of the plan you reviewed")
-        return (await self.patient_pass(approved_digest=digest)).plan
+        plan = (await self.patient_pass(approved_digest=digest)).plan
+        await self.background.pause(_WRITTEN_WITHIN_S)  # whoever looks next finds that it is applied
+        return plan
