@@ -119,7 +119,7 @@ async def test_a_reset_moves_keys_outside_the_range_while_their_downloads_go_on(
         moving, shared = await create(instance), await instance.create()
         old = await instance.profile(moving["id"])
         await instance.stop()
-        instance.environment["KEYSTEAD_VPN_PORTS"] = port_range()
+        instance.environment["KEYSTEAD_VPN_PORTS"] = port_range(without=old.port)
         await instance.start()
         await instance.ready()
         staying = await create(instance)

@@ -267,13 +267,14 @@ def _instance(directory: Path, outside: World, *, is_trusted: bool, settings: Ma
     )
 
 
-def port_range(size: int = 100) -> str:
-    """Return ports for keys of this instance alone, below those that the kernel deals out.
+def port_range(size: int = 100, *, without: int = 0) -> str:
+    """Return ports for keys of this instance alone, below those that the kernel deals out; ``without`` is not of them.
 
     Tests begin with the same seed throughout a run, so that runs beside each other choose from ranges of their own.
     """
     own = 2 * databases.BACKENDS.index(databases.chosen_backend()) + (shares.chosen_share() is shares.Share.REST)
-    first = 11_000 + 5_000 * own + random.randrange(5_000 - size)
+    lowest = 11_000 + 5_000 * own
+    first = random.choice([port for port in range(lowest, lowest + 5_000 - size) if not port <= without < port + size])
     return f"{first}-{first + size - 1}"
 
 
