@@ -7,7 +7,7 @@ without SO_REUSEPORT before every start. SO_REUSEADDR lets connections that are 
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +16,8 @@ from keystead.kit.errors import Misconfigured
 from keystead.kit.names import authority
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - recognised here, not listened on
+_HELD = {errno.EADDRINUSE}
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True, order=True)
@@ -29,17 +31,13 @@ class Listen:
 def require_free(listens: Iterable[Listen]) -> None:
     """Raise Misconfigured, naming the holder if it can be seen, when one of these cannot be listened on."""
     for listen in sorted(set(listens)):
-        for host in _ANY if listen.host in _ANY else (listen.host,):
-            _require_free(host, listen.port, is_alternative=host != listen.host)
+        for host, error in _refusals(listen):
+            raise Misconfigured(_told(host, listen.port, error)) from error
 
 
 def is_free(listen: Listen) -> bool:
-    """Tell whether an address and port can be listened on."""
-    try:
-        require_free([listen])
-    except Misconfigured:
-        return False
-    return True
+    """Tell whether an address and port can be listened on; who holds it is not asked, which takes far longer."""
+    return not any(True for _ in _refusals(listen))
 
 
 def free_loopback_port() -> int:
@@ -50,9 +48,17 @@ def free_loopback_port() -> int:
         return port
 
 
-def _require_free(host: str, port: int, *, is_alternative: bool) -> None:
+def _refusals(listen: Listen) -> Iterator[tuple[str, OSError]]:
+    """Try to listen, and yield where the system refuses it and why."""
+    for host in _ANY if listen.host in _ANY else (listen.host,):
+        error = _refusal(host, listen.port)
+        # A machine without IPv4 or IPv6: nobody can hold that half.
+        if error is not None and (host == listen.host or error.errno in _HELD | _FORBIDDEN):
+            yield host, error
+
+
+def _refusal(host: str, port: int) -> OSError | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    where = authority(host, port)
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -60,15 +66,17 @@ def _require_free(host: str, port: int, *, is_alternative: bool) -> None:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             probe.bind((host, port))
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise Misconfigured(
-                f"{where} is in use by {_holder(host, port)}; stop it or choose another port"
-            ) from error
-        if error.errno in {errno.EACCES, errno.EPERM}:
-            raise Misconfigured(f"{where} needs a privilege this process lacks; choose a port ≥ 1024") from error
-        if is_alternative:
-            return  # a machine without IPv4 or IPv6: nobody can hold that half
-        raise Misconfigured(f"{where} is not an address of this machine: {error.strerror}") from error
+        return error
+    return None
+
+
+def _told(host: str, port: int, error: OSError) -> str:
+    where = authority(host, port)
+    if error.errno in _HELD:
+        return f"{where} is in use by {_holder(host, port)}; stop it or choose another port"
+    if error.errno in _FORBIDDEN:
+        return f"{where} needs a privilege this process lacks; choose a port ≥ 1024"
+    return f"{where} is not an address of this machine: {error.strerror}"
 
 
 def _holder(host: str, port: int) -> str:
