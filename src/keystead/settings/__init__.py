@@ -117,10 +117,15 @@ def load(**overrides: object) -> Settings:
 
 
 def _said() -> dict[str, str]:
-    """Return what the sources say, the strongest where several do, by field; an empty value says nothing."""
-    weakest_first = reversed([*_sources().values()])
-    said = {name.upper(): value for source in weakest_first for name, value in source.items() if value}
-    return {field: said[name] for field in Settings.model_fields if (name := environment_name(field)) in said}
+    """Return what the sources say, by field."""
+    said = _strongest()
+    return {field: said[name][1] for field in Settings.model_fields if (name := environment_name(field)) in said}
+
+
+def _strongest() -> dict[str, tuple[str, str]]:
+    """Return by name the strongest source that says something, and what it says; an empty value says nothing."""
+    weakest_first = reversed([*_sources().items()])
+    return {name.upper(): (origin, value) for origin, told in weakest_first for name, value in told.items() if value}
 
 
 def _sources() -> Mapping[str, Mapping[str, str | None]]:
@@ -167,8 +172,7 @@ def _credentials() -> dict[str, str | None]:
 
 def named() -> dict[str, str]:
     """Return every variable that a source names, and the strongest that does; empty ones are left out."""
-    weakest_first = reversed([*_sources().items()])
-    return {name.upper(): origin for origin, told in weakest_first for name, value in told.items() if value}
+    return {name: origin for name, (origin, _) in _strongest().items()}
 
 
 def environment_name(field: str) -> str:

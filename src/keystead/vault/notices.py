@@ -47,7 +47,7 @@ def domain_expiring(ending: Ending, now: datetime, level: int) -> Notice:
 
 
 def drifted(finding: Finding) -> Notice:
-    """Return what to say of a finding with a domain, or with a credential that its provider refuses."""
+    """Return what to say of a finding with a domain or with a credential."""
     told = {"kind": finding.kind, "expected": finding.expected, "seen": finding.seen, "since": finding.since}
     if finding.domain_id is None:
         credential = {"id": finding.credential_id, "provider": finding.provider, "alias": finding.credential}

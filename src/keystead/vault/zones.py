@@ -119,8 +119,8 @@ def note_name_servers(work: Work, credential_id: int, domain: str, servers: Sequ
 
 
 @requires(Permission.VAULT_USE)
-def catch_up_name_servers(work: Work, credential_id: int, domain: str, servers: Sequence[str]) -> bool:
-    """Note where a change whose note was cut off has pointed a domain; False, with nothing done, where that is known.
+def catch_up_name_servers(work: Work, credential_id: int, domain: str, servers: Sequence[str]) -> None:
+    """Note where a change whose note was cut off has pointed a domain, unless that is known.
 
     A domain whose registration nobody has seen yet is known by the next look at its registrar.
     """
@@ -128,10 +128,8 @@ def catch_up_name_servers(work: Work, credential_id: int, domain: str, servers: 
     held = registration_store.held(work.connection, list(ids.values())).values()
     wanted = sorted(name.lower() for name in servers)
     known = [sorted(map(str.lower, one.name_servers or ())) for one in held if one.credential_id == credential_id]
-    if all(names == wanted for names in known):
-        return False
-    note_name_servers(work, credential_id, domain, servers)
-    return True
+    if any(names != wanted for names in known):
+        note_name_servers(work, credential_id, domain, servers)
 
 
 @requires(Permission.VAULT_READ)

@@ -44,7 +44,7 @@ _OF_ACCOUNT = (
     .where(C.account_id == bindparam("account"))
 )
 
-_ALL_ACTIVE = (
+_TROUBLED = (
     select(C.id, C.alias, C.provider, L.is_refused, L.problem, L.lacking)
     .join(LOOKS, L.credential_id == C.id)
     .where(_IS_ACTIVE, or_(L.is_refused.is_(True), L.lacking.is_not(None)))
@@ -127,7 +127,7 @@ def of_account(connection: Connection, account_id: int) -> dict[int, Look]:
 def troubles(connection: Connection) -> list[Trouble]:
     """Return the active credentials, of all accounts, that are refused or have lost a permission."""
     found = []
-    for row in connection.execute(_ALL_ACTIVE):
+    for row in connection.execute(_TROUBLED):
         if row.is_refused:
             found.append(Trouble(row.id, row.alias, row.provider, f"is refused: {row.problem}"))
         elif row.lacking:
