@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.e2e.test_outcomes import fill, small_disk, stopped, switchable_core
+from tests.e2e.test_outcomes import fill, on_small_disk, stopped, switchable_core
 from tests.support.keystead import Keystead, keystead
 
 READS = ("list", "get", "link", "config", "subscription", "root")
@@ -96,6 +96,7 @@ async def test_with_a_core_that_works_every_operation_is_200(tmp_path: Path) -> 
         await healthy(instance, "ok")
 
 
+@pytest.mark.alone
 async def test_a_core_that_warms_up_keeps_nothing_but_creates_waiting(tmp_path: Path) -> None:
     async with keystead(tmp_path, is_trusted=True) as instance:
         key, total = await counted(instance)
@@ -117,6 +118,7 @@ async def test_a_core_that_warms_up_keeps_nothing_but_creates_waiting(tmp_path: 
         assert still == "degraded"
 
 
+@pytest.mark.alone
 async def test_while_the_core_hangs_what_is_known_is_told_and_what_is_not_is_503(tmp_path: Path) -> None:
     async with keystead(tmp_path) as instance:
         key, total = await counted(instance)
@@ -186,12 +188,7 @@ async def until_refused(instance: Keystead, keys: Iterable[object], operation: s
 @pytest.mark.sqlite
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
 async def test_a_full_database_is_500_with_the_documented_text_for_what_writes(tmp_path: Path) -> None:
-    async with (
-        small_disk(tmp_path / "disk", "24m") as disk,
-        keystead(
-            tmp_path, KEYSTEAD_DATA_DIR=str(disk / "data"), KEYSTEAD_DATABASE_URL=f"sqlite:///{disk}/data/keystead.db"
-        ) as instance,
-    ):
+    async with on_small_disk(tmp_path) as (instance, disk):
         keys = [(await instance.create(f"k{number}"))["key_id"] for number in range(40)]
         for key in keys[:2]:
             assert await instance.dial(key, 1000) is not None

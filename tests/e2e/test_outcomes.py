@@ -205,15 +205,22 @@ def fill(directory: Path) -> Path:
     return ballast
 
 
+@asynccontextmanager
+async def on_small_disk(directory: Path) -> AsyncIterator[tuple[Keystead, Path]]:
+    """Run an instance that keeps its data on a small file system."""
+    async with (
+        small_disk(directory / "disk", "24m") as disk,
+        keystead(
+            directory, KEYSTEAD_DATA_DIR=str(disk / "data"), KEYSTEAD_DATABASE_URL=f"sqlite:///{disk}/data/keystead.db"
+        ) as instance,
+    ):
+        yield instance, disk
+
+
 @pytest.mark.sqlite
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
 async def test_a_full_disk_fails_writes_goes_on_reading_and_heals(tmp_path: Path) -> None:
-    async with (
-        small_disk(tmp_path / "disk", "24m") as disk,
-        keystead(
-            tmp_path, KEYSTEAD_DATA_DIR=str(disk / "data"), KEYSTEAD_DATABASE_URL=f"sqlite:///{disk}/data/keystead.db"
-        ) as instance,
-    ):
+    async with on_small_disk(tmp_path) as (instance, disk):
         kept = await instance.create("kept")
         ballast = fill(disk)
         answers = []

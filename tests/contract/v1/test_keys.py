@@ -322,7 +322,7 @@ async def test_a_caller_who_is_gone_while_a_create_is_committed_leaves_no_key_be
     def slowly(work: Work, **wanted: object) -> VpnKey:
         issued = really(work, **wanted)  # type: ignore[arg-type]  # as it was called
         loop.call_soon_threadsafe(begun.set)
-        may_end.wait(10)
+        assert may_end.wait(60)
         return issued
 
     monkeypatch.setattr(keys, "issue", slowly)

@@ -21,7 +21,7 @@ from tests.support import tokens
 from tests.support.canaries import Canaries
 from tests.support.keystead import Keystead, keystead
 from tests.support.receiver import Receiver, receiving
-from tests.support.standins.cloudflare import MINE, Cloudflare
+from tests.support.standins.cloudflare import Cloudflare
 from tests.support.standins.dns import ADDRESS, NameServers, name_servers
 from tests.support.standins.google_analytics import GoogleAnalytics
 from tests.support.standins.hosttracker import HostTracker
@@ -209,6 +209,3 @@ def _mail_server(inbox: Inbox, canaries: Canaries, settings_file: Path) -> Itera
         yield
     finally:
         made.stop()
-
-
-__all__ = ["MINE", "SETTINGS_FILE", "Stage", "stage"]

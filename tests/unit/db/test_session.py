@@ -382,7 +382,7 @@ async def test_a_write_that_is_not_called_off_tells_a_cancelled_caller_how_it_en
 
     def unit(connection: Connection) -> int:
         loop.call_soon_threadsafe(begun.set)
-        may_end.wait(10)
+        assert may_end.wait(60)
         return add(7)(connection)
 
     async def ask() -> None:

@@ -67,6 +67,19 @@ async def running(runner: JobRunner) -> AsyncIterator[None]:
             await task
 
 
+async def end_within(office: Office, begun: asyncio.Event) -> None:
+    """Have a runner take up what waits, and end it once the handler has begun."""
+    await office.enqueue()
+    runner = office.runner()
+    job = await runner.claim()
+    assert job is not None
+    carrying = asyncio.create_task(runner.carry_out(job))
+    await begun.wait()
+    carrying.cancel()
+    with suppress(asyncio.CancelledError):
+        await carrying
+
+
 @pytest.fixture
 def office(workplace: Workplace) -> Office:
     return Office(workplace)
@@ -187,14 +200,10 @@ async def test_a_process_that_is_alone_waits_for_no_lease_of_a_predecessor(offic
         begun.set()
 
     office.handler = handler
-    running = asyncio.create_task(office.runner(is_alone=True).run())
-    async with asyncio.timeout(10):
+    async with running(office.runner(is_alone=True)), asyncio.timeout(10):
         await begun.wait()
         while (await office.find(number)).state is not State.DONE:
             await asyncio.sleep(0)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
 
 
 async def test_a_job_that_is_cancelled_is_taken_from_its_handler(office: Office) -> None:
@@ -230,16 +239,7 @@ async def test_a_runner_that_ends_gives_its_jobs_back(office: Office) -> None:
         await asyncio.Event().wait()
 
     office.handler = handler
-    await office.enqueue()
-    runner = office.runner()
-    job = await runner.claim()
-    assert job is not None
-    carrying = asyncio.create_task(runner.carry_out(job))
-    await begun.wait()
-
-    carrying.cancel()
-    with suppress(asyncio.CancelledError):
-        await carrying
+    await end_within(office, begun)
 
     again = await office.runner().claim()
     assert again is not None
@@ -257,16 +257,7 @@ async def test_a_job_is_given_back_when_its_handler_has_ended(office: Office) ->
             claimed_beside.append(await office.runner().claim())
 
     office.handler = handler
-    await office.enqueue()
-    runner = office.runner()
-    job = await runner.claim()
-    assert job is not None
-    carrying = asyncio.create_task(runner.carry_out(job))
-    await begun.wait()
-
-    carrying.cancel()
-    with suppress(asyncio.CancelledError):
-        await carrying
+    await end_within(office, begun)
 
     assert claimed_beside == [None]
     assert await office.runner().claim() is not None
@@ -289,17 +280,13 @@ async def test_jobs_that_go_on_for_long_leave_a_place_to_others(office: Office) 
     runner.on_long("long", long)
     numbers = [await office.enqueue(kind="long") for _ in range(LONG_MAX + 2)]
     await office.enqueue()
-    running = asyncio.create_task(runner.run())
-    async with asyncio.timeout(60):
+    async with running(runner), asyncio.timeout(60):
         await done.wait()
         begun_meanwhile = begun
         goes_on.set()
         for number in numbers:
             while (await office.find(number, kind="long")).state is not State.DONE:
                 await asyncio.sleep(0)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
 
     assert begun_meanwhile <= LONG_MAX
     assert begun == LONG_MAX + 2
