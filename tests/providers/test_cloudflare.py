@@ -272,6 +272,10 @@ def test_the_default_profile_is_the_documented_thirteen_and_what_its_own_flows_n
     ]
 
 
+def test_the_profile_for_bulk_redirects_has_all_that_the_default_has() -> None:
+    assert set(PROFILES[Profile.DOCUMENTED]) < set(PROFILES[Profile.BULK_REDIRECTS])
+
+
 def test_the_document_is_held_against() -> None:
     with pytest.raises(Undocumented):
         check_request("GET", "/zones", {"per_page": "1000"}, b"")

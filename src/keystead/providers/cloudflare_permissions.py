@@ -92,7 +92,7 @@ _BULK = (
 PROFILES: Mapping[Profile, Sequence[Wanted]] = {
     Profile.DOCUMENTED: (*_DOCUMENTED, *_OWN, *_CACHE),
     Profile.DNS_ONLY: (*_DNS, *_OWN),
-    Profile.BULK_REDIRECTS: (*_DOCUMENTED, *_OWN, *_BULK),
+    Profile.BULK_REDIRECTS: (*_DOCUMENTED, *_OWN, *_CACHE, *_BULK),
 }
 
 
